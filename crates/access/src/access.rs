@@ -1,0 +1,117 @@
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+
+use berth_oci::RepositoryName;
+
+use crate::caller::Caller;
+use crate::config::{Anonymous, Config, ConfigError};
+use crate::credentials::Credentials;
+use crate::error::{Denied, Reason, Unauthenticated};
+use crate::permit::{Action, CatalogPermit, Permit};
+use crate::rights::Rights;
+use crate::verifier::Verifier;
+
+/// Decides who calls and what they may do. Cheap to clone.
+#[derive(Clone)]
+pub struct Access(Arc<Inner>);
+
+struct Inner {
+    anonymous: Rights,
+    users: HashMap<Arc<str>, Rights>,
+    verifier: Verifier,
+}
+
+impl Access {
+    /// Prepares the decisions of a configuration. An unset `anonymous` means `none` here; whoever knows the listen
+    /// addresses resolves it first with [`effective_anonymous`](crate::effective_anonymous).
+    pub fn new(config: &Config) -> Result<Self, ConfigError> {
+        config.validate()?;
+        let anonymous = Rights::from(config.anonymous.unwrap_or(Anonymous::None));
+        // Logging in never takes away what the caller could do without.
+        let users = config
+            .users
+            .iter()
+            .map(|user| (Arc::from(user.name.as_str()), Rights::from(user.access).max(anonymous)))
+            .collect();
+        Ok(Self(Arc::new(Inner { anonymous, users, verifier: Verifier::new(config)? })))
+    }
+
+    /// Finds out who calls from the value of the `Authorization` header.
+    ///
+    /// Right credentials are believed for `credential_cache_seconds`; others cost one argon2 hash, computed off the
+    /// runtime's threads. Requests with the same credentials at the same time share it.
+    pub async fn authenticate(&self, authorization: Option<&str>) -> Result<Caller, Unauthenticated> {
+        let Some(header) = authorization else { return Ok(Caller::Anonymous) };
+        match Credentials::parse(header)? {
+            Some(credentials) => self.0.verifier.verify(&credentials).await,
+            None => Ok(Caller::Anonymous),
+        }
+    }
+
+    /// Decides whether a caller may do `A` to a repository.
+    pub fn permit<A: Action>(
+        &self,
+        caller: &Caller,
+        repository: &RepositoryName,
+    ) -> Result<Permit<A>, Denied> {
+        if self.rights(caller) >= A::RIGHTS {
+            Ok(Permit::new(repository.clone(), caller.clone()))
+        } else {
+            Err(Denied::new(A::NAME, Some(repository), caller, self.reason(caller)))
+        }
+    }
+
+    /// Decides whether a caller may list repositories.
+    pub fn catalog(&self, caller: &Caller) -> Result<CatalogPermit, Denied> {
+        if self.rights(caller) >= Rights::Read {
+            Ok(CatalogPermit::new(caller.clone()))
+        } else {
+            Err(Denied::new("list", None, caller, self.reason(caller)))
+        }
+    }
+
+    /// Tells whether a request without credentials gets a 401 with a challenge at `/v2/`: it could not even pull.
+    pub fn challenge_needed(&self) -> bool {
+        self.0.anonymous < Rights::Read
+    }
+
+    /// Tells whether anybody can log in.
+    pub fn has_users(&self) -> bool {
+        !self.0.users.is_empty()
+    }
+
+    /// Number of argon2 hashes computed since start, for metrics.
+    pub fn password_hashes(&self) -> u64 {
+        self.0.verifier.hashes()
+    }
+
+    #[cfg(test)]
+    pub(crate) fn logins_in_flight(&self) -> usize {
+        self.0.verifier.in_flight()
+    }
+
+    fn rights(&self, caller: &Caller) -> Rights {
+        match caller {
+            Caller::Anonymous => self.0.anonymous,
+            Caller::User(name) => self.0.users.get(name).copied().unwrap_or(self.0.anonymous),
+        }
+    }
+
+    fn reason(&self, caller: &Caller) -> Reason {
+        if *caller == Caller::Anonymous && self.has_users() {
+            Reason::CredentialsNeeded
+        } else {
+            Reason::Forbidden
+        }
+    }
+}
+
+impl fmt::Debug for Access {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Access")
+            .field("anonymous", &self.0.anonymous)
+            .field("users", &self.0.users)
+            .finish_non_exhaustive()
+    }
+}

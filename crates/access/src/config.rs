@@ -1,0 +1,147 @@
+use std::collections::HashSet;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::caller::Caller;
+use crate::password::{PasswordHash, PasswordHashError};
+
+const MAX_NAME_BYTES: usize = 128;
+
+/// Who may use the registry.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// What requests without credentials may do: `none`, `read` (pull) or `write` (pull, push, delete). Unset, it is
+    /// `none` once there are users, and `write` while there are none and Berth listens on loopback only.
+    pub anonymous: Option<Anonymous>,
+    /// The users who may log in.
+    pub users: Vec<User>,
+    /// How long verified credentials are believed without hashing the password again, in seconds. 0 hashes at every
+    /// request.
+    pub credential_cache_seconds: u32,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self { anonymous: None, users: Vec::new(), credential_cache_seconds: 10 }
+    }
+}
+
+/// What requests without credentials may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Anonymous {
+    /// Nothing: every request needs credentials.
+    None,
+    /// Pull.
+    Read,
+    /// Pull, push and delete.
+    Write,
+}
+
+/// A user who may log in with a name and a password.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct User {
+    /// The name to log in with: 1 to 128 bytes, no colon, no control characters, not `anonymous`.
+    #[schemars(length(min = 1, max = 128))]
+    pub name: String,
+    /// The argon2id hash of the password, as `berth passwd` prints it.
+    pub password: PasswordHash,
+    /// What the user may do.
+    #[serde(default)]
+    pub access: UserAccess,
+}
+
+/// What a user may do.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum UserAccess {
+    /// Pull.
+    Read,
+    /// Pull, push and delete.
+    #[default]
+    Write,
+    /// All that `write` may, and whatever administration comes to need.
+    Admin,
+}
+
+/// The access configuration can't be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// A user's name can't be sent in Basic credentials, or means somebody else.
+    #[error("user name {name:?} {problem}; choose another in access.users")]
+    Name {
+        /// The name.
+        name: String,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
+    /// Two users have one name.
+    #[error("user {0:?} is in access.users twice; remove one")]
+    Duplicate(String),
+    /// A user's password isn't a usable hash.
+    #[error("user {name:?}: {source}")]
+    Password {
+        /// The user.
+        name: String,
+        /// What is wrong with the hash.
+        source: PasswordHashError,
+    },
+    /// The system gave no random numbers for the credential cache's key.
+    #[error("no random numbers from the system: {0}")]
+    Random(String),
+}
+
+impl Config {
+    /// Checks what the types don't: names, and that each is there once.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        let mut seen = HashSet::new();
+        for User { name, .. } in &self.users {
+            if let Some(problem) = name_problem(name) {
+                return Err(ConfigError::Name { name: name.clone(), problem });
+            }
+            if !seen.insert(name) {
+                return Err(ConfigError::Duplicate(name.clone()));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn name_problem(name: &str) -> Option<&'static str> {
+    if name.is_empty() {
+        Some("is empty")
+    } else if name.len() > MAX_NAME_BYTES {
+        Some("is longer than 128 bytes")
+    } else if name.contains(':') {
+        // RFC 7617 section 2: the first colon ends the name.
+        Some("contains a colon")
+    } else if name.chars().any(char::is_control) {
+        Some("contains a control character")
+    } else if name == Caller::ANONYMOUS {
+        Some("stands for callers without credentials")
+    } else {
+        None
+    }
+}
+
+/// Berth refuses to start: whoever reaches its address could read and overwrite everything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "no users are configured, so only loopback addresses may be listened on; either add a user to access.users \
+     (`berth passwd NAME` prints the entry), or say what everybody may do with --anonymous read or --anonymous write"
+)]
+pub struct Refusal;
+
+/// Decides what requests without credentials may do, given whether every listen address is a loopback one.
+pub fn effective_anonymous(config: &Config, all_loopback: bool) -> Result<Anonymous, Refusal> {
+    match config.anonymous {
+        Some(anonymous) => Ok(anonymous),
+        None if !config.users.is_empty() => Ok(Anonymous::None),
+        None if all_loopback => Ok(Anonymous::Write),
+        None => Err(Refusal),
+    }
+}

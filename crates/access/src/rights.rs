@@ -1,0 +1,30 @@
+use crate::config::{Anonymous, UserAccess};
+
+/// What a caller may do, from least to most. Each level includes those below.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Rights {
+    None,
+    Read,
+    Write,
+    Admin,
+}
+
+impl From<Anonymous> for Rights {
+    fn from(anonymous: Anonymous) -> Self {
+        match anonymous {
+            Anonymous::None => Self::None,
+            Anonymous::Read => Self::Read,
+            Anonymous::Write => Self::Write,
+        }
+    }
+}
+
+impl From<UserAccess> for Rights {
+    fn from(access: UserAccess) -> Self {
+        match access {
+            UserAccess::Read => Self::Read,
+            UserAccess::Write => Self::Write,
+            UserAccess::Admin => Self::Admin,
+        }
+    }
+}

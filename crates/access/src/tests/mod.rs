@@ -1,0 +1,36 @@
+mod authenticate;
+mod config;
+mod decision;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use crate::{Access, Anonymous, Caller, Config, PasswordHash, User, UserAccess};
+
+/// argon2id of "secret" with the cheapest parameters, so that tests don't spend their time hashing.
+const SECRET: &str =
+    "$argon2id$v=19$m=8,t=1,p=1$c29tZXNhbHRzYWx0$4bKx8xqYl+hsJtplzfOhb58XVdEg2q8nqW/oZg1WP/o";
+
+fn basic(name: &str, password: &str) -> String {
+    format!("Basic {}", STANDARD.encode(format!("{name}:{password}")))
+}
+
+fn cheap_hash() -> PasswordHash {
+    SECRET.parse().unwrap()
+}
+
+fn user(name: &str, access: UserAccess) -> User {
+    User { name: name.to_owned(), password: cheap_hash(), access }
+}
+
+fn config(anonymous: Anonymous, users: Vec<User>) -> Config {
+    Config { anonymous: Some(anonymous), users, ..Config::default() }
+}
+
+fn named(name: &str) -> Caller {
+    Caller::User(name.into())
+}
+
+fn access(anonymous: Anonymous, users: Vec<User>) -> Access {
+    Access::new(&config(anonymous, users)).unwrap()
+}

@@ -1,0 +1,49 @@
+//! `berth events tail`: the sealed event log as JSON lines.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use berth_catalog::{Catalog, event};
+
+use super::{block_on, print};
+use crate::cli::{self, EventsCommand};
+use crate::{config, data};
+
+/// Events read at a time.
+const BATCH: usize = 500;
+/// How often a follower looks for more: another process commits them.
+const LOOK: Duration = Duration::from_millis(200);
+/// Events shown when no position is given.
+const LAST: i64 = 10;
+
+pub(super) fn run(arguments: cli::Events) -> Result<()> {
+    let EventsCommand::Tail(arguments) = arguments.command;
+    let config = config::load(arguments.place.into())?.config;
+    block_on(async move {
+        let catalog = data::open_catalog(&config)?;
+        let start = match arguments.after {
+            Some(after) => i64::try_from(after)?,
+            None => catalog.read(async |r| event::last(r).await).await?.0.saturating_sub(LAST).max(0),
+        };
+        tail(&catalog, start, arguments.follow).await
+    })
+}
+
+async fn tail(catalog: &Catalog, mut position: i64, follow: bool) -> Result<()> {
+    loop {
+        let events = catalog.read(async |r| event::list(r, position, BATCH).await).await?;
+        let mut lines = Vec::new();
+        for event in &events {
+            serde_json::to_writer(&mut lines, event)?;
+            lines.push(b'\n');
+            position = event.position;
+        }
+        print(&lines)?;
+        if events.len() < BATCH {
+            if !follow {
+                return Ok(());
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! `berth gc`: collects garbage, or proves that collection lost nothing.
+
+use std::process::ExitCode;
+
+use anyhow::{Result, bail};
+use berth_registry::CollectJob;
+use serde_json::Value;
+
+use super::{block_on, job, print};
+use crate::cli;
+use crate::config::{self, Config};
+use crate::data;
+
+pub(super) fn run(arguments: cli::Gc) -> Result<ExitCode> {
+    let delay = arguments.delay.map(|delay| delay.as_secs());
+    let (now, dry_run, verify_only) = (arguments.now, arguments.dry_run, arguments.verify);
+    let config = config::load(arguments.place.into())?.config;
+    block_on(async move {
+        if verify_only {
+            return verify(&config).await;
+        }
+        let payload = CollectJob::payload(delay, dry_run);
+        if now || dry_run {
+            let report = job::run_to_end(&config, CollectJob::KIND, payload).await?;
+            print(summary(&report))?;
+        } else {
+            enqueue(&config, payload).await?;
+        }
+        Ok(ExitCode::SUCCESS)
+    })
+}
+
+async fn enqueue(config: &Config, payload: String) -> Result<()> {
+    let served = data::lock(config)?.is_none();
+    let id = job::enqueue(&data::open_catalog(config)?, CollectJob::KIND, payload).await?;
+    let when = if served { "the running server works it now" } else { "it runs when `berth serve` starts" };
+    Ok(print(format!("collection enqueued as job {}; {when}\n", id.0))?)
+}
+
+fn summary(report: &Value) -> String {
+    let number = |name: &str| report.get(name).and_then(Value::as_u64).unwrap_or(0);
+    let dry = report.get("dry_run").and_then(Value::as_bool).unwrap_or(false);
+    let would = if dry { "would collect" } else { "collected" };
+    format!(
+        "{would} {} manifests, {} links, {} blobs of {} bytes ({} links reviewed, {} uploads expired)\n\
+         freed {} files, {} bytes\n",
+        number("manifests"),
+        number("links"),
+        number("blobs"),
+        number("blob_bytes"),
+        number("links_reviewed"),
+        number("uploads_expired"),
+        number("files_freed"),
+        number("bytes_freed"),
+    )
+}
+
+async fn verify(config: &Config) -> Result<ExitCode> {
+    if !config.data_dir.join("catalog.db").exists() {
+        bail!("{} holds no catalog: name the data directory with --data-dir", config.data_dir.display());
+    }
+    let report = data::open(config)?.verify(|_| ()).await?;
+    for problem in &report.problems {
+        let blob = problem.blob.map_or_else(String::new, |digest| format!(" needs {digest}:"));
+        print(format!("{}@{}{blob} {}\n", problem.repository, problem.manifest, problem.reason))?;
+    }
+    if let Some(position) = report.broken_event {
+        print(format!("event {position}: its hash does not follow from the one before\n"))?;
+    }
+    print(format!(
+        "{} manifests and {} blobs checked, {} problems\n\
+         ledger: {} bytes collected = {} freed + {} waiting: {}\n",
+        report.manifests,
+        report.blobs,
+        report.problems.len(),
+        report.collected_bytes,
+        report.freed_bytes,
+        report.trash_bytes,
+        if report.ledger_adds_up() { "adds up" } else { "DOES NOT ADD UP" },
+    ))?;
+    Ok(if report.is_clean() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}

@@ -1,0 +1,88 @@
+//! Runs a job for a command: through the server that holds the data directory, or here when none does.
+
+use std::io::{self, IsTerminal as _};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+use berth_catalog::Catalog;
+use berth_catalog::job::{self, Job, JobId, NewJob, State};
+use berth_jobs::Runner;
+use berth_registry::{CollectJob, Registry, ScrubJob};
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::Value;
+
+use crate::config::Config;
+use crate::data;
+
+/// How often progress is looked at.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// Enqueues a job for whoever works the data directory.
+pub(super) async fn enqueue(catalog: &Catalog, kind: &'static str, payload: String) -> Result<JobId> {
+    let now = catalog.clock().now();
+    let new = NewJob { kind, slot: None, payload, run_at: now };
+    let id = catalog.write(async move |tx| job::enqueue(tx, &new, now).await).await?;
+    id.context("the job was not enqueued")
+}
+
+/// Works a job to its end, with progress, and returns its last word.
+pub(super) async fn run_to_end(config: &Config, kind: &'static str, payload: String) -> Result<Value> {
+    let lock = data::lock(config)?;
+    let registry = data::open(config)?;
+    if lock.is_some() {
+        registry.repair().await.context("leftovers of the last run can't be repaired")?;
+    }
+    let catalog = registry.catalog().clone();
+    let id = enqueue(&catalog, kind, payload).await?;
+    let working = lock.is_some().then(|| tokio::spawn(runner(&registry).run_until_ended(id)));
+    let ended = follow(&catalog, id).await?;
+    if let Some(working) = working {
+        working.await.context("the work ended badly")??;
+    }
+    match ended.state {
+        State::Done => Ok(serde_json::from_str(ended.progress.as_deref().unwrap_or("null"))?),
+        _ => bail!("{kind} failed: {}", ended.error.unwrap_or_else(|| "no reason was noted".into())),
+    }
+}
+
+fn runner(registry: &Registry) -> Runner {
+    Runner::new(registry.catalog().clone())
+        .handle(CollectJob::KIND, Arc::new(CollectJob::new(registry.clone())))
+        .handle(ScrubJob::KIND, Arc::new(ScrubJob::new(registry.clone())))
+}
+
+async fn follow(catalog: &Catalog, id: JobId) -> Result<Job> {
+    let bar = progress_bar();
+    loop {
+        let job = catalog
+            .read(async |r| job::find(r, id).await)
+            .await?
+            .context("the job is gone: it ended more than a day ago")?;
+        if let Some(progress) = job.progress.as_deref().and_then(|json| serde_json::from_str::<Value>(json).ok()) {
+            show(&bar, &progress);
+        }
+        if !matches!(job.state, State::Queued | State::Running) {
+            bar.finish_and_clear();
+            return Ok(job);
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+fn progress_bar() -> ProgressBar {
+    if !io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let style = ProgressStyle::with_template("{spinner} {msg} [{bar:30}] {pos}/{len}");
+    ProgressBar::new(0).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+}
+
+fn show(bar: &ProgressBar, progress: &Value) {
+    let number = |name: &str| progress.get(name).and_then(Value::as_u64);
+    bar.set_length(number("total").unwrap_or(0));
+    bar.set_position(number("done").or_else(|| number("checked")).unwrap_or(0));
+    let phase = progress.get("phase").and_then(Value::as_str).unwrap_or("scrub");
+    let eta = number("eta_seconds").map_or_else(String::new, |seconds| format!(", {seconds} s left"));
+    bar.set_message(format!("{phase}{eta}"));
+}

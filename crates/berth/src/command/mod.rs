@@ -1,0 +1,52 @@
+//! One file per verb of the command line.
+
+mod completions;
+mod config;
+mod doctor;
+mod events;
+mod gc;
+mod job;
+mod passwd;
+mod scrub;
+mod serve;
+
+use std::io::{self, ErrorKind, Write as _};
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+
+use crate::cli::{Cli, Command};
+
+/// Does what the command line says.
+pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+    match cli.command {
+        Command::Serve(arguments) => serve::run(arguments)?,
+        Command::Gc(arguments) => return gc::run(arguments),
+        Command::Scrub(arguments) => return scrub::run(arguments),
+        Command::Events(arguments) => events::run(arguments)?,
+        Command::Passwd(arguments) => passwd::run(&arguments)?,
+        Command::Config(arguments) => config::run(arguments)?,
+        Command::Doctor(arguments) => return Ok(doctor::run(arguments)),
+        Command::Completions(arguments) => completions::run(&arguments)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Runs a command's work on a small runtime of its own.
+fn block_on<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .context("the runtime can't be started")?
+        .block_on(work)
+}
+
+/// Writes to the standard output. A reader that has seen enough (`| head`) is no error.
+fn print(text: impl AsRef<[u8]>) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    match stdout.write_all(text.as_ref()).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        outcome => outcome,
+    }
+}

@@ -1,0 +1,129 @@
+//! `berth serve`: opens the rooms, wires them, serves until told to stop.
+
+use std::io::{self, IsTerminal as _};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+use berth_access::Access;
+use berth_catalog::Clock;
+use berth_jobs::{Runner, Schedule};
+use berth_registry::{CollectJob, Registry, ScrubJob};
+use berth_server::{AccessLog, App, Format, LogWriter, Server};
+use rustix::process::{Resource, getrlimit, setrlimit};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+
+use crate::cli;
+use crate::config::{self, Config};
+use crate::{data, gauges, log};
+
+pub(super) fn run(arguments: cli::Serve) -> Result<()> {
+    let config = config::load_for_serving(arguments.flags.into())?.config;
+    log::start(&config.log)?;
+    raise_file_limit();
+    if rustls::crypto::aws_lc_rs::default_provider().install_default().is_err() {
+        bail!("a TLS provider is installed already");
+    }
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("the runtime can't be started")?
+        .block_on(serve(&config))
+}
+
+async fn serve(config: &Config) -> Result<()> {
+    let Some(_lock) = data::lock(config)? else {
+        bail!(
+            "data directory {} is in use by another berth: stop it, or name another with --data-dir",
+            config.data_dir.display()
+        );
+    };
+    let registry = data::open(config)?;
+    let repaired = registry.repair().await.context("leftovers of the last run can't be repaired")?;
+    if repaired != berth_registry::Repaired::default() {
+        tracing::info!(?repaired, "repaired what the last run left");
+    }
+    let collector = CollectJob::new(registry.clone());
+    let server = Server::bind(app(config, &registry, &collector)?).context("can't listen")?;
+    announce(config, &server)?;
+
+    let (stop, stopped) = watch::channel(false);
+    let runner = runner(config, &registry, collector);
+    let jobs = tokio::spawn(runner.run(stopped.clone()));
+    let pulls = tokio::spawn({
+        let registry = registry.clone();
+        async move { registry.count_pulls(stopped).await }
+    });
+    server.run(shutdown_signal()?).await;
+    stop.send_replace(true);
+    // Both end by themselves now; a panic in one was logged where it happened and must not keep the other.
+    let _ = tokio::join!(jobs, pulls);
+    tracing::info!("stopped");
+    Ok(())
+}
+
+fn app(config: &Config, registry: &Registry, collector: &CollectJob) -> Result<App> {
+    let access = Access::new(&config.access)?;
+    let human = log::is_human(&config.log);
+    let writer = if human { LogWriter::spawn(io::stderr()) } else { LogWriter::spawn(io::stdout()) };
+    let format = if human { Format::Human } else { Format::Json };
+    let app = App::new(config.http.clone(), access, registry.clone(), Clock::system())
+        .with_sampler(gauges::sampler(registry.clone(), collector.clone()));
+    Ok(app.log_to(AccessLog::new(writer.context("the access log can't be started")?, format)))
+}
+
+fn runner(config: &Config, registry: &Registry, collector: CollectJob) -> Runner {
+    let mut runner = Runner::new(registry.catalog().clone())
+        .handle(CollectJob::KIND, Arc::new(collector))
+        .handle(ScrubJob::KIND, Arc::new(ScrubJob::new(registry.clone())));
+    let schedules = [
+        (CollectJob::KIND, config.gc.every_seconds, CollectJob::payload(None, false)),
+        (ScrubJob::KIND, config.scrub.every_seconds, ScrubJob::payload(None)),
+    ];
+    for (kind, every_seconds, payload) in schedules {
+        if every_seconds > 0 {
+            runner = runner.schedule(Schedule { kind, every: Duration::from_secs(every_seconds), payload });
+        }
+    }
+    runner
+}
+
+/// Says where it listens, where data lies and how to push.
+fn announce(config: &Config, server: &Server) -> Result<()> {
+    let scheme = if config.http.tls.is_some() { "https" } else { "http" };
+    let addresses = server.local_addrs().context("can't tell where it listens")?;
+    for address in &addresses {
+        tracing::info!("listening on {scheme}://{address}");
+    }
+    let dir = std::path::absolute(&config.data_dir).unwrap_or_else(|_| config.data_dir.clone());
+    tracing::info!("data lies in {}", dir.display());
+    if let Some(address) = addresses.first()
+        && io::stderr().is_terminal()
+    {
+        tracing::info!("push with: docker tag IMAGE {address}/NAME && docker push {address}/NAME");
+    }
+    Ok(())
+}
+
+/// Resolves on SIGTERM or Ctrl-C.
+fn shutdown_signal() -> Result<impl Future<Output = ()>> {
+    let mut terminate = signal(SignalKind::terminate()).context("can't listen for SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("can't listen for SIGINT")?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        tracing::info!("stopping: no new connections, transfers may finish");
+    })
+}
+
+/// Every connection and every open blob is a file: take what the system grants.
+fn raise_file_limit() {
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    if let Err(error) = setrlimit(Resource::Nofile, limit) {
+        tracing::warn!(%error, "could not raise the limit of open files; `berth doctor` says what it is");
+    }
+}

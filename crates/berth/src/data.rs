@@ -1,0 +1,72 @@
+//! The data directory: its layout, its lock, and the rooms opened on it.
+//!
+//! ```text
+//! berth-data/
+//!   lock         held by the one process that serves or repairs
+//!   catalog.db   what exists (SQLite, with its -wal and -shm)
+//!   store/       bytes (see berth-blobs)
+//! ```
+
+use std::fs::{File, OpenOptions};
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::{Context as _, Result};
+use berth_blobs::{Blobs, Disk};
+use berth_catalog::{Catalog, Clock};
+use berth_registry::Registry;
+use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
+
+use crate::config::Config;
+
+/// Blob files kept open for pulls to come.
+const OPEN_FILES: usize = 256;
+
+/// The lock of a data directory; let go when dropped, by the kernel if the process dies.
+#[derive(Debug)]
+pub(crate) struct Lock(#[expect(dead_code, reason = "held, not used")] File);
+
+/// Takes the lock; `None` when another process has it.
+pub(crate) fn lock(config: &Config) -> Result<Option<Lock>> {
+    let dir = &config.data_dir;
+    std::fs::create_dir_all(dir).with_context(|| format!("data directory {} can't be made", dir.display()))?;
+    let path = dir.join("lock");
+    let file = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(&path)
+        .with_context(|| format!("{} can't be opened: check who owns the data directory", path.display()))?;
+    match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(Some(Lock(file))),
+        Err(Errno::WOULDBLOCK) => Ok(None),
+        Err(error) => Err(error).with_context(|| format!("{} can't be locked", path.display())),
+    }
+}
+
+/// Opens catalog and store. Without the lock, only for what may run beside a server: reading, and enqueueing jobs.
+pub(crate) fn open(config: &Config) -> Result<Registry> {
+    let (catalog, blobs) = (open_catalog(config)?, open_store(&config.data_dir)?);
+    Ok(Registry::new(catalog, blobs, registry_config(config)))
+}
+
+pub(crate) fn open_catalog(config: &Config) -> Result<Catalog> {
+    let file = config.data_dir.join("catalog.db");
+    Catalog::open(&file, Clock::system()).with_context(|| format!("catalog {} can't be opened", file.display()))
+}
+
+pub(crate) fn open_store(data_dir: &Path) -> Result<Arc<dyn Blobs>> {
+    let root = data_dir.join("store");
+    let disk = Disk::open(&root, OPEN_FILES).with_context(|| format!("store {} can't be opened", root.display()))?;
+    Ok(Arc::new(disk))
+}
+
+fn registry_config(config: &Config) -> berth_registry::Config {
+    berth_registry::Config {
+        limits: config.limits.clone(),
+        storage: config.storage.clone(),
+        gc: config.gc.clone(),
+        scrub: config.scrub.clone(),
+    }
+}

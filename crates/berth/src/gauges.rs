@@ -1,0 +1,63 @@
+//! What `/metrics` shows of the rooms below the server, asked for at most every few seconds.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use berth_registry::{CollectJob, Registry, Status};
+use berth_server::{Sample, Sampler};
+use parking_lot::Mutex;
+
+/// Counting reads whole indexes: a scrape within this time gets the last answer.
+const FRESH: Duration = Duration::from_secs(10);
+
+/// Samples the registry, its jobs and its event log.
+pub(crate) fn sampler(registry: Registry, collector: CollectJob) -> Sampler {
+    let last: Arc<Mutex<Option<(Instant, Status)>>> = Arc::default();
+    Box::new(move || {
+        let (registry, collector, last) = (registry.clone(), collector.clone(), Arc::clone(&last));
+        Box::pin(async move {
+            let known = *last.lock();
+            let status = match known {
+                Some((at, status)) if at.elapsed() < FRESH => status,
+                _ => match registry.status().await {
+                    Ok(status) => {
+                        *last.lock() = Some((Instant::now(), status));
+                        status
+                    }
+                    Err(error) => {
+                        tracing::warn!(%error, "could not count for the metrics");
+                        return Vec::new();
+                    }
+                },
+            };
+            samples(&status, &registry, &collector)
+        })
+    })
+}
+
+#[expect(clippy::cast_precision_loss, reason = "metrics are floating point numbers")]
+fn samples(status: &Status, registry: &Registry, collector: &CollectJob) -> Vec<Sample> {
+    let writer = registry.catalog().writer_stats();
+    let (collections, collected, freed, seconds) = collector.totals();
+    vec![
+        Sample::gauge("storage_capacity_bytes", "Bytes the store can hold", status.capacity_bytes as f64),
+        Sample::gauge("storage_available_bytes", "Bytes the store can still take", status.available_bytes as f64),
+        Sample::gauge("storage_blobs", "Blobs known, each once", status.blobs as f64),
+        Sample::gauge("storage_blob_bytes", "Bytes of those blobs", status.blob_bytes as f64),
+        Sample::gauge("storage_damaged_blobs", "Blobs out of service", status.damaged_blobs as f64),
+        Sample::gauge("uploads_open", "Upload sessions open", status.uploads as f64),
+        Sample::gauge("collect_backlog", "Links, manifests and blobs under review", status.review_backlog as f64),
+        Sample::gauge("collect_trash_bytes", "Bytes that wait to be freed", status.trash_bytes as f64),
+        Sample::counter("collect_runs", "Collections since the start", collections as f64),
+        Sample::counter("collect_blobs", "Blobs collected since the start", collected as f64),
+        Sample::counter("collect_freed_bytes", "Bytes freed in files since the start", freed as f64),
+        Sample::gauge("collect_last_seconds", "Seconds the last collection took", seconds),
+        Sample::gauge("jobs_queued", "Jobs that wait", status.jobs_queued as f64),
+        Sample::gauge("jobs_running", "Jobs at work", status.jobs_running as f64),
+        Sample::gauge("event_position", "Position of the last sealed event", status.event_position as f64),
+        // Sealed in the commit that appends: an event is never visible unsealed.
+        Sample::gauge("event_sealer_lag", "Events committed and not sealed", 0.0),
+        Sample::counter("catalog_commits", "Commits of the catalog, each one fsync", writer.commits as f64),
+        Sample::counter("catalog_units", "Units of work in those commits", writer.units as f64),
+    ]
+}

@@ -1,0 +1,22 @@
+//! The binary: command line, configuration, wiring. What happens is in the rooms below.
+
+mod cli;
+mod command;
+mod config;
+mod data;
+mod gauges;
+mod log;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+fn main() -> ExitCode {
+    match command::run(cli::Cli::parse()) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

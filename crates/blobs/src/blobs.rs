@@ -1,0 +1,130 @@
+//! Declares what a store of blobs can do.
+
+use std::{fmt::Debug, sync::Arc};
+
+use async_trait::async_trait;
+use berth_oci::{Algorithm, Digest};
+use bytes::Bytes;
+
+use crate::{Hasher, Location, Result, UploadId};
+
+/// Stores blobs and the uploads that become blobs.
+///
+/// An upload is written ([`writer`](Self::writer)), perhaps in several goes, then published
+/// ([`publish`](Self::publish)); the caller commits the location to its catalog and only then discards
+/// ([`discard`](Self::discard)) the marker that the upload leaves, so that a crash at any moment leaves something that
+/// [`leftovers`](Self::leftovers) finds. The caller lets one writer at a time into an upload.
+#[async_trait]
+pub trait Blobs: Send + Sync + Debug + 'static {
+    /// Continues an upload at `progress.offset`, or starts it when that is 0; what is stored past it is cut off.
+    ///
+    /// An upload whose publication was cut short by the end of a process is taken back from where it was going: a caller
+    /// asks for a writer only while its catalog holds the upload as open, that is, its blob as not committed.
+    ///
+    /// # Errors
+    /// [`Error::UploadLost`](crate::Error::UploadLost) when fewer than `progress.offset` bytes are stored,
+    /// [`Error::UploadBusy`](crate::Error::UploadBusy) when an earlier writer doesn't let go within seconds.
+    async fn writer(&self, upload: &UploadId, progress: Progress) -> Result<Box<dyn BlobWriter>>;
+
+    /// Makes a blob of a finished upload. Its bytes and its name are durable when the location is returned; until
+    /// [`discard`](Self::discard) a marker records it as a leftover. Repeating a publication returns the same location.
+    ///
+    /// The caller has compared the digest with the hasher's; the store doesn't hash again. It publishes and commits in a
+    /// task that no dropped request cancels, and lets no writer in before that has ended; if it gives up in between, it
+    /// deletes the location, then discards the upload.
+    ///
+    /// # Errors
+    /// [`Error::UploadLost`](crate::Error::UploadLost) when nothing is stored for the upload.
+    async fn publish(&self, upload: &UploadId, digest: &Digest) -> Result<Location>;
+
+    /// Removes what an upload left, bytes and marker, but never a published blob. Does nothing where nothing is left.
+    async fn discard(&self, upload: &UploadId) -> Result<()>;
+
+    /// Opens a published blob. The caller knows its size and compares: a file that lost its end still opens.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`](crate::Error::NotFound) when it is gone.
+    async fn open(&self, location: &Location) -> Result<Arc<dyn BlobReader>>;
+
+    /// Removes a published blob and returns the bytes freed: 0 when it was gone. Readers that are open may go on
+    /// reading.
+    async fn delete(&self, location: &Location) -> Result<u64>;
+
+    /// Lists what uploads left, in the order of their identifiers, for the repair at start-up:
+    ///
+    /// - the catalog holds the upload as open: call [`writer`](Self::writer) and drop it, which takes back a
+    ///   publication that was not committed and cuts off what was not acknowledged;
+    /// - else, a blob in the catalog lies at the location: [`discard`](Self::discard) the upload;
+    /// - else [`delete`](Self::delete) the location, if there is one, then [`discard`](Self::discard) the upload.
+    async fn leftovers(&self) -> Result<Vec<Leftover>>;
+
+    /// Lists up to `limit` published blobs and their sizes in bytes, in the order of their locations, beginning behind
+    /// `after`. It walks the store: for a scrub only.
+    async fn scan(&self, after: Option<&Location>, limit: usize) -> Result<Vec<(Location, u64)>>;
+
+    /// Returns how much the store can hold and still take.
+    async fn capacity(&self) -> Result<Capacity>;
+}
+
+/// Appends to one upload. Dropped without [`finish`](Self::finish), what it wrote is cut off by the next writer.
+#[async_trait]
+pub trait BlobWriter: Send {
+    /// Takes the next bytes. They may be written later, and so may an earlier chunk's error be returned here; after an
+    /// error the writer can't go on.
+    async fn write(&mut self, chunk: Bytes) -> Result<()>;
+
+    /// Makes everything durable, the upload's name included, and returns how far it reaches: the hasher has seen exactly
+    /// the bytes from 0 to the offset.
+    async fn finish(self: Box<Self>) -> Result<Progress>;
+}
+
+/// Reads one published blob, at any position, by any number of callers at once.
+#[async_trait]
+pub trait BlobReader: Send + Sync + Debug {
+    /// Returns the blob's size in bytes, as it was when it was opened.
+    fn size(&self) -> u64;
+
+    /// Reads up to `len` bytes at `offset` if that doesn't have to wait; `None` if it would. May return fewer bytes, but
+    /// at least one before the end of the blob.
+    fn try_read(&self, offset: u64, len: usize) -> Option<Result<Bytes>>;
+
+    /// Reads `len` bytes at `offset`, fewer only at the end of the blob.
+    ///
+    /// # Errors
+    /// [`Error::Truncated`](crate::Error::Truncated) when less is stored than [`size`](Self::size) says.
+    async fn read(&self, offset: u64, len: usize) -> Result<Bytes>;
+}
+
+/// Says how far an upload has come: `hasher` has seen exactly the first `offset` bytes.
+#[derive(Debug, Clone)]
+pub struct Progress {
+    /// Bytes that are durable.
+    pub offset: u64,
+    /// The state of the hash over them.
+    pub hasher: Hasher,
+}
+
+impl Progress {
+    /// Returns the progress of an upload that has no bytes yet.
+    pub fn start(algorithm: Algorithm) -> Self {
+        Self { offset: 0, hasher: Hasher::new(algorithm) }
+    }
+}
+
+/// Names what one upload left in the store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Leftover {
+    /// The upload.
+    pub upload: UploadId,
+    /// Where it was being published to, if it was; a blob may or may not have arrived there.
+    pub location: Option<Location>,
+}
+
+/// Says how much a store can hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Capacity {
+    /// Bytes the store can hold in all.
+    pub total_bytes: u64,
+    /// Bytes it can still take.
+    pub available_bytes: u64,
+}

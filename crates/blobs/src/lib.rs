@@ -1,0 +1,24 @@
+//! Stores bytes: where blobs and unfinished uploads lie, never what they mean.
+//!
+//! [`Blobs`] is the interface every store implements; [`Disk`] keeps a local directory. [`Metered`] and the
+//! `testing` module's `Faulty` wrap any store, and `testing::conformance` is the suite each of them passes.
+//! Nothing here knows repositories, links or the catalog: callers keep a [`Location`] in their own records and
+//! decide when it dies.
+
+mod blobs;
+mod disk;
+mod error;
+mod hasher;
+mod location;
+mod metered;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
+mod upload_id;
+
+pub use blobs::{BlobReader, BlobWriter, Blobs, Capacity, Leftover, Progress};
+pub use disk::{Disk, READ_BYTES};
+pub use error::{Error, Result};
+pub use hasher::Hasher;
+pub use location::Location;
+pub use metered::Metered;
+pub use upload_id::{InvalidUploadId, UploadId};

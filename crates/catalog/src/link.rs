@@ -1,0 +1,88 @@
+//! Links: which repositories may read which blobs.
+
+use berth_oci::{Digest, RepositoryName};
+use jiff::Timestamp;
+
+use crate::blob::BlobId;
+use crate::driver::{Reader, params};
+use crate::error::Result;
+use crate::repository::Repository;
+use crate::tx::Tx;
+
+/// Links a blob and marks the link for review: nothing is known to need it yet. A later push starts the wait anew.
+///
+/// A link that a manifest already keeps stays unmarked unless a manifest goes.
+pub async fn question(tx: &mut Tx, repository: &Repository, blob: BlobId, now: Timestamp) -> Result<()> {
+    tx.touch(&repository.name);
+    tx.execute(
+        "INSERT INTO link (repository_id, blob_id, questioned_at) VALUES ($1, $2, $3)
+         ON CONFLICT (repository_id, blob_id) DO UPDATE SET questioned_at = excluded.questioned_at",
+        params![repository.id, blob.0, now],
+    )
+    .await?;
+    Ok(())
+}
+
+/// Clears the review mark of the blobs that a manifest names.
+pub async fn keep(tx: &mut Tx, repository: &Repository, blob: BlobId) -> Result<()> {
+    tx.execute(
+        "UPDATE link SET questioned_at = NULL
+          WHERE repository_id = $1 AND blob_id = $2 AND questioned_at IS NOT NULL",
+        params![repository.id, blob.0],
+    )
+    .await?;
+    Ok(())
+}
+
+/// Starts the wait of a link that is under review anew, because a client was just told that the blob is there.
+pub async fn renew(tx: &mut Tx, repository: &RepositoryName, blob: BlobId, now: Timestamp) -> Result<()> {
+    tx.touch(repository);
+    tx.execute(
+        "UPDATE link SET questioned_at = $1
+          WHERE repository_id = (SELECT id FROM repository WHERE name = $2)
+            AND blob_id = $3 AND questioned_at IS NOT NULL",
+        params![now, repository.as_str(), blob.0],
+    )
+    .await?;
+    Ok(())
+}
+
+/// Finds a healthy linked blob of one repository by digest.
+pub async fn find(r: &Reader, repository: &Repository, digest: &Digest) -> Result<Option<(BlobId, u64)>> {
+    r.query_opt(
+        "SELECT b.id, b.size FROM blob AS b
+           JOIN link AS l ON l.blob_id = b.id
+          WHERE l.repository_id = $1 AND b.digest = $2 AND b.damaged_at IS NULL",
+        params![repository.id, &digest.to_string()],
+        |row| Ok((BlobId(row.int(0)?), row.size(1)?)),
+    )
+    .await
+}
+
+/// Counts the manifests of a repository that name a blob, up to 1.
+pub async fn is_needed(r: &Reader, repository: &Repository, blob: BlobId) -> Result<bool> {
+    let found = r
+        .query_opt(
+            "SELECT 1 FROM manifest_blob AS mb JOIN manifest AS m ON m.id = mb.manifest_id
+              WHERE mb.blob_id = $1 AND m.repository_id = $2 LIMIT 1",
+            params![blob.0, repository.id],
+            |_| Ok(()),
+        )
+        .await?;
+    Ok(found.is_some())
+}
+
+/// Deletes a link; condemns the blob if it was the last one, as waiting since `since`.
+pub async fn delete(tx: &mut Tx, repository: &Repository, blob: BlobId, since: Timestamp) -> Result<bool> {
+    tx.touch(&repository.name);
+    let deleted = tx
+        .execute("DELETE FROM link WHERE repository_id = $1 AND blob_id = $2", params![repository.id, blob.0])
+        .await?;
+    tx.execute(
+        "UPDATE blob SET condemned_at = $1
+          WHERE id = $2 AND condemned_at IS NULL AND NOT EXISTS (SELECT 1 FROM link WHERE blob_id = $2)",
+        params![since, blob.0],
+    )
+    .await?;
+    Ok(deleted > 0)
+}

@@ -1,0 +1,229 @@
+//! Manifests: the bytes as pushed, and what they need.
+
+use std::sync::Arc;
+
+use berth_oci::{Digest, Reference, RepositoryName};
+use bytes::Bytes;
+use jiff::Timestamp;
+
+use crate::blob::BlobId;
+use crate::driver::{Reader, Row, params};
+use crate::error::{Error, Result};
+use crate::repository::Repository;
+use crate::tx::Tx;
+
+/// A manifest's row id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ManifestId(pub(crate) i64);
+
+/// A manifest as it is served.
+#[derive(Debug, Clone)]
+pub struct Stored {
+    /// Digest of `content`.
+    pub digest: Digest,
+    /// Media type it was pushed with.
+    pub media_type: Arc<str>,
+    /// Bytes as pushed.
+    pub content: Bytes,
+}
+
+/// A manifest to insert.
+#[derive(Debug, Clone)]
+pub struct New {
+    /// Digest of `content`.
+    pub digest: Digest,
+    /// Media type it is pushed with.
+    pub media_type: String,
+    /// What it refers to, with the entry that the referrers API shows.
+    pub referrer: Option<Referrer>,
+    /// Bytes as pushed.
+    pub content: Bytes,
+    /// Blobs it needs; each must be linked already.
+    pub blobs: Vec<BlobId>,
+    /// Digests of its children, present or not.
+    pub children: Vec<Digest>,
+}
+
+/// A manifest's side of a subject relation.
+#[derive(Debug, Clone)]
+pub struct Referrer {
+    /// Digest of the manifest referred to.
+    pub subject: Digest,
+    /// Effective artifact type.
+    pub artifact_type: Option<String>,
+    /// Descriptor as JSON.
+    pub descriptor: String,
+}
+
+fn stored(row: &Row<'_>) -> Result<Stored> {
+    Ok(Stored {
+        digest: row.digest(0)?,
+        media_type: Arc::from(row.text(1)?),
+        content: Bytes::copy_from_slice(row.bytes(2)?),
+    })
+}
+
+/// Finds a manifest by tag or digest.
+pub async fn find(r: &Reader, repository: &RepositoryName, reference: &Reference) -> Result<Option<Stored>> {
+    match reference {
+        Reference::Tag(tag) => {
+            r.query_opt(
+                "SELECT m.digest, m.media_type, m.content
+                   FROM repository AS r
+                   JOIN tag AS t ON t.repository_id = r.id
+                   JOIN manifest AS m ON m.id = t.manifest_id
+                  WHERE r.name = $1 AND t.name = $2",
+                params![repository.as_str(), tag.as_str()],
+                stored,
+            )
+            .await
+        }
+        Reference::Digest(digest) => {
+            r.query_opt(
+                "SELECT m.digest, m.media_type, m.content
+                   FROM repository AS r
+                   JOIN manifest AS m ON m.repository_id = r.id
+                  WHERE r.name = $1 AND m.digest = $2",
+                params![repository.as_str(), &digest.to_string()],
+                stored,
+            )
+            .await
+        }
+    }
+}
+
+/// Finds a manifest's row id by digest.
+pub async fn find_id(r: &Reader, repository: &Repository, digest: &Digest) -> Result<Option<ManifestId>> {
+    r.query_opt(
+        "SELECT id FROM manifest WHERE repository_id = $1 AND digest = $2",
+        params![repository.id, &digest.to_string()],
+        |row| row.int(0).map(ManifestId),
+    )
+    .await
+}
+
+/// Inserts a manifest, or finds it there; its blobs are kept from then on. Returns its id and whether it is new.
+pub async fn insert(tx: &mut Tx, repository: &Repository, new: &New, now: Timestamp) -> Result<(ManifestId, bool)> {
+    tx.touch(&repository.name);
+    let digest = new.digest.to_string();
+    if let Some(id) = find_id(tx, repository, &new.digest).await? {
+        // The same bytes again: only the media type may differ, when the document itself states none.
+        tx.execute(
+            "UPDATE manifest SET media_type = $1, pushed_at = $2 WHERE id = $3",
+            params![&new.media_type, now, id.0],
+        )
+        .await?;
+        return Ok((id, false));
+    }
+    let referrer = new.referrer.as_ref();
+    let subject = referrer.map(|referrer| referrer.subject.to_string());
+    let id = tx
+        .query_opt(
+            "INSERT INTO manifest (repository_id, digest, media_type, subject, artifact_type, descriptor, content,
+                                   pushed_at, questioned_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8) RETURNING id",
+            params![
+                repository.id,
+                &digest,
+                &new.media_type,
+                subject.as_deref(),
+                referrer.and_then(|referrer| referrer.artifact_type.as_deref()),
+                referrer.map(|referrer| referrer.descriptor.as_str()),
+                &new.content[..],
+                now,
+            ],
+            |row| row.int(0).map(ManifestId),
+        )
+        .await?
+        .ok_or(Error::Invalid { what: "manifest", value: digest })?;
+    insert_needs(tx, repository, id, new).await?;
+    Ok((id, true))
+}
+
+async fn insert_needs(tx: &mut Tx, repository: &Repository, id: ManifestId, new: &New) -> Result<()> {
+    for blob in &new.blobs {
+        tx.execute(
+            "INSERT INTO manifest_blob (manifest_id, blob_id) VALUES ($1, $2) ON CONFLICT DO NOTHING",
+            params![id.0, blob.0],
+        )
+        .await?;
+        crate::link::keep(tx, repository, *blob).await?;
+    }
+    for child in &new.children {
+        tx.execute(
+            "INSERT INTO manifest_child (repository_id, digest, manifest_id) VALUES ($1, $2, $3)
+             ON CONFLICT DO NOTHING",
+            params![repository.id, &child.to_string(), id.0],
+        )
+        .await?;
+    }
+    Ok(())
+}
+
+/// Measures how deep a manifest's children nest, from 1 for none, counting no deeper than `most`.
+pub async fn depth(r: &Reader, repository: &Repository, id: ManifestId, most: u64) -> Result<u64> {
+    let depth = r
+        .query_opt(
+            "WITH RECURSIVE below (id, depth) AS (
+               SELECT $1, 1
+                UNION
+               SELECT m.id, below.depth + 1
+                 FROM below
+                 JOIN manifest_child AS c ON c.manifest_id = below.id
+                 JOIN manifest AS m ON m.repository_id = $2 AND m.digest = c.digest
+                WHERE below.depth < $3)
+             SELECT MAX(depth) FROM below",
+            params![id.0, repository.id, most],
+            |row| row.size(0),
+        )
+        .await?;
+    Ok(depth.unwrap_or(1))
+}
+
+/// Marks a manifest for review: something that needed it went.
+pub async fn question(tx: &mut Tx, id: ManifestId, now: Timestamp) -> Result<()> {
+    tx.execute("UPDATE manifest SET questioned_at = $1 WHERE id = $2", params![now, id.0]).await?;
+    Ok(())
+}
+
+/// Deletes a manifest. Its blobs' links, its children and its referrers are marked for review. Its tags must be gone.
+pub async fn delete(tx: &mut Tx, repository: &Repository, id: ManifestId, now: Timestamp) -> Result<()> {
+    tx.touch(&repository.name);
+    tx.execute(
+        "UPDATE link SET questioned_at = $1 WHERE repository_id = $2
+            AND blob_id IN (SELECT blob_id FROM manifest_blob WHERE manifest_id = $3)",
+        params![now, repository.id, id.0],
+    )
+    .await?;
+    tx.execute(
+        "UPDATE manifest SET questioned_at = $1 WHERE repository_id = $2
+            AND (digest IN (SELECT digest FROM manifest_child WHERE manifest_id = $3)
+                 OR subject = (SELECT digest FROM manifest WHERE id = $3))",
+        params![now, repository.id, id.0],
+    )
+    .await?;
+    tx.execute("DELETE FROM manifest_blob WHERE manifest_id = $1", params![id.0]).await?;
+    tx.execute("DELETE FROM manifest_child WHERE manifest_id = $1", params![id.0]).await?;
+    tx.execute("DELETE FROM manifest WHERE id = $1", params![id.0]).await?;
+    Ok(())
+}
+
+/// Lists the referrers of `subject` in digest order after `after`, as descriptors in JSON.
+pub async fn list_referrers(
+    r: &Reader,
+    repository: &RepositoryName,
+    subject: &Digest,
+    artifact_type: Option<&str>,
+    after: &str,
+    limit: usize,
+) -> Result<Vec<String>> {
+    r.query(
+        "SELECT m.descriptor FROM repository AS r
+           JOIN manifest AS m ON m.repository_id = r.id
+          WHERE r.name = $1 AND m.subject = $2 AND m.digest > $3 AND ($4 IS NULL OR m.artifact_type = $4)
+          ORDER BY m.digest LIMIT $5",
+        params![repository.as_str(), &subject.to_string(), after, artifact_type, limit],
+        |row| Ok(row.text(0)?.to_owned()),
+    )
+    .await
+}

@@ -1,0 +1,37 @@
+//! Brings a database file to this binary's schema, one numbered file at a time.
+
+use jiff::Timestamp;
+use rusqlite::Connection;
+
+use crate::error::{Error, Result};
+
+/// Every migration in order; the number is its place in the list, starting at 1.
+const MIGRATIONS: &[&str] = &[include_str!("../migrations/sqlite/0001_core.sql")];
+
+/// Applies what is missing, each migration in its own transaction.
+pub(crate) fn migrate(connection: &Connection, now: Timestamp) -> Result<()> {
+    connection.execute_batch(
+        "CREATE TABLE IF NOT EXISTS migration (version INTEGER PRIMARY KEY, applied_at INTEGER NOT NULL) STRICT",
+    )?;
+    let found: i64 =
+        connection.query_row("SELECT COALESCE(MAX(version), 0) FROM migration", [], |row| row.get(0))?;
+    let known = MIGRATIONS.len() as i64;
+    if found > known {
+        return Err(Error::Newer { found, known });
+    }
+    for (version, sql) in (1_i64..).zip(MIGRATIONS).filter(|(version, _)| *version > found) {
+        connection.execute_batch("BEGIN IMMEDIATE")?;
+        let applied = connection.execute_batch(sql).and_then(|()| {
+            connection.execute(
+                "INSERT INTO migration (version, applied_at) VALUES ($1, $2)",
+                (version, now.as_microsecond()),
+            )
+        });
+        if let Err(error) = applied {
+            connection.execute_batch("ROLLBACK")?;
+            return Err(error.into());
+        }
+        connection.execute_batch("COMMIT")?;
+    }
+    Ok(())
+}

@@ -1,0 +1,74 @@
+//! Connections: how the database is opened, and the pool that reads share.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use rusqlite::{Connection, OpenFlags};
+
+use crate::driver::Reader;
+use crate::error::{Error, Result};
+use crate::writer::poll_once;
+
+/// Another process (a command beside the server) may hold the write lock for a commit, not for longer.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+/// Statements kept prepared per connection; above the number of statements in this crate.
+const STATEMENTS: usize = 128;
+
+/// Opens the write connection: write-ahead log, every commit synced, foreign keys on.
+pub(crate) fn open_writer(file: &Path) -> Result<Connection> {
+    let connection = Connection::open(file)?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    connection.execute_batch(
+        "PRAGMA page_size = 8192;
+         PRAGMA journal_mode = WAL;
+         PRAGMA synchronous = FULL;
+         PRAGMA foreign_keys = ON;
+         PRAGMA cache_size = -16384;
+         PRAGMA wal_autocheckpoint = 2000;
+         PRAGMA journal_size_limit = 67108864;",
+    )?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    Ok(connection)
+}
+
+/// Read-only connections, as many as there are reads at one time.
+#[derive(Debug)]
+pub(crate) struct Readers {
+    file: PathBuf,
+    idle: Mutex<Vec<Connection>>,
+}
+
+impl Readers {
+    pub(crate) fn new(file: &Path) -> Self {
+        Self { file: file.to_owned(), idle: Mutex::new(Vec::new()) }
+    }
+
+    /// Runs `body` at once, on this thread: a point read takes microseconds, a hop to another thread costs more.
+    pub(crate) fn read<T, E, F>(&self, body: F) -> Result<T, E>
+    where
+        F: AsyncFnOnce(&Reader) -> Result<T, E>,
+        E: From<Error>,
+    {
+        let idle = self.idle.lock().pop();
+        let connection = match idle {
+            Some(connection) => connection,
+            None => self.open()?,
+        };
+        let reader = Reader { connection };
+        let outcome = poll_once(body(&reader));
+        self.idle.lock().push(reader.connection);
+        outcome.unwrap_or_else(|| {
+            Err(Error::Panicked("the body of a read waited for something other than the catalog".into()).into())
+        })
+    }
+
+    fn open(&self) -> Result<Connection> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(&self.file, flags)?;
+        connection.busy_timeout(BUSY_TIMEOUT)?;
+        connection.execute_batch("PRAGMA query_only = ON; PRAGMA cache_size = -4096;")?;
+        connection.set_prepared_statement_cache_capacity(STATEMENTS);
+        Ok(connection)
+    }
+}

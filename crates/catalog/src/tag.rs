@@ -1,0 +1,78 @@
+//! Tags: names that move between manifests.
+
+use berth_oci::{Digest, RepositoryName, Tag};
+use jiff::Timestamp;
+
+use crate::driver::{Reader, params};
+use crate::error::Result;
+use crate::manifest::{self, ManifestId};
+use crate::repository::Repository;
+use crate::tx::Tx;
+
+/// Points a tag at a manifest. Returns the digest it pointed at before, if that was another one.
+pub async fn move_to(
+    tx: &mut Tx,
+    repository: &Repository,
+    tag: &Tag,
+    target: ManifestId,
+    now: Timestamp,
+) -> Result<Option<Digest>> {
+    tx.touch(&repository.name);
+    let before = find(tx, repository, tag).await?;
+    tx.execute(
+        "INSERT INTO tag (repository_id, name, manifest_id, moved_at) VALUES ($1, $2, $3, $4)
+         ON CONFLICT (repository_id, name) DO UPDATE SET manifest_id = excluded.manifest_id, moved_at = excluded.moved_at",
+        params![repository.id, tag.as_str(), target.0, now],
+    )
+    .await?;
+    match before {
+        Some((id, digest)) if id != target => {
+            manifest::question(tx, id, now).await?;
+            Ok(Some(digest))
+        }
+        _ => Ok(None),
+    }
+}
+
+/// Finds what a tag points at.
+pub async fn find(r: &Reader, repository: &Repository, tag: &Tag) -> Result<Option<(ManifestId, Digest)>> {
+    r.query_opt(
+        "SELECT m.id, m.digest FROM tag AS t JOIN manifest AS m ON m.id = t.manifest_id
+          WHERE t.repository_id = $1 AND t.name = $2",
+        params![repository.id, tag.as_str()],
+        |row| Ok((ManifestId(row.int(0)?), row.digest(1)?)),
+    )
+    .await
+}
+
+/// Deletes a tag; the manifest it pointed at is marked for review. Returns its digest, or `None` if there was no such tag.
+pub async fn delete(tx: &mut Tx, repository: &Repository, tag: &Tag, now: Timestamp) -> Result<Option<Digest>> {
+    let Some((id, digest)) = find(tx, repository, tag).await? else { return Ok(None) };
+    tx.touch(&repository.name);
+    tx.execute(
+        "DELETE FROM tag WHERE repository_id = $1 AND name = $2",
+        params![repository.id, tag.as_str()],
+    )
+    .await?;
+    manifest::question(tx, id, now).await?;
+    Ok(Some(digest))
+}
+
+/// Lists the tags of a repository in byte order after `after`.
+pub async fn list(r: &Reader, repository: &RepositoryName, after: &str, limit: usize) -> Result<Vec<Tag>> {
+    r.query(
+        "SELECT t.name FROM repository AS r JOIN tag AS t ON t.repository_id = r.id
+          WHERE r.name = $1 AND t.name > $2 ORDER BY t.name LIMIT $3",
+        params![repository.as_str(), after, limit],
+        |row| row.parse(0, "tag"),
+    )
+    .await
+}
+
+/// Lists every tag that points at one manifest.
+pub async fn list_of(r: &Reader, target: ManifestId) -> Result<Vec<Tag>> {
+    r.query("SELECT name FROM tag WHERE manifest_id = $1 ORDER BY name", params![target.0], |row| {
+        row.parse(0, "tag")
+    })
+    .await
+}

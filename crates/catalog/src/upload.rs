@@ -1,0 +1,101 @@
+//! Upload sessions: how far each has come, and the digest's state at that point.
+
+use berth_oci::RepositoryName;
+use bytes::Bytes;
+use jiff::Timestamp;
+
+use crate::driver::{Reader, params};
+use crate::error::Result;
+use crate::repository::Repository;
+use crate::tx::Tx;
+
+/// An upload session.
+#[derive(Debug, Clone)]
+pub struct Upload {
+    /// Repository it belongs to.
+    pub repository: RepositoryName,
+    /// Who started it, as [`berth_oci`]-free text that the registry compares.
+    pub caller: String,
+    /// Acknowledged bytes.
+    pub size: u64,
+    /// Saved hash state after exactly those bytes.
+    pub hash_state: Vec<u8>,
+    /// Those bytes while they are few; `None` when they lie in the blob store.
+    pub content: Option<Bytes>,
+}
+
+/// Starts a session.
+pub async fn insert(
+    tx: &mut Tx,
+    id: &str,
+    repository: &Repository,
+    caller: &str,
+    hash_state: &[u8],
+    now: Timestamp,
+) -> Result<()> {
+    tx.execute(
+        "INSERT INTO upload (id, repository_id, caller, size, hash_state, content, started_at, touched_at)
+         VALUES ($1, $2, $3, 0, $4, $5, $6, $6)",
+        params![id, repository.id, caller, hash_state, &[][..], now],
+    )
+    .await?;
+    Ok(())
+}
+
+/// Finds a session by id.
+pub async fn find(r: &Reader, id: &str) -> Result<Option<Upload>> {
+    r.query_opt(
+        "SELECT r.name, u.caller, u.size, u.hash_state, u.content
+           FROM upload AS u JOIN repository AS r ON r.id = u.repository_id WHERE u.id = $1",
+        params![id],
+        |row| {
+            Ok(Upload {
+                repository: row.parse(0, "repository name")?,
+                caller: row.text(1)?.to_owned(),
+                size: row.size(2)?,
+                hash_state: row.bytes(3)?.to_vec(),
+                content: row.bytes_opt(4)?.map(Bytes::copy_from_slice),
+            })
+        },
+    )
+    .await
+}
+
+/// Acknowledges bytes: moves a session from `from` to `to` bytes. Returns false if it was not at `from` any more.
+pub async fn advance(
+    tx: &mut Tx,
+    id: &str,
+    from: u64,
+    to: u64,
+    hash_state: &[u8],
+    content: Option<&[u8]>,
+    now: Timestamp,
+) -> Result<bool> {
+    let changed = tx
+        .execute(
+            "UPDATE upload SET size = $1, hash_state = $2, content = $3, touched_at = $4 WHERE id = $5 AND size = $6",
+            params![to, hash_state, content, now, id, from],
+        )
+        .await?;
+    Ok(changed > 0)
+}
+
+/// Ends a session. Returns false if it was gone already.
+pub async fn delete(tx: &mut Tx, id: &str) -> Result<bool> {
+    Ok(tx.execute("DELETE FROM upload WHERE id = $1", params![id]).await? > 0)
+}
+
+/// Lists sessions that nobody touched since `before`, oldest first.
+pub async fn list_stale(r: &Reader, before: Timestamp, limit: usize) -> Result<Vec<String>> {
+    r.query(
+        "SELECT id FROM upload WHERE touched_at < $1 ORDER BY touched_at LIMIT $2",
+        params![before, limit],
+        |row| Ok(row.text(0)?.to_owned()),
+    )
+    .await
+}
+
+/// Counts open sessions.
+pub async fn count(r: &Reader) -> Result<u64> {
+    Ok(r.query_opt("SELECT COUNT(*) FROM upload", params![], |row| row.size(0)).await?.unwrap_or(0))
+}

@@ -1,0 +1,95 @@
+//! Manifests and small blobs in memory, used only while what they were read under still stands.
+
+use std::sync::Arc;
+
+use berth_catalog::Catalog;
+use berth_catalog::blob::{Blob, Placement};
+use berth_oci::{Digest, Reference, RepositoryName};
+use quick_cache::Weighter;
+use quick_cache::sync::Cache as QuickCache;
+
+use crate::pull::StoredManifest;
+use crate::pull_counter::Tally;
+
+/// Rough cost of an entry besides its content: keys, counters, the cache's own books.
+const ENTRY_BYTES: u64 = 512;
+/// Expected size of an entry, for the cache's tables.
+const TYPICAL_BYTES: u64 = 4096;
+
+/// A value and the generation of its repository before it was read.
+#[derive(Debug, Clone)]
+struct Dated<T> {
+    generation: u64,
+    value: T,
+}
+
+/// A manifest with its counters.
+#[derive(Debug, Clone)]
+pub(crate) struct Served {
+    pub(crate) manifest: Arc<StoredManifest>,
+    /// Counts under the reference asked for.
+    pub(crate) by_reference: Arc<Tally>,
+    /// Counts under the digest, when the reference is a tag.
+    pub(crate) by_digest: Option<Arc<Tally>>,
+}
+
+type ManifestKey = (RepositoryName, Reference);
+type BlobKey = (RepositoryName, Digest);
+
+#[derive(Debug, Clone)]
+struct ByBytes;
+
+impl Weighter<ManifestKey, Dated<Served>> for ByBytes {
+    fn weight(&self, _: &ManifestKey, entry: &Dated<Served>) -> u64 {
+        ENTRY_BYTES + entry.value.manifest.content.len() as u64
+    }
+}
+
+impl Weighter<BlobKey, Dated<Arc<Blob>>> for ByBytes {
+    fn weight(&self, _: &BlobKey, entry: &Dated<Arc<Blob>>) -> u64 {
+        ENTRY_BYTES
+            + match &entry.value.placement {
+                Placement::Inline(content) => content.len() as u64,
+                Placement::Stored(location) => location.len() as u64,
+            }
+    }
+}
+
+/// What this process remembers of the catalog.
+#[derive(Debug)]
+pub(crate) struct Cache {
+    manifests: QuickCache<ManifestKey, Dated<Served>, ByBytes>,
+    blobs: QuickCache<BlobKey, Dated<Arc<Blob>>, ByBytes>,
+}
+
+impl Cache {
+    /// Splits `bytes` evenly between manifests and blobs.
+    pub(crate) fn new(bytes: u64) -> Self {
+        let half = bytes / 2;
+        let items = usize::try_from(half / TYPICAL_BYTES).unwrap_or(usize::MAX).max(1);
+        Self {
+            manifests: QuickCache::with_weighter(items, half, ByBytes),
+            blobs: QuickCache::with_weighter(items, half, ByBytes),
+        }
+    }
+
+    pub(crate) fn manifest(&self, catalog: &Catalog, key: &ManifestKey) -> Option<Served> {
+        let entry = self.manifests.get(key)?;
+        (entry.generation == catalog.generation(&key.0)).then_some(entry.value)
+    }
+
+    /// Keeps a manifest read under `generation`.
+    pub(crate) fn keep_manifest(&self, key: ManifestKey, generation: u64, value: Served) {
+        self.manifests.insert(key, Dated { generation, value });
+    }
+
+    pub(crate) fn blob(&self, catalog: &Catalog, key: &BlobKey) -> Option<Arc<Blob>> {
+        let entry = self.blobs.get(key)?;
+        (entry.generation == catalog.generation(&key.0)).then_some(entry.value)
+    }
+
+    /// Keeps a blob's row read under `generation`.
+    pub(crate) fn keep_blob(&self, key: BlobKey, generation: u64, value: Arc<Blob>) {
+        self.blobs.insert(key, Dated { generation, value });
+    }
+}

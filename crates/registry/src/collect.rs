@@ -1,0 +1,14 @@
+//! Garbage collection, online: what nothing needs any more goes, in small units of work beside pushes and pulls.
+//!
+//! Nothing here walks the store. Deletes, moved tags and new blobs mark what they make questionable; the collector takes
+//! marks older than the delay, asks the catalog again inside the unit of work that removes, and frees bytes after the commit.
+//! A location is never used twice, so a push of the same digest at any moment is safe.
+
+mod job;
+mod report;
+mod sweep;
+mod verify;
+
+pub use job::CollectJob;
+pub use report::CollectReport;
+pub use verify::{Problem, VerifyReport};

@@ -1,0 +1,132 @@
+//! What the domain refuses, in its own words. `server/v2/error.rs` turns these into the protocol's.
+
+use berth_blobs::UploadId;
+use berth_oci::{Digest, ManifestError, Reference, RepositoryName};
+
+/// Why a request body ended early.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{0}")]
+pub struct BodyError(pub String);
+
+/// Why the registry did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The repository holds nothing.
+    #[error("repository {0} is not known")]
+    NameUnknown(RepositoryName),
+    /// The repository holds no such manifest.
+    #[error("manifest {reference} is not known in {repository}")]
+    ManifestUnknown {
+        /// Where it was looked for.
+        repository: RepositoryName,
+        /// What was looked for.
+        reference: Reference,
+    },
+    /// The repository links no such blob, or its bytes are damaged.
+    #[error("blob {digest} is not known in {repository}")]
+    BlobUnknown {
+        /// Where it was looked for.
+        repository: RepositoryName,
+        /// What was looked for.
+        digest: Digest,
+    },
+    /// No such session for this repository and caller.
+    #[error("upload {0} is not known: it ended, expired, or belongs to another repository or caller; start a new one")]
+    UploadUnknown(UploadId),
+    /// Another request is writing to the session.
+    #[error("another request is writing to upload {0}: wait for it, then ask for the offset")]
+    UploadBusy(UploadId),
+    /// The chunk does not start where the session stands.
+    #[error("the upload stands at {expected} bytes: send the bytes from there")]
+    RangeMismatch {
+        /// Acknowledged bytes.
+        expected: u64,
+    },
+    /// The content is not what the digest says.
+    #[error("content has digest {computed}, not {given}: it changed on the way, push it again")]
+    DigestMismatch {
+        /// Digest the client gave.
+        given: Digest,
+        /// Digest of what came.
+        computed: Digest,
+    },
+    /// Another number of bytes came than was announced.
+    #[error("{received} bytes came where {announced} were announced: send the chunk again")]
+    SizeMismatch {
+        /// Bytes announced.
+        announced: u64,
+        /// Bytes that came.
+        received: u64,
+    },
+    /// The blob is larger than configured.
+    #[error("blob is larger than {limit} bytes: raise limits.blob_bytes to allow it")]
+    BlobTooLarge {
+        /// Configured limit in bytes.
+        limit: u64,
+    },
+    /// The manifest cannot be accepted.
+    #[error(transparent)]
+    ManifestInvalid(#[from] ManifestError),
+    /// The manifest is larger than configured.
+    #[error("manifest is larger than {limit} bytes: raise limits.manifest_bytes to allow it")]
+    ManifestTooLarge {
+        /// Configured limit in bytes.
+        limit: usize,
+    },
+    /// Indexes are nested deeper than configured.
+    #[error("indexes are nested deeper than {limit}: raise limits.index_depth to allow it")]
+    IndexTooDeep {
+        /// Configured limit.
+        limit: u64,
+    },
+    /// The manifest names blobs that the repository does not link.
+    #[error("manifest names blobs that {repository} does not have: push them first")]
+    ManifestBlobsUnknown {
+        /// Where the manifest was pushed to.
+        repository: RepositoryName,
+        /// Digests of the blobs.
+        digests: Vec<Digest>,
+    },
+    /// The blob is part of a manifest.
+    #[error("blob {digest} is part of a manifest in {repository}: delete the manifest first")]
+    BlobInUse {
+        /// Where it was to be deleted.
+        repository: RepositoryName,
+        /// What was to be deleted.
+        digest: Digest,
+    },
+    /// No space is left for what was sent.
+    #[error("no space left in the registry's storage: free some, or collect garbage, then push again")]
+    StorageFull,
+    /// The request body ended early.
+    #[error("request body ended early: {0}")]
+    Body(BodyError),
+    /// The registry is overloaded for the moment.
+    #[error("the registry is busy: try again in a moment")]
+    Busy,
+    /// Anything else; the cause is for the log, not for the client.
+    #[error("internal error")]
+    Internal(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// Result of the registry's functions.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+impl From<berth_catalog::Error> for Error {
+    fn from(error: berth_catalog::Error) -> Self {
+        match error {
+            berth_catalog::Error::Busy => Self::Busy,
+            berth_catalog::Error::Full => Self::StorageFull,
+            other => Self::Internal(other.into()),
+        }
+    }
+}
+
+impl From<berth_blobs::Error> for Error {
+    fn from(error: berth_blobs::Error) -> Self {
+        match error {
+            berth_blobs::Error::Full { .. } => Self::StorageFull,
+            other => Self::Internal(other.into()),
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! The domain: what a push, a pull, a mount or a delete means. It knows no HTTP and no feature.
+//!
+//! Every function takes a [`Permit`](berth_access::Permit) for the repository it works on: no permit, no call. This room calls
+//! `catalog` (what exists) and `blobs` (bytes); `server` calls it.
+
+mod cache;
+mod collect;
+mod config;
+mod delete;
+mod error;
+mod list;
+mod mount;
+mod pull;
+mod pull_counter;
+mod push;
+mod repair;
+mod scrub;
+mod status;
+mod upload;
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use berth_blobs::{Blobs, UploadId};
+use berth_catalog::{Catalog, event};
+use bytes::Bytes;
+use parking_lot::Mutex;
+
+pub use collect::{CollectJob, CollectReport, Problem, VerifyReport};
+pub use config::{Collection, Config, Limits, Scrub, Storage, Untagged};
+pub use error::{BodyError, Error, Result};
+pub use pull::{BlobContent, BlobHandle, StoredManifest};
+pub use push::PushedManifest;
+pub use repair::Repaired;
+pub use scrub::{ScrubJob, ScrubReport};
+pub use status::Status;
+pub use upload::Upload;
+
+/// What a request body yields: bytes, or why there are no more.
+pub type BodyResult = std::result::Result<Bytes, BodyError>;
+
+/// One page of a listing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page<T> {
+    /// Items in order.
+    pub items: Vec<T>,
+    /// Whether another page follows.
+    pub more: bool,
+}
+
+/// The registry on one catalog and one blob store. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Registry(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    catalog: Catalog,
+    blobs: Arc<dyn Blobs>,
+    config: Config,
+    cache: cache::Cache,
+    pulls: pull_counter::PullCounter,
+    /// Sessions that a request is writing to right now.
+    writing: Mutex<HashSet<UploadId>>,
+}
+
+impl Registry {
+    /// Puts the registry together. Call [`Registry::repair`] before serving from it.
+    pub fn new(catalog: Catalog, blobs: Arc<dyn Blobs>, config: Config) -> Self {
+        let cache = cache::Cache::new(config.storage.cache_bytes);
+        Self(Arc::new(Inner {
+            catalog,
+            blobs,
+            config,
+            cache,
+            pulls: pull_counter::PullCounter::default(),
+            writing: Mutex::new(HashSet::new()),
+        }))
+    }
+
+    /// Returns the configuration in force.
+    pub fn config(&self) -> &Config {
+        &self.0.config
+    }
+
+    /// Returns the catalog, for those who enqueue jobs or follow events.
+    pub fn catalog(&self) -> &Catalog {
+        &self.0.catalog
+    }
+
+    fn now(&self) -> jiff::Timestamp {
+        self.0.catalog.clock().now()
+    }
+}
+
+/// Starts an event with everything that has a default.
+fn new_event(kind: event::Kind, at: jiff::Timestamp, caller: &str) -> event::NewEvent {
+    event::NewEvent {
+        id: uuid::Uuid::new_v4(),
+        at,
+        kind,
+        repository: None,
+        tag: None,
+        digest: None,
+        caller: caller.to_owned(),
+        detail: serde_json::json!({}),
+    }
+}

@@ -1,0 +1,98 @@
+//! Counts pulls off the hot path: an atomic per reference, written to the catalog about once a second.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use berth_catalog::pull::{self, Delta};
+use berth_oci::RepositoryName;
+use parking_lot::Mutex;
+
+use crate::{Registry, Result};
+
+/// How long a pull may wait to be written.
+const FLUSH: Duration = Duration::from_millis(900);
+/// Rows per unit of work, so that pushes never wait long behind a batch.
+const BATCH: usize = 128;
+
+/// Pulls of one reference that are not written yet.
+#[derive(Debug)]
+pub(crate) struct Tally {
+    repository: RepositoryName,
+    reference: String,
+    count: AtomicU64,
+}
+
+impl Tally {
+    pub(crate) fn new(repository: &RepositoryName, reference: impl ToString) -> Arc<Self> {
+        Arc::new(Self {
+            repository: repository.clone(),
+            reference: reference.to_string(),
+            count: AtomicU64::new(0),
+        })
+    }
+}
+
+/// The references that were pulled since the last flush.
+#[derive(Debug, Default)]
+pub(crate) struct PullCounter(Mutex<Vec<Arc<Tally>>>);
+
+impl PullCounter {
+    pub(crate) fn record(&self, tally: &Arc<Tally>) {
+        if tally.count.fetch_add(1, Ordering::Relaxed) == 0 {
+            self.0.lock().push(Arc::clone(tally));
+        }
+    }
+}
+
+impl Registry {
+    /// Writes pull counts until `stop` turns true, and once more then.
+    pub async fn count_pulls(&self, mut stop: tokio::sync::watch::Receiver<bool>) {
+        loop {
+            let stopped = tokio::time::timeout(FLUSH, stop.wait_for(|stop| *stop)).await.is_ok();
+            if let Err(error) = self.flush_pulls().await {
+                tracing::warn!(%error, "could not write pull counts, they are kept for the next try");
+            }
+            if stopped {
+                return;
+            }
+        }
+    }
+
+    /// Writes what was counted so far.
+    pub async fn flush_pulls(&self) -> Result<()> {
+        let tallies = std::mem::take(&mut *self.0.pulls.0.lock());
+        let now = self.now();
+        for batch in tallies.chunks(BATCH) {
+            let deltas: Vec<_> = batch
+                .iter()
+                .map(|tally| Delta {
+                    repository: tally.repository.clone(),
+                    reference: tally.reference.clone(),
+                    count: tally.count.swap(0, Ordering::Relaxed),
+                    last_at: now,
+                })
+                .collect();
+            let counts: Vec<_> = deltas.iter().map(|delta| delta.count).collect();
+            let written = self.0.catalog.write(async move |tx| {
+                for delta in &deltas {
+                    pull::add(tx, delta).await?;
+                }
+                Ok::<_, crate::Error>(())
+            });
+            if let Err(error) = written.await {
+                self.put_back(batch, &counts);
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+
+    fn put_back(&self, batch: &[Arc<Tally>], counts: &[u64]) {
+        for (tally, &count) in batch.iter().zip(counts) {
+            if tally.count.fetch_add(count, Ordering::Relaxed) == 0 {
+                self.0.pulls.0.lock().push(Arc::clone(tally));
+            }
+        }
+    }
+}

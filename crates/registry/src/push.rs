@@ -1,0 +1,177 @@
+//! Push of manifests: the bytes as they came, the blobs they keep, the tags that move to them.
+
+use berth_access::{Permit, Push};
+use berth_catalog::manifest::{New, Referrer};
+use berth_catalog::repository::Repository;
+use berth_catalog::{Tx, event, link, manifest, repository, tag};
+use berth_oci::{Algorithm, Descriptor, Digest, Manifest, ManifestLimits, Reference, RepositoryName, Tag};
+use bytes::Bytes;
+use jiff::Timestamp;
+
+use crate::{Error, Registry, Result, new_event};
+
+/// What a push of a manifest did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PushedManifest {
+    /// Digest of the bytes pushed.
+    pub digest: Digest,
+    /// What the manifest refers to.
+    pub subject: Option<Digest>,
+    /// Tags that point at it now, in the order they were asked for.
+    pub tags: Vec<Tag>,
+}
+
+/// Everything a unit of work needs to push one manifest.
+struct Order {
+    repository: RepositoryName,
+    caller: String,
+    now: Timestamp,
+    index_depth: u64,
+    manifest: Manifest,
+    digest: Digest,
+    content: Bytes,
+    tags: Vec<Tag>,
+}
+
+impl Registry {
+    /// Pushes a manifest under a tag or its digest, and points further `tags` at it.
+    ///
+    /// `media_type` is the request's Content-Type; without it the document decides.
+    pub async fn push_manifest(
+        &self,
+        permit: &Permit<Push>,
+        reference: &Reference,
+        tags: &[Tag],
+        media_type: Option<&str>,
+        content: Bytes,
+    ) -> Result<PushedManifest> {
+        let limits = &self.0.config.limits;
+        if content.len() > limits.manifest_bytes {
+            return Err(Error::ManifestTooLarge { limit: limits.manifest_bytes });
+        }
+        let digest = checked_digest(reference, &content)?;
+        let within = ManifestLimits { descriptors: limits.manifest_entries };
+        let manifest = Manifest::parse_within(&content, media_type, &within)?;
+        let mut all: Vec<Tag> = reference.tag().into_iter().cloned().collect();
+        for tag in tags {
+            if !all.contains(tag) {
+                all.push(tag.clone());
+            }
+        }
+        let pushed = PushedManifest {
+            digest,
+            subject: manifest.subject.as_ref().map(|subject| subject.digest),
+            tags: all.clone(),
+        };
+        let order = Order {
+            repository: permit.repository().clone(),
+            caller: permit.caller().name().to_owned(),
+            now: self.now(),
+            index_depth: limits.index_depth,
+            manifest,
+            digest,
+            content,
+            tags: all,
+        };
+        self.0.catalog.write(async move |tx| order.carry_out(tx).await).await?;
+        Ok(pushed)
+    }
+}
+
+/// Computes the digest with the algorithm that the reference asks for, and compares.
+fn checked_digest(reference: &Reference, content: &[u8]) -> Result<Digest> {
+    let given = reference.digest();
+    let computed = Digest::of(given.map_or(Algorithm::Sha256, Digest::algorithm), content);
+    match given {
+        Some(&given) if given != computed => Err(Error::DigestMismatch { given, computed }),
+        _ => Ok(computed),
+    }
+}
+
+impl Order {
+    async fn carry_out(self, tx: &mut Tx) -> Result<()> {
+        let repository = repository::ensure(tx, &self.repository, self.now).await?;
+        let new = New {
+            digest: self.digest,
+            media_type: self.manifest.media_type.clone(),
+            referrer: self.referrer()?,
+            content: self.content.clone(),
+            blobs: self.find_blobs(tx, &repository).await?,
+            children: self.manifest.children().iter().map(|child| child.digest).collect(),
+        };
+        let (id, is_new) = manifest::insert(tx, &repository, &new, self.now).await?;
+        if is_new && !new.children.is_empty() {
+            let depth = manifest::depth(tx, &repository, id, self.index_depth + 2).await?;
+            if depth > self.index_depth + 1 {
+                return Err(Error::IndexTooDeep { limit: self.index_depth });
+            }
+        }
+        if is_new {
+            event::append(tx, self.event(event::Kind::ManifestPushed)).await;
+        }
+        for tag in &self.tags {
+            self.move_tag(tx, &repository, tag, id).await?;
+        }
+        Ok(())
+    }
+
+    async fn move_tag(
+        &self,
+        tx: &mut Tx,
+        repository: &Repository,
+        tag: &Tag,
+        target: manifest::ManifestId,
+    ) -> Result<()> {
+        let before = tag::find(tx, repository, tag).await?.map(|(_, digest)| digest);
+        tag::move_to(tx, repository, tag, target, self.now).await?;
+        if before != Some(self.digest) {
+            let mut event = self.event(event::Kind::TagMoved);
+            event.tag = Some(tag.clone());
+            event.detail = serde_json::json!({ "previous": before });
+            event::append(tx, event).await;
+        }
+        Ok(())
+    }
+
+    /// Finds the rows of the blobs that the manifest keeps. A layer that may not be distributed is kept only if it was pushed.
+    async fn find_blobs(&self, tx: &Tx, repository: &Repository) -> Result<Vec<berth_catalog::blob::BlobId>> {
+        let (mut found, mut missing) = (Vec::new(), Vec::new());
+        for descriptor in self.manifest.config.iter().chain(&self.manifest.layers) {
+            match link::find(tx, repository, &descriptor.digest).await? {
+                Some((id, _)) => found.push(id),
+                None if descriptor.is_non_distributable() => {}
+                None => missing.push(descriptor.digest),
+            }
+        }
+        if missing.is_empty() {
+            return Ok(found);
+        }
+        missing.dedup();
+        Err(Error::ManifestBlobsUnknown { repository: self.repository.clone(), digests: missing })
+    }
+
+    fn referrer(&self) -> Result<Option<Referrer>> {
+        let Some(subject) = &self.manifest.subject else { return Ok(None) };
+        let mut descriptor =
+            Descriptor::new(self.manifest.media_type.clone(), self.digest, self.content.len() as u64);
+        descriptor.artifact_type.clone_from(&self.manifest.artifact_type);
+        descriptor.annotations.clone_from(&self.manifest.annotations);
+        let descriptor = serde_json::to_string(&descriptor).map_err(|error| Error::Internal(error.into()))?;
+        Ok(Some(Referrer {
+            subject: subject.digest,
+            artifact_type: self.manifest.artifact_type.clone(),
+            descriptor,
+        }))
+    }
+
+    fn event(&self, kind: event::Kind) -> event::NewEvent {
+        let mut event = new_event(kind, self.now, &self.caller);
+        event.repository = Some(self.repository.clone());
+        event.digest = Some(self.digest);
+        event.detail = serde_json::json!({
+            "media_type": self.manifest.media_type,
+            "size": self.content.len(),
+        });
+        event
+    }
+}

@@ -1,0 +1,154 @@
+//! Takes the bytes of one request: into memory while they are few, else into the blob store.
+
+use berth_blobs::{BlobWriter, Progress, UploadId};
+use berth_oci::ContentRange;
+use bytes::{Bytes, BytesMut};
+use futures_util::{Stream, StreamExt};
+
+use super::Session;
+use crate::{BodyError, BodyResult, Error, Registry, Result};
+
+/// What one request brought.
+#[derive(Debug)]
+pub(super) struct Received {
+    /// Where the session stood before.
+    pub(super) from: u64,
+    /// Where it stands now; the bytes are durable, or held.
+    pub(super) progress: Progress,
+    /// All of the upload's bytes, while they are few.
+    pub(super) held: Option<Bytes>,
+    /// Why the body ended early.
+    failed: Option<BodyError>,
+}
+
+impl Received {
+    /// Tells whether the request brought what it announced.
+    pub(super) fn check(&self, range: Option<ContentRange>) -> Result<()> {
+        if let Some(failed) = &self.failed {
+            return Err(Error::Body(failed.clone()));
+        }
+        let received = self.progress.offset - self.from;
+        match range {
+            Some(range) if range.size() != received => {
+                Err(Error::SizeMismatch { announced: range.size(), received })
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Where bytes go.
+enum Sink {
+    Held { bytes: BytesMut, progress: Progress },
+    Stored { writer: Box<dyn BlobWriter>, offset: u64 },
+}
+
+impl Registry {
+    /// Reads a body to its end. On a failure of the store the session is left as it was acknowledged.
+    pub(super) async fn receive<S>(&self, session: Session, range: Option<ContentRange>, body: S) -> Result<Received>
+    where
+        S: Stream<Item = BodyResult> + Send + Unpin,
+    {
+        let from = session.progress.offset;
+        if range.is_some_and(|range| range.first != from) {
+            return Err(Error::RangeMismatch { expected: from });
+        }
+        let (id, before, was_held) = (session.id, session.progress.clone(), session.held.is_some());
+        match self.fill(session, body).await {
+            Ok(received) => Ok(Received { from, ..received }),
+            Err(error) => {
+                self.cut_back(&id, before, was_held).await;
+                Err(error)
+            }
+        }
+    }
+
+    async fn fill<S>(&self, session: Session, mut body: S) -> Result<Received>
+    where
+        S: Stream<Item = BodyResult> + Send + Unpin,
+    {
+        let id = session.id;
+        let mut failed = None;
+        let mut sink = self.open_sink(session).await?;
+        while let Some(chunk) = body.next().await {
+            match chunk {
+                Ok(chunk) => sink = self.put(sink, &id, chunk).await?,
+                Err(error) => {
+                    failed = Some(error);
+                    break;
+                }
+            }
+        }
+        let (progress, held) = match sink {
+            Sink::Held { bytes, progress } => (progress, Some(bytes.freeze())),
+            Sink::Stored { writer, .. } => (writer.finish().await?, None),
+        };
+        Ok(Received { from: 0, progress, held, failed })
+    }
+
+    async fn open_sink(&self, session: Session) -> Result<Sink> {
+        Ok(match session.held {
+            Some(held) => Sink::Held { bytes: BytesMut::from(&held[..]), progress: session.progress },
+            None => {
+                let offset = session.progress.offset;
+                Sink::Stored { writer: self.writer(&session.id, session.progress).await?, offset }
+            }
+        })
+    }
+
+    async fn put(&self, sink: Sink, id: &UploadId, chunk: Bytes) -> Result<Sink> {
+        let limit = self.0.config.limits.blob_bytes;
+        match sink {
+            Sink::Held { mut bytes, mut progress } if bytes.len() + chunk.len() <= self.inline_limit() => {
+                progress.hasher.update(&chunk);
+                progress.offset += chunk.len() as u64;
+                bytes.extend_from_slice(&chunk);
+                Ok(Sink::Held { bytes, progress })
+            }
+            Sink::Held { bytes, progress } => {
+                let algorithm = progress.hasher.algorithm();
+                let mut writer = self.writer(id, Progress::start(algorithm)).await?;
+                let offset = (bytes.len() + chunk.len()) as u64;
+                if !bytes.is_empty() {
+                    writer.write(bytes.freeze()).await?;
+                }
+                writer.write(chunk).await?;
+                within(limit, offset).map(|()| Sink::Stored { writer, offset })
+            }
+            Sink::Stored { mut writer, offset } => {
+                let offset = offset + chunk.len() as u64;
+                within(limit, offset)?;
+                writer.write(chunk).await?;
+                Ok(Sink::Stored { writer, offset })
+            }
+        }
+    }
+
+    async fn writer(&self, id: &UploadId, progress: Progress) -> Result<Box<dyn BlobWriter>> {
+        self.0.blobs.writer(id, progress).await.map_err(|error| match error {
+            berth_blobs::Error::UploadLost => Error::UploadUnknown(*id),
+            berth_blobs::Error::UploadBusy => Error::UploadBusy(*id),
+            other => other.into(),
+        })
+    }
+
+    /// Frees what a failed request left, so that a full disk is no fuller than before.
+    async fn cut_back(&self, id: &UploadId, before: Progress, was_held: bool) {
+        let cut = if was_held {
+            self.0.blobs.discard(id).await
+        } else {
+            self.0.blobs.writer(id, before).await.map(drop)
+        };
+        if let Err(error) = cut {
+            tracing::warn!(upload = %id, %error, "could not cut off unacknowledged bytes; the next request or start will");
+        }
+    }
+
+    pub(super) fn inline_limit(&self) -> usize {
+        self.0.config.storage.inline_bytes
+    }
+}
+
+fn within(limit: u64, size: u64) -> Result<()> {
+    if size > limit { Err(Error::BlobTooLarge { limit }) } else { Ok(()) }
+}

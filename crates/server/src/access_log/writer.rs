@@ -1,0 +1,160 @@
+//! One thread that writes log lines, so that no request ever waits for a slow disk, pipe or terminal.
+
+use std::fmt;
+use std::io::{self, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use parking_lot::{Condvar, Mutex};
+
+/// Bytes of lines that may wait. What comes beyond is dropped and counted.
+const QUEUE_BYTES: usize = 4 * 1024 * 1024;
+/// With this much waiting, the writer doesn't linger.
+const BATCH_BYTES: usize = 256 * 1024;
+/// How long the writer lets lines gather: waking it for each would cost more than the line.
+const LINGER: Duration = Duration::from_millis(5);
+
+/// Queues log lines and writes them on a thread of its own. Clones share the queue.
+///
+/// As an [`io::Write`] it takes one whole line, or several, per call to `write`.
+#[derive(Clone)]
+pub struct LogWriter(Arc<Handle>);
+
+struct Handle {
+    queue: Arc<Queue>,
+    thread: Option<JoinHandle<()>>,
+}
+
+#[derive(Default)]
+struct Queue {
+    state: Mutex<State>,
+    /// Tells the writer that there is something to do.
+    work: Condvar,
+    /// Tells waiters that everything is written.
+    done: Condvar,
+    dropped: AtomicU64,
+}
+
+#[derive(Default)]
+struct State {
+    lines: Vec<u8>,
+    /// The writer waits for the first line.
+    asleep: bool,
+    /// The writer has taken lines and not yet written them.
+    writing: bool,
+    /// Somebody waits for the lines: don't linger.
+    urgent: bool,
+    closed: bool,
+}
+
+impl LogWriter {
+    /// Starts the thread that writes to `sink`.
+    pub fn spawn(sink: impl Write + Send + 'static) -> io::Result<Self> {
+        let queue = Arc::new(Queue::default());
+        let thread = std::thread::Builder::new().name("berth-log".into()).spawn({
+            let queue = Arc::clone(&queue);
+            move || queue.write_all_to(sink)
+        })?;
+        Ok(Self(Arc::new(Handle { queue, thread: Some(thread) })))
+    }
+
+    /// Queues one line or several, each with its line feed; drops them if the queue is full.
+    pub(crate) fn append(&self, lines: &[u8]) {
+        let queue = &self.0.queue;
+        let mut state = queue.state.lock();
+        if state.lines.len() + lines.len() > QUEUE_BYTES {
+            drop(state);
+            queue.dropped.fetch_add(1, Ordering::Relaxed);
+            return;
+        }
+        let before = state.lines.len();
+        state.lines.extend_from_slice(lines);
+        let full = before < BATCH_BYTES && state.lines.len() >= BATCH_BYTES;
+        if std::mem::take(&mut state.asleep) || full {
+            queue.work.notify_one();
+        }
+    }
+
+    /// Calls to [`LogWriter::append`] that were dropped.
+    pub(crate) fn dropped(&self) -> u64 {
+        self.0.queue.dropped.load(Ordering::Relaxed)
+    }
+
+    /// Blocks until every queued line is written.
+    pub fn wait(&self) {
+        let queue = &self.0.queue;
+        let mut state = queue.state.lock();
+        while !state.lines.is_empty() || state.writing {
+            state.urgent = true;
+            queue.work.notify_one();
+            queue.done.wait(&mut state);
+        }
+    }
+}
+
+impl Queue {
+    /// Writes batches until the queue is closed and empty.
+    fn write_all_to(&self, mut sink: impl Write) {
+        let mut batch = Vec::new();
+        while self.take(&mut batch) {
+            // A log that can't be written leaves nobody to tell but the counter.
+            if sink.write_all(&batch).and_then(|()| sink.flush()).is_err() {
+                let lines = batch.iter().filter(|b| **b == b'\n').count();
+                self.dropped.fetch_add(lines as u64, Ordering::Relaxed);
+            }
+            batch.clear();
+        }
+    }
+
+    /// Swaps `batch`, which is empty, for the lines that wait; false when there will be none any more.
+    fn take(&self, batch: &mut Vec<u8>) -> bool {
+        let mut state = self.state.lock();
+        state.writing = false;
+        while state.lines.is_empty() {
+            state.urgent = false;
+            self.done.notify_all();
+            if state.closed {
+                return false;
+            }
+            state.asleep = true;
+            self.work.wait(&mut state);
+        }
+        state.asleep = false;
+        if !(state.urgent || state.closed) && state.lines.len() < BATCH_BYTES {
+            self.work.wait_for(&mut state, LINGER);
+        }
+        state.writing = true;
+        std::mem::swap(&mut state.lines, batch);
+        true
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.queue.state.lock().closed = true;
+        self.queue.work.notify_one();
+        if let Some(thread) = self.thread.take() {
+            // The thread ends by itself; if it panicked, its lines are lost and the process goes on.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Write for LogWriter {
+    fn write(&mut self, lines: &[u8]) -> io::Result<usize> {
+        self.append(lines);
+        Ok(lines.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl fmt::Debug for LogWriter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LogWriter").field("dropped", &self.dropped()).finish_non_exhaustive()
+    }
+}

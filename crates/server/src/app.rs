@@ -1,0 +1,81 @@
+//! What every request needs: access, the registry, the configuration, metrics and the access log.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use berth_access::Access;
+use berth_catalog::Clock;
+use berth_registry::Registry;
+use prometheus_client::collector::Collector;
+
+use crate::access_log::AccessLog;
+use crate::config::Config;
+use crate::metrics::{Metrics, Sampler};
+
+/// What every request needs, shared by all connections.
+pub struct App {
+    /// The `http` part of the configuration, with the page sizes and limits that handlers apply.
+    pub(crate) config: Config,
+    /// Decides who may do what.
+    pub(crate) access: Access,
+    /// The domain.
+    pub(crate) registry: Registry,
+    /// Tells the time, for log lines.
+    pub(crate) clock: Clock,
+    /// Counts and times requests.
+    pub(crate) metrics: Metrics,
+    /// Takes one line per request.
+    pub(crate) access_log: AccessLog,
+    closing: AtomicBool,
+}
+
+impl App {
+    /// Puts the parts together; access lines go nowhere until [`App::log_to`] says where.
+    pub fn new(config: Config, access: Access, registry: Registry, clock: Clock) -> Self {
+        Self {
+            config,
+            access,
+            registry,
+            clock,
+            metrics: Metrics::new(),
+            access_log: AccessLog::off(),
+            closing: AtomicBool::new(false),
+        }
+    }
+
+    /// Writes one line per request to `access_log`.
+    #[must_use]
+    pub fn log_to(mut self, access_log: AccessLog) -> Self {
+        self.access_log = access_log;
+        self
+    }
+
+    /// Shows a collector's metrics on `/metrics`, with `berth_` in front of their names.
+    #[must_use]
+    pub fn with_collector(mut self, collector: Box<dyn Collector>) -> Self {
+        self.metrics.register(collector);
+        self
+    }
+
+    /// Shows on `/metrics` what `sampler` finds at that moment: for values that have to be asked for.
+    #[must_use]
+    pub fn with_sampler(mut self, sampler: Sampler) -> Self {
+        self.metrics.sample(sampler);
+        self
+    }
+
+    /// Says that no new work should be sent here.
+    pub(crate) fn close(&self) {
+        self.closing.store(true, Ordering::Relaxed);
+    }
+
+    /// Tells whether a shutdown has begun.
+    pub(crate) fn is_closing(&self) -> bool {
+        self.closing.load(Ordering::Relaxed)
+    }
+}
+
+impl std::fmt::Debug for App {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("App").field("config", &self.config).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,194 @@
+//! The `http` part of the configuration.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+
+use ipnet::IpNet;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// How Berth speaks HTTP.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Addresses to listen on. Port 0 takes a free one.
+    #[schemars(with = "Vec<String>")]
+    pub listen: Vec<SocketAddr>,
+    /// Serves HTTPS with this certificate; without it, plain HTTP.
+    pub tls: Option<Tls>,
+    /// Speaks HTTP/2 beside HTTP/1.1: by ALPN under TLS, by prior knowledge without.
+    pub http2: bool,
+    /// Networks of the proxies in front, for example `10.0.0.0/8`. Only from these are `Forwarded`, `X-Forwarded-*`
+    /// and `X-Request-Id` believed.
+    #[schemars(with = "Vec<String>")]
+    pub trusted_proxies: Vec<IpNet>,
+    /// Which headers the trusted proxies set; they must overwrite or append to what the client sent in these.
+    pub proxy_headers: ProxyHeaders,
+    /// Seconds that transfers may go on after a shutdown was asked for; what is left then is cut.
+    pub shutdown_grace_seconds: u64,
+    /// Bounds that keep one client from taking the server from the others.
+    pub limits: Limits,
+}
+
+/// The header fields in which proxies pass on who the client is.
+///
+/// One family, not both: a proxy passes on unseen what a client wrote in the other.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum ProxyHeaders {
+    /// `X-Forwarded-For`, `X-Forwarded-Proto` and `X-Forwarded-Host`.
+    #[default]
+    XForwarded,
+    /// `Forwarded` (RFC 7239).
+    Forwarded,
+}
+
+/// A certificate and its key, as PEM files. Both are read again when they change on disk.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Tls {
+    /// The certificate chain, the server's own certificate first.
+    pub certificate: PathBuf,
+    /// The private key of the first certificate: PKCS#8, PKCS#1 or SEC 1.
+    pub key: PathBuf,
+}
+
+/// Bounds that keep one client from taking the server from the others.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Limits {
+    /// Connections open at once; further ones wait in the kernel's queue.
+    pub connections: usize,
+    /// Requests answered at once over all connections; further ones get 503 with `Retry-After`.
+    pub requests: usize,
+    /// Requests at once on one HTTP/2 connection.
+    pub http2_streams: u32,
+    /// Header fields of a request.
+    pub header_count: usize,
+    /// Bytes of the request line and header of a request together.
+    pub header_bytes: u32,
+    /// Seconds in which a TLS handshake must be done, and a request's header must have arrived.
+    pub header_timeout_seconds: u64,
+    /// Seconds that a transfer may stand still: a request body that brings nothing, a response that the client
+    /// doesn't take.
+    pub body_idle_seconds: u64,
+    /// Seconds that a connection may stay open without a request.
+    pub keep_alive_seconds: u64,
+    /// Tags or repositories in one page: the cap on `n`, and the page size without it.
+    pub tags_page: usize,
+    /// Referrers in one page.
+    pub referrers_page: usize,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            listen: vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 5000))],
+            tls: None,
+            http2: true,
+            trusted_proxies: Vec::new(),
+            proxy_headers: ProxyHeaders::default(),
+            shutdown_grace_seconds: 30,
+            limits: Limits::default(),
+        }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: 10_000,
+            requests: 4_096,
+            http2_streams: 256,
+            header_count: 100,
+            header_bytes: 32 * 1024,
+            header_timeout_seconds: 30,
+            body_idle_seconds: 60,
+            keep_alive_seconds: 120,
+            tags_page: 1_000,
+            referrers_page: 500,
+        }
+    }
+}
+
+/// A value that the server can't work with.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("http.{key} is {value}: {advice}")]
+pub struct ConfigError {
+    /// The key below `http`, with dots.
+    pub key: &'static str,
+    /// The value that was given.
+    pub value: String,
+    /// What to write instead.
+    pub advice: &'static str,
+}
+
+impl Config {
+    /// Refuses values that could never serve a request.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        let limits = &self.limits;
+        let refuse = |key, value: String, advice| Err(ConfigError { key, value, advice });
+        if self.listen.is_empty() {
+            return refuse("listen", "empty".into(), "name at least one address");
+        }
+        for (key, value) in [
+            ("limits.connections", limits.connections as u64),
+            ("limits.requests", limits.requests as u64),
+            ("limits.http2_streams", u64::from(limits.http2_streams)),
+            ("limits.header_timeout_seconds", limits.header_timeout_seconds),
+            ("limits.body_idle_seconds", limits.body_idle_seconds),
+            ("limits.keep_alive_seconds", limits.keep_alive_seconds),
+            ("limits.tags_page", limits.tags_page as u64),
+            ("limits.referrers_page", limits.referrers_page as u64),
+        ] {
+            if value == 0 {
+                return refuse(key, "0".into(), "use 1 or more");
+            }
+        }
+        if !(4096..=1024 * 1024).contains(&limits.header_bytes) {
+            return refuse("limits.header_bytes", limits.header_bytes.to_string(), "use 4096 to 1048576");
+        }
+        if !(16..=10_000).contains(&limits.header_count) {
+            return refuse("limits.header_count", limits.header_count.to_string(), "use 16 to 10000");
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_default_is_fit_to_serve() {
+        assert_eq!(Config::default().check(), Ok(()));
+    }
+
+    #[test]
+    fn an_empty_document_is_the_default() {
+        let config: Config = serde_json::from_str("{}").unwrap();
+        assert_eq!(config, Config::default());
+    }
+
+    #[test]
+    fn unknown_keys_are_refused() {
+        let error = serde_json::from_str::<Config>(r#"{"limits": {"conections": 3}}"#).unwrap_err();
+        assert!(error.to_string().contains("unknown field `conections`"), "{error}");
+    }
+
+    #[test]
+    fn a_refusal_names_key_value_and_way_out() {
+        let mut config = Config::default();
+        config.limits.header_bytes = 10;
+        assert_eq!(
+            config.check().unwrap_err().to_string(),
+            "http.limits.header_bytes is 10: use 4096 to 1048576"
+        );
+    }
+
+    #[test]
+    fn round_trips() {
+        let written = serde_json::to_string(&Config::default()).unwrap();
+        assert_eq!(serde_json::from_str::<Config>(&written).unwrap(), Config::default());
+    }
+}

@@ -1,0 +1,29 @@
+//! HTTP: requests to calls, errors to responses.
+//!
+//! A request comes through `listen` (connections), `service` (one request to one response, with accounting in
+//! `exchange`) and `router` (the table of routes) to `v2` (the distribution API) or `ops` (health, metrics). Only this
+//! crate knows HTTP; nothing below knows this crate.
+
+mod access_log;
+mod app;
+mod body;
+mod config;
+mod context;
+mod exchange;
+mod inbound;
+mod listen;
+mod metrics;
+mod ops;
+mod proxy;
+mod request_id;
+mod router;
+mod server;
+mod service;
+mod tls;
+mod v2;
+
+pub use access_log::{AccessLog, Format, LogWriter};
+pub use app::App;
+pub use config::{Config, ConfigError, Limits, ProxyHeaders, Tls};
+pub use metrics::{Point, Sample, SampleKind, Sampler};
+pub use server::Server;

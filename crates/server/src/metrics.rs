@@ -1,0 +1,71 @@
+//! Metrics, as OpenMetrics text.
+//!
+//! What requests touch are plain atomics in tables made at start: no label is hashed and no lock taken on the way.
+//! What others count comes in through [`Collector`]s, what must be asked for through [`Sampler`]s at scrape time.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::text;
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::Registry;
+
+mod histogram;
+mod http;
+mod sample;
+
+pub(crate) use self::http::{Finished, HttpMetrics, Outcome};
+pub use sample::{Point, Sample, SampleKind, Sampler};
+
+/// The media type of [`Metrics::render`].
+pub(crate) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// How long a scrape waits for samplers; those that take longer are missing from it.
+const SAMPLE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// All metrics of the process.
+pub(crate) struct Metrics {
+    /// What requests count.
+    pub(crate) http: Arc<HttpMetrics>,
+    registry: Registry,
+    samplers: Vec<Sampler>,
+}
+
+impl Metrics {
+    pub(crate) fn new() -> Self {
+        let http = Arc::new(HttpMetrics::default());
+        let mut registry = Registry::with_prefix("berth");
+        registry.register("build", "The running version", Info::new([("version", env!("CARGO_PKG_VERSION"))]));
+        registry.register_collector(Box::new(Arc::clone(&http)));
+        Self { http, registry, samplers: Vec::new() }
+    }
+
+    /// Adds what `collector` counts.
+    pub(crate) fn register(&mut self, collector: Box<dyn Collector>) {
+        self.registry.register_collector(collector);
+    }
+
+    /// Adds what `sampler` finds at each scrape.
+    pub(crate) fn sample(&mut self, sampler: Sampler) {
+        self.samplers.push(sampler);
+    }
+
+    /// Writes every metric as OpenMetrics text.
+    pub(crate) async fn render(&self) -> Result<String, std::fmt::Error> {
+        let sampling = self.samplers.iter().map(|sampler| tokio::time::timeout(SAMPLE_TIMEOUT, sampler()));
+        let samples = join_all(sampling).await.into_iter().filter_map(Result::ok).flatten().collect();
+
+        let mut sampled = Registry::with_prefix("berth");
+        sampled.register_collector(Box::new(sample::Samples(samples)));
+        let mut out = String::with_capacity(16 * 1024);
+        text::encode_registry(&mut out, &self.registry)?;
+        text::encode_registry(&mut out, &sampled)?;
+        text::encode_eof(&mut out)?;
+        Ok(out)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,177 @@
+//! From errors to answers: the only place that gives an error its code and status.
+//!
+//! Every message says what to do. Internal causes go to the access line, never to the client.
+
+use berth_access::{Denied, Reason, Unauthenticated};
+use berth_oci::{ErrorBody, ErrorCode, ErrorItem};
+use berth_registry::BodyError;
+use http::header::{ALLOW, CONTENT_RANGE, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
+use serde_json::json;
+
+use super::header;
+use super::path::PathError;
+use crate::body::Body;
+use crate::context::RequestContext;
+
+mod registry;
+
+/// The answer to a request that failed.
+#[derive(Debug)]
+pub(crate) struct Refusal {
+    status: StatusCode,
+    errors: Vec<ErrorItem>,
+    headers: HeaderMap,
+    /// What happened inside, for the access line.
+    cause: Option<String>,
+}
+
+impl Refusal {
+    fn new(status: StatusCode, code: ErrorCode, message: impl Into<String>) -> Self {
+        Self::of(status, ErrorItem::new(code, message))
+    }
+
+    fn of(status: StatusCode, error: ErrorItem) -> Self {
+        Self { status, errors: vec![error], headers: HeaderMap::new(), cause: None }
+    }
+
+    /// Adds header fields to the answer.
+    pub(super) fn with_headers(mut self, headers: HeaderMap) -> Self {
+        self.headers.extend(headers);
+        self
+    }
+
+    /// Asks to come again in a moment.
+    fn with_retry(mut self) -> Self {
+        self.headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+        self
+    }
+
+    fn with_challenge(mut self) -> Self {
+        self.headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"berth\", charset=\"UTF-8\""));
+        self
+    }
+
+    /// Names the path of an endpoint that doesn't exist, or what in it is against a grammar.
+    pub(super) fn path(error: PathError, method: &Method) -> Self {
+        match error {
+            PathError::NoEndpoint => Self::new(
+                StatusCode::NOT_FOUND,
+                ErrorCode::Unsupported,
+                "no endpoint at this path: below /v2/ there are _catalog, and <name>/ with tags/list, \
+                 manifests/<reference>, blobs/<digest>, blobs/uploads/ and referrers/<digest>",
+            ),
+            PathError::Name(message) => Self::new(StatusCode::BAD_REQUEST, ErrorCode::NameInvalid, message),
+            // What can't exist isn't there; only a push can be told to choose another tag.
+            PathError::Tag(message) if *method == Method::PUT => {
+                Self::new(StatusCode::BAD_REQUEST, ErrorCode::ManifestInvalid, message)
+            }
+            PathError::Tag(message) => {
+                Self::new(StatusCode::NOT_FOUND, ErrorCode::ManifestUnknown, format!("manifest not known: {message}"))
+            }
+            PathError::Digest(message) => Self::digest(message),
+            PathError::UploadId => Self::new(
+                StatusCode::NOT_FOUND,
+                ErrorCode::BlobUploadUnknown,
+                "upload is not known: use the Location that started it, or start a new one",
+            ),
+            PathError::Parameter(key, advice) => Self::new(
+                StatusCode::BAD_REQUEST,
+                ErrorCode::Unsupported,
+                format!("parameter {key} is invalid: {advice}"),
+            ),
+        }
+    }
+
+    /// Refuses a digest that is missing or malformed.
+    pub(super) fn digest(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, ErrorCode::DigestInvalid, message)
+    }
+
+    /// Refuses a method that the endpoint doesn't have (RFC 9110 section 15.5.6).
+    pub(super) fn method(method: &Method, allow: &'static str) -> Self {
+        let message = format!("method {method} is not supported here: use {allow}");
+        let mut refusal = Self::new(StatusCode::METHOD_NOT_ALLOWED, ErrorCode::Unsupported, message);
+        refusal.headers.insert(ALLOW, HeaderValue::from_static(allow));
+        refusal
+    }
+
+    /// Asks an anonymous caller, who may do nothing at all, to log in.
+    pub(super) fn login_needed(has_users: bool) -> Self {
+        if has_users {
+            Self::new(StatusCode::UNAUTHORIZED, ErrorCode::Unauthorized, "credentials needed: log in")
+                .with_challenge()
+        } else {
+            let message = "anonymous callers may do nothing here: ask the administrator to add users";
+            Self::new(StatusCode::FORBIDDEN, ErrorCode::Denied, message)
+        }
+    }
+
+    /// Refuses a manifest of more than `limit` bytes.
+    pub(super) fn manifest_too_large(limit: u64) -> Self {
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        berth_registry::Error::ManifestTooLarge { limit }.into()
+    }
+
+    /// Refuses a header field whose value means nothing for a manifest's push.
+    pub(super) fn content_type() -> Self {
+        let message = "Content-Type is not text: send the manifest's media type";
+        Self::new(StatusCode::BAD_REQUEST, ErrorCode::ManifestInvalid, message)
+    }
+
+    /// Refuses a chunk whose position is malformed.
+    pub(super) fn content_range(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, ErrorCode::BlobUploadInvalid, message)
+    }
+
+    /// Answers a `Range` that lies outside the blob (RFC 9110 section 15.5.17).
+    pub(super) fn range(size: u64) -> Self {
+        let message = format!("range is outside the blob: ask for bytes below {size}");
+        let error = ErrorItem::new(ErrorCode::SizeInvalid, message).with_detail(json!({ "size": size }));
+        let mut refusal = Self::of(StatusCode::RANGE_NOT_SATISFIABLE, error);
+        refusal.headers.insert(CONTENT_RANGE, header::value(format_args!("bytes */{size}")));
+        refusal
+    }
+
+    /// Shapes the answer, and leaves the cause in the request's context.
+    pub(super) fn into_response(self, cx: &mut RequestContext) -> Response<Body> {
+        cx.error = self.cause;
+        let body = serde_json::to_vec(&ErrorBody { errors: self.errors }).unwrap_or_default();
+        let mut response = Response::new(Body::full(body));
+        *response.status_mut() = self.status;
+        *response.headers_mut() = self.headers;
+        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        response
+    }
+}
+
+impl From<Unauthenticated> for Refusal {
+    fn from(error: Unauthenticated) -> Self {
+        if error.is_busy() {
+            Self::new(StatusCode::SERVICE_UNAVAILABLE, ErrorCode::Unavailable, error.to_string()).with_retry()
+        } else {
+            Self::new(StatusCode::UNAUTHORIZED, ErrorCode::Unauthorized, error.to_string()).with_challenge()
+        }
+    }
+}
+
+impl From<Denied> for Refusal {
+    fn from(denied: Denied) -> Self {
+        match denied.reason() {
+            Reason::CredentialsNeeded => {
+                Self::new(StatusCode::UNAUTHORIZED, ErrorCode::Unauthorized, denied.to_string()).with_challenge()
+            }
+            Reason::Forbidden => Self::new(StatusCode::FORBIDDEN, ErrorCode::Denied, denied.to_string()),
+        }
+    }
+}
+
+/// A manifest's body that broke off; a blob's comes through the registry.
+impl From<BodyError> for Refusal {
+    fn from(error: BodyError) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, ErrorCode::ManifestInvalid, format!("{error}: push it again"))
+    }
+}
+
+#[cfg(test)]
+mod tests;

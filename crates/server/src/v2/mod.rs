@@ -1,0 +1,150 @@
+//! The distribution API: `/v2/`.
+//!
+//! A request is parsed to an [`Endpoint`], its caller is found out, and one handler asks for a permit, makes one call to the
+//! registry and shapes the response. Errors become answers in `error`.
+
+use std::fmt::Display;
+use std::sync::Arc;
+
+use berth_access::{Action, Caller, Permit};
+use berth_oci::RepositoryName;
+use berth_registry::Registry;
+use bytes::Bytes;
+use http::header::{AUTHORIZATION, CONTENT_LENGTH};
+use http::request::Parts;
+use http::{HeaderValue, Method, Request, Response};
+use http_body::Body as _;
+
+use self::error::Refusal;
+use self::incoming::Incoming;
+use self::location::Locations;
+use self::path::Endpoint;
+use crate::app::App;
+use crate::body::Body;
+use crate::context::RequestContext;
+
+mod base;
+mod blob;
+mod catalog;
+mod error;
+mod header;
+mod incoming;
+mod location;
+mod manifest;
+mod path;
+mod query;
+mod referrer;
+mod tag;
+mod upload;
+
+/// What a handler returns.
+type Answer = Result<Response<Body>, Refusal>;
+
+/// Answers a request whose path is `/v2` or below.
+pub(crate) async fn handle<B>(app: &Arc<App>, cx: &mut RequestContext, request: Request<B>) -> Response<Body>
+where
+    B: http_body::Body<Data = Bytes> + Send + Unpin + 'static,
+    B::Error: Display,
+{
+    let (head, body) = request.into_parts();
+    let body = Incoming::new(&head, body);
+    let mut response = match answer(app, cx, &head, body).await {
+        Ok(response) => response,
+        Err(refusal) => refusal.into_response(cx),
+    };
+    if head.method == Method::HEAD {
+        without_content(&mut response);
+    }
+    let version = HeaderValue::from_static("registry/2.0");
+    response.headers_mut().insert(&header::DOCKER_DISTRIBUTION_API_VERSION, version);
+    response
+}
+
+/// What every handler needs beside what its endpoint says.
+struct Call<'a> {
+    app: &'a App,
+    head: &'a Parts,
+    caller: Caller,
+    locations: Locations<'a>,
+}
+
+impl Call<'_> {
+    fn registry(&self) -> &Registry {
+        &self.app.registry
+    }
+
+    fn permit<A: Action>(&self, repository: &RepositoryName) -> Result<Permit<A>, Refusal> {
+        Ok(self.app.access.permit(&self.caller, repository)?)
+    }
+}
+
+async fn answer<B>(app: &App, cx: &mut RequestContext, head: &Parts, body: Incoming<B>) -> Answer
+where
+    B: http_body::Body<Data = Bytes> + Send + Unpin + 'static,
+    B::Error: Display,
+{
+    let endpoint = Endpoint::parse(head.uri.path(), head.uri.query())
+        .map_err(|error| Refusal::path(error, &head.method))?;
+    endpoint.describe(cx);
+    // What isn't text can't be credentials; an empty value is refused as malformed.
+    let authorization = head.headers.get(AUTHORIZATION).map(|value| value.to_str().unwrap_or_default());
+    let caller = app.access.authenticate(authorization).await?;
+    cx.caller = Some(caller.clone());
+    let call = Call { app, head, caller, locations: Locations::below(cx.forwarded.prefix.as_deref()) };
+    dispatch(&call, endpoint, body).await
+}
+
+/// The table of the API: which handler answers which method of which endpoint.
+async fn dispatch<B>(call: &Call<'_>, endpoint: Endpoint, body: Incoming<B>) -> Answer
+where
+    B: http_body::Body<Data = Bytes> + Send + Unpin + 'static,
+    B::Error: Display,
+{
+    use Endpoint as E;
+    match (endpoint, call.head.method.as_str()) {
+        (E::Base, "GET" | "HEAD") => base::get(call),
+        (E::Catalog { page }, "GET" | "HEAD") => catalog::list(call, page).await,
+        (E::Tags { repository, page }, "GET" | "HEAD") => tag::list(call, &repository, page).await,
+
+        (E::Manifest { repository, reference, .. }, "GET") => manifest::get(call, &repository, &reference).await,
+        (E::Manifest { repository, reference, .. }, "HEAD") => manifest::head(call, &repository, &reference).await,
+        (E::Manifest { repository, reference, tags }, "PUT") => {
+            manifest::put(call, &repository, &reference, &tags, body).await
+        }
+        (E::Manifest { repository, reference, .. }, "DELETE") => {
+            manifest::delete(call, &repository, &reference).await
+        }
+        (E::Referrers { repository, subject, artifact_type, page }, "GET" | "HEAD") => {
+            referrer::list(call, &repository, &subject, artifact_type.as_deref(), page).await
+        }
+
+        (E::Blob { repository, digest }, "GET") => blob::get(call, &repository, &digest).await,
+        (E::Blob { repository, digest }, "HEAD") => blob::head(call, &repository, &digest).await,
+        (E::Blob { repository, digest }, "DELETE") => blob::delete(call, &repository, &digest).await,
+
+        (E::Uploads { repository, start }, "POST") => upload::start(call, &repository, &start, body).await,
+        (E::Upload { repository, id, .. }, "GET" | "HEAD") => upload::status(call, &repository, &id).await,
+        (E::Upload { repository, id, .. }, "PATCH") => upload::append(call, &repository, &id, body).await,
+        (E::Upload { repository, id, digest }, "PUT") => {
+            upload::finish(call, &repository, &id, digest.as_ref(), body).await
+        }
+        (E::Upload { repository, id, .. }, "DELETE") => upload::cancel(call, &repository, &id).await,
+
+        (endpoint, _) => Err(Refusal::method(&call.head.method, endpoint.allow())),
+    }
+}
+
+/// Makes a response to `HEAD` of one to `GET`: the header says what the content would be (RFC 9110 section 9.3.2).
+fn without_content(response: &mut Response<Body>) {
+    let has_content = !response.status().is_informational() && response.status() != http::StatusCode::NO_CONTENT;
+    if has_content
+        && !response.headers().contains_key(CONTENT_LENGTH)
+        && let Some(length) = response.body().size_hint().exact()
+    {
+        response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(length));
+    }
+    *response.body_mut() = Body::empty();
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,1 @@
+//! Test support: a registry in a directory, image fixtures, a faulty disk

@@ -1,0 +1,26 @@
+//! Each outside crate that deny.toml names is used by its wrappers only, or by nobody.
+
+use anyhow::{Context as _, Result, ensure};
+
+use super::quoted;
+
+#[test]
+fn outside_crates_stay_in_their_rooms() -> Result<()> {
+    let deny = super::deny()?;
+    let walls: Vec<Vec<&str>> = deny.lines().filter(|line| line.contains("{ crate =")).map(quoted).collect();
+    ensure!(!walls.is_empty(), "deny.toml draws no walls");
+    let metadata = super::metadata()?;
+    let graph = metadata.resolve.as_ref().context("cargo metadata resolved nothing")?;
+    let mut wrong = Vec::new();
+    for node in &graph.nodes {
+        let user = &metadata[&node.id].name;
+        for used in node.deps.iter().map(|dependency| &metadata[&dependency.pkg].name) {
+            let wall = walls.iter().find(|wall| wall[0] == used.as_str());
+            if wall.is_some_and(|wall| !wall[1..].contains(&user.as_str())) {
+                wrong.push(format!("{user} → {used}"));
+            }
+        }
+    }
+    ensure!(wrong.is_empty(), "arrows through the walls of deny.toml: {}", wrong.join(", "));
+    Ok(())
+}

@@ -1,0 +1,60 @@
+//! Real clients on real images, over HTTP and over TLS with a private CA: what is pulled is what was pushed, and it runs.
+
+mod buildah;
+mod containerd;
+mod crane;
+mod docker;
+mod engine;
+mod helm;
+mod oras;
+mod podman;
+mod regctl;
+mod skopeo;
+
+use std::sync::Arc;
+
+use anyhow::{Result, ensure};
+
+use crate::harness::{Authority, Home, Images, Server, Setup};
+
+/// What most of these tests need: a server that wants a password over TLS, one open over HTTP, and images.
+struct Stage {
+    home: Home,
+    images: Images,
+    authority: Arc<Authority>,
+    plain: Server,
+    secure: Server,
+}
+
+impl Stage {
+    async fn new() -> Result<Self> {
+        let home = Home::new()?;
+        let images = Images::build(home.path())?;
+        let authority = Arc::new(Authority::new(&[])?);
+        let plain = Server::open().await?;
+        let secure = Setup::default().with_tls(&authority).start().await?;
+        Ok(Self { home, images, authority, plain, secure })
+    }
+}
+
+/// Fails unless the tag of a server points to this digest.
+async fn ensure_tag(server: &Server, repository: &str, tag: &str, digest: &str) -> Result<()> {
+    let found = server.api()?.resolve(repository, tag).await?;
+    ensure!(found.as_deref() == Some(digest), "{repository}:{tag} is {found:?}, not the pushed {digest}");
+    Ok(())
+}
+
+/// What clients say about a certificate of a CA that they were not told.
+const UNTRUSTED: &[&str] = &["certificate signed by unknown authority", "certificate is not trusted", "x509:"];
+
+/// What clients say when the password is wrong.
+const REFUSED: &[&str] = &[
+    "unauthorized",
+    "Unauthorized",
+    "UNAUTHORIZED",
+    "401",
+    "authentication required",
+    "invalid username/password",
+    "no basic auth credentials",
+    "basic credential not found",
+];

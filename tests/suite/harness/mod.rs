@@ -1,0 +1,31 @@
+//! What the tests stand on: the server under test, programs with a private home, an HTTP client, images, a private CA.
+
+mod api;
+mod authority;
+mod binary;
+mod events;
+mod home;
+mod image;
+mod random;
+mod server;
+mod trace;
+
+pub(crate) use api::{Api, digest_of, expect, upload_id};
+pub(crate) use authority::Authority;
+pub(crate) use binary::{tool_path, workspace};
+pub(crate) use events::Event;
+pub(crate) use home::{Home, Outcome};
+pub(crate) use image::{Image, Images, MANIFEST, index_of, manifest_of};
+pub(crate) use random::{Random, content};
+pub(crate) use server::{PASSWORD, Server, Setup, USER};
+pub(crate) use trace::{Call, Trace};
+
+use anyhow::{Context as _, Result};
+
+/// Number from the environment, for the sizes that the full mode raises.
+pub(crate) fn number_from_environment(key: &str, default: u64) -> Result<u64> {
+    match std::env::var(key) {
+        Ok(value) => value.parse().with_context(|| format!("{key}={value} is not a number")),
+        Err(_) => Ok(default),
+    }
+}

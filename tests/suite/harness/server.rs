@@ -1,0 +1,287 @@
+//! The server under test: the built binary, started, killed and restarted on its data directory.
+
+use std::fmt::Write as _;
+use std::fs::{File, OpenOptions};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail};
+use tempfile::TempDir;
+
+use super::{Api, Authority, Event, Home, Outcome, binary};
+
+/// The one user of servers set up `with_user`.
+pub(crate) const USER: &str = "ci";
+/// The password of [`USER`].
+pub(crate) const PASSWORD: &str = "correct-horse";
+/// What `berth passwd` makes of [`PASSWORD`], with little work so that debug builds stay quick.
+const PASSWORD_HASH: &str = "$argon2id$v=19$m=1024,t=1,p=1$YmVydGh0ZXN0c2FsdA$/jTzdyFjEoI7/+jUcN7GGQXEH10dQodIHK4XpXB5ltM";
+
+/// Longest that a start or a graceful stop may take.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// What kind of server a test wants; reads like a sentence, ends with `start`.
+#[derive(Default)]
+pub(crate) struct Setup {
+    authority: Option<Arc<Authority>>,
+    with_user: bool,
+    listen: Option<String>,
+    data_dir: Option<PathBuf>,
+    config: String,
+    arguments: Vec<String>,
+}
+
+impl Setup {
+    /// HTTPS with the certificate that `authority` signed.
+    pub(crate) fn with_tls(mut self, authority: &Arc<Authority>) -> Self {
+        self.authority = Some(Arc::clone(authority));
+        self
+    }
+
+    /// Only [`USER`] may come in.
+    pub(crate) fn with_user(mut self) -> Self {
+        self.with_user = true;
+        self
+    }
+
+    /// Listens on a free port of `address` instead of 127.0.0.1.
+    pub(crate) fn on_address(mut self, address: &str) -> Self {
+        self.listen = Some(format!("{address}:0"));
+        self
+    }
+
+    /// Keeps the data in a directory of the test, which may be a file system of its own.
+    pub(crate) fn in_dir(mut self, dir: &Path) -> Self {
+        self.data_dir = Some(dir.to_owned());
+        self
+    }
+
+    /// Adds top-level keys to berth.yaml.
+    pub(crate) fn with_config(mut self, yaml: &str) -> Self {
+        self.config.push_str(yaml);
+        self.config.push('\n');
+        self
+    }
+
+    /// Adds a flag of `berth serve`.
+    pub(crate) fn with_flag(mut self, flag: &str) -> Self {
+        self.arguments.push(flag.to_owned());
+        self
+    }
+
+    pub(crate) async fn start(self) -> Result<Server> {
+        let dir = tempfile::Builder::new().prefix("berth-server-").tempdir()?;
+        let data = self.data_dir.clone().unwrap_or_else(|| dir.path().join("data"));
+        let config = dir.path().join("berth.yaml");
+        std::fs::write(&config, self.yaml()?)?;
+        let mut arguments = vec!["serve".to_owned()];
+        for (flag, value) in [
+            ("--config", config.display().to_string()),
+            ("--data-dir", data.display().to_string()),
+            ("--listen", self.listen.unwrap_or_else(|| "127.0.0.1:0".to_owned())),
+        ] {
+            arguments.extend([flag.to_owned(), value]);
+        }
+        arguments.extend(self.arguments);
+        let home = Home::new()?;
+        let mut server = Server {
+            dir,
+            data,
+            arguments,
+            child: None,
+            host: String::new(),
+            authority: self.authority,
+            with_user: self.with_user,
+            home,
+        };
+        server.start().await?;
+        Ok(server)
+    }
+
+    fn yaml(&self) -> Result<String> {
+        let mut yaml = self.config.clone();
+        if let Some(authority) = &self.authority {
+            let (certificate, key) = (authority.certificate(), authority.key());
+            writeln!(
+                yaml,
+                "http:\n  tls:\n    certificate: {}\n    key: {}",
+                certificate.display(),
+                key.display()
+            )?;
+        }
+        if self.with_user {
+            writeln!(
+                yaml,
+                "access:\n  anonymous: none\n  users:\n    - name: {USER}\n      password: \"{PASSWORD_HASH}\"\n      \
+                 access: write"
+            )?;
+        }
+        Ok(yaml)
+    }
+}
+
+/// A `berth serve` with a data directory of its own. Dropping it ends the process.
+pub(crate) struct Server {
+    dir: TempDir,
+    data: PathBuf,
+    arguments: Vec<String>,
+    child: Option<Child>,
+    host: String,
+    authority: Option<Arc<Authority>>,
+    with_user: bool,
+    home: Home,
+}
+
+impl Server {
+    /// Starts a server that anybody on this machine may use, over plain HTTP.
+    pub(crate) async fn open() -> Result<Self> {
+        Setup::default().start().await
+    }
+
+    /// Starts the process (again) and waits until it says where it listens. The port is a new one each time.
+    pub(crate) async fn start(&mut self) -> Result<()> {
+        let path = self.log_path();
+        let log = OpenOptions::new().create(true).append(true).open(&path)?;
+        let known = usize::try_from(log.metadata()?.len())?;
+        let child = self.command()?.stdout(log.try_clone()?).stderr(log).spawn();
+        self.child = Some(child.context("cannot start berth")?);
+        let begin = Instant::now();
+        loop {
+            let text = std::fs::read_to_string(&path)?;
+            if let Some(host) = listening_on(text.get(known..).unwrap_or_default()) {
+                self.host = host;
+                return Ok(());
+            }
+            let exited = self.child.as_mut().map(Child::try_wait).transpose()?.flatten();
+            if let Some(status) = exited {
+                bail!("berth serve ended with {status} at its start\n{text}");
+            }
+            if begin.elapsed() > LIMIT {
+                bail!("berth serve says not where it listens after {} s\n{text}", LIMIT.as_secs());
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    fn command(&self) -> Result<Command> {
+        let mut command = Command::new(binary::berth()?);
+        command.args(&self.arguments).stdin(Stdio::null()).current_dir(self.dir.path());
+        // The variables that steer the tests would be taken for keys of the configuration.
+        for (key, _) in std::env::vars().filter(|(key, _)| key.starts_with("BERTH_")) {
+            command.env_remove(key);
+        }
+        Ok(command)
+    }
+
+    /// Ends the process at once, as a power switch would for it alone.
+    pub(crate) fn kill(&mut self) -> Result<()> {
+        if let Some(mut child) = self.child.take() {
+            child.kill()?;
+            child.wait()?;
+        }
+        Ok(())
+    }
+
+    /// Host and port, as image references begin.
+    pub(crate) fn host(&self) -> &str {
+        &self.host
+    }
+
+    pub(crate) fn port(&self) -> &str {
+        self.host.rsplit(':').next().unwrap_or_default()
+    }
+
+    pub(crate) fn data_dir(&self) -> &Path {
+        &self.data
+    }
+
+    pub(crate) fn pid(&self) -> Result<u32> {
+        Ok(self.child.as_ref().context("the server does not run")?.id())
+    }
+
+    /// Whether the process is still there.
+    pub(crate) fn is_running(&mut self) -> Result<bool> {
+        Ok(self.child.as_mut().context("the server was ended")?.try_wait()?.is_none())
+    }
+
+    /// A client of this server, with the credentials that it wants.
+    pub(crate) fn api(&self) -> Result<Api> {
+        let authority = self.authority.as_deref();
+        let scheme = if authority.is_some() { "https" } else { "http" };
+        let credentials = self.with_user.then_some((USER, PASSWORD));
+        Api::new(&format!("{scheme}://{}", self.host), authority, credentials)
+    }
+
+    /// Runs `berth ARGUMENTS --data-dir D` beside the server, or on what it left.
+    pub(crate) async fn berth(&self, arguments: &[&str]) -> Result<Outcome> {
+        let data = self.data.display().to_string();
+        let mut all = arguments.to_vec();
+        all.extend(["--data-dir", &data]);
+        self.home.outcome(&binary::berth()?.display().to_string(), &all).await
+    }
+
+    /// Collects all garbage now, without the delay that protects pushes in flight.
+    pub(crate) async fn collect(&self) -> Result<String> {
+        self.succeeds(&["gc", "--now", "--delay", "0s"]).await
+    }
+
+    /// Proves that no tag lost a blob and that catalog and disk agree.
+    pub(crate) async fn verify(&self) -> Result<String> {
+        self.succeeds(&["gc", "--verify"]).await
+    }
+
+    /// Runs a `berth` command that must succeed.
+    pub(crate) async fn succeeds(&self, arguments: &[&str]) -> Result<String> {
+        let outcome = self.berth(arguments).await?;
+        if !outcome.success {
+            bail!("berth {}: failed\n{}", arguments.join(" "), outcome.text());
+        }
+        Ok(outcome.stdout)
+    }
+
+    /// The whole event log.
+    pub(crate) async fn events(&self) -> Result<Vec<Event>> {
+        let text = self.succeeds(&["events", "tail", "--after", "0"]).await?;
+        text.lines().map(Event::parse).collect()
+    }
+
+    /// Files below the data directory that hold bytes of unfinished uploads.
+    pub(crate) fn upload_files(&self) -> Result<Vec<String>> {
+        let dir = self.data.join("uploads");
+        if !dir.exists() {
+            return Ok(Vec::new());
+        }
+        let mut names = Vec::new();
+        for entry in std::fs::read_dir(&dir)? {
+            names.push(entry?.file_name().to_string_lossy().into_owned());
+        }
+        Ok(names)
+    }
+
+    fn log_path(&self) -> PathBuf {
+        self.dir.path().join("log")
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // Nothing can be done about a failure here, and the test has its own to report.
+        let _ = self.kill();
+        let log = File::open(self.log_path()).and_then(std::io::read_to_string).unwrap_or_default();
+        let lines: Vec<&str> = log.lines().collect();
+        println!("the server's last lines:");
+        for line in &lines[lines.len().saturating_sub(40)..] {
+            println!("  {line}");
+        }
+    }
+}
+
+/// Takes host and port from the line `listening on http://127.0.0.1:43211`, be it for a human or in JSON.
+fn listening_on(log: &str) -> Option<String> {
+    let (_, rest) = log.split_once("listening on http")?;
+    let (_, rest) = rest.split_once("://")?;
+    let end = rest.find(|c: char| !(c.is_ascii_alphanumeric() || ".:[]-".contains(c)))?;
+    Some(rest[..end].to_owned())
+}

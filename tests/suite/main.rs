@@ -1,0 +1,14 @@
+//! End to end: the built binary, real clients, crashes, faults and races.
+//!
+//! Every test starts its own `berth serve` on a free port in a directory of its own, so all may run at once. The programs that
+//! they drive come from `scripts/test`; one that is missing fails the test that needs it.
+
+mod architecture;
+mod clients;
+mod conformance;
+mod crash;
+mod durability;
+mod faults;
+mod harness;
+mod races;
+mod regressions;
