@@ -45,7 +45,7 @@ async fn acknowledged_changes_survive_kill_9() -> Result<()> {
     check::no_litter(&server, &clients).await?;
     check::events(&server.events().await?, &clients)?;
     server.verify().await?;
-    server.succeeds(&["scrub"]).await?;
+    server.scrub().await?;
     ensure!(acknowledged > rounds * CLIENTS, "only {acknowledged} changes were acknowledged in {rounds} rounds");
     println!("{acknowledged} acknowledged changes survived {rounds} kills");
     Ok(())

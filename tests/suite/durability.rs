@@ -22,7 +22,7 @@ async fn a_blob_is_synced_before_its_answer() -> Result<()> {
     let calls = trace.finish().await?;
 
     let answer = answer(&calls, "HTTP/1.1 201")?;
-    let (named, target) = naming(&calls, server.data_dir())?;
+    let (named, target) = naming(&calls, &server.blobs_dir())?;
     let source = named.strings()[0].to_owned();
     let written = last(&calls, named.begin, |call| is_write(call) && on_file(call, &source)).context("no write")?;
     let synced = first(&calls, written.end, |call| is_sync(call) && on_file(call, &source)).context("bytes not synced")?;
@@ -90,8 +90,8 @@ fn answer<'a>(calls: &'a [Call], begin: &str) -> Result<&'a Call> {
 }
 
 /// The call that gave a file of the store its final name, and that name.
-fn naming<'a>(calls: &'a [Call], data: &Path) -> Result<(&'a Call, String)> {
-    let blobs = data.join("blobs").display().to_string();
+fn naming<'a>(calls: &'a [Call], blobs: &Path) -> Result<(&'a Call, String)> {
+    let blobs = blobs.display().to_string();
     for call in calls.iter().filter(|call| call.name.starts_with("rename") || call.name.starts_with("link")) {
         let target = call.strings().get(1).map(|name| absolute(call, name));
         if let Some(target) = target.filter(|target| target.starts_with(&blobs)) {

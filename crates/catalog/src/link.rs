@@ -59,12 +59,14 @@ pub async fn find(r: &Reader, repository: &Repository, digest: &Digest) -> Resul
     .await
 }
 
-/// Counts the manifests of a repository that name a blob, up to 1.
+/// Tells whether a manifest of the repository names a blob, also one that was pushed before the blob.
 pub async fn is_needed(r: &Reader, repository: &Repository, blob: BlobId) -> Result<bool> {
     let found = r
         .query_opt(
-            "SELECT 1 FROM manifest_blob AS mb JOIN manifest AS m ON m.id = mb.manifest_id
-              WHERE mb.blob_id = $1 AND m.repository_id = $2 LIMIT 1",
+            "SELECT 1 WHERE EXISTS (SELECT 1 FROM manifest_blob AS mb JOIN manifest AS m ON m.id = mb.manifest_id
+                                     WHERE mb.blob_id = $1 AND m.repository_id = $2)
+                OR EXISTS (SELECT 1 FROM blob AS b JOIN manifest_missing AS mm ON mm.digest = b.digest
+                            WHERE b.id = $1 AND mm.repository_id = $2)",
             params![blob.0, repository.id],
             |_| Ok(()),
         )

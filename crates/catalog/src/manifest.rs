@@ -40,6 +40,8 @@ pub struct New {
     pub content: Bytes,
     /// Blobs it needs; each must be linked already.
     pub blobs: Vec<BlobId>,
+    /// Digests of blobs it needs that are not there: the manifest is sparse.
+    pub missing: Vec<Digest>,
     /// Digests of its children, present or not.
     pub children: Vec<Digest>,
 }
@@ -149,6 +151,14 @@ async fn insert_needs(tx: &mut Tx, repository: &Repository, id: ManifestId, new:
         .await?;
         crate::link::keep(tx, repository, *blob).await?;
     }
+    for digest in &new.missing {
+        tx.execute(
+            "INSERT INTO manifest_missing (repository_id, digest, manifest_id) VALUES ($1, $2, $3)
+             ON CONFLICT DO NOTHING",
+            params![repository.id, &digest.to_string(), id.0],
+        )
+        .await?;
+    }
     for child in &new.children {
         tx.execute(
             "INSERT INTO manifest_child (repository_id, digest, manifest_id) VALUES ($1, $2, $3)
@@ -191,7 +201,10 @@ pub async fn delete(tx: &mut Tx, repository: &Repository, id: ManifestId, now: T
     tx.touch(&repository.name);
     tx.execute(
         "UPDATE link SET questioned_at = $1 WHERE repository_id = $2
-            AND blob_id IN (SELECT blob_id FROM manifest_blob WHERE manifest_id = $3)",
+            AND blob_id IN (SELECT blob_id FROM manifest_blob WHERE manifest_id = $3
+                             UNION
+                            SELECT b.id FROM manifest_missing AS mm JOIN blob AS b ON b.digest = mm.digest
+                             WHERE mm.manifest_id = $3)",
         params![now, repository.id, id.0],
     )
     .await?;
@@ -203,9 +216,22 @@ pub async fn delete(tx: &mut Tx, repository: &Repository, id: ManifestId, now: T
     )
     .await?;
     tx.execute("DELETE FROM manifest_blob WHERE manifest_id = $1", params![id.0]).await?;
+    tx.execute("DELETE FROM manifest_missing WHERE manifest_id = $1", params![id.0]).await?;
     tx.execute("DELETE FROM manifest_child WHERE manifest_id = $1", params![id.0]).await?;
     tx.execute("DELETE FROM manifest WHERE id = $1", params![id.0]).await?;
     Ok(())
+}
+
+/// Tells whether a manifest was pushed without this blob.
+pub async fn is_sparse(r: &Reader, id: ManifestId, digest: &Digest) -> Result<bool> {
+    let found = r
+        .query_opt(
+            "SELECT 1 FROM manifest_missing WHERE manifest_id = $1 AND digest = $2",
+            params![id.0, &digest.to_string()],
+            |_| Ok(()),
+        )
+        .await?;
+    Ok(found.is_some())
 }
 
 /// Lists the referrers of `subject` in digest order after `after`, as descriptors in JSON.

@@ -225,7 +225,7 @@ pub async fn backlog(r: &Reader, before: Timestamp) -> Result<Backlog> {
 #[derive(Debug, Clone)]
 pub struct Audited {
     /// Row id; the audit goes in its order.
-    pub id: i64,
+    pub id: ManifestId,
     /// Where.
     pub repository: Repository,
     /// Digest of the manifest.
@@ -245,7 +245,7 @@ pub async fn list_all(r: &Reader, after: i64, limit: usize) -> Result<Vec<Audite
         params![after, limit],
         |row| {
             Ok(Audited {
-                id: row.int(0)?,
+                id: ManifestId(row.int(0)?),
                 repository: Repository { id: row.int(1)?, name: row.parse(2, "repository name")? },
                 digest: row.digest(3)?,
                 media_type: row.text(4)?.to_owned(),

@@ -28,6 +28,8 @@ pub struct Limits {
     pub manifest_entries: usize,
     /// Deepest nesting of indexes: 1 allows an index of images only.
     pub index_depth: u64,
+    /// Accept image manifests whose blobs are not (all) there. Indexes may always lack children.
+    pub sparse_images: bool,
     /// Largest blob accepted, in bytes.
     pub blob_bytes: u64,
     /// Seconds after which an upload session that nobody touches ends.
@@ -40,6 +42,7 @@ impl Default for Limits {
             manifest_bytes: 4 << 20,
             manifest_entries: 10_000,
             index_depth: 8,
+            sparse_images: false,
             blob_bytes: 1 << 40,
             upload_lifetime_seconds: 7 * 86_400,
         }

@@ -1,6 +1,7 @@
 //! Push of manifests: the bytes as they came, the blobs they keep, the tags that move to them.
 
 use berth_access::{Permit, Push};
+use berth_catalog::blob::BlobId;
 use berth_catalog::manifest::{New, Referrer};
 use berth_catalog::repository::Repository;
 use berth_catalog::{Tx, event, link, manifest, repository, tag};
@@ -27,6 +28,7 @@ struct Order {
     caller: String,
     now: Timestamp,
     index_depth: u64,
+    sparse_images: bool,
     manifest: Manifest,
     digest: Digest,
     content: Bytes,
@@ -68,6 +70,7 @@ impl Registry {
             caller: permit.caller().name().to_owned(),
             now: self.now(),
             index_depth: limits.index_depth,
+            sparse_images: limits.sparse_images,
             manifest,
             digest,
             content,
@@ -91,12 +94,14 @@ fn checked_digest(reference: &Reference, content: &[u8]) -> Result<Digest> {
 impl Order {
     async fn carry_out(self, tx: &mut Tx) -> Result<()> {
         let repository = repository::ensure(tx, &self.repository, self.now).await?;
+        let (blobs, missing) = self.find_blobs(tx, &repository).await?;
         let new = New {
             digest: self.digest,
             media_type: self.manifest.media_type.clone(),
             referrer: self.referrer()?,
             content: self.content.clone(),
-            blobs: self.find_blobs(tx, &repository).await?,
+            blobs,
+            missing,
             children: self.manifest.children().iter().map(|child| child.digest).collect(),
         };
         let (id, is_new) = manifest::insert(tx, &repository, &new, self.now).await?;
@@ -133,8 +138,9 @@ impl Order {
         Ok(())
     }
 
-    /// Finds the rows of the blobs that the manifest keeps. A layer that may not be distributed is kept only if it was pushed.
-    async fn find_blobs(&self, tx: &Tx, repository: &Repository) -> Result<Vec<berth_catalog::blob::BlobId>> {
+    /// Finds the rows of the blobs that the manifest keeps, and the digests of those that are not there.
+    /// A layer that may not be distributed is kept only if it was pushed.
+    async fn find_blobs(&self, tx: &Tx, repository: &Repository) -> Result<(Vec<BlobId>, Vec<Digest>)> {
         let (mut found, mut missing) = (Vec::new(), Vec::new());
         for descriptor in self.manifest.config.iter().chain(&self.manifest.layers) {
             match link::find(tx, repository, &descriptor.digest).await? {
@@ -143,10 +149,10 @@ impl Order {
                 None => missing.push(descriptor.digest),
             }
         }
-        if missing.is_empty() {
-            return Ok(found);
-        }
         missing.dedup();
+        if missing.is_empty() || self.sparse_images {
+            return Ok((found, missing));
+        }
         Err(Error::ManifestBlobsUnknown { repository: self.repository.clone(), digests: missing })
     }
 

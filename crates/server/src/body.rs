@@ -90,7 +90,12 @@ impl Body {
     }
 
     /// Several ranges of a blob as `multipart/byteranges` (RFC 9110 section 14.6), each with its part header.
-    pub(crate) fn multipart(source: &Source, size: u64, ranges: &[std::ops::Range<u64>], boundary: &str) -> Self {
+    pub(crate) fn multipart(
+        source: &Source,
+        size: u64,
+        ranges: &[std::ops::Range<u64>],
+        boundary: &str,
+    ) -> Self {
         let multipart = Multipart::new(source, size, ranges, boundary);
         let length = multipart.length();
         Self::new(Content::Multipart(Box::new(multipart)), length)

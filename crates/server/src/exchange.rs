@@ -50,7 +50,16 @@ impl Exchange {
             http.uploads_in_flight.fetch_add(1, Ordering::Relaxed);
         }
         connection.begin_handling();
-        Self { context, received, uploading, began: Instant::now(), head: None, ended: false, app, connection }
+        Self {
+            context,
+            received,
+            uploading,
+            began: Instant::now(),
+            head: None,
+            ended: false,
+            app,
+            connection,
+        }
     }
 
     /// Goes on with the response, which carries the exchange to its own end.
@@ -106,24 +115,27 @@ impl Exchange {
 
     fn log(&self, outcome: Outcome, bytes_out: u64) {
         let context = &self.context;
-        self.app.access_log.append(&self.app.clock, &Line {
-            request_id: context.request_id.as_str(),
-            client: context.client,
-            caller: context.caller.as_ref().map(berth_access::Caller::name),
-            method: context.method.as_str(),
-            path: context.uri.path(),
-            repository: context.repository.as_ref().map(berth_oci::RepositoryName::as_str),
-            reference: context.reference.as_deref(),
-            endpoint: context.endpoint.as_str(),
-            status: self.head.map_or(CLIENT_WENT_AWAY, |(status, _)| status.as_u16()),
-            bytes_in: self.received.as_ref().map_or(0, |received| received.load(Ordering::Relaxed)),
-            bytes_out,
-            duration: self.began.elapsed(),
-            user_agent: context.user_agent.as_ref(),
-            protocol: context.http_version,
-            outcome,
-            error: context.error.as_deref(),
-        });
+        self.app.access_log.append(
+            &self.app.clock,
+            &Line {
+                request_id: context.request_id.as_str(),
+                client: context.client,
+                caller: context.caller.as_ref().map(berth_access::Caller::name),
+                method: context.method.as_str(),
+                path: context.uri.path(),
+                repository: context.repository.as_ref().map(berth_oci::RepositoryName::as_str),
+                reference: context.reference.as_deref(),
+                endpoint: context.endpoint.as_str(),
+                status: self.head.map_or(CLIENT_WENT_AWAY, |(status, _)| status.as_u16()),
+                bytes_in: self.received.as_ref().map_or(0, |received| received.load(Ordering::Relaxed)),
+                bytes_out,
+                duration: self.began.elapsed(),
+                user_agent: context.user_agent.as_ref(),
+                protocol: context.http_version,
+                outcome,
+                error: context.error.as_deref(),
+            },
+        );
     }
 }
 

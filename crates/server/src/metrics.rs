@@ -37,7 +37,11 @@ impl Metrics {
     pub(crate) fn new() -> Self {
         let http = Arc::new(HttpMetrics::default());
         let mut registry = Registry::with_prefix("berth");
-        registry.register("build", "The running version", Info::new([("version", env!("CARGO_PKG_VERSION"))]));
+        registry.register(
+            "build",
+            "The running version",
+            Info::new([("version", env!("CARGO_PKG_VERSION"))]),
+        );
         registry.register_collector(Box::new(Arc::clone(&http)));
         Self { http, registry, samplers: Vec::new() }
     }

@@ -42,5 +42,8 @@ pub(crate) async fn metrics(State(app): State<Arc<App>>) -> impl IntoResponse {
 
 /// Everything else.
 pub(crate) async fn unknown() -> impl IntoResponse {
-    (StatusCode::NOT_FOUND, "nothing here: the registry is at /v2/, its state at /healthz, /readyz and /metrics\n")
+    (
+        StatusCode::NOT_FOUND,
+        "nothing here: the registry is at /v2/, its state at /healthz, /readyz and /metrics\n",
+    )
 }

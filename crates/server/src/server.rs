@@ -38,7 +38,8 @@ impl Server {
         app.config.check().map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
         let config = &app.config;
         let tls = config.tls.as_ref().map(|files| TlsAcceptor::load(files, config.http2)).transpose()?;
-        let listeners = config.listen.iter().map(|address| listen::bind(*address)).collect::<io::Result<_>>()?;
+        let listeners =
+            config.listen.iter().map(|address| listen::bind(*address)).collect::<io::Result<_>>()?;
         let connections = Arc::new(Connections::new(&config.limits));
         app.metrics.register(Box::new(Arc::clone(&connections)));
         app.metrics.register(Box::new(app.access_log.clone()));

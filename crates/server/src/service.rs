@@ -27,7 +27,8 @@ use crate::router::Router;
 /// Sent when a handler panicked. The cause is in the log only.
 const BROKEN: &str = r#"{"errors":[{"code":"UNKNOWN","message":"the registry failed; its log says why under the id in X-Request-Id"}]}"#;
 /// Sent when too many requests are being answered.
-const BUSY: &str = r#"{"errors":[{"code":"UNAVAILABLE","message":"too many requests at once; try again in a second"}]}"#;
+const BUSY: &str =
+    r#"{"errors":[{"code":"UNAVAILABLE","message":"too many requests at once; try again in a second"}]}"#;
 
 /// Answers requests.
 pub(crate) struct Service {

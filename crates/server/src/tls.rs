@@ -83,7 +83,9 @@ impl TlsAcceptor {
                 self.config.store(Arc::new(config));
                 tracing::info!(certificate = %self.files.certificate.display(), "certificate reloaded");
             }
-            Err(error) => tracing::error!(%error, "changed certificate can't be used; the one before stays in use"),
+            Err(error) => {
+                tracing::error!(%error, "changed certificate can't be used; the one before stays in use")
+            }
         }
     }
 }
@@ -109,14 +111,16 @@ fn read(files: &Tls, http2: bool) -> io::Result<ServerConfig> {
         .with_safe_default_protocol_versions()
         .and_then(|builder| builder.with_no_client_auth().with_single_cert(certificates, key))
         .map_err(|error| unusable(&files.certificate, &error))?;
-    config.alpn_protocols = if http2 { vec![ALPN_H2.into(), ALPN_HTTP1.into()] } else { vec![ALPN_HTTP1.into()] };
+    config.alpn_protocols =
+        if http2 { vec![ALPN_H2.into(), ALPN_HTTP1.into()] } else { vec![ALPN_HTTP1.into()] };
     // Clients resume with a ticket that they keep, instead of a session that we would.
     config.ticketer = aws_lc_rs::Ticketer::new().map_err(io::Error::other)?;
     Ok(config)
 }
 
 fn open(path: &Path) -> io::Result<File> {
-    File::open(path).map_err(|error| io::Error::new(error.kind(), format!("can't read {}: {error}", path.display())))
+    File::open(path)
+        .map_err(|error| io::Error::new(error.kind(), format!("can't read {}: {error}", path.display())))
 }
 
 fn unusable(path: &Path, why: &dyn std::fmt::Display) -> io::Error {

@@ -162,10 +162,10 @@ fn fact(event: &Event) -> Option<Fact> {
     let digest = event.digest.clone();
     let tag = event.tag.clone();
     Some(match event.kind.as_str() {
-        "manifest.pushed" => Fact::ManifestPushed { digest: digest? },
-        "manifest.deleted" => Fact::ManifestDeleted { digest: digest? },
-        "tag.moved" => Fact::TagMoved { tag: tag?, digest: digest? },
-        "tag.deleted" => Fact::TagDeleted { tag: tag? },
+        "manifest_pushed" => Fact::ManifestPushed { digest: digest? },
+        "manifest_deleted" => Fact::ManifestDeleted { digest: digest? },
+        "tag_moved" => Fact::TagMoved { tag: tag?, digest: digest? },
+        "tag_deleted" => Fact::TagDeleted { tag: tag? },
         _ => return None,
     })
 }

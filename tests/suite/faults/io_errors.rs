@@ -101,7 +101,7 @@ async fn an_upload_continues_after_a_failed_write() -> Result<()> {
     let upload = api.start_upload("faulty/upload").await?;
     let upload = api.append(&upload, 0, one.to_vec()).await?;
 
-    let file = server.data_dir().join("uploads").join(upload_id(&upload)).display().to_string();
+    let file = server.uploads_dir().join(upload_id(&upload)).display().to_string();
     let inject = "inject=write,pwrite64,writev,pwritev:error=EIO";
     let trace = Trace::attach(
         server.pid()?,

@@ -232,6 +232,11 @@ impl Server {
         self.succeeds(&["gc", "--verify"]).await
     }
 
+    /// Reads everything that is stored and compares it with its digests, as fast as it goes.
+    pub(crate) async fn scrub(&self) -> Result<String> {
+        self.succeeds(&["scrub", "--bytes-per-second", "0"]).await
+    }
+
     /// Runs a `berth` command that must succeed.
     pub(crate) async fn succeeds(&self, arguments: &[&str]) -> Result<String> {
         let outcome = self.berth(arguments).await?;
@@ -247,12 +252,19 @@ impl Server {
         text.lines().map(Event::parse).collect()
     }
 
+    /// Directory in which bytes of unfinished uploads lie.
+    pub(crate) fn uploads_dir(&self) -> PathBuf {
+        self.data.join("store/uploads")
+    }
+
+    /// Directory in which blobs lie.
+    pub(crate) fn blobs_dir(&self) -> PathBuf {
+        self.data.join("store/blobs")
+    }
+
     /// Files below the data directory that hold bytes of unfinished uploads.
     pub(crate) fn upload_files(&self) -> Result<Vec<String>> {
-        let dir = self.data.join("uploads");
-        if !dir.exists() {
-            return Ok(Vec::new());
-        }
+        let dir = self.uploads_dir();
         let mut names = Vec::new();
         for entry in std::fs::read_dir(&dir)? {
             names.push(entry?.file_name().to_string_lossy().into_owned());

@@ -54,6 +54,15 @@ CREATE TABLE manifest_blob (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX manifest_blob_blob ON manifest_blob (blob_id);
 
+-- Blobs that a sparse manifest names and that were not there when it was pushed.
+CREATE TABLE manifest_missing (
+    repository_id INTEGER NOT NULL REFERENCES repository (id),
+    digest        TEXT NOT NULL,
+    manifest_id   INTEGER NOT NULL REFERENCES manifest (id) ON DELETE CASCADE,
+    PRIMARY KEY (manifest_id, digest)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX manifest_missing_digest ON manifest_missing (repository_id, digest);
+
 -- Children of an index, by digest: an index may be sparse.
 CREATE TABLE manifest_child (
     repository_id INTEGER NOT NULL REFERENCES repository (id),

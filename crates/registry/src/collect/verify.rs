@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use berth_blobs::Location;
 use berth_catalog::blob::Placement;
 use berth_catalog::review::Audited;
-use berth_catalog::{blob, event, ledger, review, trash};
+use berth_catalog::{blob, event, ledger, manifest, review, trash};
 use berth_oci::{Digest, Manifest, RepositoryName};
 use serde::Serialize;
 
@@ -69,7 +69,7 @@ impl Registry {
         loop {
             let items = self.0.catalog.read(async |r| review::list_all(r, after, BATCH).await).await?;
             let Some(last) = items.last() else { break };
-            after = last.id;
+            after = last.id.cursor();
             for item in &items {
                 report.manifests += 1;
                 self.verify_manifest(item, &mut seen, &mut report).await?;
@@ -113,7 +113,9 @@ impl Registry {
                     if !seen.insert((item.repository.name().clone(), descriptor.digest)) {
                         continue;
                     }
-                    if let Some(reason) = self.verify_blob(item.repository.name(), &descriptor.digest).await? {
+                    if let Some(reason) = self.verify_blob(item.repository.name(), &descriptor.digest).await?
+                        && !self.is_sparse(item, &descriptor.digest).await?
+                    {
                         seen.remove(&(item.repository.name().clone(), descriptor.digest));
                         found.push(problem(Some(descriptor.digest), &reason));
                     }
@@ -123,6 +125,10 @@ impl Registry {
         let room = MOST_PROBLEMS.saturating_sub(report.problems.len());
         report.problems.extend(found.into_iter().take(room));
         Ok(())
+    }
+
+    async fn is_sparse(&self, item: &Audited, blob: &Digest) -> Result<bool> {
+        Ok(self.0.catalog.read(async |r| manifest::is_sparse(r, item.id, blob).await).await?)
     }
 
     /// Returns what is wrong with a blob as its repository sees it.

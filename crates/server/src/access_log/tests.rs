@@ -67,7 +67,8 @@ fn written(format: Format, lines: &[Line<'_>]) -> String {
 
 #[test]
 fn json_lines_hold_the_fields() {
-    let text = written(Format::Json, &[Line { user_agent: Some(&HeaderValue::from_static("crane/1")), ..sample() }]);
+    let text =
+        written(Format::Json, &[Line { user_agent: Some(&HeaderValue::from_static("crane/1")), ..sample() }]);
     assert_eq!(
         text,
         concat!(
@@ -164,7 +165,8 @@ fn many_threads_write_whole_lines() {
     writer.wait();
     let text = sink.text();
     for thread in 0..4 {
-        let of_thread: Vec<&str> = text.lines().filter(|line| line.starts_with(&format!("{thread} "))).collect();
+        let of_thread: Vec<&str> =
+            text.lines().filter(|line| line.starts_with(&format!("{thread} "))).collect();
         let expected: Vec<String> = (0..1_000).map(|n| format!("{thread} {n}")).collect();
         assert_eq!(of_thread, expected);
     }

@@ -61,7 +61,8 @@ impl BlobRange {
             read
         } else {
             self.adapt();
-            let length = usize::try_from(self.rest.end - offset).map_or(self.piece, |rest| rest.min(self.piece));
+            let length =
+                usize::try_from(self.rest.end - offset).map_or(self.piece, |rest| rest.min(self.piece));
             if let Some(read) = self.reader.try_read(offset, length) {
                 read
             } else {

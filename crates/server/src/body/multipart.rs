@@ -6,8 +6,8 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 
-use super::blob::{BlobRange, Source, slice};
 use super::BodyError;
+use super::blob::{BlobRange, Source, slice};
 
 /// Part headers and ranges in the order they are sent.
 pub(super) struct Multipart(VecDeque<Segment>);

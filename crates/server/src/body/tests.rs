@@ -1,6 +1,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
+use http_body::Body as _;
 use http_body_util::BodyExt as _;
 use parking_lot::Mutex;
 
@@ -76,7 +77,7 @@ async fn inline_blobs_are_sliced() {
     let source = Source::Inline(Bytes::from(expected(0..100)));
     let body = Body::blob(source.clone(), 10..20).collect().await.unwrap().to_bytes();
     assert_eq!(body, expected(10..20));
-    assert!(http_body::Body::is_end_stream(&Body::blob(source, 7..7)));
+    assert!(Body::blob(source, 7..7).is_end_stream());
 }
 
 #[tokio::test]

@@ -35,7 +35,9 @@ async fn accept(listener: &TcpListener, local: Option<SocketAddr>) -> (TcpStream
     loop {
         match listener.accept().await {
             Ok(accepted) => return accepted,
-            Err(error) if is_of_peer(&error) => tracing::debug!(%error, "connection was gone before it was accepted"),
+            Err(error) if is_of_peer(&error) => {
+                tracing::debug!(%error, "connection was gone before it was accepted")
+            }
             Err(error) => {
                 if backoff == BACKOFF_FIRST {
                     tracing::error!(%error, listener = ?local, "can't accept connections; trying again");

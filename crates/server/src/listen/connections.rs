@@ -49,12 +49,7 @@ pub(super) struct Open {
 impl Connections {
     pub(crate) fn new(limits: &Limits) -> Self {
         Self {
-            state: Mutex::new(State {
-                open: HashMap::new(),
-                ordered: Command::Run,
-                received: 0,
-                sent: 0,
-            }),
+            state: Mutex::new(State { open: HashMap::new(), ordered: Command::Run, received: 0, sent: 0 }),
             emptied: Notify::new(),
             patience: Patience::new(limits),
             next: AtomicU64::new(0),

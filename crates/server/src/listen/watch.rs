@@ -114,7 +114,10 @@ mod tests {
     fn judge(story: &[(u64, Snapshot)]) -> Vec<Command> {
         let opened = Instant::now();
         let mut watch = Watch::new(opened);
-        story.iter().map(|(at, seen)| watch.judge(opened + Duration::from_secs(*at), *seen, &PATIENCE)).collect()
+        story
+            .iter()
+            .map(|(at, seen)| watch.judge(opened + Duration::from_secs(*at), *seen, &PATIENCE))
+            .collect()
     }
 
     use Command::{Cut, Drain, Run};
@@ -137,21 +140,26 @@ mod tests {
     #[test]
     fn a_header_that_trickles_is_cut() {
         let begun = |unanswered| Snapshot { requests: 1, sent: 100, unanswered, ..Snapshot::default() };
-        assert_eq!(judge(&[(1, begun(0)), (10, begun(1)), (39, begun(2)), (40, begun(3))]), [Run, Run, Run, Cut]);
+        assert_eq!(
+            judge(&[(1, begun(0)), (10, begun(1)), (39, begun(2)), (40, begun(3))]),
+            [Run, Run, Run, Cut]
+        );
     }
 
     #[test]
     fn pings_do_not_look_like_a_header() {
-        let ping = |n| Snapshot { requests: 1, sent: n, unanswered: n, multiplexed: true, ..Snapshot::default() };
+        let ping =
+            |n| Snapshot { requests: 1, sent: n, unanswered: n, multiplexed: true, ..Snapshot::default() };
         assert_eq!(judge(&[(1, ping(1)), (60, ping(2)), (119, ping(3))]), [Run, Run, Run]);
     }
 
     #[test]
     fn a_response_that_is_not_taken_is_cut() {
         let stuck = |sent| Snapshot { requests: 1, responding: 1, sent, ..Snapshot::default() };
-        assert_eq!(judge(&[(1, stuck(9)), (50, stuck(10)), (109, stuck(10)), (110, stuck(10))]), [
-            Run, Run, Run, Cut
-        ]);
+        assert_eq!(
+            judge(&[(1, stuck(9)), (50, stuck(10)), (109, stuck(10)), (110, stuck(10))]),
+            [Run, Run, Run, Cut]
+        );
     }
 
     #[test]

@@ -103,7 +103,13 @@ impl Collector for HttpMetrics {
     fn encode(&self, mut encoder: DescriptorEncoder) -> fmt::Result {
         self.encode_requests(&mut encoder)?;
         encode_outcomes(&mut encoder, "pulls", "Downloads of manifests and blobs", PULLED, &self.pulls)?;
-        encode_outcomes(&mut encoder, "pushes", "Uploads of manifests and of parts of blobs", PUSHED, &self.pushes)?;
+        encode_outcomes(
+            &mut encoder,
+            "pushes",
+            "Uploads of manifests and of parts of blobs",
+            PUSHED,
+            &self.pushes,
+        )?;
         let help = "Time until a successful download began";
         encode_latency(&mut encoder, "pull_latency_seconds", help, PULLED, &self.pull_latency)?;
         let help = "Time until a successful upload was acknowledged";

@@ -30,15 +30,23 @@ async fn requests_are_counted_by_endpoint_method_and_status() {
     metrics.http.finish(&finished(&get, Endpoint::Manifest, 206, Outcome::Success));
     metrics.http.finish(&finished(&get, Endpoint::Manifest, 404, Outcome::Refused));
     metrics.http.finish(&finished(&get, Endpoint::Blob, 200, Outcome::Aborted));
-    metrics.http.finish(&finished(&Method::from_bytes(b"BREW").unwrap(), Endpoint::Unknown, 405, Outcome::Refused));
+    metrics.http.finish(&finished(
+        &Method::from_bytes(b"BREW").unwrap(),
+        Endpoint::Unknown,
+        405,
+        Outcome::Refused,
+    ));
 
     let text = metrics.render().await.unwrap();
-    assert_eq!(lines(&text, "berth_http_requests_total"), [
-        r#"berth_http_requests_total{endpoint="unknown",method="other",status="4xx"} 1"#,
-        r#"berth_http_requests_total{endpoint="manifest",method="GET",status="2xx"} 2"#,
-        r#"berth_http_requests_total{endpoint="manifest",method="GET",status="4xx"} 1"#,
-        r#"berth_http_requests_total{endpoint="blob",method="GET",status="aborted"} 1"#,
-    ]);
+    assert_eq!(
+        lines(&text, "berth_http_requests_total"),
+        [
+            r#"berth_http_requests_total{endpoint="unknown",method="other",status="4xx"} 1"#,
+            r#"berth_http_requests_total{endpoint="manifest",method="GET",status="2xx"} 2"#,
+            r#"berth_http_requests_total{endpoint="manifest",method="GET",status="4xx"} 1"#,
+            r#"berth_http_requests_total{endpoint="blob",method="GET",status="aborted"} 1"#,
+        ]
+    );
 }
 
 #[tokio::test]
@@ -97,9 +105,13 @@ async fn the_text_is_well_formed() {
     let text = metrics.render().await.unwrap();
     assert!(text.ends_with("# EOF\n"));
     assert_eq!(lines(&text, "berth_http_requests_in_flight"), ["berth_http_requests_in_flight 3"]);
-    assert_eq!(lines(&text, "berth_build_info"), [format!("berth_build_info{{version=\"{}\"}} 1", env!("CARGO_PKG_VERSION"))]);
+    assert_eq!(
+        lines(&text, "berth_build_info"),
+        [format!("berth_build_info{{version=\"{}\"}} 1", env!("CARGO_PKG_VERSION"))]
+    );
     // Every metric is described once.
-    let mut names: Vec<&str> = lines(&text, "# TYPE ").iter().map(|line| line.split(' ').nth(2).unwrap()).collect();
+    let mut names: Vec<&str> =
+        lines(&text, "# TYPE ").iter().map(|line| line.split(' ').nth(2).unwrap()).collect();
     let all = names.len();
     names.sort_unstable();
     names.dedup();

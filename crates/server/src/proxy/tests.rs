@@ -26,12 +26,15 @@ fn client(peer: &str, x_forwarded_for: &str) -> String {
 
 #[test]
 fn a_stranger_is_not_believed() {
-    let origin = x_origin("192.0.2.9", &[
-        ("x-forwarded-for", "198.51.100.1"),
-        ("x-forwarded-proto", "https"),
-        ("x-forwarded-prefix", "/evil"),
-        ("x-request-id", "mine"),
-    ]);
+    let origin = x_origin(
+        "192.0.2.9",
+        &[
+            ("x-forwarded-for", "198.51.100.1"),
+            ("x-forwarded-proto", "https"),
+            ("x-forwarded-prefix", "/evil"),
+            ("x-request-id", "mine"),
+        ],
+    );
     assert_eq!(origin.client.to_string(), "192.0.2.9");
     assert_eq!(origin.forwarded, Forwarded::default());
     assert!(origin.request_id.is_none());
@@ -75,40 +78,51 @@ fn a_mapped_peer_is_the_ipv4_peer() {
 
 #[test]
 fn scheme_host_and_prefix_are_taken_over() {
-    let origin = x_origin("10.0.0.1", &[
-        ("x-forwarded-for", "198.51.100.1"),
-        ("x-forwarded-proto", "HTTPS"),
-        ("x-forwarded-host", "registry.example:8443"),
-        ("x-forwarded-prefix", "/team/registry/"),
-        ("x-request-id", "abc-1"),
-    ]);
-    assert_eq!(origin.forwarded, Forwarded {
-        scheme: Some("https"),
-        host: Some("registry.example:8443".into()),
-        prefix: Some("/team/registry".into()),
-    });
+    let origin = x_origin(
+        "10.0.0.1",
+        &[
+            ("x-forwarded-for", "198.51.100.1"),
+            ("x-forwarded-proto", "HTTPS"),
+            ("x-forwarded-host", "registry.example:8443"),
+            ("x-forwarded-prefix", "/team/registry/"),
+            ("x-request-id", "abc-1"),
+        ],
+    );
+    assert_eq!(
+        origin.forwarded,
+        Forwarded {
+            scheme: Some("https"),
+            host: Some("registry.example:8443".into()),
+            prefix: Some("/team/registry".into()),
+        }
+    );
     assert_eq!(origin.request_id.unwrap().as_str(), "abc-1");
 }
 
 #[test]
 fn the_outermost_trusted_proxy_knows_the_scheme_best() {
     // A load balancer ended TLS and spoke plainly to the proxy next to us; the client pretended something else.
-    let origin = x_origin("10.0.0.1", &[
-        ("x-forwarded-for", "203.0.113.7, 198.51.100.1, 10.1.1.1"),
-        ("x-forwarded-proto", "ftp, https, http"),
-    ]);
+    let origin = x_origin(
+        "10.0.0.1",
+        &[
+            ("x-forwarded-for", "203.0.113.7, 198.51.100.1, 10.1.1.1"),
+            ("x-forwarded-proto", "ftp, https, http"),
+        ],
+    );
     assert_eq!(origin.forwarded.scheme, Some("https"));
     // One value, overwritten by the proxy next to us.
-    let origin = x_origin("10.0.0.1", &[
-        ("x-forwarded-for", "198.51.100.1, 10.1.1.1"),
-        ("x-forwarded-proto", "https"),
-    ]);
+    let origin = x_origin(
+        "10.0.0.1",
+        &[("x-forwarded-for", "198.51.100.1, 10.1.1.1"), ("x-forwarded-proto", "https")],
+    );
     assert_eq!(origin.forwarded.scheme, Some("https"));
 }
 
 #[test]
 fn odd_values_are_left_out() {
-    for prefix in ["", "/", "evil", "//evil.example", "/a/../b", "/a//b", "/a?b", "/a\"b", "https://evil.example"] {
+    for prefix in
+        ["", "/", "evil", "//evil.example", "/a/../b", "/a//b", "/a?b", "/a\"b", "https://evil.example"]
+    {
         let origin = x_origin("10.0.0.1", &[("x-forwarded-prefix", prefix)]);
         assert_eq!(origin.forwarded.prefix, None, "{prefix}");
     }
@@ -126,10 +140,17 @@ fn one_family_of_headers_counts() {
 
 #[test]
 fn the_standard_header_is_read() {
-    let origin = origin(ProxyHeaders::Forwarded, "10.0.0.1", &[
-        ("forwarded", "for=203.0.113.7;proto=http"),
-        ("forwarded", "For=\"[2001:db9::1]:4711\"; Proto=https;host=\"registry.example\", for=10.1.1.1;by=\"a,b;c\""),
-    ]);
+    let origin = origin(
+        ProxyHeaders::Forwarded,
+        "10.0.0.1",
+        &[
+            ("forwarded", "for=203.0.113.7;proto=http"),
+            (
+                "forwarded",
+                "For=\"[2001:db9::1]:4711\"; Proto=https;host=\"registry.example\", for=10.1.1.1;by=\"a,b;c\"",
+            ),
+        ],
+    );
     assert_eq!(origin.client.to_string(), "2001:db9::1");
     assert_eq!(origin.forwarded.scheme, Some("https"));
     assert_eq!(origin.forwarded.host.as_deref(), Some("registry.example"));

@@ -48,7 +48,8 @@ impl Refusal {
     }
 
     fn with_challenge(mut self) -> Self {
-        self.headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"berth\", charset=\"UTF-8\""));
+        self.headers
+            .insert(WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"berth\", charset=\"UTF-8\""));
         self
     }
 
@@ -66,9 +67,11 @@ impl Refusal {
             PathError::Tag(message) if *method == Method::PUT => {
                 Self::new(StatusCode::BAD_REQUEST, ErrorCode::ManifestInvalid, message)
             }
-            PathError::Tag(message) => {
-                Self::new(StatusCode::NOT_FOUND, ErrorCode::ManifestUnknown, format!("manifest not known: {message}"))
-            }
+            PathError::Tag(message) => Self::new(
+                StatusCode::NOT_FOUND,
+                ErrorCode::ManifestUnknown,
+                format!("manifest not known: {message}"),
+            ),
             PathError::Digest(message) => Self::digest(message),
             PathError::UploadId => Self::new(
                 StatusCode::NOT_FOUND,
@@ -159,7 +162,8 @@ impl From<Denied> for Refusal {
     fn from(denied: Denied) -> Self {
         match denied.reason() {
             Reason::CredentialsNeeded => {
-                Self::new(StatusCode::UNAUTHORIZED, ErrorCode::Unauthorized, denied.to_string()).with_challenge()
+                Self::new(StatusCode::UNAUTHORIZED, ErrorCode::Unauthorized, denied.to_string())
+                    .with_challenge()
             }
             Reason::Forbidden => Self::new(StatusCode::FORBIDDEN, ErrorCode::Denied, denied.to_string()),
         }

@@ -61,7 +61,11 @@ where
 
     /// Reads the whole body. One that is longer than `limit` bytes is refused, before it is read if the client announced
     /// its length.
-    pub(super) async fn collect(mut self, limit: u64, too_large: fn(u64) -> Refusal) -> Result<Bytes, Refusal> {
+    pub(super) async fn collect(
+        mut self,
+        limit: u64,
+        too_large: fn(u64) -> Refusal,
+    ) -> Result<Bytes, Refusal> {
         if self.announced.is_some_and(|announced| announced > limit) {
             return Err(too_large(limit));
         }
@@ -107,7 +111,10 @@ where
     }
 
     fn wrong_length(&self, announced: u64) -> BodyError {
-        BodyError(format!("Content-Length says {announced} bytes, {} came; send both the same", self.received))
+        BodyError(format!(
+            "Content-Length says {announced} bytes, {} came; send both the same",
+            self.received
+        ))
     }
 }
 

@@ -3,7 +3,7 @@
 use std::fmt::Display;
 
 use berth_access::{Delete, Pull, Push};
-use berth_oci::{Digest, Reference, RepositoryName, Tag};
+use berth_oci::{Reference, RepositoryName, Tag};
 use berth_registry::{PushedManifest, StoredManifest};
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, LOCATION};
@@ -43,7 +43,7 @@ where
     let limit = call.registry().config().limits.manifest_bytes as u64;
     let content = body.collect(limit, Refusal::manifest_too_large).await?;
     let pushed = call.registry().push_manifest(&permit, reference, tags, media_type, content).await?;
-    Ok(created(call, repository, &pushed))
+    Ok(created(call, repository, &pushed, !tags.is_empty()))
 }
 
 pub(super) async fn delete(call: &Call<'_>, repository: &RepositoryName, reference: &Reference) -> Answer {
@@ -73,22 +73,24 @@ fn found(call: &Call<'_>, reference: &Reference, manifest: &StoredManifest) -> R
     response
 }
 
-fn created(call: &Call<'_>, repository: &RepositoryName, pushed: &PushedManifest) -> Response<Body> {
+/// `OCI-Tag` answers `tag` parameters; a push by tag alone has none.
+fn created(
+    call: &Call<'_>,
+    repository: &RepositoryName,
+    pushed: &PushedManifest,
+    tagged: bool,
+) -> Response<Body> {
     let mut response = header::empty(StatusCode::CREATED);
     let headers = response.headers_mut();
     headers.insert(LOCATION, call.locations.manifest(repository, &pushed.digest));
-    headers.insert(&header::DOCKER_CONTENT_DIGEST, digest_value(&pushed.digest));
+    headers.insert(&header::DOCKER_CONTENT_DIGEST, header::value(pushed.digest));
     if let Some(subject) = &pushed.subject {
-        headers.insert(&header::OCI_SUBJECT, digest_value(subject));
+        headers.insert(&header::OCI_SUBJECT, header::value(subject));
     }
-    for tag in &pushed.tags {
+    for tag in pushed.tags.iter().filter(|_| tagged) {
         headers.append(&header::OCI_TAG, header::value(tag));
     }
     response
-}
-
-fn digest_value(digest: &Digest) -> http::HeaderValue {
-    header::value(digest)
 }
 
 /// The media type the client gave, without parameters, which the specification says to ignore ("Pushing Manifests").

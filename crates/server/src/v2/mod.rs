@@ -106,8 +106,12 @@ where
         (E::Catalog { page }, "GET" | "HEAD") => catalog::list(call, page).await,
         (E::Tags { repository, page }, "GET" | "HEAD") => tag::list(call, &repository, page).await,
 
-        (E::Manifest { repository, reference, .. }, "GET") => manifest::get(call, &repository, &reference).await,
-        (E::Manifest { repository, reference, .. }, "HEAD") => manifest::head(call, &repository, &reference).await,
+        (E::Manifest { repository, reference, .. }, "GET") => {
+            manifest::get(call, &repository, &reference).await
+        }
+        (E::Manifest { repository, reference, .. }, "HEAD") => {
+            manifest::head(call, &repository, &reference).await
+        }
         (E::Manifest { repository, reference, tags }, "PUT") => {
             manifest::put(call, &repository, &reference, &tags, body).await
         }
@@ -136,7 +140,8 @@ where
 
 /// Makes a response to `HEAD` of one to `GET`: the header says what the content would be (RFC 9110 section 9.3.2).
 fn without_content(response: &mut Response<Body>) {
-    let has_content = !response.status().is_informational() && response.status() != http::StatusCode::NO_CONTENT;
+    let has_content =
+        !response.status().is_informational() && response.status() != http::StatusCode::NO_CONTENT;
     if has_content
         && !response.headers().contains_key(CONTENT_LENGTH)
         && let Some(length) = response.body().size_hint().exact()

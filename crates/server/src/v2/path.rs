@@ -35,7 +35,12 @@ pub(crate) enum Endpoint {
     /// end-5, end-6, end-13, end-14: `/v2/<name>/blobs/uploads/<id>`; `digest` is what a `PUT` says it completes.
     Upload { repository: RepositoryName, id: UploadId, digest: Option<Digest> },
     /// end-12: `/v2/<name>/referrers/<digest>`.
-    Referrers { repository: RepositoryName, subject: Digest, artifact_type: Option<String>, page: Page<Digest> },
+    Referrers {
+        repository: RepositoryName,
+        subject: Digest,
+        artifact_type: Option<String>,
+        page: Page<Digest>,
+    },
 }
 
 /// Why a path or query means nothing. The texts are what the grammars say about the value.

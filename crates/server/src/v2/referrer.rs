@@ -57,7 +57,8 @@ fn fitting(found: &Found<Descriptor>, limit: usize) -> Result<(Vec<Box<RawValue>
     let mut manifests = Vec::with_capacity(found.items.len());
     let mut length = 100;
     for descriptor in &found.items {
-        let json = serde_json::value::to_raw_value(descriptor).map_err(|error| Error::Internal(error.into()))?;
+        let json =
+            serde_json::value::to_raw_value(descriptor).map_err(|error| Error::Internal(error.into()))?;
         length += json.get().len() + 1;
         if length > limit && !manifests.is_empty() {
             break;

@@ -51,7 +51,10 @@ struct Reply {
 impl Server {
     /// Everybody may do everything.
     fn open() -> Self {
-        Self::new(Config::default(), &berth_access::Config { anonymous: Some(Anonymous::Write), ..Default::default() })
+        Self::new(
+            Config::default(),
+            &berth_access::Config { anonymous: Some(Anonymous::Write), ..Default::default() },
+        )
     }
 
     /// Anonymous callers may do what `anonymous` says; `ann` may write and `bob` read.
@@ -67,7 +70,8 @@ impl Server {
     }
 
     fn new(config: Config, access: &berth_access::Config) -> Self {
-        let limits = berth_registry::Limits { manifest_bytes: 20_000, blob_bytes: 10_000_000, ..Default::default() };
+        let limits =
+            berth_registry::Limits { manifest_bytes: 20_000, blob_bytes: 10_000_000, ..Default::default() };
         let directory = tempfile::tempdir().unwrap();
         let registry = registry(directory.path(), limits);
         let app = App::new(config, Access::new(access).unwrap(), registry, Clock::system());

@@ -157,7 +157,12 @@ fn refused(call: &Call<'_>, repository: &RepositoryName, id: &UploadId, error: E
 }
 
 /// A response about a session that is open.
-fn session(call: &Call<'_>, repository: &RepositoryName, upload: &Upload, status: StatusCode) -> Response<Body> {
+fn session(
+    call: &Call<'_>,
+    repository: &RepositoryName,
+    upload: &Upload,
+    status: StatusCode,
+) -> Response<Body> {
     let mut response = header::empty(status);
     *response.headers_mut() = progress(call, repository, &upload.id, upload.offset);
     response

@@ -15,7 +15,8 @@ impl From<Error> for Refusal {
             // One item for each, as the specification asks for ("Push").
             Error::ManifestBlobsUnknown { repository, digests } => {
                 let items = digests.into_iter().map(|digest| {
-                    let message = format!("blob {digest} is not in {repository}: push it before the manifest");
+                    let message =
+                        format!("blob {digest} is not in {repository}: push it before the manifest");
                     ErrorItem::new(code, message).with_detail(json!({ "digest": digest }))
                 });
                 let mut refusal = Self::of(status, item);
@@ -31,7 +32,9 @@ impl From<Error> for Refusal {
             Error::DigestMismatch { given, computed } => {
                 Self::of(status, item.with_detail(json!({ "given": given, "computed": computed })))
             }
-            Error::RangeMismatch { expected } => Self::of(status, item.with_detail(json!({ "offset": expected }))),
+            Error::RangeMismatch { expected } => {
+                Self::of(status, item.with_detail(json!({ "offset": expected })))
+            }
             Error::Busy | Error::UploadBusy(_) => Self::of(status, item).with_retry(),
             Error::Internal(cause) => Self { cause: Some(chain(cause.as_ref())), ..Self::of(status, item) },
             _ => Self::of(status, item),

@@ -37,13 +37,18 @@ fn the_domains_errors_have_the_protocols_status_and_code() {
         let text = error.to_string();
         let refusal = Refusal::from(error);
         assert_eq!(status_and_code(&refusal), (status, code), "{text}");
-        assert_eq!(refusal.headers.contains_key(RETRY_AFTER), matches!(status, 409 | 503) && code != "DENIED", "{text}");
+        assert_eq!(
+            refusal.headers.contains_key(RETRY_AFTER),
+            matches!(status, 409 | 503) && code != "DENIED",
+            "{text}"
+        );
     }
 }
 
 #[test]
 fn each_missing_blob_is_an_error_of_its_own() {
-    let digests = vec![Digest::of(berth_oci::Algorithm::Sha256, b"1"), Digest::of(berth_oci::Algorithm::Sha256, b"2")];
+    let digests =
+        vec![Digest::of(berth_oci::Algorithm::Sha256, b"1"), Digest::of(berth_oci::Algorithm::Sha256, b"2")];
     let missing = Error::ManifestBlobsUnknown { repository: "a".parse().unwrap(), digests: digests.clone() };
     let refusal = Refusal::from(missing);
     assert_eq!(refusal.status, StatusCode::BAD_REQUEST);

@@ -78,7 +78,9 @@ async fn refuses_by_the_announced_length_without_reading() {
 
 #[tokio::test]
 async fn what_came_must_be_what_was_announced() {
-    for (announced, pieces) in [("4", &[&b"abc"[..]][..]), ("2", &[b"abc"]), ("2", &[b"a", b"bc"]), ("1", &[])] {
+    for (announced, pieces) in
+        [("4", &[&b"abc"[..]][..]), ("2", &[b"abc"]), ("2", &[b"a", b"bc"]), ("1", &[])]
+    {
         let refusal = collect(&[("content-length", announced)], pieces, 100).await.unwrap_err();
         assert!(refusal.contains(&format!("Content-Length says {announced} bytes")), "{refusal}");
     }

@@ -21,7 +21,11 @@ fn name(text: &str) -> RepositoryName {
 }
 
 fn manifest(repository: &str, reference: &str) -> Endpoint {
-    Endpoint::Manifest { repository: name(repository), reference: reference.parse().unwrap(), tags: Vec::new() }
+    Endpoint::Manifest {
+        repository: name(repository),
+        reference: reference.parse().unwrap(),
+        tags: Vec::new(),
+    }
 }
 
 fn blob(repository: &str) -> Endpoint {
@@ -170,10 +174,7 @@ fn reads_what_a_post_asks_for() {
     assert_eq!(start(&format!("mount={DIGEST}&from=")), from(None));
     assert_eq!(start(&format!("mount={DIGEST}&from=No/Such")), Ok(Start::default()));
     assert_eq!(start("from=b"), Ok(Start::default()));
-    assert_eq!(
-        start("digest-algorithm=sha512").unwrap().session_algorithm(),
-        Some(Algorithm::Sha512)
-    );
+    assert_eq!(start("digest-algorithm=sha512").unwrap().session_algorithm(), Some(Algorithm::Sha512));
     assert_eq!(start(&format!("mount={DIGEST}")).unwrap().session_algorithm(), Some(Algorithm::Sha256));
     assert_eq!(start("").unwrap().session_algorithm(), None);
     assert!(matches!(start("digest=sha256:x"), Err(PathError::Digest(_))));
@@ -184,7 +185,8 @@ fn reads_what_a_post_asks_for() {
 
 #[test]
 fn reads_tags_of_a_push() {
-    let Ok(Endpoint::Manifest { tags, .. }) = parse(&format!("/v2/a/manifests/{DIGEST}?tag=1&x=y&tag=1.2&tag=v%5F3"))
+    let Ok(Endpoint::Manifest { tags, .. }) =
+        parse(&format!("/v2/a/manifests/{DIGEST}?tag=1&x=y&tag=1.2&tag=v%5F3"))
     else {
         panic!()
     };
@@ -211,7 +213,8 @@ fn reads_pages() {
 }
 
 fn any_name() -> impl Strategy<Value = RepositoryName> {
-    let word = "[a-z0-9]{1,5}((\\.|_|__|-{1,3})[a-z0-9]{1,5}){0,2}|blobs|uploads|manifests|tags|list|referrers";
+    let word =
+        "[a-z0-9]{1,5}((\\.|_|__|-{1,3})[a-z0-9]{1,5}){0,2}|blobs|uploads|manifests|tags|list|referrers";
     prop::collection::vec(word, 1..5).prop_map(|words| words.join("/").parse().unwrap())
 }
 

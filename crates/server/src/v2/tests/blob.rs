@@ -80,7 +80,8 @@ async fn one_range_is_a_part() {
 async fn several_ranges_are_parts_of_one_body() {
     let server = Server::open();
     for (target, content) in blobs(&server).await {
-        let reply = server.ask("GET", &target).header("range", "bytes=1000-1009,0-4,-3").send().await.expect(206);
+        let reply =
+            server.ask("GET", &target).header("range", "bytes=1000-1009,0-4,-3").send().await.expect(206);
         let boundary = reply.header("content-type").strip_prefix("multipart/byteranges; boundary=").unwrap();
         assert!(reply.headers.get("content-range").is_none());
         let size = content.len();
@@ -105,7 +106,8 @@ async fn ranges_outside_are_refused_and_malformed_ones_ignored() {
     let server = Server::open();
     let [_, (target, content)] = blobs(&server).await;
     for range in ["bytes=5000-10000", "bytes=2048-", "bytes=500-0"] {
-        let reply = server.ask("GET", &target).header("range", range).send().await.refused(416, "SIZE_INVALID");
+        let reply =
+            server.ask("GET", &target).header("range", range).send().await.refused(416, "SIZE_INVALID");
         assert_eq!(reply.header("content-range"), "bytes */2048", "{range}");
     }
     for range in ["bytes=x", "lines=0-1", "bytes", "bytes=1-2-3"] {

@@ -6,7 +6,8 @@ async fn a_manifest_comes_back_as_it_was_pushed() {
     let (digest, content) = server.push_image("a/b", "v1", json!({ "x": [1, " "] })).await;
     for reference in ["v1", &digest.to_string()] {
         let target = format!("/v2/a/b/manifests/{reference}");
-        let get = server.ask("GET", &target).header("accept", media_type::DOCKER_MANIFEST).send().await.expect(200);
+        let get =
+            server.ask("GET", &target).header("accept", media_type::DOCKER_MANIFEST).send().await.expect(200);
         assert_eq!(get.body, content);
         let head = server.ask("HEAD", &target).send().await.expect(200);
         assert!(head.body.is_empty());
@@ -42,7 +43,9 @@ async fn a_push_says_where_the_manifest_is() {
     let content = image(json!({}));
     let digest = Digest::of(Algorithm::Sha256, &content);
     let put = |target: &str| {
-        let ask = server.ask("PUT", target).header("content-type", "application/vnd.oci.image.manifest.v1+json; x=y");
+        let ask = server
+            .ask("PUT", target)
+            .header("content-type", "application/vnd.oci.image.manifest.v1+json; x=y");
         ask.body(&content)
     };
     let reply = put("/v2/a/manifests/v1").send().await.expect(201);
@@ -101,10 +104,6 @@ async fn manifests_that_cannot_be_are_refused() {
     put("/v2/a/manifests/sha256:x".into(), &content).send().await.refused(400, "DIGEST_INVALID");
     let ask = put(v1(), &content).header("content-type", media_type::OCI_INDEX);
     ask.send().await.refused(400, "MANIFEST_INVALID");
-    let layer = json!({ "mediaType": media_type::OCI_LAYER, "digest": other, "size": 5 });
-    let reply = put(v1(), &image(json!({ "layers": [layer] }))).send().await;
-    let reply = reply.refused(400, "MANIFEST_BLOB_UNKNOWN");
-    assert_eq!(reply.json()["errors"][0]["detail"]["digest"], other.to_string());
     server.get("/v2/a/manifests/v1").await.refused(404, "MANIFEST_UNKNOWN");
 }
 
@@ -116,7 +115,8 @@ async fn a_manifest_that_is_too_large_is_refused() {
     assert!(reply.message().contains("larger than 20000 bytes"), "{}", reply.message());
     let ask = server.ask("PUT", "/v2/a/manifests/v1").header("content-length", "4000000000");
     ask.body(b"{}").send().await.refused(413, "MANIFEST_INVALID");
-    let reply = server.ask("PUT", "/v2/a/manifests/v1").header("content-length", "3").body(b"{}").send().await;
+    let reply =
+        server.ask("PUT", "/v2/a/manifests/v1").header("content-length", "3").body(b"{}").send().await;
     assert!(reply.refused(400, "MANIFEST_INVALID").message().contains("Content-Length says 3 bytes"));
 }
 

@@ -3,7 +3,8 @@ use super::*;
 /// Pushes an image, and what refers to it; returns the image's digest and those of the others, in order.
 async fn referred(server: &Server, kinds: &[(&str, usize)]) -> (Digest, Vec<String>) {
     let (subject, content) = server.push_image("a", "v1", json!({})).await;
-    let descriptor = json!({ "mediaType": media_type::OCI_MANIFEST, "digest": subject, "size": content.len() });
+    let descriptor =
+        json!({ "mediaType": media_type::OCI_MANIFEST, "digest": subject, "size": content.len() });
     let mut digests = Vec::new();
     for (i, (kind, padding)) in kinds.iter().enumerate() {
         let annotations = json!({ "i": i.to_string(), "padding": "x".repeat(*padding) });
@@ -18,7 +19,12 @@ fn listed(reply: &Reply) -> Vec<String> {
     let index = reply.json();
     assert_eq!(reply.header("content-type"), media_type::OCI_INDEX);
     assert_eq!((&index["schemaVersion"], &index["mediaType"]), (&json!(2), &json!(media_type::OCI_INDEX)));
-    index["manifests"].as_array().unwrap().iter().map(|one| one["digest"].as_str().unwrap().to_owned()).collect()
+    index["manifests"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| one["digest"].as_str().unwrap().to_owned())
+        .collect()
 }
 
 /// Follows the links from `target` on.
@@ -73,7 +79,8 @@ async fn referrers_come_in_pages() {
     config.limits.referrers_page = 2;
     let access = berth_access::Config { anonymous: Some(Anonymous::Write), ..Default::default() };
     let server = Server::new(config, &access);
-    let (subject, digests) = referred(&server, &[("x/a", 1), ("x/b", 1), ("x/a", 1), ("x/a", 1), ("x/b", 1)]).await;
+    let (subject, digests) =
+        referred(&server, &[("x/a", 1), ("x/b", 1), ("x/a", 1), ("x/a", 1), ("x/b", 1)]).await;
     let target = format!("/v2/a/referrers/{subject}");
     assert_eq!(follow(&server, &target).await, (digests, 3));
     let (filtered, pages) = follow(&server, &format!("{target}?artifactType=x/a")).await;
@@ -83,7 +90,8 @@ async fn referrers_come_in_pages() {
 #[tokio::test]
 async fn a_page_is_no_larger_than_a_manifest_may_be() {
     let server = Server::open();
-    let (subject, digests) = referred(&server, &[("x/a", 9_000), ("x/a", 9_000), ("x/a", 9_000), ("x/a", 1)]).await;
+    let (subject, digests) =
+        referred(&server, &[("x/a", 9_000), ("x/a", 9_000), ("x/a", 9_000), ("x/a", 1)]).await;
     let (followed, pages) = follow(&server, &format!("/v2/a/referrers/{subject}")).await;
     assert_eq!(followed, digests);
     assert_eq!(pages, 2);

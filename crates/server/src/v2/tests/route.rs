@@ -26,7 +26,8 @@ async fn allow_says_what_the_table_has() {
             let allowed = allow.split(", ").any(|allowed| allowed == method);
             assert_eq!(reply.status != 405, allowed, "{method} {target}: {}", reply.status);
             if !allowed {
-                let reply = if method == "HEAD" { reply.expect(405) } else { reply.refused(405, "UNSUPPORTED") };
+                let reply =
+                    if method == "HEAD" { reply.expect(405) } else { reply.refused(405, "UNSUPPORTED") };
                 assert_eq!(reply.header("allow"), allow);
             }
         }

@@ -32,7 +32,8 @@ async fn post_then_put() {
     for content in [&b"hello"[..], b"", &[7; 200_000]] {
         let digest = Digest::of(Algorithm::Sha256, content);
         let location = server.start("").await;
-        let reply = server.ask("PUT", format!("{location}?digest={digest}")).body(content).send().await.expect(201);
+        let reply =
+            server.ask("PUT", format!("{location}?digest={digest}")).body(content).send().await.expect(201);
         assert_eq!(reply.header("location"), format!("/v2/a/blobs/{digest}"));
         assert_eq!(reply.header("docker-content-digest"), digest.to_string());
         assert!(server.get(reply.header("location")).await.expect(200).body == content);
@@ -123,7 +124,12 @@ async fn a_chunk_out_of_order_is_told_where_to_go_on() {
 async fn chunks_that_contradict_themselves_are_refused() {
     let server = Server::open();
     let location = server.start("").await;
-    for (range, code) in [("0-3", "SIZE_INVALID"), ("0-5", "SIZE_INVALID"), ("4-0", "BLOB_UPLOAD_INVALID"), ("x", "BLOB_UPLOAD_INVALID")] {
+    for (range, code) in [
+        ("0-3", "SIZE_INVALID"),
+        ("0-5", "SIZE_INVALID"),
+        ("4-0", "BLOB_UPLOAD_INVALID"),
+        ("x", "BLOB_UPLOAD_INVALID"),
+    ] {
         let reply = server.ask("PATCH", &location).header("content-range", range).body(b"01234").send().await;
         reply.refused(400, code);
     }
@@ -160,7 +166,8 @@ async fn a_session_can_be_cancelled() {
 async fn what_is_too_large_is_refused_before_it_is_read() {
     let server = Server::open();
     let location = server.start("").await;
-    let ask = server.ask("PATCH", &location).header("content-length", "10000001").header("expect", "100-continue");
+    let ask =
+        server.ask("PATCH", &location).header("content-length", "10000001").header("expect", "100-continue");
     let reply = ask.send().await.refused(413, "SIZE_INVALID");
     assert!(reply.message().contains("larger than 10000000 bytes"));
     let digest = Digest::of(Algorithm::Sha256, b"");
@@ -187,11 +194,9 @@ async fn a_blob_is_mounted_from_where_it_is() {
 async fn a_mount_that_fails_begins_a_session() {
     let server = Server::open();
     let digest = Digest::of(Algorithm::Sha512, b"hello");
-    for query in [
-        format!("mount={digest}&from=b"),
-        format!("mount={digest}"),
-        format!("mount={digest}&from=No/Such"),
-    ] {
+    for query in
+        [format!("mount={digest}&from=b"), format!("mount={digest}"), format!("mount={digest}&from=No/Such")]
+    {
         let location = server.start(&format!("?{query}")).await;
         server.ask("PUT", format!("{location}?digest={digest}")).body(b"hello").send().await.expect(201);
         server.ask("DELETE", format!("/v2/a/blobs/{digest}")).send().await.expect(202);

@@ -1,0 +1,83 @@
+//! Limits on headers, connections and requests.
+
+use crate::support::{TestServer, config};
+
+#[tokio::test]
+async fn headers_are_limited_in_size_and_number() {
+    let mut config = config();
+    config.limits.header_bytes = 8 * 1024;
+    let server = TestServer::start(config).await;
+    let client = reqwest::Client::new();
+    let two = reqwest::Client::builder().http2_prior_knowledge().build().unwrap();
+
+    for client in [&client, &two] {
+        let fits =
+            client.get(server.url("/v2/")).header("x-filler", "a".repeat(6 * 1024)).send().await.unwrap();
+        assert_eq!(fits.status(), 200);
+        let large = client.get(server.url("/v2/")).header("x-filler", "a".repeat(10 * 1024)).send().await;
+        // HTTP/2 may refuse the frame that carries it before there is a request to answer.
+        assert!(large.is_err() || large.is_ok_and(|response| response.status() == 431));
+    }
+
+    let mut many = client.get(server.url("/v2/"));
+    for n in 0..101 {
+        many = many.header(format!("x-{n}"), "1");
+    }
+    assert_eq!(many.send().await.unwrap().status(), 431);
+}
+
+#[tokio::test]
+async fn more_headers_can_be_allowed() {
+    let mut config = config();
+    config.limits.header_count = 200;
+    let server = TestServer::start(config).await;
+    let mut many = reqwest::Client::new().get(server.url("/v2/"));
+    for n in 0..150 {
+        many = many.header(format!("x-{n}"), "1");
+    }
+    assert_eq!(many.send().await.unwrap().status(), 200);
+}
+
+#[tokio::test]
+async fn a_connection_beyond_the_limit_waits_for_a_place() {
+    let mut config = config();
+    config.limits.connections = 1;
+    let server = TestServer::start(config).await;
+    let mut first = server.connect().await;
+    assert!(first.get("/healthz").await.contains("200"));
+
+    let mut second = server.connect().await;
+    second.send("GET /healthz HTTP/1.1\r\nHost: berth\r\n\r\n").await;
+    let waits = tokio::time::timeout(std::time::Duration::from_millis(300), second.read_head()).await;
+    assert!(waits.is_err());
+    drop(first);
+    assert!(second.read_head().await.contains("200"));
+}
+
+#[tokio::test]
+async fn a_request_beyond_the_limit_is_told_to_come_back() {
+    let mut config = config();
+    config.limits.requests = 1;
+    let server = TestServer::start(config).await;
+    let mut upload = server.connect().await;
+    let digest = "0".repeat(64);
+    let head = format!(
+        "POST /v2/a/blobs/uploads/?digest=sha256:{digest} HTTP/1.1\r\nHost: berth\r\nContent-Length: 9\r\n\r\n"
+    );
+    upload.send(&head).await;
+    while server.metric("berth_uploads_in_flight").await < 1.0 {
+        tokio::task::yield_now().await;
+    }
+
+    let response = reqwest::get(server.url("/v2/")).await.unwrap();
+    assert_eq!(response.status(), 503);
+    assert_eq!(response.headers()["retry-after"], "1");
+    let body: serde_json::Value = response.json().await.unwrap();
+    assert_eq!(body["errors"][0]["code"], "UNAVAILABLE");
+    assert_eq!(reqwest::get(server.url("/healthz")).await.unwrap().status(), 200);
+    assert!(server.metric("berth_http_requests_shed_total").await >= 1.0);
+
+    upload.send("some body").await;
+    assert!(upload.read_head().await.starts_with("HTTP/1.1 400"));
+    assert_eq!(reqwest::get(server.url("/v2/")).await.unwrap().status(), 200);
+}
