@@ -94,23 +94,23 @@ impl Line {
         self.values.get(column).map(|values| median(values))
     }
 
-    fn best_peer(&self, peers: &[String]) -> Option<f64> {
-        let values = peers.iter().filter(|name| *name != BERTH).filter_map(|name| self.value(name));
+    fn best_peer(&self, own: &str, peers: &[String]) -> Option<f64> {
+        let values = peers.iter().filter(|name| *name != own).filter_map(|name| self.value(name));
         if self.more_is_better { values.reduce(f64::max) } else { values.reduce(f64::min) }
     }
 
-    fn judge(&self, goal: &Goal, peers: &[String]) -> String {
+    fn judge(&self, goal: &Goal, own: &str, peers: &[String]) -> String {
         let (base, name) = match goal.against {
             Against::Column(name) => (self.value(name), format!("× {name}")),
-            Against::BestPeer => (self.best_peer(peers), "× best peer".to_owned()),
+            Against::BestPeer => (self.best_peer(own, peers), "× best peer".to_owned()),
             Against::Nothing => (Some(1.0), String::new()),
         };
         let sign = if goal.at_least { '≥' } else { '≤' };
         let asked = format!("{sign} {}{name}", number(goal.factor));
-        let (Some(own), Some(base)) = (self.value(BERTH), base.filter(|base| *base > 0.0)) else {
+        let (Some(value), Some(base)) = (self.value(own), base.filter(|base| *base > 0.0)) else {
             return asked;
         };
-        let ratio = own / base;
+        let ratio = value / base;
         let met = if goal.at_least { ratio >= goal.factor } else { ratio <= goal.factor };
         let mark = if met { "met" } else { "**missed**" };
         match goal.against {
@@ -127,6 +127,8 @@ pub(crate) struct Table {
     note: String,
     peers: Vec<String>,
     limits: Vec<String>,
+    /// The column that goals are about.
+    own: String,
     /// The lines so far.
     pub(crate) lines: Vec<Line>,
 }
@@ -140,7 +142,14 @@ impl Table {
         limits: &[&str],
     ) -> Self {
         let limits = limits.iter().map(|&name| name.to_owned()).collect();
-        Self { title, note: note.into(), peers: peers.to_vec(), limits, lines: Vec::new() }
+        let (note, peers, own) = (note.into(), peers.to_vec(), BERTH.to_owned());
+        Self { title, note, peers, limits, own, lines: Vec::new() }
+    }
+
+    /// A table of Berth alone, with columns for its states; goals are about the last.
+    pub(crate) fn states(title: &'static str, note: impl Into<String>, states: &[String]) -> Self {
+        let own = states.last().cloned().unwrap_or_default();
+        Self { own, ..Self::new(title, note, states, &[]) }
     }
 
     /// Says what a reader must know about the lines.
@@ -156,23 +165,24 @@ impl Table {
         }
         let columns: Vec<&String> = self.peers.iter().chain(&self.limits).collect();
         let names: Vec<&str> = columns.iter().map(|name| name.as_str()).collect();
-        let _ = writeln!(text, "| figure | unit | {} | ratio to the best peer | goal |", names.join(" | "));
-        let _ = writeln!(text, "|---|---|{}---|---|", "---:|".repeat(names.len()));
+        let compared = self.own == BERTH && self.peers.len() > 1;
+        let (ratio_head, ratio_rule) =
+            if compared { (" ratio to the best peer |", "---:|") } else { ("", "") };
+        let _ = writeln!(text, "| figure | unit | {} |{ratio_head} goal |", names.join(" | "));
+        let _ = writeln!(text, "|---|---|{}{ratio_rule}---|", "---:|".repeat(names.len()));
         for line in &self.lines {
             let cells: Vec<String> =
                 columns.iter().map(|name| line.value(name).map_or("–".to_owned(), number)).collect();
-            let ratio = match (line.value(BERTH), line.best_peer(&self.peers)) {
-                (Some(own), Some(peer)) if peer > 0.0 => number(own / peer),
-                _ => "–".to_owned(),
+            let ratio = match (line.value(&self.own), line.best_peer(&self.own, &self.peers)) {
+                _ if !compared => String::new(),
+                (Some(own), Some(peer)) if peer > 0.0 => format!(" {} |", number(own / peer)),
+                _ => " – |".to_owned(),
             };
-            let goals: Vec<String> = line.goals.iter().map(|goal| line.judge(goal, &self.peers)).collect();
+            let goals: Vec<String> =
+                line.goals.iter().map(|goal| line.judge(goal, &self.own, &self.peers)).collect();
             let (what, unit) = (&line.what, line.unit);
-            let _ = writeln!(
-                text,
-                "| {what} | {unit} | {} | {ratio} | {} |",
-                cells.join(" | "),
-                goals.join("; ")
-            );
+            let _ =
+                writeln!(text, "| {what} | {unit} | {} |{ratio} {} |", cells.join(" | "), goals.join("; "));
         }
         text
     }

@@ -45,7 +45,8 @@ async fn ensure_tag(server: &Server, repository: &str, tag: &str, digest: &str) 
 }
 
 /// What clients say about a certificate of a CA that they were not told.
-const UNTRUSTED: &[&str] = &["certificate signed by unknown authority", "certificate is not trusted", "x509:"];
+const UNTRUSTED: &[&str] =
+    &["certificate signed by unknown authority", "certificate is not trusted", "x509:"];
 
 /// What clients say when the password is wrong.
 const REFUSED: &[&str] = &[

@@ -26,7 +26,8 @@ async fn acknowledged_changes_survive_kill_9() -> Result<()> {
     let mut clients: Vec<Client> = (0..CLIENTS).map(|number| Client::new(number, random.split())).collect();
     for round in 0..rounds {
         let life = Duration::from_millis(random.between(30, 600));
-        clients = push_until_killed(clients, &mut server, life).await.with_context(|| format!("round {round}"))?;
+        clients =
+            push_until_killed(clients, &mut server, life).await.with_context(|| format!("round {round}"))?;
         server.start().await.with_context(|| format!("restart after round {round}"))?;
         let api = server.api()?;
         for client in &mut clients {
@@ -46,7 +47,10 @@ async fn acknowledged_changes_survive_kill_9() -> Result<()> {
     check::events(&server.events().await?, &clients)?;
     server.verify().await?;
     server.scrub().await?;
-    ensure!(acknowledged > rounds * CLIENTS, "only {acknowledged} changes were acknowledged in {rounds} rounds");
+    ensure!(
+        acknowledged > rounds * CLIENTS,
+        "only {acknowledged} changes were acknowledged in {rounds} rounds"
+    );
     println!("{acknowledged} acknowledged changes survived {rounds} kills");
     Ok(())
 }

@@ -24,8 +24,10 @@ async fn a_blob_is_synced_before_its_answer() -> Result<()> {
     let answer = answer(&calls, "HTTP/1.1 201")?;
     let (named, target) = naming(&calls, &server.blobs_dir())?;
     let source = named.strings()[0].to_owned();
-    let written = last(&calls, named.begin, |call| is_write(call) && on_file(call, &source)).context("no write")?;
-    let synced = first(&calls, written.end, |call| is_sync(call) && on_file(call, &source)).context("bytes not synced")?;
+    let written =
+        last(&calls, named.begin, |call| is_write(call) && on_file(call, &source)).context("no write")?;
+    let synced = first(&calls, written.end, |call| is_sync(call) && on_file(call, &source))
+        .context("bytes not synced")?;
     ensure!(synced.end < named.begin, "named before its bytes were synced: {synced:?} {named:?}");
 
     let parent = Path::new(&target).parent().and_then(Path::to_str).context("no parent")?;
@@ -34,7 +36,11 @@ async fn a_blob_is_synced_before_its_answer() -> Result<()> {
     for made in made_directories(&calls, server.data_dir(), answer) {
         let above = Path::new(&made.1).parent().and_then(Path::to_str).context("no parent")?;
         let synced = first(&calls, made.0.end, |call| is_sync(call) && call.first_path() == Some(above));
-        ensure!(synced.is_some_and(|call| call.end < answer.begin), "{above} not synced after making {}", made.1);
+        ensure!(
+            synced.is_some_and(|call| call.end < answer.begin),
+            "{above} not synced after making {}",
+            made.1
+        );
     }
     let committed = catalog_commit_before(&calls, answer)?;
     ensure!(listed.end < committed.begin, "the catalog told of a blob whose name was not synced");
@@ -47,7 +53,8 @@ async fn a_small_push_is_synced_before_its_answer() -> Result<()> {
     let home = Home::new()?;
     let api = server.api()?;
     let small = content(2, 1000);
-    let config = json!({"mediaType": "application/vnd.example", "digest": digest_of(&small), "size": small.len()});
+    let config =
+        json!({"mediaType": "application/vnd.example", "digest": digest_of(&small), "size": small.len()});
     for step in ["blob", "manifest", "delete"] {
         let trace = Trace::attach(server.pid()?, home.path(), &["-e", CALLS]).await?;
         let status = match step {
@@ -77,7 +84,8 @@ async fn a_chunk_is_synced_before_its_answer() -> Result<()> {
     let answer = answer(&calls, "HTTP/1.1 202")?;
     let bytes = |call: &Call| call.first_path().is_some_and(|path| path.contains("/uploads/"));
     let written = last(&calls, answer.begin, |call| is_write(call) && bytes(call)).context("no write")?;
-    let synced = first(&calls, written.end, |call| is_sync(call) && bytes(call)).context("bytes not synced")?;
+    let synced =
+        first(&calls, written.end, |call| is_sync(call) && bytes(call)).context("bytes not synced")?;
     let committed = catalog_commit_before(&calls, answer)?;
     ensure!(synced.end < committed.begin, "the catalog told of bytes that were not synced");
     Ok(())
@@ -111,9 +119,14 @@ fn absolute(call: &Call, name: &str) -> String {
 /// The sync of the catalog's log that ended last before the answer, with a write of it before.
 fn catalog_commit_before<'a>(calls: &'a [Call], answer: &Call) -> Result<&'a Call> {
     let on_log = |call: &Call| call.first_path().is_some_and(|path| path.ends_with("-wal"));
-    let committed = last(calls, answer.begin, |call| is_sync(call) && on_log(call)).context("the catalog was not synced")?;
-    let written = last(calls, answer.begin, |call| is_write(call) && on_log(call)).context("the catalog was not written")?;
-    ensure!(written.end < committed.begin, "the catalog was written after its last sync: {written:?} {committed:?}");
+    let committed = last(calls, answer.begin, |call| is_sync(call) && on_log(call))
+        .context("the catalog was not synced")?;
+    let written = last(calls, answer.begin, |call| is_write(call) && on_log(call))
+        .context("the catalog was not written")?;
+    ensure!(
+        written.end < committed.begin,
+        "the catalog was written after its last sync: {written:?} {committed:?}"
+    );
     Ok(committed)
 }
 
@@ -124,7 +137,8 @@ fn made_directories<'a>(calls: &'a [Call], data: &Path, answer: &Call) -> Vec<(&
 }
 
 fn is_write(call: &Call) -> bool {
-    ["write", "pwrite64", "writev", "pwritev", "pwritev2", "copy_file_range", "splice"].contains(&call.name.as_str())
+    ["write", "pwrite64", "writev", "pwritev", "pwritev2", "copy_file_range", "splice"]
+        .contains(&call.name.as_str())
 }
 
 fn is_sync(call: &Call) -> bool {
@@ -136,10 +150,10 @@ fn on_file(call: &Call, name: &str) -> bool {
     call.first_path().is_some_and(|path| path.ends_with(name.trim_start_matches("./")))
 }
 
-fn first<'a>(calls: &'a [Call], after: usize, wanted: impl Fn(&Call) -> bool) -> Option<&'a Call> {
+fn first(calls: &[Call], after: usize, wanted: impl Fn(&Call) -> bool) -> Option<&Call> {
     calls.iter().filter(|call| call.begin > after && wanted(call)).min_by_key(|call| call.begin)
 }
 
-fn last<'a>(calls: &'a [Call], before: usize, wanted: impl Fn(&Call) -> bool) -> Option<&'a Call> {
+fn last(calls: &[Call], before: usize, wanted: impl Fn(&Call) -> bool) -> Option<&Call> {
     calls.iter().filter(|call| call.end < before && wanted(call)).max_by_key(|call| call.end)
 }

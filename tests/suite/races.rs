@@ -57,7 +57,10 @@ async fn collection_never_takes_what_was_acknowledged() -> Result<()> {
     server.verify().await?;
     server.scrub().await?;
     ensure!(pushed > seconds, "only {pushed} images were pushed in {seconds} s");
-    ensure!(collections > 2 && scrubs > 0, "only {collections} collections and {scrubs} scrubs ran beside the pushes");
+    ensure!(
+        collections > 2 && scrubs > 0,
+        "only {collections} collections and {scrubs} scrubs ran beside the pushes"
+    );
     println!("{pushed} images pushed beside {collections} collections and {scrubs} scrubs");
     Ok(())
 }

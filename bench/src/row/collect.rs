@@ -25,7 +25,7 @@ pub(crate) fn run(bench: &Bench) -> Result<Table> {
         "Berth alone: {blobs} blobs of 20 KiB (files) that no manifest names, 4 clients push small images."
     );
     let columns = [BEFORE.to_owned(), DURING.to_owned()];
-    let mut table = Table::new("Collection beside pushes", note, &columns, &[]);
+    let mut table = Table::states("Collection beside pushes", note, &columns);
     let mut server = bench.roster.start_one(BERTH)?;
     say(&format!("collection: pushing {blobs} blobs"));
     fill(&server, blobs)?;

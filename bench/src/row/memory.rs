@@ -1,6 +1,6 @@
 //! Memory: of a server that waits, and of one that 256 clients pull from.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use anyhow::Result;
@@ -44,17 +44,17 @@ pub(crate) fn run(bench: &Bench) -> Result<Table> {
 }
 
 fn peak(server: &Server, target: &str) -> Result<f64> {
-    let done = AtomicBool::new(false);
+    let finished = AtomicUsize::new(0);
     let (peaks, _) = clients(CONNECTIONS + 1, |role| {
         if role > 0 {
             // One blob each is enough to have every connection in the middle of one at once.
             let pulled = Registry::new(server.address).pull_blob(target);
-            done.store(true, Ordering::Release);
+            finished.fetch_add(1, Ordering::Release);
             pulled?;
             return Ok(0.0);
         }
         let mut peak: f64 = 0.0;
-        while !done.load(Ordering::Acquire) {
+        while finished.load(Ordering::Acquire) < CONNECTIONS {
             peak = peak.max(resident_mib(server.pid)?);
             pause(Duration::from_millis(50));
         }

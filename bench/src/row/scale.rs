@@ -35,7 +35,7 @@ pub(crate) fn run(bench: &Bench) -> Result<(Table, f64)> {
     let labels: Vec<String> = sizes.iter().map(|size| format!("{size} tags")).collect();
     let note = "Berth alone. A tenth of the tags, at most 10,000, are in one repository, the others a hundred to a repository, ten \
                 to a manifest; all pushed through the API.";
-    let mut table = Table::new("Growth", note, &labels, &[]);
+    let mut table = Table::states("Growth", note, &labels);
     let mut lines = [
         Line::rate("manifest push under a new tag, 16 clients", "1/s"),
         Line::rate("manifest GET by a random tag, 16 connections", "1/s"),

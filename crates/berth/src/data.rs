@@ -7,11 +7,13 @@
 //!   store/       bytes (see berth-blobs)
 //! ```
 
-use std::fs::{File, OpenOptions};
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use berth_blobs::{Blobs, Disk};
 use berth_catalog::{Catalog, Clock};
 use berth_registry::Registry;
@@ -20,6 +22,9 @@ use rustix::io::Errno;
 
 use crate::config::Config;
 
+/// Longer than a look at the lock takes.
+const MOMENT: Duration = Duration::from_millis(50);
+const CATALOG: &str = "catalog.db";
 /// Blob files kept open for pulls to come.
 const OPEN_FILES: usize = 256;
 
@@ -30,19 +35,40 @@ pub(crate) struct Lock(#[expect(dead_code, reason = "held, not used")] File);
 /// Takes the lock; `None` when another process has it.
 pub(crate) fn lock(config: &Config) -> Result<Option<Lock>> {
     let dir = &config.data_dir;
-    std::fs::create_dir_all(dir).with_context(|| format!("data directory {} can't be made", dir.display()))?;
+    // For this user only: the catalog holds small blobs.
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(dir)
+        .with_context(|| format!("data directory {} can't be made", dir.display()))?;
     let path = dir.join("lock");
-    let file = OpenOptions::new()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(&path)
-        .with_context(|| format!("{} can't be opened: check who owns the data directory", path.display()))?;
+    let file =
+        OpenOptions::new().create(true).truncate(false).write(true).open(&path).with_context(|| {
+            format!("{} can't be opened: check who owns the data directory", path.display())
+        })?;
     match flock(&file, FlockOperation::NonBlockingLockExclusive) {
         Ok(()) => Ok(Some(Lock(file))),
         Err(Errno::WOULDBLOCK) => Ok(None),
         Err(error) => Err(error).with_context(|| format!("{} can't be locked", path.display())),
     }
+}
+
+/// Takes the lock for a server. A command that looks whether one is there holds it for a moment.
+pub(crate) async fn lock_to_serve(config: &Config) -> Result<Option<Lock>> {
+    if let Some(lock) = lock(config)? {
+        return Ok(Some(lock));
+    }
+    tokio::time::sleep(MOMENT).await;
+    lock(config)
+}
+
+/// Refuses a directory without a catalog: a command that makes an empty one and finds it in order helps nobody.
+pub(crate) fn must_exist(config: &Config) -> Result<()> {
+    let dir = &config.data_dir;
+    if !dir.join(CATALOG).is_file() {
+        bail!("{} holds no catalog: name the data directory with --data-dir", dir.display());
+    }
+    Ok(())
 }
 
 /// Opens catalog and store. Without the lock, only for what may run beside a server: reading, and enqueueing jobs.
@@ -52,13 +78,15 @@ pub(crate) fn open(config: &Config) -> Result<Registry> {
 }
 
 pub(crate) fn open_catalog(config: &Config) -> Result<Catalog> {
-    let file = config.data_dir.join("catalog.db");
-    Catalog::open(&file, Clock::system()).with_context(|| format!("catalog {} can't be opened", file.display()))
+    let file = config.data_dir.join(CATALOG);
+    Catalog::open(&file, Clock::system())
+        .with_context(|| format!("catalog {} can't be opened", file.display()))
 }
 
 pub(crate) fn open_store(data_dir: &Path) -> Result<Arc<dyn Blobs>> {
     let root = data_dir.join("store");
-    let disk = Disk::open(&root, OPEN_FILES).with_context(|| format!("store {} can't be opened", root.display()))?;
+    let disk =
+        Disk::open(&root, OPEN_FILES).with_context(|| format!("store {} can't be opened", root.display()))?;
     Ok(Arc::new(disk))
 }
 

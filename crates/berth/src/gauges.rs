@@ -41,12 +41,20 @@ fn samples(status: &Status, registry: &Registry, collector: &CollectJob) -> Vec<
     let (collections, collected, freed, seconds) = collector.totals();
     vec![
         Sample::gauge("storage_capacity_bytes", "Bytes the store can hold", status.capacity_bytes as f64),
-        Sample::gauge("storage_available_bytes", "Bytes the store can still take", status.available_bytes as f64),
+        Sample::gauge(
+            "storage_available_bytes",
+            "Bytes the store can still take",
+            status.available_bytes as f64,
+        ),
         Sample::gauge("storage_blobs", "Blobs known, each once", status.blobs as f64),
         Sample::gauge("storage_blob_bytes", "Bytes of those blobs", status.blob_bytes as f64),
         Sample::gauge("storage_damaged_blobs", "Blobs out of service", status.damaged_blobs as f64),
         Sample::gauge("uploads_open", "Upload sessions open", status.uploads as f64),
-        Sample::gauge("collect_backlog", "Links, manifests and blobs under review", status.review_backlog as f64),
+        Sample::gauge(
+            "collect_backlog",
+            "Links, manifests and blobs under review",
+            status.review_backlog as f64,
+        ),
         Sample::gauge("collect_trash_bytes", "Bytes that wait to be freed", status.trash_bytes as f64),
         Sample::counter("collect_runs", "Collections since the start", collections as f64),
         Sample::counter("collect_blobs", "Blobs collected since the start", collected as f64),

@@ -1,5 +1,7 @@
 //! Runs the binary's simple commands.
 
+#![expect(clippy::unwrap_used, reason = "a test stops where something is wrong")]
+
 use std::path::Path;
 
 use assert_cmd::Command;

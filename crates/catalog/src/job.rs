@@ -105,7 +105,8 @@ pub async fn claim(tx: &mut Tx, worker: &str, now: Timestamp, until: Timestamp) 
     tx.query_opt(
         "UPDATE job SET state = 'running', attempts = attempts + 1, leased_by = $1, leased_until = $2, error = NULL
           WHERE id = (SELECT id FROM job
-                       WHERE (state = 'queued' AND run_at <= $3) OR (state = 'running' AND leased_until < $3)
+                       WHERE state IN ('queued', 'running')
+                         AND ((state = 'queued' AND run_at <= $3) OR (state = 'running' AND leased_until < $3))
                        ORDER BY run_at LIMIT 1)
       RETURNING id, kind, slot, payload, state, attempts, run_at, progress, error",
         params![worker, until, now],
@@ -174,7 +175,8 @@ pub async fn release(tx: &mut Tx, id: JobId, worker: &str) -> Result<()> {
 
 /// Frees every lease: for the only process on a data directory, whose predecessors are dead.
 pub async fn release_all(tx: &mut Tx) -> Result<u64> {
-    tx.execute("UPDATE job SET state = 'queued', leased_by = NULL, leased_until = NULL WHERE state = 'running'", params![])
+    tx.execute("UPDATE job SET state = 'queued', leased_by = NULL, leased_until = NULL
+          WHERE state IN ('queued', 'running') AND state = 'running'", params![])
         .await
 }
 
@@ -211,7 +213,7 @@ pub async fn hasten(tx: &mut Tx, id: JobId, run_at: Timestamp) -> Result<()> {
 
 /// Returns when the next queued job is due, if there is one.
 pub async fn next_due(r: &Reader) -> Result<Option<Timestamp>> {
-    Ok(r.query_opt("SELECT MIN(run_at) FROM job WHERE state = 'queued'", params![], |row| row.time_opt(0))
+    Ok(r.query_opt("SELECT MIN(run_at) FROM job WHERE state IN ('queued', 'running') AND state = 'queued'", params![], |row| row.time_opt(0))
         .await?
         .flatten())
 }
@@ -233,7 +235,7 @@ pub async fn count_open(r: &Reader) -> Result<(u64, u64)> {
 pub async fn delete_ended(tx: &mut Tx, before: Timestamp, limit: usize) -> Result<u64> {
     tx.execute(
         "DELETE FROM job WHERE id IN (
-           SELECT id FROM job WHERE finished_at < $1 AND state IN ('done', 'failed') LIMIT $2)",
+           SELECT id FROM job WHERE finished_at < $1 LIMIT $2)",
         params![before, limit],
     )
     .await
@@ -244,7 +246,8 @@ pub async fn is_due(r: &Reader, now: Timestamp) -> Result<bool> {
     let found = r
         .query_opt(
             "SELECT 1 FROM job
-              WHERE (state = 'queued' AND run_at <= $1) OR (state = 'running' AND leased_until < $1) LIMIT 1",
+              WHERE state IN ('queued', 'running')
+                AND ((state = 'queued' AND run_at <= $1) OR (state = 'running' AND leased_until < $1)) LIMIT 1",
             params![now],
             |_| Ok(()),
         )

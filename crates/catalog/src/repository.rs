@@ -64,16 +64,15 @@ pub async fn list_linking(r: &Reader, digest: &str, limit: usize) -> Result<Vec<
     .await
 }
 
-/// Deletes rows of repositories that hold nothing any more; returns how many of at most `limit`.
-pub async fn delete_empty(tx: &mut Tx, limit: usize) -> Result<u64> {
+/// Deletes a repository's row if it holds nothing any more.
+pub async fn delete_if_empty(tx: &mut Tx, repository: &Repository) -> Result<()> {
     tx.execute(
-        "DELETE FROM repository WHERE id IN (
-           SELECT id FROM repository AS r
-            WHERE NOT EXISTS (SELECT 1 FROM manifest AS m WHERE m.repository_id = r.id)
-              AND NOT EXISTS (SELECT 1 FROM link AS l WHERE l.repository_id = r.id)
-              AND NOT EXISTS (SELECT 1 FROM upload AS u WHERE u.repository_id = r.id)
-            LIMIT $1)",
-        params![limit],
+        "DELETE FROM repository WHERE id = $1
+            AND NOT EXISTS (SELECT 1 FROM manifest WHERE repository_id = $1)
+            AND NOT EXISTS (SELECT 1 FROM link WHERE repository_id = $1)
+            AND NOT EXISTS (SELECT 1 FROM upload WHERE repository_id = $1)",
+        params![repository.id],
     )
-    .await
+    .await?;
+    Ok(())
 }

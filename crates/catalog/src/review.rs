@@ -7,7 +7,7 @@ use crate::blob::BlobId;
 use crate::driver::{Reader, params};
 use crate::error::Result;
 use crate::manifest::ManifestId;
-use crate::repository::Repository;
+use crate::repository::{self, Repository};
 use crate::tx::Tx;
 use crate::{ledger, link, manifest, trash};
 
@@ -87,7 +87,9 @@ pub async fn decide_link(tx: &mut Tx, item: &QuestionedLink, before: Timestamp) 
         link::keep(tx, &item.repository, item.blob).await?;
         return Ok(false);
     }
-    link::delete(tx, &item.repository, item.blob, since).await
+    let dropped = link::delete(tx, &item.repository, item.blob, since).await?;
+    repository::delete_if_empty(tx, &item.repository).await?;
+    Ok(dropped)
 }
 
 /// Lists manifests questioned before `before` with an id after `after`.
@@ -151,6 +153,7 @@ pub async fn decide_manifest(
         return Ok(false);
     }
     manifest::delete(tx, &item.repository, item.id, now).await?;
+    repository::delete_if_empty(tx, &item.repository).await?;
     ledger::add(tx, ledger::FREED_INLINE_BYTES, size).await?;
     Ok(true)
 }

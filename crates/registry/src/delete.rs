@@ -60,6 +60,7 @@ impl Deletion {
             self.append(tx, event::Kind::TagDeleted, Some(tag), *digest).await;
         }
         manifest::delete(tx, &repository, id, self.now).await?;
+        repository::delete_if_empty(tx, &repository).await?;
         self.append(tx, event::Kind::ManifestDeleted, None, *digest).await;
         Ok(())
     }
@@ -72,6 +73,7 @@ impl Deletion {
             return Err(Error::BlobInUse { repository: self.repository, digest: *digest });
         }
         link::delete(tx, &repository, blob, self.now).await?;
+        repository::delete_if_empty(tx, &repository).await?;
         self.append(tx, event::Kind::BlobDeleted, None, *digest).await;
         Ok(())
     }

@@ -24,7 +24,10 @@ pub struct Config {
     pub trusted_proxies: Vec<IpNet>,
     /// Which headers the trusted proxies set; they must overwrite or append to what the client sent in these.
     pub proxy_headers: ProxyHeaders,
-    /// Seconds that transfers may go on after a shutdown was asked for; what is left then is cut.
+    /// Seconds between a shutdown's request and its begin, in which `/readyz` already says no and everything else still
+    /// works: for load balancers that look before they send.
+    pub shutdown_delay_seconds: u64,
+    /// Seconds that transfers may go on once a shutdown has begun; what is left then is cut.
     pub shutdown_grace_seconds: u64,
     /// Bounds that keep one client from taking the server from the others.
     pub limits: Limits,
@@ -88,6 +91,7 @@ impl Default for Config {
             http2: true,
             trusted_proxies: Vec::new(),
             proxy_headers: ProxyHeaders::default(),
+            shutdown_delay_seconds: 0,
             shutdown_grace_seconds: 30,
             limits: Limits::default(),
         }

@@ -59,10 +59,10 @@ impl Metrics {
     /// Writes every metric as OpenMetrics text.
     pub(crate) async fn render(&self) -> Result<String, std::fmt::Error> {
         let sampling = self.samplers.iter().map(|sampler| tokio::time::timeout(SAMPLE_TIMEOUT, sampler()));
-        let samples = join_all(sampling).await.into_iter().filter_map(Result::ok).flatten().collect();
+        let found = join_all(sampling).await.into_iter().filter_map(Result::ok).flatten().collect();
 
         let mut sampled = Registry::with_prefix("berth");
-        sampled.register_collector(Box::new(sample::Samples(samples)));
+        sampled.register_collector(Box::new(sample::Samples(found)));
         let mut out = String::with_capacity(16 * 1024);
         text::encode_registry(&mut out, &self.registry)?;
         text::encode_registry(&mut out, &sampled)?;

@@ -8,6 +8,8 @@ use http::{HeaderName, HeaderValue};
 /// The header that carries the id, in both directions.
 pub(crate) static X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
+const DIGITS: &[u8; 16] = b"0123456789abcdef";
+
 /// Longest id taken over from a proxy, in bytes.
 const MAX_BYTES: usize = 128;
 
@@ -25,9 +27,10 @@ impl RequestId {
             AtomicU64::new(high ^ low.rotate_left(32))
         });
         let mut hex = [0; 16];
-        let value = scramble(NEXT.fetch_add(1, Ordering::Relaxed));
-        for (i, digit) in hex.iter_mut().enumerate() {
-            *digit = b"0123456789abcdef"[(value >> (60 - 4 * i)) as usize & 0xf];
+        let value = scramble(NEXT.fetch_add(1, Ordering::Relaxed)).to_be_bytes();
+        for (pair, byte) in hex.chunks_exact_mut(2).zip(value) {
+            pair[0] = DIGITS[usize::from(byte >> 4)];
+            pair[1] = DIGITS[usize::from(byte & 0xf)];
         }
         #[expect(clippy::unwrap_used, reason = "hexadecimal digits are a valid header value")]
         Self(HeaderValue::from_bytes(&hex).unwrap())
@@ -52,7 +55,7 @@ impl RequestId {
     }
 }
 
-/// The finalizer of SplitMix64: every input has its own output, and neighbours look unrelated.
+/// The finalizer of `SplitMix64`: every input has its own output, and neighbours look unrelated.
 const fn scramble(mut z: u64) -> u64 {
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);

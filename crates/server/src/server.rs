@@ -74,6 +74,7 @@ impl Server {
 
         shutdown.await;
         app.close();
+        tokio::time::sleep(Duration::from_secs(app.config.shutdown_delay_seconds)).await;
         accepting.shutdown().await;
         connections.drain();
         let grace = Duration::from_secs(app.config.shutdown_grace_seconds);

@@ -84,7 +84,7 @@ impl TlsAcceptor {
                 tracing::info!(certificate = %self.files.certificate.display(), "certificate reloaded");
             }
             Err(error) => {
-                tracing::error!(%error, "changed certificate can't be used; the one before stays in use")
+                tracing::error!(%error, "changed certificate can't be used; the one before stays in use");
             }
         }
     }

@@ -18,12 +18,15 @@ fn arrows_point_downwards() -> Result<()> {
         metadata.workspace_packages().into_iter().map(|package| (package.name.as_str(), package)).collect();
     let mut wrong = Vec::new();
     for (&name, &package) in &rooms {
-        let in_house = package.manifest_path.starts_with(workspace().join("crates").to_string_lossy().as_ref());
+        let in_house =
+            package.manifest_path.starts_with(workspace().join("crates").to_string_lossy().as_ref());
         if name == TESTKIT || !in_house {
             continue;
         }
-        let floor = floors.get(name).with_context(|| format!("{name} is not in the table of ARCHITECTURE.md"))?;
-        for dependency in package.dependencies.iter().filter(|other| rooms.contains_key(other.name.as_str())) {
+        let floor =
+            floors.get(name).with_context(|| format!("{name} is not in the table of ARCHITECTURE.md"))?;
+        for dependency in package.dependencies.iter().filter(|other| rooms.contains_key(other.name.as_str()))
+        {
             let in_tests = dependency.kind == DependencyKind::Development;
             let fine = match floors.get(&dependency.name) {
                 Some(below) => below < floor,
@@ -44,7 +47,8 @@ fn arrows_point_downwards() -> Result<()> {
 #[test]
 fn the_vocabulary_does_no_io() -> Result<()> {
     let metadata = super::metadata()?;
-    let package = metadata.packages.iter().find(|package| package.name == "berth-oci").context("no berth-oci")?;
+    let package =
+        metadata.packages.iter().find(|package| package.name == "berth-oci").context("no berth-oci")?;
     for dependency in package.dependencies.iter().filter(|other| other.kind == DependencyKind::Normal) {
         let outside = ["tokio", "rustix", "libc", "mio", "futures-util", "reqwest", "hyper"];
         ensure!(!outside.contains(&dependency.name.as_str()), "berth-oci depends on {}", dependency.name);

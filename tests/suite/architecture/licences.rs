@@ -22,7 +22,8 @@ fn licences_are_allowed() -> Result<()> {
 
 /// Whether the allowed licences fulfil an SPDX expression, or its older form with slashes.
 fn is_allowed(expression: &str, allowed: &[&str]) -> bool {
-    let spaced = expression.replace('/', " OR ").replace('(', " ( ").replace(')', " ) ").replace(" WITH ", "_WITH_");
+    let spaced =
+        expression.replace('/', " OR ").replace('(', " ( ").replace(')', " ) ").replace(" WITH ", "_WITH_");
     let words: Vec<&str> = spaced.split_whitespace().collect();
     let mut rest = &words[..];
     any_of(&mut rest, allowed) && rest.is_empty()

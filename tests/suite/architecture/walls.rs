@@ -16,7 +16,9 @@ fn outside_crates_stay_in_their_rooms() -> Result<()> {
     for node in &graph.nodes {
         let user = &metadata[&node.id].name;
         // As for cargo-deny with `exclude-dev`: tests may use what they like.
-        let ships = |dependency: &&NodeDep| dependency.dep_kinds.iter().any(|kind| kind.kind != DependencyKind::Development);
+        let ships = |dependency: &&NodeDep| {
+            dependency.dep_kinds.iter().any(|kind| kind.kind != DependencyKind::Development)
+        };
         for used in node.deps.iter().filter(ships).map(|dependency| &metadata[&dependency.pkg].name) {
             let wall = walls.iter().find(|wall| wall[0] == used.as_str());
             if wall.is_some_and(|wall| !wall[1..].contains(&user.as_str())) {

@@ -36,7 +36,9 @@ async fn build_and_push(stage: &Stage, server: &Server, trust: &str) -> Result<(
     home.run("buildah", &["rmi", "-f", &base]).await?;
     let greeting = Images::GREETING;
     home.write("context/greeting", greeting)?;
-    let file = format!("FROM {base}\nCOPY greeting /srv/greeting\nRUN [\"/bin/busybox\", \"cat\", \"/srv/greeting\"]\n");
+    let file = format!(
+        "FROM {base}\nCOPY greeting /srv/greeting\nRUN [\"/bin/busybox\", \"cat\", \"/srv/greeting\"]\n"
+    );
     home.write("context/Containerfile", &file)?;
     let child = format!("{}/buildah/child:1", server.host());
     let context = home.file("context");

@@ -42,7 +42,11 @@ async fn round_trip(home: &Home, images: &Images, server: &Server) -> Result<()>
 
     home.run("crane", &["pull", "--format", "oci", &reference, &home.file("pulled")]).await?;
     let blob = format!("blobs/{}", images.image.digest.replace(':', "/"));
-    ensure!(Path::new(&home.file("pulled")).join(blob).exists(), "the pulled layout lacks {}", images.image.digest);
+    ensure!(
+        Path::new(&home.file("pulled")).join(blob).exists(),
+        "the pulled layout lacks {}",
+        images.image.digest
+    );
     home.run("crane", &["delete", &format!("{repository}@{}", images.multi.digest)]).await?;
     home.fails("crane", &["digest", &copy], &["MANIFEST_UNKNOWN", "404"]).await
 }
@@ -50,7 +54,8 @@ async fn round_trip(home: &Home, images: &Images, server: &Server) -> Result<()>
 /// Pushes an image of the layout, which crane takes only as a layout of its own.
 async fn push(home: &Home, images: &Images, server: &Server, image: &Image) -> Result<String> {
     let own = home.file(&format!("own-{}", image.name));
-    home.run("skopeo", &["copy", "-q", "--all", &images.oci(image), &format!("oci:{own}:{}", image.name)]).await?;
+    home.run("skopeo", &["copy", "-q", "--all", &images.oci(image), &format!("oci:{own}:{}", image.name)])
+        .await?;
     let reference = format!("{}/crane/{}:1", server.host(), image.name);
     home.run("crane", &["push", &own, &reference]).await?;
     Ok(reference)

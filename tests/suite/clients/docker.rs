@@ -77,8 +77,12 @@ async fn by_digest(home: &Home, server: &Server, digest: &str) -> Result<()> {
 async fn over_tls(home: &Home) -> Result<()> {
     let _address = Address::add(home).await?;
     let authority = Arc::new(Authority::new(&[ADDRESS])?);
-    let server =
-        Setup::default().with_tls(&authority).on_address(ADDRESS).with_flag("--anonymous=write").start().await?;
+    let server = Setup::default()
+        .with_tls(&authority)
+        .on_address(ADDRESS)
+        .with_flag("--anonymous=write")
+        .start()
+        .await?;
     let reference = format!("{}/docker/tls:1", server.host());
     docker(home, &["build", "-q", "--network", "none", "-t", &reference, &home.file("context")]).await?;
     home.fails(DOCKER, &["push", &reference], UNTRUSTED).await?;

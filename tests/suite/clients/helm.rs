@@ -28,7 +28,8 @@ async fn charts(home: &Home, server: &Server, trust: &[&str]) -> Result<()> {
     ensure!(pushed.success && digest.starts_with("sha256:"), "{said}");
 
     let chart = format!("{repository}/hello");
-    let show = home.run("helm", &[&["show", "chart", &chart, "--version", "0.1.0"][..], trust].concat()).await?;
+    let show =
+        home.run("helm", &[&["show", "chart", &chart, "--version", "0.1.0"][..], trust].concat()).await?;
     ensure!(show.contains("name: hello"), "{show}");
     let out = home.file("pulled");
     std::fs::create_dir_all(&out)?;

@@ -18,7 +18,8 @@ async fn attaches_over_tls() -> Result<()> {
     let reference = format!("{}/oras/note:1", stage.secure.host());
     stage.home.fails("oras", &["manifest", "fetch", &reference], UNTRUSTED).await?;
     let ca = stage.authority.ca_file();
-    artifacts(&stage.home, &stage.secure, &["--ca-file", &ca], &["--from-ca-file", &ca, "--to-ca-file", &ca]).await
+    artifacts(&stage.home, &stage.secure, &["--ca-file", &ca], &["--from-ca-file", &ca, "--to-ca-file", &ca])
+        .await
 }
 
 async fn artifacts(home: &Home, server: &Server, trust: &[&str], copy_trust: &[&str]) -> Result<()> {
@@ -28,7 +29,10 @@ async fn artifacts(home: &Home, server: &Server, trust: &[&str], copy_trust: &[&
     let reference = format!("{}/oras/note:1", server.host());
     let push = ["push", "--artifact-type", "application/vnd.example.note", &reference, "note.txt:text/plain"];
     home.run("oras", &[&push[..], trust].concat()).await?;
-    for (kind, file) in [("application/vnd.example.sbom", "sbom.json"), ("application/vnd.example.signature", "signature.bin")] {
+    for (kind, file) in [
+        ("application/vnd.example.sbom", "sbom.json"),
+        ("application/vnd.example.signature", "signature.bin"),
+    ] {
         let attach = ["attach", "--artifact-type", kind, &reference, file];
         home.run("oras", &[&attach[..], trust].concat()).await?;
     }
@@ -52,7 +56,8 @@ async fn artifacts(home: &Home, server: &Server, trust: &[&str], copy_trust: &[&
 
 /// Digests of what refers to a reference.
 async fn discover(home: &Home, reference: &str, trust: &[&str]) -> Result<Vec<String>> {
-    let output = home.run("oras", &[&["discover", "--format", "json", reference][..], trust].concat()).await?;
+    let output =
+        home.run("oras", &[&["discover", "--format", "json", reference][..], trust].concat()).await?;
     let output: Value = serde_json::from_str(&output)?;
     let referrers = output["referrers"].as_array().or_else(|| output["manifests"].as_array());
     let referrers = referrers.with_context(|| format!("no referrers: {output}"))?;

@@ -74,7 +74,8 @@ async fn manifest_list(home: &Home, server: &Server, trust: &str, image: &str) -
     home.run("podman", &["manifest", "add", trust, &list, image]).await?;
     let digest_file = home.file("list-digest");
     let target = format!("docker://{list}");
-    home.run("podman", &["manifest", "push", "--all", trust, "--digestfile", &digest_file, &list, &target]).await?;
+    home.run("podman", &["manifest", "push", "--all", trust, "--digestfile", &digest_file, &list, &target])
+        .await?;
     home.run("podman", &["manifest", "rm", &list]).await?;
     ensure_tag(server, "podman/list", "1", &std::fs::read_to_string(&digest_file)?).await?;
     home.run("podman", &["pull", "-q", trust, &list]).await?;

@@ -25,7 +25,8 @@ async fn works_over_tls() -> Result<()> {
 async fn round_trip(home: &Home, images: &Images, server: &Server) -> Result<()> {
     let host = server.host();
     for image in [&images.image, &images.multi, &images.artifact] {
-        let (from, to) = (format!("ocidir://{}:{}", images.dir(), image.name), format!("{host}/regctl/{}:1", image.name));
+        let (from, to) =
+            (format!("ocidir://{}:{}", images.dir(), image.name), format!("{host}/regctl/{}:1", image.name));
         home.run("regctl", &["image", "copy", &from, &to]).await?;
         ensure_tag(server, &format!("regctl/{}", image.name), "1", &image.digest).await?;
         let back = format!("ocidir://{}:{}", home.file("back"), image.name);
@@ -45,7 +46,16 @@ async fn tags_and_artifacts(home: &Home, host: &str) -> Result<()> {
     ensure!(home.run("regctl", &["tag", "ls", &repository]).await? == "1\n", "tags after a delete");
 
     let note = home.write("note.txt", "a note\n")?.display().to_string();
-    let put = ["artifact", "put", "--artifact-type", "application/vnd.example.note", "--subject", &one, "-f", &note];
+    let put = [
+        "artifact",
+        "put",
+        "--artifact-type",
+        "application/vnd.example.note",
+        "--subject",
+        &one,
+        "-f",
+        &note,
+    ];
     home.run("regctl", &put).await?;
     let list = home.run("regctl", &["artifact", "list", &one]).await?;
     ensure!(list.contains("application/vnd.example.note"), "{list}");

@@ -30,7 +30,11 @@ async fn round_trip(stage: &Stage, server: &Server, source: &str, target: &str) 
         ensure_tag(server, &format!("skopeo/{}", image.name), "1", &image.digest).await?;
         let back = format!("oci:{}:{}", stage.home.file("back"), image.name);
         stage.home.run("skopeo", &["copy", "-q", "--all", source, &there, &back]).await?;
-        ensure!(named_digest(&stage.home, "back", image.name)? == image.digest, "{} came back changed", image.name);
+        ensure!(
+            named_digest(&stage.home, "back", image.name)? == image.digest,
+            "{} came back changed",
+            image.name
+        );
         let by_digest = format!("docker://{}/skopeo/{}@{}", server.host(), image.name, image.digest);
         let dir = format!("dir:{}", stage.home.file(&format!("dir-{}", image.name)));
         stage.home.run("skopeo", &["copy", "-q", "--all", source, &by_digest, &dir]).await?;
@@ -44,9 +48,11 @@ async fn round_trip(stage: &Stage, server: &Server, source: &str, target: &str) 
 fn named_digest(home: &Home, layout: &str, name: &str) -> Result<String> {
     let index = std::fs::read_to_string(home.path().join(layout).join("index.json"))?;
     let index: serde_json::Value = serde_json::from_str(&index)?;
-    let named = index["manifests"].as_array().into_iter().flatten().find(|descriptor| {
-        descriptor["annotations"]["org.opencontainers.image.ref.name"] == name
-    });
+    let named = index["manifests"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .find(|descriptor| descriptor["annotations"]["org.opencontainers.image.ref.name"] == name);
     Ok(named.and_then(|descriptor| descriptor["digest"].as_str()).unwrap_or_default().to_owned())
 }
 
@@ -84,7 +90,8 @@ async fn syncs_inspects_and_deletes() -> Result<()> {
     let (home, host, image) = (&stage.home, stage.plain.host(), &stage.images.image);
     for tag in ["1", "2"] {
         let there = format!("docker://{host}/skopeo/sync:{tag}");
-        home.run("skopeo", &["copy", "-q", "--dest-tls-verify=false", &stage.images.oci(image), &there]).await?;
+        home.run("skopeo", &["copy", "-q", "--dest-tls-verify=false", &stage.images.oci(image), &there])
+            .await?;
     }
     let from = ["sync", "--src-tls-verify=false", "--src", "docker", "--dest", "dir", "--scoped"];
     let (repository, dir) = (format!("{host}/skopeo/sync"), home.file("sync"));

@@ -35,7 +35,9 @@ impl Client {
         let repository = &self.repository;
         let manifest = |reference: &str| format!("/v2/{repository}/manifests/{reference}");
         Ok(match change {
-            Change::PushBlob { digest, .. } => api.head(&format!("/v2/{repository}/blobs/{digest}")).await?.status() == 200,
+            Change::PushBlob { digest, .. } => {
+                api.head(&format!("/v2/{repository}/blobs/{digest}")).await?.status() == 200
+            }
             Change::PushManifest { digest, tag } => {
                 let there = api.head(&manifest(digest)).await?.status() == 200;
                 if let Some(tag) = tag {
@@ -55,7 +57,8 @@ impl Client {
         let upload = &mut self.ledger.uploads[index];
         let (acknowledged, sent) = (upload.acknowledged, upload.sent);
         let Some(offset) = api.upload_offset(&upload.location).await? else {
-            let (digest, path) = (digest_of(&crate::harness::content(upload.seed, upload.size)), &upload.location);
+            let (digest, path) =
+                (digest_of(&crate::harness::content(upload.seed, upload.size)), &upload.location);
             ensure!(upload.finishing, "{path} is gone with {acknowledged} acknowledged bytes");
             api.pull_blob(&self.repository, &digest).await.context("an ended upload left no blob")?;
             self.ledger.uploads.remove(index);
@@ -63,7 +66,11 @@ impl Client {
         };
         // A chunk whose answer was lost may have been stored whole; nothing in between was ever acknowledged.
         let consistent = offset == acknowledged || offset == sent;
-        ensure!(consistent, "{} continues at {offset}; acknowledged {acknowledged}, sent {sent}", upload.location);
+        ensure!(
+            consistent,
+            "{} continues at {offset}; acknowledged {acknowledged}, sent {sent}",
+            upload.location
+        );
         upload.acknowledged = offset;
         upload.sent = offset;
         upload.finishing = false;
@@ -78,7 +85,8 @@ impl Client {
         let listed = api.get(&format!("/v2/{}/tags/list", self.repository)).await?;
         let unknown = listed.status() == 404;
         let listed: serde_json::Value = listed.json().await?;
-        let listed: Vec<&str> = listed["tags"].as_array().into_iter().flatten().filter_map(|tag| tag.as_str()).collect();
+        let listed: Vec<&str> =
+            listed["tags"].as_array().into_iter().flatten().filter_map(|tag| tag.as_str()).collect();
         let known: Vec<&str> = self.ledger.tags.keys().map(String::as_str).collect();
         ensure!(listed == known, "{}: tags {listed:?}, not {known:?} (unknown: {unknown})", self.repository);
         for (tag, digest) in &self.ledger.tags {

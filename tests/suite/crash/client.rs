@@ -39,7 +39,7 @@ impl Client {
         self.bytes_left = BYTES_PER_LIFE;
         loop {
             let Err(error) = self.step(&api).await else { continue };
-            let gone = error.chain().any(|cause| cause.is::<reqwest::Error>());
+            let gone = error.chain().any(<dyn std::error::Error>::is::<reqwest::Error>);
             if gone && killed.load(Ordering::SeqCst) {
                 return Ok(self);
             }
@@ -131,7 +131,9 @@ impl Client {
         let tag = self.random.chance(70).then(|| format!("t{}", self.random.between(0, TAGS)));
         let reference = tag.clone().unwrap_or_else(|| digest.clone());
         self.ledger.ask(Change::PushManifest { digest, tag });
-        api.push_manifest(&self.repository, &reference, &manifest).await.context("over acknowledged blobs")?;
+        api.push_manifest(&self.repository, &reference, &manifest)
+            .await
+            .context("over acknowledged blobs")?;
         self.ledger.took_place();
         Ok(())
     }
@@ -145,7 +147,9 @@ impl Client {
 
     async fn delete_manifest(&mut self, api: &Api) -> Result<()> {
         let manifests: Vec<&String> = self.ledger.manifests.iter().collect();
-        let Some(digest) = self.random.choose(&manifests).map(|digest| (*digest).clone()) else { return Ok(()) };
+        let Some(digest) = self.random.choose(&manifests).map(|digest| (*digest).clone()) else {
+            return Ok(());
+        };
         self.ledger.ask(Change::DeleteManifest { digest: digest.clone() });
         self.delete(api, &digest).await
     }

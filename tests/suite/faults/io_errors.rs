@@ -9,7 +9,8 @@ use crate::harness::{Api, Home, Server, Trace, content, digest_of, manifest_of, 
 /// Every third sync fails, of bytes, directories and the catalog alike.
 #[tokio::test]
 async fn failing_syncs_acknowledge_nothing_lost() -> Result<()> {
-    let inject = ["-e", "trace=fsync,fdatasync,sync_file_range", "-e", "inject=fsync,fdatasync:error=EIO:when=3+3"];
+    let inject =
+        ["-e", "trace=fsync,fdatasync,sync_file_range", "-e", "inject=fsync,fdatasync:error=EIO:when=3+3"];
     survive("sync", &inject).await
 }
 

@@ -47,7 +47,7 @@ impl Api {
             .no_proxy()
             .tls_certs_only(roots)
             .connect_timeout(std::time::Duration::from_secs(10))
-            .timeout(std::time::Duration::from_secs(120))
+            .timeout(std::time::Duration::from_mins(2))
             .build()?;
         let credentials = credentials.map(|(user, password)| (user.to_owned(), password.to_owned()));
         Ok(Self { http, base: Url::parse(base)?, credentials })
@@ -219,7 +219,8 @@ fn location(response: &Response) -> Result<String> {
 fn range(response: &Response) -> Result<u64> {
     let Some(value) = response.headers().get(RANGE) else { return Ok(0) };
     let value = value.to_str()?;
-    let last = value.trim_start_matches("bytes=").strip_prefix("0-").with_context(|| format!("Range: {value}"))?;
+    let last =
+        value.trim_start_matches("bytes=").strip_prefix("0-").with_context(|| format!("Range: {value}"))?;
     let last: u64 = last.parse().with_context(|| format!("Range: {value}"))?;
     Ok(if last == 0 { 0 } else { last + 1 })
 }

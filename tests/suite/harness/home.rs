@@ -11,7 +11,7 @@ use tokio::process::Command;
 use super::tool_path;
 
 /// Longest that one program may take; generous, because debug builds and other tests share two cores.
-const LIMIT: Duration = Duration::from_secs(180);
+const LIMIT: Duration = Duration::from_mins(3);
 
 /// A directory that programs take for their home, so that tests neither read nor leave anything in the caller's.
 pub(crate) struct Home {
@@ -86,8 +86,9 @@ impl Home {
         let shown = format!("{program} {}", arguments.join(" "));
         let mut command = self.command(program);
         command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let child =
-            command.spawn().with_context(|| format!("cannot run {shown}; scripts/test installs what tests need"))?;
+        let child = command
+            .spawn()
+            .with_context(|| format!("cannot run {shown}; scripts/test installs what tests need"))?;
         let output = tokio::time::timeout(LIMIT, child.wait_with_output())
             .await
             .with_context(|| format!("{shown}: still running after {} s", LIMIT.as_secs()))??;

@@ -65,11 +65,12 @@ impl Images {
         let multi = put(&dir, INDEX, &index_of(&manifests))?;
         let artifact = write_artifact(&dir)?;
 
-        let named = [("image", &amd64), ("multi", &multi), ("artifact", &artifact)].map(|(name, descriptor)| {
-            let mut descriptor = descriptor.clone();
-            descriptor["annotations"] = json!({"org.opencontainers.image.ref.name": name});
-            descriptor
-        });
+        let named =
+            [("image", &amd64), ("multi", &multi), ("artifact", &artifact)].map(|(name, descriptor)| {
+                let mut descriptor = descriptor.clone();
+                descriptor["annotations"] = json!({"org.opencontainers.image.ref.name": name});
+                descriptor
+            });
         std::fs::write(dir.join("index.json"), index_of(&named))?;
         let image = |name, descriptor: &Value| -> Result<Image> {
             Ok(Image { name, digest: descriptor["digest"].as_str().context("no digest")?.to_owned() })
@@ -169,7 +170,8 @@ fn pack(dir: &Path, root: &Path) -> Result<Layer> {
 }
 
 fn tool(program: &str, arguments: &[&str]) -> Result<()> {
-    let output = Command::new(program).args(arguments).output().with_context(|| format!("cannot run {program}"))?;
+    let output =
+        Command::new(program).args(arguments).output().with_context(|| format!("cannot run {program}"))?;
     if !output.status.success() {
         bail!("{program} {}: {}", arguments.join(" "), String::from_utf8_lossy(&output.stderr));
     }

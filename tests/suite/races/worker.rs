@@ -51,6 +51,9 @@ impl Worker {
     }
 
     async fn step(&mut self) -> Result<()> {
+        if self.random.chance(15) {
+            return self.delete_blob().await;
+        }
         let tag = format!("t{}", self.random.between(0, 4));
         match self.images.remove(&tag) {
             None => {
@@ -64,6 +67,22 @@ impl Worker {
                 expect(self.api.delete(&path).await?, 202).await?;
                 expect(self.api.get(&path).await?, 404).await?;
             }
+        }
+        Ok(())
+    }
+
+    /// Asks for a blob to go, which must be refused while an image needs it.
+    async fn delete_blob(&mut self) -> Result<()> {
+        let seed = self.random.between(0, BLOBS);
+        let needed = self.images.values().any(|(_, seeds)| seeds.contains(&seed));
+        let path = format!("/v2/{}/blobs/{}", self.repository, digest_of(&blob(seed)));
+        let status = self.api.delete(&path).await?.status();
+        if needed {
+            ensure!(status.is_client_error(), "deleting a needed blob: {status}");
+            expect(self.api.head(&path).await?, 200).await.context("after a refused delete")?;
+        } else {
+            ensure!(status == 202 || status == 404, "deleting a blob that no image needs: {status}");
+            expect(self.api.head(&path).await?, 404).await.context("after a delete")?;
         }
         Ok(())
     }
@@ -85,7 +104,10 @@ impl Worker {
                 return Ok((digest_of(&manifest), seeds));
             }
             let (status, text) = (response.status(), response.text().await?);
-            ensure!(status.is_client_error() && text.contains("BLOB_UNKNOWN"), "manifest refused: {status} {text}");
+            ensure!(
+                status.is_client_error() && text.contains("BLOB_UNKNOWN"),
+                "manifest refused: {status} {text}"
+            );
         }
         bail!("collection took a blob from under a push {TRIES} times")
     }

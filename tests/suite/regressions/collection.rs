@@ -15,7 +15,9 @@ async fn push_image(api: &Api, tag: Option<&str>, seeds: &[u64]) -> Result<Value
     for &seed in seeds {
         let bytes = content(seed, 30_000);
         let digest = api.push_blob(REPOSITORY, &bytes).await?;
-        layers.push(json!({"mediaType": "application/vnd.example.layer", "digest": digest, "size": bytes.len()}));
+        layers.push(
+            json!({"mediaType": "application/vnd.example.layer", "digest": digest, "size": bytes.len()}),
+        );
     }
     let manifest = manifest_of(&layers[0], &layers[1..], &json!({"seeds": format!("{seeds:?}")}));
     let digest = digest_of(&manifest);
@@ -66,7 +68,9 @@ async fn distribution_4939_shared_base_layers_stay() -> Result<()> {
         pull_whole(&api, &format!("new-{round}")).await?;
     }
     let lost = digest_of(&content(1, 30_000));
-    expect(api.get(&format!("/v2/{REPOSITORY}/blobs/{lost}")).await?, 404).await.context("garbage was kept")?;
+    expect(api.get(&format!("/v2/{REPOSITORY}/blobs/{lost}")).await?, 404)
+        .await
+        .context("garbage was kept")?;
     server.verify().await?;
     Ok(())
 }
@@ -122,7 +126,11 @@ async fn distribution_3254_nothing_is_cached_beyond_collection() -> Result<()> {
             ensure!(head == 404 && get == 404, "a collected blob: HEAD {head}, GET {get}");
         }
         let refused = api.put_manifest(REPOSITORY, "again", &manifest_over(&[1, 2])).await?;
-        ensure!(refused.status().is_client_error(), "a manifest over collected blobs was taken: {}", refused.status());
+        ensure!(
+            refused.status().is_client_error(),
+            "a manifest over collected blobs was taken: {}",
+            refused.status()
+        );
         ensure!(api.resolve(REPOSITORY, "again").await?.is_none(), "a deleted tag still answers");
     }
     push_image(&api, Some("again"), &[1, 2]).await?;

@@ -12,6 +12,7 @@ use std::process::ExitCode;
 
 use crate::cli::Doctor;
 use crate::config::{self, Config};
+use crate::data;
 use report::{Finding, Report};
 
 /// Runs all checks; fails when something must be fixed.
@@ -28,6 +29,11 @@ pub(super) fn run(arguments: Doctor) -> ExitCode {
     report.end()
 }
 
+/// Tells whether a server works on the data directory now, which then also listens.
+fn is_running(config: &Config) -> bool {
+    config.data_dir.join("lock").exists() && matches!(data::lock(config), Ok(None))
+}
+
 fn examine(config: &Config, report: &mut Report) {
     let start = clock::Reading::now();
     if let Some(ground) = directory::check(&config.data_dir, report) {
@@ -37,8 +43,9 @@ fn examine(config: &Config, report: &mut Report) {
     if let Some(files) = &config.http.tls {
         tls::check(&files.certificate, &files.key, start.time(), report);
     }
+    let running = is_running(config);
     for address in &config.http.listen {
-        report.add(listen::check(*address));
+        report.add(listen::check(*address, running));
     }
     clock::check(&start, &config.data_dir, report);
 }

@@ -20,6 +20,7 @@ pub(super) fn run(arguments: cli::Events) -> Result<()> {
     let EventsCommand::Tail(arguments) = arguments.command;
     let config = config::load(arguments.place.into())?.config;
     block_on(async move {
+        data::must_exist(&config)?;
         let catalog = data::open_catalog(&config)?;
         let start = match arguments.after {
             Some(after) => i64::try_from(after)?,

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use berth_registry::CollectJob;
 use serde_json::Value;
 
@@ -31,6 +31,7 @@ pub(super) fn run(arguments: cli::Gc) -> Result<ExitCode> {
 }
 
 async fn enqueue(config: &Config, payload: String) -> Result<()> {
+    data::must_exist(config)?;
     let served = data::lock(config)?.is_none();
     let id = job::enqueue(&data::open_catalog(config)?, CollectJob::KIND, payload).await?;
     let when = if served { "the running server works it now" } else { "it runs when `berth serve` starts" };
@@ -56,9 +57,7 @@ fn summary(report: &Value) -> String {
 }
 
 async fn verify(config: &Config) -> Result<ExitCode> {
-    if !config.data_dir.join("catalog.db").exists() {
-        bail!("{} holds no catalog: name the data directory with --data-dir", config.data_dir.display());
-    }
+    data::must_exist(config)?;
     let report = data::open(config)?.verify(|_| ()).await?;
     for problem in &report.problems {
         let blob = problem.blob.map_or_else(String::new, |digest| format!(" needs {digest}:"));

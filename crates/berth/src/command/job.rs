@@ -17,6 +17,8 @@ use crate::data;
 
 /// How often progress is looked at.
 const LOOK: Duration = Duration::from_millis(100);
+/// How often in a row nobody may hold the data directory before its holder counts as gone.
+const LOOKS_ALONE: u32 = 50;
 
 /// Enqueues a job for whoever works the data directory.
 pub(super) async fn enqueue(catalog: &Catalog, kind: &'static str, payload: String) -> Result<JobId> {
@@ -28,6 +30,7 @@ pub(super) async fn enqueue(catalog: &Catalog, kind: &'static str, payload: Stri
 
 /// Works a job to its end, with progress, and returns its last word.
 pub(super) async fn run_to_end(config: &Config, kind: &'static str, payload: String) -> Result<Value> {
+    data::must_exist(config)?;
     let lock = data::lock(config)?;
     let registry = data::open(config)?;
     if lock.is_some() {
@@ -36,7 +39,7 @@ pub(super) async fn run_to_end(config: &Config, kind: &'static str, payload: Str
     let catalog = registry.catalog().clone();
     let id = enqueue(&catalog, kind, payload).await?;
     let working = lock.is_some().then(|| tokio::spawn(runner(&registry).run_until_ended(id)));
-    let ended = follow(&catalog, id).await?;
+    let ended = follow(config, lock.is_none(), &catalog, id).await?;
     if let Some(working) = working {
         working.await.context("the work ended badly")??;
     }
@@ -52,14 +55,19 @@ fn runner(registry: &Registry) -> Runner {
         .handle(ScrubJob::KIND, Arc::new(ScrubJob::new(registry.clone())))
 }
 
-async fn follow(catalog: &Catalog, id: JobId) -> Result<Job> {
+/// Shows progress until the job has ended. One that another process should work must not be waited for when that
+/// process has gone: a server, or a command that ended with its own job.
+async fn follow(config: &Config, elsewhere: bool, catalog: &Catalog, id: JobId) -> Result<Job> {
     let bar = progress_bar();
+    let mut alone = 0;
     loop {
         let job = catalog
             .read(async |r| job::find(r, id).await)
             .await?
             .context("the job is gone: it ended more than a day ago")?;
-        if let Some(progress) = job.progress.as_deref().and_then(|json| serde_json::from_str::<Value>(json).ok()) {
+        if let Some(progress) =
+            job.progress.as_deref().and_then(|json| serde_json::from_str::<Value>(json).ok())
+        {
             show(&bar, &progress);
         }
         if !matches!(job.state, State::Queued | State::Running) {
@@ -67,6 +75,13 @@ async fn follow(catalog: &Catalog, id: JobId) -> Result<Job> {
             return Ok(job);
         }
         tokio::time::sleep(LOOK).await;
+        // A server that restarts leaves the lock free for a moment.
+        alone = if elsewhere && data::lock(config)?.is_some() { alone + 1 } else { 0 };
+        if alone == LOOKS_ALONE {
+            bail!(
+                "the process that held the data directory has ended before the work; run the command again"
+            );
+        }
     }
 }
 

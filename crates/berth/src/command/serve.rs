@@ -33,7 +33,7 @@ pub(super) fn run(arguments: cli::Serve) -> Result<()> {
 }
 
 async fn serve(config: &Config) -> Result<()> {
-    let Some(_lock) = data::lock(config)? else {
+    let Some(_lock) = data::lock_to_serve(config).await? else {
         bail!(
             "data directory {} is in use by another berth: stop it, or name another with --data-dir",
             config.data_dir.display()

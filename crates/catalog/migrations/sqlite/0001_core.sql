@@ -125,6 +125,7 @@ CREATE TABLE job (
     finished_at  INTEGER
 ) STRICT;
 CREATE INDEX job_due ON job (run_at) WHERE state IN ('queued', 'running');
+CREATE INDEX job_ended ON job (finished_at) WHERE finished_at IS NOT NULL;
 CREATE UNIQUE INDEX job_slot ON job (slot) WHERE state IN ('queued', 'running') AND slot IS NOT NULL;
 
 -- Locations whose row is gone and whose bytes are about to go.

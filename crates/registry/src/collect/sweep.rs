@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use berth_blobs::{Location, UploadId};
 use berth_catalog::trash::Trash;
-use berth_catalog::{blob::BlobId, event, job, repository, review, trash, upload};
+use berth_catalog::{blob::BlobId, event, job, review, trash, upload};
 use berth_jobs::{Failure, Work};
 use jiff::{SignedDuration, Timestamp};
 
@@ -52,7 +52,7 @@ impl Registry {
         sweep.links().await?;
         sweep.blobs().await?;
         sweep.trash().await?;
-        sweep.rows().await?;
+        sweep.jobs().await?;
         Ok(sweep.report)
     }
 }
@@ -292,18 +292,15 @@ impl Sweep<'_> {
         Ok(freed)
     }
 
-    /// Forgets rows that stand for nothing: empty repositories, jobs that ended long ago.
-    async fn rows(&mut self) -> Result<(), Failure> {
+    /// Forgets jobs that ended long ago.
+    async fn jobs(&mut self) -> Result<(), Failure> {
         let before = self.registry.now().saturating_sub(JOB_MEMORY).unwrap_or(Timestamp::MIN);
         self.registry
             .0
             .catalog
-            .write(async move |tx| {
-                job::delete_ended(tx, before, 1000).await?;
-                repository::delete_empty(tx, 1000).await?;
-                Ok::<_, Error>(())
-            })
-            .await?;
+            .write(async move |tx| job::delete_ended(tx, before, 1000).await)
+            .await
+            .map_err(Error::from)?;
         Ok(())
     }
 }

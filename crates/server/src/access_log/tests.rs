@@ -116,7 +116,7 @@ fn an_unready_log_drops_and_counts() {
     let gate = Arc::new(Mutex::new(()));
     let held = gate.lock();
     let writer = LogWriter::spawn(Stuck(Arc::clone(&gate))).unwrap();
-    let line = [b'x'; 64 * 1024];
+    let line = vec![b'x'; 64 * 1024];
     // Four megabytes wait, and as many may be in the writer's hands.
     for _ in 0..200 {
         writer.append(&line);
@@ -138,7 +138,8 @@ fn a_broken_log_counts_what_it_lost() {
         }
     }
     let writer = LogWriter::spawn(Broken).unwrap();
-    writer.append(b"a\nb\n");
+    writer.append(b"a\n");
+    writer.append(b"b\n");
     writer.wait();
     assert_eq!(writer.dropped(), 2);
 }

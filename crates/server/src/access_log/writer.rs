@@ -40,13 +40,24 @@ struct Queue {
 #[derive(Default)]
 struct State {
     lines: Vec<u8>,
-    /// The writer waits for the first line.
-    asleep: bool,
-    /// The writer has taken lines and not yet written them.
-    writing: bool,
+    /// Calls that brought these lines.
+    count: u64,
+    writer: Writer,
     /// Somebody waits for the lines: don't linger.
     urgent: bool,
     closed: bool,
+}
+
+/// What the writing thread is at.
+#[derive(Default, PartialEq, Eq)]
+enum Writer {
+    /// Waits for the first line, and must be woken for it.
+    Asleep,
+    /// Lets lines gather, and wakes by itself.
+    #[default]
+    Gathering,
+    /// Has taken lines and not yet written them.
+    Writing,
 }
 
 impl LogWriter {
@@ -71,8 +82,10 @@ impl LogWriter {
         }
         let before = state.lines.len();
         state.lines.extend_from_slice(lines);
+        state.count += 1;
         let full = before < BATCH_BYTES && state.lines.len() >= BATCH_BYTES;
-        if std::mem::take(&mut state.asleep) || full {
+        if state.writer == Writer::Asleep || full {
+            state.writer = Writer::Gathering;
             queue.work.notify_one();
         }
     }
@@ -86,7 +99,7 @@ impl LogWriter {
     pub fn wait(&self) {
         let queue = &self.0.queue;
         let mut state = queue.state.lock();
-        while !state.lines.is_empty() || state.writing {
+        while !state.lines.is_empty() || state.writer == Writer::Writing {
             state.urgent = true;
             queue.work.notify_one();
             queue.done.wait(&mut state);
@@ -98,36 +111,35 @@ impl Queue {
     /// Writes batches until the queue is closed and empty.
     fn write_all_to(&self, mut sink: impl Write) {
         let mut batch = Vec::new();
-        while self.take(&mut batch) {
+        while let Some(count) = self.take(&mut batch) {
             // A log that can't be written leaves nobody to tell but the counter.
             if sink.write_all(&batch).and_then(|()| sink.flush()).is_err() {
-                let lines = batch.iter().filter(|b| **b == b'\n').count();
-                self.dropped.fetch_add(lines as u64, Ordering::Relaxed);
+                self.dropped.fetch_add(count, Ordering::Relaxed);
             }
             batch.clear();
         }
     }
 
-    /// Swaps `batch`, which is empty, for the lines that wait; false when there will be none any more.
-    fn take(&self, batch: &mut Vec<u8>) -> bool {
+    /// Swaps `batch`, which is empty, for the lines that wait, and counts them; none when there will be no more.
+    fn take(&self, batch: &mut Vec<u8>) -> Option<u64> {
         let mut state = self.state.lock();
-        state.writing = false;
+        state.writer = Writer::Gathering;
         while state.lines.is_empty() {
             state.urgent = false;
             self.done.notify_all();
             if state.closed {
-                return false;
+                return None;
             }
-            state.asleep = true;
+            state.writer = Writer::Asleep;
             self.work.wait(&mut state);
         }
-        state.asleep = false;
+        state.writer = Writer::Gathering;
         if !(state.urgent || state.closed) && state.lines.len() < BATCH_BYTES {
             self.work.wait_for(&mut state, LINGER);
         }
-        state.writing = true;
+        state.writer = Writer::Writing;
         std::mem::swap(&mut state.lines, batch);
-        true
+        Some(std::mem::take(&mut state.count))
     }
 }
 

@@ -13,13 +13,13 @@ use bytes::Bytes;
 use super::BodyError;
 
 /// Pieces begin here, so that a slow client never holds much memory.
-const MIN_PIECE: usize = 64 * 1024;
-/// Pieces grow to here for a client that keeps up; larger ones gained nothing when measured.
-const MAX_PIECE: usize = 256 * 1024;
-/// A client that took a piece faster than this keeps up (at `MIN_PIECE`, 32 MiB/s).
-const FAST: Duration = Duration::from_millis(2);
+const MIN_PIECE: usize = MAX_PIECE / 4;
+/// Pieces grow to here for a client that keeps up.
+const MAX_PIECE: usize = berth_blobs::READ_BYTES;
+/// A client that took a piece faster than this keeps up. Many fast clients at once are each served this slowly.
+const FAST: Duration = Duration::from_millis(20);
 /// A client that took longer than this gets smaller pieces.
-const SLOW: Duration = Duration::from_millis(50);
+const SLOW: Duration = Duration::from_millis(100);
 
 /// Where a blob's bytes are.
 #[derive(Clone)]

@@ -36,7 +36,7 @@ async fn accept(listener: &TcpListener, local: Option<SocketAddr>) -> (TcpStream
         match listener.accept().await {
             Ok(accepted) => return accepted,
             Err(error) if is_of_peer(&error) => {
-                tracing::debug!(%error, "connection was gone before it was accepted")
+                tracing::debug!(%error, "connection was gone before it was accepted");
             }
             Err(error) => {
                 if backoff == BACKOFF_FIRST {

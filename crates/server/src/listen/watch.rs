@@ -106,8 +106,8 @@ mod tests {
 
     const PATIENCE: Patience = Patience {
         header: Duration::from_secs(30),
-        body: Duration::from_secs(60),
-        keep_alive: Duration::from_secs(120),
+        body: Duration::from_mins(1),
+        keep_alive: Duration::from_mins(2),
     };
 
     /// Shows the watch each snapshot at its second, counted from the connection's opening.

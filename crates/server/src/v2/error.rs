@@ -6,7 +6,7 @@ use berth_access::{Denied, Reason, Unauthenticated};
 use berth_oci::{ErrorBody, ErrorCode, ErrorItem};
 use berth_registry::BodyError;
 use http::header::{ALLOW, CONTENT_RANGE, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
-use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
+use http::{HeaderName, HeaderValue, Method, Response, StatusCode};
 use serde_json::json;
 
 use super::header;
@@ -21,7 +21,7 @@ mod registry;
 pub(crate) struct Refusal {
     status: StatusCode,
     errors: Vec<ErrorItem>,
-    headers: HeaderMap,
+    headers: Vec<(HeaderName, HeaderValue)>,
     /// What happened inside, for the access line.
     cause: Option<String>,
 }
@@ -32,24 +32,27 @@ impl Refusal {
     }
 
     fn of(status: StatusCode, error: ErrorItem) -> Self {
-        Self { status, errors: vec![error], headers: HeaderMap::new(), cause: None }
+        Self { status, errors: vec![error], headers: Vec::new(), cause: None }
     }
 
     /// Adds header fields to the answer.
-    pub(super) fn with_headers(mut self, headers: HeaderMap) -> Self {
+    pub(super) fn with_headers(
+        mut self,
+        headers: impl IntoIterator<Item = (HeaderName, HeaderValue)>,
+    ) -> Self {
         self.headers.extend(headers);
         self
     }
 
     /// Asks to come again in a moment.
     fn with_retry(mut self) -> Self {
-        self.headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+        self.headers.push((RETRY_AFTER, HeaderValue::from_static("1")));
         self
     }
 
     fn with_challenge(mut self) -> Self {
         self.headers
-            .insert(WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"berth\", charset=\"UTF-8\""));
+            .push((WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"berth\", charset=\"UTF-8\"")));
         self
     }
 
@@ -95,7 +98,7 @@ impl Refusal {
     pub(super) fn method(method: &Method, allow: &'static str) -> Self {
         let message = format!("method {method} is not supported here: use {allow}");
         let mut refusal = Self::new(StatusCode::METHOD_NOT_ALLOWED, ErrorCode::Unsupported, message);
-        refusal.headers.insert(ALLOW, HeaderValue::from_static(allow));
+        refusal.headers.push((ALLOW, HeaderValue::from_static(allow)));
         refusal
     }
 
@@ -132,7 +135,7 @@ impl Refusal {
         let message = format!("range is outside the blob: ask for bytes below {size}");
         let error = ErrorItem::new(ErrorCode::SizeInvalid, message).with_detail(json!({ "size": size }));
         let mut refusal = Self::of(StatusCode::RANGE_NOT_SATISFIABLE, error);
-        refusal.headers.insert(CONTENT_RANGE, header::value(format_args!("bytes */{size}")));
+        refusal.headers.push((CONTENT_RANGE, header::value(format_args!("bytes */{size}"))));
         refusal
     }
 
@@ -142,7 +145,7 @@ impl Refusal {
         let body = serde_json::to_vec(&ErrorBody { errors: self.errors }).unwrap_or_default();
         let mut response = Response::new(Body::full(body));
         *response.status_mut() = self.status;
-        *response.headers_mut() = self.headers;
+        response.headers_mut().extend(self.headers);
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         response
     }

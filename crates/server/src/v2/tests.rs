@@ -99,7 +99,7 @@ impl Server {
     }
 
     /// Pushes an image without layers; what differs in `annotations` differs in its digest.
-    async fn push_image(&self, repository: &str, reference: &str, more: Value) -> (Digest, Bytes) {
+    async fn push_image(&self, repository: &str, reference: &str, more: &Value) -> (Digest, Bytes) {
         self.push_blob(repository, b"{}").await;
         let content = image(more);
         let digest = Digest::of(Algorithm::Sha256, &content);
@@ -121,7 +121,7 @@ fn registry(directory: &Path, limits: berth_registry::Limits) -> Registry {
 }
 
 /// An image manifest whose config is `{}`, with further fields.
-fn image(more: Value) -> Bytes {
+fn image(more: &Value) -> Bytes {
     let mut manifest = json!({
         "schemaVersion": 2,
         "mediaType": media_type::OCI_MANIFEST,

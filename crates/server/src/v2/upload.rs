@@ -8,7 +8,7 @@ use berth_oci::{ContentRange, Digest, RepositoryName};
 use berth_registry::{Error, Upload};
 use bytes::Bytes;
 use http::header::{CONTENT_RANGE, LOCATION, RANGE};
-use http::{HeaderMap, HeaderValue, Response, StatusCode};
+use http::{HeaderName, HeaderValue, Response, StatusCode};
 
 use super::error::Refusal;
 use super::header;
@@ -164,17 +164,22 @@ fn session(
     status: StatusCode,
 ) -> Response<Body> {
     let mut response = header::empty(status);
-    *response.headers_mut() = progress(call, repository, &upload.id, upload.offset);
+    response.headers_mut().extend(progress(call, repository, &upload.id, upload.offset));
     response
 }
 
-/// Where a session is and how far it has come. Nothing yet is `0-0`, as it always was: the range can't say it otherwise.
-fn progress(call: &Call<'_>, repository: &RepositoryName, id: &UploadId, offset: u64) -> HeaderMap {
-    let mut headers = HeaderMap::with_capacity(6);
-    headers.insert(LOCATION, call.locations.upload(repository, id));
-    headers.insert(RANGE, header::value(format_args!("0-{}", offset.saturating_sub(1))));
-    headers.insert(&header::DOCKER_UPLOAD_UUID, header::value(id));
-    headers
+/// Where a session is and how far it has come. Nothing yet is `0-0`, as it always was: a range can't say it otherwise.
+fn progress(
+    call: &Call<'_>,
+    repository: &RepositoryName,
+    id: &UploadId,
+    offset: u64,
+) -> [(HeaderName, HeaderValue); 3] {
+    [
+        (LOCATION, call.locations.upload(repository, id)),
+        (RANGE, header::value(format_args!("0-{}", offset.saturating_sub(1)))),
+        (header::DOCKER_UPLOAD_UUID.clone(), header::value(id)),
+    ]
 }
 
 /// The response to a blob that is now in the repository.

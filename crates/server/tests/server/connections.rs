@@ -8,7 +8,7 @@ use crate::support::{TestServer, config};
 
 #[tokio::test]
 async fn both_protocols_are_spoken_on_one_port() {
-    let server = TestServer::start(config()).await;
+    let server = TestServer::start(config());
     let one = reqwest::Client::builder().http1_only().build().unwrap();
     let two = reqwest::Client::builder().http2_prior_knowledge().build().unwrap();
     for (client, version) in [(one, Version::HTTP_11), (two, Version::HTTP_2)] {
@@ -21,7 +21,7 @@ async fn both_protocols_are_spoken_on_one_port() {
 
 #[tokio::test]
 async fn http2_can_be_turned_off() {
-    let server = TestServer::start(berth_server::Config { http2: false, ..config() }).await;
+    let server = TestServer::start(berth_server::Config { http2: false, ..config() });
     let two = reqwest::Client::builder().http2_prior_knowledge().build().unwrap();
     assert!(two.get(server.url("/v2/")).send().await.is_err());
     assert!(reqwest::get(server.url("/v2/")).await.unwrap().status().is_success());
@@ -29,7 +29,7 @@ async fn http2_can_be_turned_off() {
 
 #[tokio::test]
 async fn a_request_that_comes_in_pieces_is_understood() {
-    let server = TestServer::start(config()).await;
+    let server = TestServer::start(config());
     let mut raw = server.connect().await;
     for piece in ["P", "RI", "OR /healthz HTTP/1.1\r\n", "Host: berth\r\n", "\r\n"] {
         raw.send(piece).await;
@@ -40,7 +40,7 @@ async fn a_request_that_comes_in_pieces_is_understood() {
 
 #[tokio::test]
 async fn requests_follow_each_other_on_a_connection() {
-    let server = TestServer::start(config()).await;
+    let server = TestServer::start(config());
     let mut raw = server.connect().await;
     for _ in 0..3 {
         assert!(raw.get("/healthz").await.contains("HTTP/1.1 200"));
@@ -60,7 +60,7 @@ fn hasty() -> berth_server::Config {
 
 #[tokio::test]
 async fn connections_that_stand_still_are_closed() {
-    let server = TestServer::start(hasty()).await;
+    let server = TestServer::start(hasty());
     let began = Instant::now();
     let mut silent = server.connect().await;
     let mut half = server.connect().await;
@@ -82,7 +82,7 @@ async fn connections_that_stand_still_are_closed() {
 
 #[tokio::test]
 async fn a_body_that_stands_still_is_refused() {
-    let server = TestServer::start(hasty()).await;
+    let server = TestServer::start(hasty());
     let mut raw = server.connect().await;
     raw.send("POST /v2/a/blobs/uploads/?digest=sha256:").await;
     raw.send(&"0".repeat(64)).await;
@@ -95,7 +95,7 @@ async fn a_body_that_stands_still_is_refused() {
 
 #[tokio::test]
 async fn a_download_that_nobody_takes_is_cut() {
-    let server = TestServer::start(hasty()).await;
+    let server = TestServer::start(hasty());
     let path = server.push_blob("a", 64 << 20).await;
     let mut raw = server.connect().await;
     assert!(raw.get(&path).await.starts_with("HTTP/1.1 200"));
@@ -116,7 +116,7 @@ async fn a_download_that_nobody_takes_is_cut() {
 
 #[tokio::test]
 async fn a_slow_download_that_moves_is_not_cut() {
-    let server = TestServer::start(hasty()).await;
+    let server = TestServer::start(hasty());
     let path = server.push_blob("a", 16 << 20).await;
     let mut response = reqwest::get(server.url(&path)).await.unwrap();
     let mut bytes = 0;

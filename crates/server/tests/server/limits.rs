@@ -1,12 +1,14 @@
 //! Limits on headers, connections and requests.
 
-use crate::support::{TestServer, config};
+use berth_server::Server;
+
+use crate::support::{TestServer, app, config};
 
 #[tokio::test]
 async fn headers_are_limited_in_size_and_number() {
     let mut config = config();
     config.limits.header_bytes = 8 * 1024;
-    let server = TestServer::start(config).await;
+    let server = TestServer::start(config);
     let client = reqwest::Client::new();
     let two = reqwest::Client::builder().http2_prior_knowledge().build().unwrap();
 
@@ -30,7 +32,7 @@ async fn headers_are_limited_in_size_and_number() {
 async fn more_headers_can_be_allowed() {
     let mut config = config();
     config.limits.header_count = 200;
-    let server = TestServer::start(config).await;
+    let server = TestServer::start(config);
     let mut many = reqwest::Client::new().get(server.url("/v2/"));
     for n in 0..150 {
         many = many.header(format!("x-{n}"), "1");
@@ -42,7 +44,7 @@ async fn more_headers_can_be_allowed() {
 async fn a_connection_beyond_the_limit_waits_for_a_place() {
     let mut config = config();
     config.limits.connections = 1;
-    let server = TestServer::start(config).await;
+    let server = TestServer::start(config);
     let mut first = server.connect().await;
     assert!(first.get("/healthz").await.contains("200"));
 
@@ -58,7 +60,7 @@ async fn a_connection_beyond_the_limit_waits_for_a_place() {
 async fn a_request_beyond_the_limit_is_told_to_come_back() {
     let mut config = config();
     config.limits.requests = 1;
-    let server = TestServer::start(config).await;
+    let server = TestServer::start(config);
     let mut upload = server.connect().await;
     let digest = "0".repeat(64);
     let head = format!(
@@ -80,4 +82,19 @@ async fn a_request_beyond_the_limit_is_told_to_come_back() {
     upload.send("some body").await;
     assert!(upload.read_head().await.starts_with("HTTP/1.1 400"));
     assert_eq!(reqwest::get(server.url("/v2/")).await.unwrap().status(), 200);
+}
+
+#[tokio::test]
+async fn an_address_in_use_and_a_limit_of_nothing_are_refused() {
+    let server = TestServer::start(config());
+    let directory = tempfile::tempdir().unwrap();
+    let taken = berth_server::Config { listen: vec![server.address], ..config() };
+    let error = Server::bind(app(taken, directory.path())).unwrap_err().to_string();
+    assert!(error.starts_with(&format!("can't listen on {}: ", server.address)), "{error}");
+
+    let mut nothing = config();
+    nothing.limits.requests = 0;
+    let directory = tempfile::tempdir().unwrap();
+    let error = Server::bind(app(nothing, directory.path())).unwrap_err().to_string();
+    assert_eq!(error, "http.limits.requests is 0: use 1 or more");
 }

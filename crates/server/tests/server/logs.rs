@@ -8,7 +8,7 @@ use crate::support::{TestServer, config};
 
 #[tokio::test]
 async fn every_request_has_one_line() {
-    let server = TestServer::start(config()).await;
+    let server = TestServer::start(config());
     let path = server.push_blob("team/app", 100_000).await;
     let client = reqwest::Client::builder().user_agent("test/1 \u{202e}").build().unwrap();
     let response = client.get(server.url(&path)).basic_auth("nobody", Some("hunter2")).send().await.unwrap();
@@ -54,7 +54,7 @@ async fn every_request_has_one_line() {
 
 #[tokio::test]
 async fn a_client_that_leaves_is_seen() {
-    let server = TestServer::start(config()).await;
+    let server = TestServer::start(config());
     let path = server.push_blob("a", 64 << 20).await;
     let mut raw = server.connect().await;
     raw.get(&path).await;
@@ -94,7 +94,7 @@ async fn proxies_are_believed_if_trusted() {
     for (config, client_address, id) in
         [(trusting, "198.51.100.1", "from-proxy"), (config(), "127.0.0.1", "")]
     {
-        let server = TestServer::start(config).await;
+        let server = TestServer::start(config);
         let response = reqwest::Client::new()
             .get(server.url("/v2/"))
             .header("x-forwarded-for", "203.0.113.7, 198.51.100.1")
@@ -112,7 +112,7 @@ async fn proxies_are_believed_if_trusted() {
 
 #[tokio::test]
 async fn hostile_requests_leave_whole_lines() {
-    let server = TestServer::start(config()).await;
+    let server = TestServer::start(config());
     for (target, agent) in [
         ("/v2/a%0ainjected/manifests/x", "plain"),
         ("/v2/\"},{\"x\":\"/tags/list", "a\"b\\c"),

@@ -9,7 +9,7 @@ use crate::support::{TestServer, config};
 #[tokio::test]
 async fn a_slow_download_finishes() {
     for http2 in [false, true] {
-        let mut server = TestServer::start(config()).await;
+        let mut server = TestServer::start(config());
         let path = server.push_blob("a", 32 << 20).await;
         let builder = reqwest::Client::builder();
         let client = if http2 { builder.http2_prior_knowledge() } else { builder }.build().unwrap();
@@ -32,7 +32,7 @@ async fn a_slow_download_finishes() {
 
 #[tokio::test]
 async fn a_slow_upload_finishes() {
-    let mut server = TestServer::start(config()).await;
+    let mut server = TestServer::start(config());
     let mut upload = server.connect().await;
     let digest = berth_oci::Digest::of(berth_oci::Algorithm::Sha256, b"slow but whole");
     upload
@@ -52,7 +52,7 @@ async fn a_slow_upload_finishes() {
 
 #[tokio::test]
 async fn a_transfer_beyond_the_grace_is_cut() {
-    let mut server = TestServer::start(berth_server::Config { shutdown_grace_seconds: 1, ..config() }).await;
+    let mut server = TestServer::start(berth_server::Config { shutdown_grace_seconds: 1, ..config() });
     let path = server.push_blob("a", 64 << 20).await;
     let mut raw = server.connect().await;
     raw.get(&path).await;
@@ -69,7 +69,7 @@ async fn a_transfer_beyond_the_grace_is_cut() {
 
 #[tokio::test]
 async fn idle_connections_do_not_hold_it_up() {
-    let mut server = TestServer::start(config()).await;
+    let mut server = TestServer::start(config());
     let fresh = server.connect().await;
     let mut used = server.connect().await;
     used.get("/healthz").await;
@@ -81,4 +81,20 @@ async fn idle_connections_do_not_hold_it_up() {
     server.stopped().await;
     assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
     drop((fresh, used));
+}
+
+#[tokio::test]
+async fn load_balancers_are_told_before_it_begins() {
+    let mut server = TestServer::start(berth_server::Config { shutdown_delay_seconds: 1, ..config() });
+    assert_eq!(reqwest::get(server.url("/readyz")).await.unwrap().status(), 200);
+    server.begin_stop();
+    tokio::time::timeout(Duration::from_millis(900), async {
+        while reqwest::get(server.url("/readyz")).await.unwrap().status() != 503 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await
+    .expect("the shutdown is announced");
+    assert_eq!(reqwest::get(server.url("/v2/")).await.unwrap().status(), 200);
+    server.stopped().await;
 }

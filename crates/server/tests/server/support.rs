@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -50,24 +51,28 @@ pub(crate) fn config() -> Config {
     Config { listen: vec!["127.0.0.1:0".parse().unwrap()], ..Config::default() }
 }
 
+/// What answers, on a store in `directory` that everybody may write to.
+pub(crate) fn app(config: Config, directory: &Path) -> App {
+    let catalog = Catalog::open(&directory.join("catalog.db"), Clock::system()).unwrap();
+    let blobs = Disk::open(&directory.join("blobs"), 64).unwrap();
+    let registry = Registry::new(catalog, Arc::new(blobs), berth_registry::Config::default());
+    let access = berth_access::Config { anonymous: Some(Anonymous::Write), ..Default::default() };
+    App::new(config, Access::new(&access).unwrap(), registry, Clock::system())
+}
+
 impl TestServer {
-    pub(crate) async fn start(config: Config) -> Self {
-        Self::start_with(config, |app| app).await
+    pub(crate) fn start(config: Config) -> Self {
+        Self::start_with(config, |app| app)
     }
 
     /// Starts a server whose `App` is finished by `finish`.
-    pub(crate) async fn start_with(config: Config, finish: impl FnOnce(App) -> App) -> Self {
+    pub(crate) fn start_with(config: Config, finish: impl FnOnce(App) -> App) -> Self {
         // Clients of these tests and the server share the provider.
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let directory = tempfile::tempdir().unwrap();
-        let catalog = Catalog::open(&directory.path().join("catalog.db"), Clock::system()).unwrap();
-        let blobs = Disk::open(&directory.path().join("blobs"), 64).unwrap();
-        let registry = Registry::new(catalog, Arc::new(blobs), berth_registry::Config::default());
-        let access = berth_access::Config { anonymous: Some(Anonymous::Write), ..Default::default() };
-        let access = Access::new(&access).unwrap();
         let log = Sink::default();
         let access_log = AccessLog::new(LogWriter::spawn(log.clone()).unwrap(), Format::Json);
-        let app = App::new(config, access, registry, Clock::system()).log_to(access_log);
+        let app = app(config, directory.path()).log_to(access_log);
         let server = Server::bind(finish(app)).unwrap();
         let address = server.local_addrs().unwrap()[0];
         let (stop, stopped) = oneshot::channel();
@@ -116,8 +121,7 @@ impl TestServer {
     /// The value of a metric without labels.
     pub(crate) async fn metric(&self, name: &str) -> f64 {
         let text = reqwest::get(self.url("/metrics")).await.unwrap().text().await.unwrap();
-        let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-        line.unwrap_or_else(|| panic!("{name} is missing from {text}")).parse().unwrap()
+        text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok()).expect(name)
     }
 }
 

@@ -3,9 +3,10 @@
 use std::path::Path;
 use std::time::Duration;
 
+use berth_server::Server;
 use reqwest::{Certificate, Client, Version};
 
-use crate::support::{TestServer, config};
+use crate::support::{TestServer, app, config};
 
 /// Writes a new self-signed pair into a directory; returns the certificate, for clients to trust.
 fn issue(directory: &Path) -> Certificate {
@@ -27,9 +28,9 @@ fn client(trusted: &Certificate) -> reqwest::ClientBuilder {
     Client::builder().tls_certs_only([trusted.clone()]).pool_max_idle_per_host(0)
 }
 
-async fn start(root: &Path, http2: bool) -> TestServer {
+fn start(root: &Path, http2: bool) -> TestServer {
     let tls = berth_server::Tls { certificate: root.join("live/tls.crt"), key: root.join("live/tls.key") };
-    TestServer::start(berth_server::Config { tls: Some(tls), http2, ..config() }).await
+    TestServer::start(berth_server::Config { tls: Some(tls), http2, ..config() })
 }
 
 fn url(server: &TestServer) -> String {
@@ -41,7 +42,7 @@ async fn the_protocol_is_negotiated() {
     let root = tempfile::tempdir().unwrap();
     let certificate = issue(&root.path().join("live"));
     for (http2, expected) in [(true, Version::HTTP_2), (false, Version::HTTP_11)] {
-        let server = start(root.path(), http2).await;
+        let server = start(root.path(), http2);
         let response = client(&certificate).build().unwrap().get(url(&server)).send().await.unwrap();
         assert_eq!((response.status().as_u16(), response.version()), (200, expected));
         let one = client(&certificate).http1_only().build().unwrap();
@@ -53,7 +54,7 @@ async fn the_protocol_is_negotiated() {
 async fn a_plain_or_broken_handshake_harms_nobody() {
     let root = tempfile::tempdir().unwrap();
     let certificate = issue(&root.path().join("live"));
-    let server = start(root.path(), true).await;
+    let server = start(root.path(), true);
     let mut plain = server.connect().await;
     plain.send("GET /v2/ HTTP/1.1\r\nHost: a\r\n\r\n").await;
     let _ = plain.read_to_end().await;
@@ -69,7 +70,7 @@ async fn a_changed_certificate_is_taken_up() {
     issue(&root.path().join("broken"));
     std::fs::write(root.path().join("broken/tls.key"), "no key").unwrap();
     switch(root.path(), "1");
-    let server = start(root.path(), true).await;
+    let server = start(root.path(), true);
     let (first, second) = (client(&first).build().unwrap(), client(&second).build().unwrap());
     assert!(first.get(url(&server)).send().await.is_ok());
     assert!(second.get(url(&server)).send().await.is_err());
@@ -93,9 +94,16 @@ async fn a_changed_certificate_is_taken_up() {
 async fn a_server_without_a_usable_pair_does_not_start() {
     let root = tempfile::tempdir().unwrap();
     issue(&root.path().join("1"));
-    let missing =
-        berth_server::Tls { certificate: root.path().join("none.crt"), key: root.path().join("1/tls.key") };
-    let refused =
-        tokio::spawn(TestServer::start(berth_server::Config { tls: Some(missing), ..config() })).await;
-    assert!(refused.is_err());
+    for (certificate, key, complaint) in [
+        ("none.crt", "1/tls.key", "can't read "),
+        ("1/tls.crt", "1/tls.crt", "can't use "),
+        ("1/tls.key", "1/tls.key", "it holds no PEM certificate"),
+    ] {
+        let tls =
+            berth_server::Tls { certificate: root.path().join(certificate), key: root.path().join(key) };
+        let directory = tempfile::tempdir().unwrap();
+        let app = app(berth_server::Config { tls: Some(tls), ..config() }, directory.path());
+        let error = Server::bind(app).unwrap_err().to_string();
+        assert!(error.contains(complaint), "{error}");
+    }
 }

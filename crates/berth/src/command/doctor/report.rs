@@ -15,7 +15,7 @@ pub(super) enum Grade {
 pub(super) struct Finding {
     pub(super) grade: Grade,
     subject: &'static str,
-    state: String,
+    pub(super) state: String,
     fix: Option<String>,
 }
 

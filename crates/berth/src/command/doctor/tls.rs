@@ -16,11 +16,14 @@ use rustls::{CertificateError, Error, RootCertStore};
 
 use super::report::{Finding, Report};
 
+#[cfg(test)]
+mod tests;
+
 const CERTIFICATE: &str = "TLS certificate";
 const KEY: &str = "TLS key";
 const SOON: SignedDuration = SignedDuration::from_hours(14 * 24);
-/// The end of the year 9999, after which no certificate is valid.
-const END_OF_TIME: Duration = Duration::from_secs(253_402_300_799);
+/// The year 10000, in which no certificate is valid.
+const END_OF_TIME: Duration = Duration::from_secs(253_402_300_801);
 const READABLE_BY_OTHERS: u32 = 0o007;
 
 /// Checks that the files can be read, belong together and stay valid for a while.
@@ -94,7 +97,7 @@ fn validity(chain: &[CertificateDer<'static>], now: SignedDuration) -> Finding {
             CertificateError::BadEncoding => {
                 return Finding::bad(CERTIFICATE, "not an X.509 certificate", "get another certificate");
             }
-            CertificateError::UnknownIssuer if chain.len() > 1 => {
+            CertificateError::UnknownIssuer | CertificateError::BadSignature if chain.len() > 1 => {
                 let fix = "put the server's certificate first, then the one that signed it, and so on";
                 return Finding::bad(CERTIFICATE, "the chain is not in order, or has a gap", fix);
             }

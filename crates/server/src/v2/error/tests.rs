@@ -6,6 +6,10 @@ use berth_registry::Error;
 
 use super::*;
 
+fn header<'a>(refusal: &'a Refusal, name: &HeaderName) -> Option<&'a HeaderValue> {
+    refusal.headers.iter().find(|(found, _)| found == name).map(|(_, value)| value)
+}
+
 fn status_and_code(refusal: &Refusal) -> (u16, &'static str) {
     (refusal.status.as_u16(), refusal.errors[0].code.as_str())
 }
@@ -38,7 +42,7 @@ fn the_domains_errors_have_the_protocols_status_and_code() {
         let refusal = Refusal::from(error);
         assert_eq!(status_and_code(&refusal), (status, code), "{text}");
         assert_eq!(
-            refusal.headers.contains_key(RETRY_AFTER),
+            header(&refusal, &RETRY_AFTER).is_some(),
             matches!(status, 409 | 503) && code != "DENIED",
             "{text}"
         );
@@ -71,14 +75,14 @@ fn internals_go_to_the_log_only() {
 #[test]
 fn who_may_not_is_asked_for_credentials_only_if_they_could_help() {
     assert_eq!(status_and_code(&Refusal::login_needed(true)), (401, "UNAUTHORIZED"));
-    assert!(Refusal::login_needed(true).headers.contains_key(WWW_AUTHENTICATE));
+    assert!(header(&Refusal::login_needed(true), &WWW_AUTHENTICATE).is_some());
     assert_eq!(status_and_code(&Refusal::login_needed(false)), (403, "DENIED"));
     let busy = Refusal::from(Unauthenticated::Busy);
     assert_eq!(status_and_code(&busy), (503, "UNAVAILABLE"));
-    assert_eq!(busy.headers[RETRY_AFTER], "1");
+    assert_eq!(header(&busy, &RETRY_AFTER).unwrap(), "1");
     let wrong = Refusal::from(Unauthenticated::NoUsers);
     assert_eq!(status_and_code(&wrong), (401, "UNAUTHORIZED"));
-    assert_eq!(wrong.headers[WWW_AUTHENTICATE], "Basic realm=\"berth\", charset=\"UTF-8\"");
+    assert_eq!(header(&wrong, &WWW_AUTHENTICATE).unwrap(), "Basic realm=\"berth\", charset=\"UTF-8\"");
 }
 
 #[test]

@@ -8,11 +8,10 @@ use http_body::Frame;
 
 use super::*;
 
-/// A body of given pieces that counts those taken, and never ends if `open`.
+/// A body of given pieces that counts those taken.
 struct Pieces {
-    pieces: VecDeque<&'static [u8]>,
+    left: VecDeque<&'static [u8]>,
     taken: Arc<AtomicUsize>,
-    open: bool,
 }
 
 impl Body for Pieces {
@@ -23,12 +22,11 @@ impl Body for Pieces {
         mut self: Pin<&mut Self>,
         _: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        match self.pieces.pop_front() {
+        match self.left.pop_front() {
             Some(piece) => {
                 self.taken.fetch_add(1, Ordering::Relaxed);
                 Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(piece)))))
             }
-            None if self.open => Poll::Pending,
             None => Poll::Ready(None),
         }
     }
@@ -44,7 +42,7 @@ fn incoming(
     }
     let (head, ()) = request.body(()).unwrap().into_parts();
     let taken = Arc::new(AtomicUsize::new(0));
-    let body = Pieces { pieces: pieces.into_iter().collect(), taken: Arc::clone(&taken), open: false };
+    let body = Pieces { left: pieces.into_iter().collect(), taken: Arc::clone(&taken) };
     (Incoming::new(&head, body), taken)
 }
 

@@ -3,7 +3,7 @@ use super::*;
 const SIZE: usize = 300_000;
 
 fn content() -> Vec<u8> {
-    (0..SIZE).map(|at| (at % 251) as u8).collect()
+    (0..=250_u8).cycle().take(SIZE).collect()
 }
 
 /// A blob in a file and one in the catalog's row.

@@ -4,7 +4,7 @@ use super::*;
 async fn tags_come_in_pages_and_in_byte_order() {
     let server = Server::open();
     for tag in ["b", "a", "B", "1.10", "1.9", "_x"] {
-        server.push_image("a/b", tag, json!({})).await;
+        server.push_image("a/b", tag, &json!({})).await;
     }
     let reply = server.get("/v2/a/b/tags/list").await.expect(200);
     assert_eq!(reply.header("content-type"), "application/json");
@@ -45,7 +45,7 @@ async fn repositories_come_in_pages_and_in_byte_order() {
     let server = Server::new(config, &access);
     assert_eq!(server.get("/v2/_catalog").await.expect(200).json(), json!({ "repositories": [] }));
     for name in ["b", "a/b", "a-b", "a", "c/d"] {
-        server.push_image(name, "v1", json!({})).await;
+        server.push_image(name, "v1", &json!({})).await;
     }
     for (n, first) in [("", 3), ("?n=2", 2), ("?n=100", 3)] {
         let mut reply = server.get(format!("/v2/_catalog{n}")).await.expect(200);

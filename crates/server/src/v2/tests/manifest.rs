@@ -3,7 +3,7 @@ use super::*;
 #[tokio::test]
 async fn a_manifest_comes_back_as_it_was_pushed() {
     let server = Server::open();
-    let (digest, content) = server.push_image("a/b", "v1", json!({ "x": [1, " "] })).await;
+    let (digest, content) = server.push_image("a/b", "v1", &json!({ "x": [1, " "] })).await;
     for reference in ["v1", &digest.to_string()] {
         let target = format!("/v2/a/b/manifests/{reference}");
         let get =
@@ -25,7 +25,7 @@ async fn a_manifest_comes_back_as_it_was_pushed() {
 #[tokio::test]
 async fn a_client_that_has_it_gets_304() {
     let server = Server::open();
-    let (digest, _) = server.push_image("a", "v1", json!({})).await;
+    let (digest, _) = server.push_image("a", "v1", &json!({})).await;
     for method in ["GET", "HEAD"] {
         let ask = server.ask(method, "/v2/a/manifests/v1");
         let reply = ask.header("if-none-match", format!("\"{digest}\"")).send().await.expect(304);
@@ -40,7 +40,7 @@ async fn a_client_that_has_it_gets_304() {
 async fn a_push_says_where_the_manifest_is() {
     let server = Server::open();
     server.push_blob("a", b"{}").await;
-    let content = image(json!({}));
+    let content = image(&json!({}));
     let digest = Digest::of(Algorithm::Sha256, &content);
     let put = |target: &str| {
         let ask = server
@@ -61,7 +61,7 @@ async fn a_push_says_where_the_manifest_is() {
 async fn tags_may_come_with_a_push_by_digest() {
     let server = Server::open();
     server.push_blob("a", b"{}").await;
-    let content = image(json!({}));
+    let content = image(&json!({}));
     for algorithm in [Algorithm::Sha256, Algorithm::Sha512] {
         let digest = Digest::of(algorithm, &content);
         let target = format!("/v2/a/manifests/{digest}?tag=1.2.3&tag=1.2&tag=latest");
@@ -84,7 +84,7 @@ async fn a_push_with_a_subject_says_so() {
     server.push_blob("a", b"{}").await;
     let subject = Digest::of(Algorithm::Sha256, b"not here");
     let descriptor = json!({ "mediaType": media_type::OCI_MANIFEST, "digest": subject, "size": 8 });
-    let content = image(json!({ "subject": descriptor }));
+    let content = image(&json!({ "subject": descriptor }));
     let ask = server.ask("PUT", "/v2/a/manifests/v1").header("content-type", media_type::OCI_MANIFEST);
     let reply = ask.body(&content).send().await.expect(201);
     assert_eq!(reply.header("oci-subject"), subject.to_string());
@@ -94,7 +94,7 @@ async fn a_push_with_a_subject_says_so() {
 async fn manifests_that_cannot_be_are_refused() {
     let server = Server::open();
     server.push_blob("a", b"{}").await;
-    let content = image(json!({}));
+    let content = image(&json!({}));
     let put = |target: String, content: &[u8]| server.ask("PUT", target).body(content);
     let v1 = || "/v2/a/manifests/v1".to_owned();
     put(v1(), b"not json").send().await.refused(400, "MANIFEST_INVALID");
@@ -110,7 +110,7 @@ async fn manifests_that_cannot_be_are_refused() {
 #[tokio::test]
 async fn a_manifest_that_is_too_large_is_refused() {
     let server = Server::open();
-    let reply = server.ask("PUT", "/v2/a/manifests/v1").body(&[b' '; 20_001]).send().await;
+    let reply = server.ask("PUT", "/v2/a/manifests/v1").body(&vec![b' '; 20_001]).send().await;
     let reply = reply.refused(413, "MANIFEST_INVALID");
     assert!(reply.message().contains("larger than 20000 bytes"), "{}", reply.message());
     let ask = server.ask("PUT", "/v2/a/manifests/v1").header("content-length", "4000000000");
@@ -123,8 +123,8 @@ async fn a_manifest_that_is_too_large_is_refused() {
 #[tokio::test]
 async fn deletes_tags_alone_and_manifests_with_their_tags() {
     let server = Server::open();
-    let (digest, _) = server.push_image("a", "v1", json!({})).await;
-    server.push_image("a", "v2", json!({})).await;
+    let (digest, _) = server.push_image("a", "v1", &json!({})).await;
+    server.push_image("a", "v2", &json!({})).await;
     server.ask("DELETE", "/v2/a/manifests/v1").send().await.expect(202);
     server.get("/v2/a/manifests/v1").await.refused(404, "MANIFEST_UNKNOWN");
     server.get("/v2/a/manifests/v2").await.expect(200);

@@ -2,14 +2,14 @@ use super::*;
 
 /// Pushes an image, and what refers to it; returns the image's digest and those of the others, in order.
 async fn referred(server: &Server, kinds: &[(&str, usize)]) -> (Digest, Vec<String>) {
-    let (subject, content) = server.push_image("a", "v1", json!({})).await;
+    let (subject, content) = server.push_image("a", "v1", &json!({})).await;
     let descriptor =
         json!({ "mediaType": media_type::OCI_MANIFEST, "digest": subject, "size": content.len() });
     let mut digests = Vec::new();
     for (i, (kind, padding)) in kinds.iter().enumerate() {
         let annotations = json!({ "i": i.to_string(), "padding": "x".repeat(*padding) });
         let more = json!({ "subject": descriptor, "artifactType": kind, "annotations": annotations });
-        digests.push(server.push_image("a", "", more).await.0.to_string());
+        digests.push(server.push_image("a", "", &more).await.0.to_string());
     }
     digests.sort();
     (subject, digests)

@@ -1,0 +1,49 @@
+//! Every statement of the crate, read from its source: it must compile, and it must not read a whole table.
+
+use crate::Fixture;
+
+/// Statements that count or audit everything, and say so in their documentation.
+const WHOLE_TABLE: &[&str] = &["COUNT(", "FROM manifest AS m JOIN repository AS r ON r.id = m.repository_id\n          WHERE m.id > $1"];
+
+fn statements() -> Vec<String> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/src")).unwrap() {
+        let source = std::fs::read_to_string(entry.unwrap().path()).unwrap();
+        for literal in source.split('"').skip(1).step_by(2) {
+            let verb = literal.split_whitespace().next().unwrap_or_default();
+            if ["SELECT", "INSERT", "UPDATE", "DELETE", "WITH"].contains(&verb) && !literal.contains("migration") {
+                found.push(literal.to_owned());
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn each_is_valid_and_uses_an_index() {
+    let fixture = Fixture::new();
+    let connection = fixture.raw();
+    let statements = statements();
+    assert!(statements.len() > 60, "only {} found: is the search broken?", statements.len());
+    for sql in statements {
+        let count = (1..=12).filter(|n| sql.contains(&format!("${n}"))).count();
+        let mut explained = connection
+            .prepare(&format!("EXPLAIN QUERY PLAN {sql}"))
+            .unwrap_or_else(|error| panic!("{error}: {sql}"));
+        let params = vec![rusqlite::types::Value::Null; count];
+        let plan: Vec<String> = explained
+            .query_map(rusqlite::params_from_iter(params), |row| row.get(3))
+            .unwrap()
+            .map(Result::unwrap)
+            .collect();
+        let scans: Vec<_> = plan
+            .iter()
+            .filter(|step| step.starts_with("SCAN"))
+            // A recursive step, no table at all, or an index that holds open jobs only.
+            .filter(|step| !["below", "CONSTANT ROW", "INDEX job_due"].iter().any(|fine| step.contains(fine)))
+            .collect();
+        // A table read in the order of its key, up to a limit, ends early.
+        let ends_early = sql.contains("LIMIT") && !sql.contains("WHERE") && !plan.iter().any(|step| step.contains("TEMP"));
+        assert!(ends_early || scans.is_empty() || WHOLE_TABLE.iter().any(|known| sql.contains(known)), "{scans:?}: {sql}");
+    }
+}
