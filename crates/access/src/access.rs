@@ -71,9 +71,12 @@ impl Access {
         }
     }
 
-    /// Tells whether a request without credentials gets a 401 with a challenge at `/v2/`: it could not even pull.
+    /// Tells whether a call to `/v2/` without credentials must be challenged.
+    ///
+    /// So it is where logging in would allow more: docker learns there, and only there, that it may send credentials.
+    /// Without any it goes on without, so anonymous pulls work all the same.
     pub fn challenge_needed(&self) -> bool {
-        self.0.anonymous < Rights::Read
+        self.0.anonymous < Rights::Read || (self.has_users() && self.0.anonymous < Rights::Write)
     }
 
     /// Tells whether anybody can log in.

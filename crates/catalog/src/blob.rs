@@ -121,8 +121,11 @@ pub async fn insert(
         .await?;
     let (id, inserted) = match (known, offered) {
         (Some((id, false)), _) => {
-            tx.execute("UPDATE blob SET condemned_at = NULL WHERE id = $1 AND condemned_at IS NOT NULL", params![id.0])
-                .await?;
+            tx.execute(
+                "UPDATE blob SET condemned_at = NULL WHERE id = $1 AND condemned_at IS NOT NULL",
+                params![id.0],
+            )
+            .await?;
             (id, Inserted::Known)
         }
         (_, None) => return Ok(Inserted::Missing),
@@ -136,7 +139,13 @@ pub async fn insert(
     Ok(inserted)
 }
 
-async fn insert_row(tx: &mut Tx, digest: &str, size: u64, placement: &Placement, now: Timestamp) -> Result<BlobId> {
+async fn insert_row(
+    tx: &mut Tx,
+    digest: &str,
+    size: u64,
+    placement: &Placement,
+    now: Timestamp,
+) -> Result<BlobId> {
     let (content, location) = columns(placement);
     tx.query_opt(
         "INSERT INTO blob (digest, size, content, location, created_at) VALUES ($1, $2, $3, $4, $5) RETURNING id",

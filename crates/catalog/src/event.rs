@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
-use crate::driver::{Reader, Row, parse, params};
+use crate::driver::{Reader, Row, params, parse};
 use crate::error::{Error, Result};
 use crate::tx::Tx;
 
@@ -131,7 +131,16 @@ pub(crate) fn seal(tx: &mut Tx) -> Result<()> {
             "INSERT INTO event (position, id, at, kind, repository, tag, digest, caller, detail, hash)
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
             params![
-                position, &id, event.at, link.kind, repository, tag, link.digest, link.caller, link.detail, &hash[..]
+                position,
+                &id,
+                event.at,
+                link.kind,
+                repository,
+                tag,
+                link.digest,
+                link.caller,
+                link.detail,
+                &hash[..]
             ],
         )?;
     }
@@ -238,6 +247,7 @@ pub async fn last(r: &Reader) -> Result<(i64, String)> {
 pub async fn verify(r: &Reader, batch: usize) -> Result<Option<i64>> {
     let (mut position, mut previous) = (0_i64, [0_u8; 32]);
     loop {
+        let start = position;
         let events = r
             .query(
                 "SELECT position, id, at, kind, repository, tag, digest, caller, detail, hash
@@ -262,8 +272,8 @@ pub async fn verify(r: &Reader, batch: usize) -> Result<Option<i64>> {
                 },
             )
             .await?;
-        if let Some(wrong) = events.iter().position(|right| !right) {
-            return Ok(Some(position - events.len() as i64 + 1 + wrong as i64));
+        if let Some((wrong, _)) = (start + 1..).zip(&events).find(|(_, right)| !**right) {
+            return Ok(Some(wrong));
         }
         if events.len() < batch {
             return Ok(None);

@@ -175,9 +175,12 @@ pub async fn release(tx: &mut Tx, id: JobId, worker: &str) -> Result<()> {
 
 /// Frees every lease: for the only process on a data directory, whose predecessors are dead.
 pub async fn release_all(tx: &mut Tx) -> Result<u64> {
-    tx.execute("UPDATE job SET state = 'queued', leased_by = NULL, leased_until = NULL
-          WHERE state IN ('queued', 'running') AND state = 'running'", params![])
-        .await
+    tx.execute(
+        "UPDATE job SET state = 'queued', leased_by = NULL, leased_until = NULL
+          WHERE state IN ('queued', 'running') AND state = 'running'",
+        params![],
+    )
+    .await
 }
 
 /// Finds a job.
@@ -213,9 +216,13 @@ pub async fn hasten(tx: &mut Tx, id: JobId, run_at: Timestamp) -> Result<()> {
 
 /// Returns when the next queued job is due, if there is one.
 pub async fn next_due(r: &Reader) -> Result<Option<Timestamp>> {
-    Ok(r.query_opt("SELECT MIN(run_at) FROM job WHERE state IN ('queued', 'running') AND state = 'queued'", params![], |row| row.time_opt(0))
-        .await?
-        .flatten())
+    Ok(r.query_opt(
+        "SELECT MIN(run_at) FROM job WHERE state IN ('queued', 'running') AND state = 'queued'",
+        params![],
+        |row| row.time_opt(0),
+    )
+    .await?
+    .flatten())
 }
 
 /// Counts open jobs: (queued, running).

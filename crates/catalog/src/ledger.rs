@@ -28,5 +28,7 @@ pub async fn add(tx: &mut Tx, name: &'static str, amount: u64) -> Result<()> {
 
 /// Reads a total; 0 if nothing was ever added.
 pub async fn get(r: &Reader, name: &'static str) -> Result<u64> {
-    Ok(r.query_opt("SELECT value FROM ledger WHERE name = $1", params![name], |row| row.size(0)).await?.unwrap_or(0))
+    Ok(r.query_opt("SELECT value FROM ledger WHERE name = $1", params![name], |row| row.size(0))
+        .await?
+        .unwrap_or(0))
 }

@@ -105,7 +105,12 @@ pub async fn find_id(r: &Reader, repository: &Repository, digest: &Digest) -> Re
 }
 
 /// Inserts a manifest, or finds it there; its blobs are kept from then on. Returns its id and whether it is new.
-pub async fn insert(tx: &mut Tx, repository: &Repository, new: &New, now: Timestamp) -> Result<(ManifestId, bool)> {
+pub async fn insert(
+    tx: &mut Tx,
+    repository: &Repository,
+    new: &New,
+    now: Timestamp,
+) -> Result<(ManifestId, bool)> {
     tx.touch(&repository.name);
     let digest = new.digest.to_string();
     if let Some(id) = find_id(tx, repository, &new.digest).await? {

@@ -15,7 +15,7 @@ pub(crate) fn migrate(connection: &Connection, now: Timestamp) -> Result<()> {
     )?;
     let found: i64 =
         connection.query_row("SELECT COALESCE(MAX(version), 0) FROM migration", [], |row| row.get(0))?;
-    let known = MIGRATIONS.len() as i64;
+    let known = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
     if found > known {
         return Err(Error::Newer { found, known });
     }

@@ -34,7 +34,11 @@ pub async fn add(tx: &mut Tx, delta: &Delta) -> Result<()> {
 }
 
 /// Finds the pulls of one reference: count and time of the last.
-pub async fn find(r: &Reader, repository: &RepositoryName, reference: &str) -> Result<Option<(u64, Timestamp)>> {
+pub async fn find(
+    r: &Reader,
+    repository: &RepositoryName,
+    reference: &str,
+) -> Result<Option<(u64, Timestamp)>> {
     r.query_opt(
         "SELECT p.count, p.last_at FROM repository AS r JOIN pull AS p ON p.repository_id = r.id
           WHERE r.name = $1 AND p.reference = $2",

@@ -59,7 +59,8 @@ impl Readers {
         let outcome = poll_once(body(&reader));
         self.idle.lock().push(reader.connection);
         outcome.unwrap_or_else(|| {
-            Err(Error::Panicked("the body of a read waited for something other than the catalog".into()).into())
+            Err(Error::Panicked("the body of a read waited for something other than the catalog".into())
+                .into())
         })
     }
 

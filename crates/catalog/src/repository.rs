@@ -34,7 +34,8 @@ pub async fn ensure(tx: &mut Tx, name: &RepositoryName, now: Timestamp) -> Resul
     if let Some(id) = find(tx, name).await? {
         return Ok(id);
     }
-    tx.execute("INSERT INTO repository (name, created_at) VALUES ($1, $2)", params![name.as_str(), now]).await?;
+    tx.execute("INSERT INTO repository (name, created_at) VALUES ($1, $2)", params![name.as_str(), now])
+        .await?;
     find(tx, name).await?.ok_or(crate::Error::Invalid { what: "repository", value: name.to_string() })
 }
 

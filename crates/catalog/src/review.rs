@@ -46,9 +46,8 @@ pub async fn list_links(
     after: Option<&QuestionedLink>,
     limit: usize,
 ) -> Result<Vec<QuestionedLink>> {
-    let (since, repository, blob) = after.map_or((0, 0, 0), |item| {
-        (item.since.as_microsecond(), item.repository.id, item.blob.0)
-    });
+    let (since, repository, blob) =
+        after.map_or((0, 0, 0), |item| (item.since.as_microsecond(), item.repository.id, item.blob.0));
     r.query(
         "SELECT l.repository_id, r.name, l.blob_id, b.digest, b.size,
                 (SELECT COUNT(*) FROM link AS o WHERE o.blob_id = l.blob_id), l.questioned_at

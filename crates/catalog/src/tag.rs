@@ -46,7 +46,12 @@ pub async fn find(r: &Reader, repository: &Repository, tag: &Tag) -> Result<Opti
 }
 
 /// Deletes a tag; the manifest it pointed at is marked for review. Returns its digest, or `None` if there was no such tag.
-pub async fn delete(tx: &mut Tx, repository: &Repository, tag: &Tag, now: Timestamp) -> Result<Option<Digest>> {
+pub async fn delete(
+    tx: &mut Tx,
+    repository: &Repository,
+    tag: &Tag,
+    now: Timestamp,
+) -> Result<Option<Digest>> {
     let Some((id, digest)) = find(tx, repository, tag).await? else { return Ok(None) };
     tx.touch(&repository.name);
     tx.execute(

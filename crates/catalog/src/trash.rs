@@ -46,7 +46,9 @@ pub async fn list(r: &Reader, limit: usize) -> Result<Vec<Trash>> {
 /// Forgets a location whose bytes are gone, and books them as freed.
 pub async fn delete(tx: &mut Tx, location: &str) -> Result<()> {
     let size = tx
-        .query_opt("DELETE FROM trash WHERE location = $1 RETURNING size", params![location], |row| row.size(0))
+        .query_opt("DELETE FROM trash WHERE location = $1 RETURNING size", params![location], |row| {
+            row.size(0)
+        })
         .await?;
     if let Some(size) = size {
         ledger::add(tx, ledger::FREED_BLOBS, 1).await?;

@@ -37,7 +37,10 @@ pub struct Runner {
 
 impl std::fmt::Debug for Runner {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Runner").field("worker", &self.worker).field("kinds", &self.handlers.keys()).finish_non_exhaustive()
+        f.debug_struct("Runner")
+            .field("worker", &self.worker)
+            .field("kinds", &self.handlers.keys())
+            .finish_non_exhaustive()
     }
 }
 
@@ -125,7 +128,8 @@ impl Runner {
             return None;
         }
         let worker = self.worker.clone();
-        let claimed = self.catalog.write(async move |tx| job::claim(tx, &worker, now, now + LEASE).await).await;
+        let claimed =
+            self.catalog.write(async move |tx| job::claim(tx, &worker, now, now + LEASE).await).await;
         claimed.unwrap_or_else(|error| {
             tracing::warn!(%error, "could not claim a job, trying again");
             None
@@ -149,7 +153,8 @@ impl Runner {
             outcome = worked => outcome,
             never = self.keep_alive(&job, lost, seen, stop) => match never {},
         };
-        let outcome = outcome.unwrap_or_else(|panic| Err(Failure::Retry(format!("handler panicked: {panic}"))));
+        let outcome =
+            outcome.unwrap_or_else(|panic| Err(Failure::Retry(format!("handler panicked: {panic}"))));
         self.end(&job, outcome).await;
     }
 
@@ -197,7 +202,9 @@ impl Runner {
                 let Some(outcome) = outcome else { return job::release(tx, id, &worker).await };
                 let ended = job::finish(tx, id, &worker, &outcome, now).await?;
                 match schedule {
-                    Some(schedule) if ended && !matches!(outcome, Outcome::Retry(..)) => schedule.enqueue(tx, now).await,
+                    Some(schedule) if ended && !matches!(outcome, Outcome::Retry(..)) => {
+                        schedule.enqueue(tx, now).await
+                    }
                     _ => Ok(()),
                 }
             })

@@ -31,7 +31,9 @@ pub enum Error {
         digest: Digest,
     },
     /// No such session for this repository and caller.
-    #[error("upload {0} is not known: it ended, expired, or belongs to another repository or caller; start a new one")]
+    #[error(
+        "upload {0} is not known: it ended, expired, or belongs to another repository or caller; start a new one"
+    )]
     UploadUnknown(UploadId),
     /// Another request is writing to the session.
     #[error("another request is writing to upload {0}: wait for it, then ask for the offset")]
@@ -125,7 +127,7 @@ impl From<berth_catalog::Error> for Error {
 impl From<berth_blobs::Error> for Error {
     fn from(error: berth_blobs::Error) -> Self {
         match error {
-            berth_blobs::Error::Full { .. } => Self::StorageFull,
+            berth_blobs::Error::Full => Self::StorageFull,
             other => Self::Internal(other.into()),
         }
     }

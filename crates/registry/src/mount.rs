@@ -11,7 +11,12 @@ const SOURCES: usize = 64;
 
 impl Registry {
     /// Mounts a blob from the source's repository. Returns false if it is not there: an upload must bring it.
-    pub async fn mount_blob(&self, permit: &Permit<Push>, source: &Permit<Pull>, digest: &Digest) -> Result<bool> {
+    pub async fn mount_blob(
+        &self,
+        permit: &Permit<Push>,
+        source: &Permit<Pull>,
+        digest: &Digest,
+    ) -> Result<bool> {
         let (target, source, digest, now) =
             (permit.repository().clone(), source.repository().clone(), *digest, self.now());
         self.0
@@ -34,7 +39,8 @@ impl Registry {
         digest: &Digest,
     ) -> Result<bool> {
         let text = digest.to_string();
-        let sources = self.0.catalog.read(async |r| repository::list_linking(r, &text, SOURCES).await).await?;
+        let sources =
+            self.0.catalog.read(async |r| repository::list_linking(r, &text, SOURCES).await).await?;
         let permits: Vec<_> = sources.iter().filter_map(readable).collect();
         for source in &permits {
             if self.mount_blob(permit, source, digest).await? {

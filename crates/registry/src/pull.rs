@@ -41,7 +41,11 @@ pub enum BlobContent {
 
 impl Registry {
     /// Returns a manifest and counts the pull.
-    pub async fn pull_manifest(&self, permit: &Permit<Pull>, reference: &Reference) -> Result<Arc<StoredManifest>> {
+    pub async fn pull_manifest(
+        &self,
+        permit: &Permit<Pull>,
+        reference: &Reference,
+    ) -> Result<Arc<StoredManifest>> {
         let served = self.find_manifest(permit.repository(), reference).await?;
         self.0.pulls.record(&served.by_reference);
         if let Some(by_digest) = &served.by_digest {
@@ -51,7 +55,11 @@ impl Registry {
     }
 
     /// Returns a manifest for a HEAD. By tag it counts as a pull of the tag: clients resolve the tag so and fetch by digest.
-    pub async fn stat_manifest(&self, permit: &Permit<Pull>, reference: &Reference) -> Result<Arc<StoredManifest>> {
+    pub async fn stat_manifest(
+        &self,
+        permit: &Permit<Pull>,
+        reference: &Reference,
+    ) -> Result<Arc<StoredManifest>> {
         let served = self.find_manifest(permit.repository(), reference).await?;
         if reference.tag().is_some() {
             self.0.pulls.record(&served.by_reference);
@@ -71,7 +79,9 @@ impl Registry {
         };
         let handle = BlobHandle { digest: *digest, size: blob.size, content };
         if self.0.config.storage.verify_on_read && !matches(&handle).await {
-            return Err(self.damaged(permit.repository(), digest, blob.id, "its bytes do not match its digest").await);
+            return Err(self
+                .damaged(permit.repository(), digest, blob.id, "its bytes do not match its digest")
+                .await);
         }
         Ok(handle)
     }
@@ -83,12 +93,7 @@ impl Registry {
         let half = seconds(self.0.config.gc.delay_seconds) / 2;
         if blob.questioned_at.is_some_and(|since| since + half < now) {
             let (repository, id) = (permit.repository().clone(), blob.id);
-            self.0
-                .catalog
-                .write(async move |tx| {
-                    link::renew(tx, &repository, id, now).await
-                })
-                .await?;
+            self.0.catalog.write(async move |tx| link::renew(tx, &repository, id, now).await).await?;
         }
         Ok(blob.size)
     }
@@ -102,11 +107,14 @@ impl Registry {
         let generation = catalog.generation(repository);
         let found = catalog.read(async |r| manifest::find(r, repository, reference).await).await?;
         let Some(found) = found else {
-            return Err(Error::ManifestUnknown { repository: repository.clone(), reference: reference.clone() });
+            return Err(Error::ManifestUnknown {
+                repository: repository.clone(),
+                reference: reference.clone(),
+            });
         };
         let served = Served {
-            by_reference: Tally::new(repository, reference),
-            by_digest: reference.tag().map(|_| Tally::new(repository, found.digest)),
+            by_reference: Tally::new(repository, reference.to_string()),
+            by_digest: reference.tag().map(|_| Tally::new(repository, found.digest.to_string())),
             manifest: Arc::new(found),
         };
         self.0.cache.keep_manifest(key, generation, served.clone());
@@ -143,7 +151,7 @@ impl Registry {
                 let reason = format!("{} bytes lie where {} should", reader.size(), blob.size);
                 Err(self.damaged(repository, digest, blob.id, &reason).await)
             }
-            Err(berth_blobs::Error::NotFound { .. }) => {
+            Err(berth_blobs::Error::NotFound) => {
                 // It may have been collected since its row was read: only a row that still points there is damaged.
                 let known = self.is_committed(location).await?;
                 if known {
@@ -185,9 +193,9 @@ impl Registry {
 pub(crate) async fn matches(handle: &BlobHandle) -> bool {
     match &handle.content {
         BlobContent::Inline(content) => Digest::of(handle.digest.algorithm(), content) == handle.digest,
-        BlobContent::Stored(reader) => {
-            hash_stored(reader.as_ref(), handle.digest.algorithm()).await.is_ok_and(|digest| digest == handle.digest)
-        }
+        BlobContent::Stored(reader) => hash_stored(reader.as_ref(), handle.digest.algorithm())
+            .await
+            .is_ok_and(|digest| digest == handle.digest),
     }
 }
 

@@ -24,12 +24,8 @@ pub(crate) struct Tally {
 }
 
 impl Tally {
-    pub(crate) fn new(repository: &RepositoryName, reference: impl ToString) -> Arc<Self> {
-        Arc::new(Self {
-            repository: repository.clone(),
-            reference: reference.to_string(),
-            count: AtomicU64::new(0),
-        })
+    pub(crate) fn new(repository: &RepositoryName, reference: String) -> Arc<Self> {
+        Arc::new(Self { repository: repository.clone(), reference, count: AtomicU64::new(0) })
     }
 }
 

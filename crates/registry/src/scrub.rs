@@ -74,7 +74,8 @@ impl Handler for ScrubJob {
     async fn run(&self, job: &Job, work: &Work) -> Result<Value, Failure> {
         let order: ScrubOrder = serde_json::from_str(&job.payload)
             .map_err(|error| Failure::Permanent(format!("payload is not a scrub's: {error}")))?;
-        let resumed = job.progress.as_deref().and_then(|json| serde_json::from_str(json).ok()).unwrap_or_default();
+        let resumed =
+            job.progress.as_deref().and_then(|json| serde_json::from_str(json).ok()).unwrap_or_default();
         let rate = order.bytes_per_second.unwrap_or(self.0.config().scrub.bytes_per_second);
         let report = self.0.scrub(resumed, rate, work).await?;
         if report.damaged + report.orphans > 0 {
@@ -91,8 +92,12 @@ impl Registry {
         report.total = report.checked.max(totals.blobs);
         loop {
             let after = report.cursor;
-            let items =
-                self.0.catalog.read(async |r| blob::list(r, after, BATCH).await).await.map_err(Error::from)?;
+            let items = self
+                .0
+                .catalog
+                .read(async |r| blob::list(r, after, BATCH).await)
+                .await
+                .map_err(Error::from)?;
             if items.is_empty() {
                 break;
             }
@@ -119,7 +124,11 @@ impl Registry {
             (None, false) => {}
             (None, true) => {
                 let id = item.id;
-                self.0.catalog.write(async move |tx| blob::clear_damaged(tx, id).await).await.map_err(Error::from)?;
+                self.0
+                    .catalog
+                    .write(async move |tx| blob::clear_damaged(tx, id).await)
+                    .await
+                    .map_err(Error::from)?;
                 report.recovered += 1;
             }
             (Some(_), true) => report.damaged += 1,
@@ -137,12 +146,14 @@ impl Registry {
     async fn check(&self, item: &ScrubItem) -> Result<Option<&'static str>> {
         let content = match &item.placement {
             Placement::Inline(content) => BlobContent::Inline(content.clone()),
-            Placement::Stored(location) => match self.0.blobs.open(&Location::from(location.as_str())).await {
-                Ok(reader) if reader.size() != item.size => return Ok(Some("its file has another size")),
-                Ok(reader) => BlobContent::Stored(reader),
-                Err(berth_blobs::Error::NotFound) => return Ok(Some("its bytes are gone")),
-                Err(error) => return Err(error.into()),
-            },
+            Placement::Stored(location) => {
+                match self.0.blobs.open(&Location::from(location.as_str())).await {
+                    Ok(reader) if reader.size() != item.size => return Ok(Some("its file has another size")),
+                    Ok(reader) => BlobContent::Stored(reader),
+                    Err(berth_blobs::Error::NotFound) => return Ok(Some("its bytes are gone")),
+                    Err(error) => return Err(error.into()),
+                }
+            }
         };
         let handle = BlobHandle { digest: item.digest, size: item.size, content };
         Ok(if matches(&handle).await { None } else { Some("its bytes do not match its digest") })
@@ -195,12 +206,18 @@ impl Registry {
 }
 
 impl ScrubReport {
-    #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a rate for people to read")]
+    #[expect(
+        clippy::cast_precision_loss,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a rate for people to read"
+    )]
     fn pace(&mut self, started: Instant, bytes_before: u64, checked_before: u64) {
         let seconds = started.elapsed().as_secs_f64().max(0.001);
         self.bytes_per_second = ((self.bytes - bytes_before) as f64 / seconds) as u64;
         let per_second = (self.checked - checked_before) as f64 / seconds;
-        self.eta_seconds = (self.total.saturating_sub(self.checked) as f64 / per_second.max(0.001)).ceil() as u64;
+        self.eta_seconds =
+            (self.total.saturating_sub(self.checked) as f64 / per_second.max(0.001)).ceil() as u64;
     }
 }
 

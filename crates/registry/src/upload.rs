@@ -210,6 +210,8 @@ impl Owner {
 }
 
 /// Runs work in a task of its own: a client that disconnects drops the handler, not the work.
-async fn to_completion<T: Send + 'static>(work: impl Future<Output = Result<T>> + Send + 'static) -> Result<T> {
+async fn to_completion<T: Send + 'static>(
+    work: impl Future<Output = Result<T>> + Send + 'static,
+) -> Result<T> {
     tokio::spawn(work).await.unwrap_or_else(|panic| Err(Error::Internal(panic.into())))
 }

@@ -39,7 +39,9 @@ fn entry(name: &str, password: PasswordHash, arguments: &Passwd) -> anyhow::Resu
     let users = vec![User { name: name.to_owned(), password, access: arguments.access }];
     let config = berth_access::Config { users, ..berth_access::Config::default() };
     config.validate()?;
-    Ok(serde_saphyr::to_string(&Entry { access: Access { users: config.users } })?)
+    // One line per value: a folded hash is right, but not what one expects to paste.
+    let options = serde_saphyr::ser_options! { prefer_block_scalars: false, compact_list_indent: false };
+    Ok(serde_saphyr::to_string_with_options(&Entry { access: Access { users: config.users } }, options)?)
 }
 
 fn ask_twice() -> anyhow::Result<String> {

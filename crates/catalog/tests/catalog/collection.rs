@@ -20,7 +20,8 @@ async fn sweep(fixture: &Fixture) -> (u64, u64) {
         })
         .await
         .unwrap();
-    let condemned = fixture.catalog.read(async |r| review::list_condemned(r, cutoff, 100).await).await.unwrap();
+    let condemned =
+        fixture.catalog.read(async |r| review::list_condemned(r, cutoff, 100).await).await.unwrap();
     let gone = fixture
         .catalog
         .write(async move |tx| {
@@ -91,8 +92,11 @@ async fn a_push_between_the_look_and_the_decision_saves_the_blob() {
     let links = fixture.catalog.read(async |r| review::list_links(r, cutoff, None, 10).await).await.unwrap();
     assert_eq!(links.len(), 1);
     fixture.push_manifest(&app, "m", &[blob], &["1"]).await;
-    let dropped =
-        fixture.catalog.write(async move |tx| review::decide_link(tx, &links[0], cutoff).await).await.unwrap();
+    let dropped = fixture
+        .catalog
+        .write(async move |tx| review::decide_link(tx, &links[0], cutoff).await)
+        .await
+        .unwrap();
     assert!(!dropped);
     assert!(is_readable(&fixture, "app", &blob).await);
 }
@@ -106,7 +110,8 @@ async fn a_condemned_blob_is_revived_by_a_push_of_the_same_bytes() {
     let cutoff = fixture.now();
     let links = fixture.catalog.read(async |r| review::list_links(r, cutoff, None, 10).await).await.unwrap();
     fixture.catalog.write(async move |tx| review::decide_link(tx, &links[0], cutoff).await).await.unwrap();
-    let condemned = fixture.catalog.read(async |r| review::list_condemned(r, cutoff, 10).await).await.unwrap();
+    let condemned =
+        fixture.catalog.read(async |r| review::list_condemned(r, cutoff, 10).await).await.unwrap();
     assert_eq!(condemned.len(), 1);
 
     let again = fixture.push_blob(&app, "layer").await;
@@ -142,7 +147,10 @@ async fn a_stored_blob_leaves_through_the_trash_and_the_ledger_adds_up() {
     let (collected, freed) = fixture
         .catalog
         .read(async |r| {
-            Ok::<_, Error>((ledger::get(r, ledger::COLLECTED_BYTES).await?, ledger::get(r, ledger::FREED_BYTES).await?))
+            Ok::<_, Error>((
+                ledger::get(r, ledger::COLLECTED_BYTES).await?,
+                ledger::get(r, ledger::FREED_BYTES).await?,
+            ))
         })
         .await
         .unwrap();
@@ -181,21 +189,24 @@ async fn untagged_manifests_go_and_children_and_referrers_of_kept_ones_stay() {
         .catalog
         .write(async move |tx| {
             let repository = repository::ensure(tx, &name("app"), now).await?;
-            let new = |digest, content: &'static str, children: Vec<Digest>, subject: Option<Digest>| manifest::New {
-                digest,
-                media_type: "t".into(),
-                referrer: subject.map(|subject| manifest::Referrer {
-                    subject,
-                    artifact_type: None,
-                    descriptor: "{}".into(),
-                }),
-                content: content.into(),
-                blobs: Vec::new(),
-                missing: Vec::new(),
-                children,
+            let new = |digest, content: &'static str, children: Vec<Digest>, subject: Option<Digest>| {
+                manifest::New {
+                    digest,
+                    media_type: "t".into(),
+                    referrer: subject.map(|subject| manifest::Referrer {
+                        subject,
+                        artifact_type: None,
+                        descriptor: "{}".into(),
+                    }),
+                    content: content.into(),
+                    blobs: Vec::new(),
+                    missing: Vec::new(),
+                    children,
+                }
             };
             manifest::insert(tx, &repository, &new(child, "child", vec![], None), now).await?;
-            let (id, _) = manifest::insert(tx, &repository, &new(index, "index", vec![child], None), now).await?;
+            let (id, _) =
+                manifest::insert(tx, &repository, &new(index, "index", vec![child], None), now).await?;
             manifest::insert(tx, &repository, &new(referrer, "referrer", vec![], Some(index)), now).await?;
             manifest::insert(tx, &repository, &new(digest("loose"), "loose", vec![], None), now).await?;
             tag::move_to(tx, &repository, &"1".parse().unwrap(), id, now).await.map(drop)
@@ -226,7 +237,8 @@ async fn untagged_manifests_go_and_children_and_referrers_of_kept_ones_stay() {
 
 async fn decide_manifests(fixture: &Fixture) -> Vec<Digest> {
     let cutoff = fixture.now();
-    let items = fixture.catalog.read(async |r| review::list_manifests(r, cutoff, 0, 100).await).await.unwrap();
+    let items =
+        fixture.catalog.read(async |r| review::list_manifests(r, cutoff, 0, 100).await).await.unwrap();
     fixture
         .catalog
         .write(async move |tx| {

@@ -1,5 +1,7 @@
 //! The catalog through its public face, on a real file.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test says what is wrong by panicking")]
+
 mod collection;
 mod events;
 mod jobs;
@@ -53,7 +55,13 @@ impl Fixture {
     }
 
     /// Pushes a manifest that names blobs already pushed, under tags.
-    async fn push_manifest(&self, name: &RepositoryName, content: &str, blobs: &[Digest], tags: &[&str]) -> Digest {
+    async fn push_manifest(
+        &self,
+        name: &RepositoryName,
+        content: &str,
+        blobs: &[Digest],
+        tags: &[&str],
+    ) -> Digest {
         let (name, now, blobs) = (name.clone(), self.now(), blobs.to_vec());
         let tags: Vec<Tag> = tags.iter().map(|tag| tag.parse().unwrap()).collect();
         let content = Bytes::from(content.to_owned());

@@ -3,7 +3,10 @@
 use crate::Fixture;
 
 /// Statements that count or audit everything, and say so in their documentation.
-const WHOLE_TABLE: &[&str] = &["COUNT(", "FROM manifest AS m JOIN repository AS r ON r.id = m.repository_id\n          WHERE m.id > $1"];
+const WHOLE_TABLE: &[&str] = &[
+    "COUNT(",
+    "FROM manifest AS m JOIN repository AS r ON r.id = m.repository_id\n          WHERE m.id > $1",
+];
 
 fn statements() -> Vec<String> {
     let mut found = Vec::new();
@@ -11,7 +14,9 @@ fn statements() -> Vec<String> {
         let source = std::fs::read_to_string(entry.unwrap().path()).unwrap();
         for literal in source.split('"').skip(1).step_by(2) {
             let verb = literal.split_whitespace().next().unwrap_or_default();
-            if ["SELECT", "INSERT", "UPDATE", "DELETE", "WITH"].contains(&verb) && !literal.contains("migration") {
+            if ["SELECT", "INSERT", "UPDATE", "DELETE", "WITH"].contains(&verb)
+                && !literal.contains("migration")
+            {
                 found.push(literal.to_owned());
             }
         }
@@ -43,7 +48,11 @@ fn each_is_valid_and_uses_an_index() {
             .filter(|step| !["below", "CONSTANT ROW", "INDEX job_due"].iter().any(|fine| step.contains(fine)))
             .collect();
         // A table read in the order of its key, up to a limit, ends early.
-        let ends_early = sql.contains("LIMIT") && !sql.contains("WHERE") && !plan.iter().any(|step| step.contains("TEMP"));
-        assert!(ends_early || scans.is_empty() || WHOLE_TABLE.iter().any(|known| sql.contains(known)), "{scans:?}: {sql}");
+        let ends_early =
+            sql.contains("LIMIT") && !sql.contains("WHERE") && !plan.iter().any(|step| step.contains("TEMP"));
+        assert!(
+            ends_early || scans.is_empty() || WHOLE_TABLE.iter().any(|known| sql.contains(known)),
+            "{scans:?}: {sql}"
+        );
     }
 }

@@ -43,7 +43,12 @@ impl Phase {
     }
 
     /// Counts items and returns the progress to show: done, total, items per second, seconds left.
-    #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a rate for people to read")]
+    #[expect(
+        clippy::cast_precision_loss,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a rate for people to read"
+    )]
     pub(super) fn advance(&mut self, items: usize, report: &CollectReport) -> serde_json::Value {
         self.done += items as u64;
         self.total = self.total.max(self.done);

@@ -30,7 +30,10 @@ struct Sweep<'a> {
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
-        Self::Retry(format!("{error}: {}", std::error::Error::source(&error).map_or_else(String::new, ToString::to_string)))
+        Self::Retry(format!(
+            "{error}: {}",
+            std::error::Error::source(&error).map_or_else(String::new, ToString::to_string)
+        ))
     }
 }
 
@@ -89,7 +92,8 @@ impl Sweep<'_> {
             let stale = self.stale_uploads().await?;
             let mut expired = 0;
             for id in &stale {
-                let id: UploadId = id.parse().map_err(|_| Failure::Permanent(format!("upload id {id} is not one")))?;
+                let id: UploadId =
+                    id.parse().map_err(|_| Failure::Permanent(format!("upload id {id} is not one")))?;
                 expired += u64::from(self.registry.expire_upload(id).await?);
             }
             self.report.uploads_expired += expired;
@@ -209,10 +213,8 @@ impl Sweep<'_> {
             }
             self.rest(started).await?;
         }
-        let condemned = catalog
-            .read(async |r| review::condemned_totals(r, cutoff).await)
-            .await
-            .map_err(Error::from)?;
+        let condemned =
+            catalog.read(async |r| review::condemned_totals(r, cutoff).await).await.map_err(Error::from)?;
         self.report.blobs += condemned.0;
         self.report.blob_bytes += condemned.1;
         Ok(())

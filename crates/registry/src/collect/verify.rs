@@ -138,12 +138,14 @@ impl Registry {
         Ok(match &found.placement {
             Placement::Inline(content) if content.len() as u64 == found.size => None,
             Placement::Inline(_) => Some("its row holds another number of bytes than it says".into()),
-            Placement::Stored(location) => match self.0.blobs.open(&Location::from(location.as_str())).await {
-                Ok(reader) if reader.size() == found.size => None,
-                Ok(_) => Some("its file has another size than the catalog says".into()),
-                Err(berth_blobs::Error::NotFound) => Some("its file is gone".into()),
-                Err(error) => return Err(error.into()),
-            },
+            Placement::Stored(location) => {
+                match self.0.blobs.open(&Location::from(location.as_str())).await {
+                    Ok(reader) if reader.size() == found.size => None,
+                    Ok(_) => Some("its file has another size than the catalog says".into()),
+                    Err(berth_blobs::Error::NotFound) => Some("its file is gone".into()),
+                    Err(error) => return Err(error.into()),
+                }
+            }
         })
     }
 }

@@ -12,7 +12,13 @@ use crate::{Error, Registry, Result};
 
 impl Registry {
     /// Checks the digest and commits. A wrong digest ends the session: its bytes are nothing anybody asked for.
-    pub(super) async fn commit(&self, owner: &Owner, id: UploadId, received: Received, digest: &Digest) -> Result<()> {
+    pub(super) async fn commit(
+        &self,
+        owner: &Owner,
+        id: UploadId,
+        received: Received,
+        digest: &Digest,
+    ) -> Result<()> {
         let size = received.progress.offset;
         if let Some(held) = received.held {
             let computed = Digest::of(digest.algorithm(), &held);

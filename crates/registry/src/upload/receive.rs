@@ -39,13 +39,18 @@ impl Received {
 
 /// Where bytes go.
 enum Sink {
-    Held { bytes: BytesMut, progress: Progress },
+    Held { bytes: BytesMut, progress: Box<Progress> },
     Stored { writer: Box<dyn BlobWriter>, offset: u64 },
 }
 
 impl Registry {
     /// Reads a body to its end. On a failure of the store the session is left as it was acknowledged.
-    pub(super) async fn receive<S>(&self, session: Session, range: Option<ContentRange>, body: S) -> Result<Received>
+    pub(super) async fn receive<S>(
+        &self,
+        session: Session,
+        range: Option<ContentRange>,
+        body: S,
+    ) -> Result<Received>
     where
         S: Stream<Item = BodyResult> + Send + Unpin,
     {
@@ -80,20 +85,18 @@ impl Registry {
             }
         }
         let (progress, held) = match sink {
-            Sink::Held { bytes, progress } => (progress, Some(bytes.freeze())),
+            Sink::Held { bytes, progress } => (*progress, Some(bytes.freeze())),
             Sink::Stored { writer, .. } => (writer.finish().await?, None),
         };
         Ok(Received { from: 0, progress, held, failed })
     }
 
     async fn open_sink(&self, session: Session) -> Result<Sink> {
-        Ok(match session.held {
-            Some(held) => Sink::Held { bytes: BytesMut::from(&held[..]), progress: session.progress },
-            None => {
-                let offset = session.progress.offset;
-                Sink::Stored { writer: self.writer(&session.id, session.progress).await?, offset }
-            }
-        })
+        if let Some(held) = session.held {
+            return Ok(Sink::Held { bytes: BytesMut::from(&held[..]), progress: Box::new(session.progress) });
+        }
+        let offset = session.progress.offset;
+        Ok(Sink::Stored { writer: self.writer(&session.id, session.progress).await?, offset })
     }
 
     async fn put(&self, sink: Sink, id: &UploadId, chunk: Bytes) -> Result<Sink> {

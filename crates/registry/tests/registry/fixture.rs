@@ -1,0 +1,234 @@
+//! A registry in a directory, and the images it is fed.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use berth_access::{Access, Action, Anonymous, Caller, Permit};
+use berth_blobs::testing::{Faults, Faulty};
+use berth_blobs::{Blobs, Disk};
+use berth_catalog::job::{Job, JobId, State};
+use berth_catalog::{Catalog, Clock, event};
+use berth_jobs::{Handler, Work};
+use berth_oci::{Algorithm, Digest, Reference, RepositoryName};
+use berth_registry::{
+    BlobContent, BodyError, BodyResult, CollectJob, CollectReport, Config, Registry, Result, ScrubJob,
+    ScrubReport,
+};
+use bytes::Bytes;
+use futures_util::stream;
+use jiff::Timestamp;
+use tempfile::TempDir;
+
+pub(crate) const IMAGE: &str = "application/vnd.oci.image.manifest.v1+json";
+pub(crate) const INDEX: &str = "application/vnd.oci.image.index.v1+json";
+
+/// A registry, its faults and its clock.
+pub(crate) struct Fixture {
+    pub(crate) registry: Registry,
+    pub(crate) faults: Faults,
+    pub(crate) clock: Clock,
+    pub(crate) access: Access,
+    pub(crate) dir: TempDir,
+    config: Config,
+}
+
+impl Fixture {
+    pub(crate) async fn new() -> Self {
+        Self::with(|_| ()).await
+    }
+
+    pub(crate) async fn with(change: impl FnOnce(&mut Config)) -> Self {
+        let mut config = Config::default();
+        change(&mut config);
+        let dir = TempDir::new().unwrap();
+        let clock = Clock::manual(Timestamp::from_second(1_700_000_000).unwrap());
+        Self::open(dir, clock, config).await
+    }
+
+    async fn open(dir: TempDir, clock: Clock, config: Config) -> Self {
+        let catalog = Catalog::open(&dir.path().join("catalog.db"), clock.clone()).unwrap();
+        let disk: Arc<dyn Blobs> = Arc::new(Disk::open(&dir.path().join("store"), Disk::OPEN_FILES).unwrap());
+        let faults = Faults::default();
+        let blobs = Arc::new(Faulty::new(disk, faults.clone()));
+        let registry = Registry::new(catalog, blobs, config.clone());
+        registry.repair().await.unwrap();
+        let access = berth_access::Config { anonymous: Some(Anonymous::Write), ..Default::default() };
+        Self { registry, faults, clock, access: Access::new(&access).unwrap(), dir, config }
+    }
+
+    /// Ends this process's view without an orderly stop of anything, and opens the directory again.
+    pub(crate) async fn restart(self) -> Self {
+        let Self { registry, clock, dir, config, .. } = self;
+        drop(registry);
+        Self::open(dir, clock, config).await
+    }
+
+    pub(crate) fn may<A: Action>(&self, repository: &str) -> Permit<A> {
+        self.access.permit(&Caller::Anonymous, &name(repository)).unwrap()
+    }
+
+    /// Moves the clock past every delay of the collector.
+    pub(crate) fn wait_out_the_delay(&self) {
+        self.clock.advance(std::time::Duration::from_secs(self.config.gc.delay_seconds + 1));
+    }
+
+    pub(crate) async fn push_blob(&self, repository: &str, content: &[u8]) -> Digest {
+        let digest = sha256(content);
+        self.registry.push_blob(&self.may(repository), body(content), &digest).await.unwrap();
+        digest
+    }
+
+    /// Pushes an image of a config and layers; returns its digest.
+    pub(crate) async fn push_image(&self, repository: &str, reference: &str, layers: &[&[u8]]) -> Digest {
+        let config = self.push_blob(repository, b"{}").await;
+        let mut digests = Vec::new();
+        for layer in layers {
+            digests.push((self.push_blob(repository, layer).await, layer.len()));
+        }
+        let manifest = image(&config, &digests);
+        self.push_manifest(repository, reference, IMAGE, &manifest).await.unwrap()
+    }
+
+    pub(crate) async fn push_manifest(
+        &self,
+        repository: &str,
+        reference: &str,
+        media_type: &str,
+        content: &str,
+    ) -> Result<Digest> {
+        let reference =
+            if reference.is_empty() { sha256(content.as_bytes()).into() } else { refer(reference) };
+        let content = Bytes::from(content.to_owned());
+        let pushed = self
+            .registry
+            .push_manifest(&self.may(repository), &reference, &[], Some(media_type), content)
+            .await?;
+        Ok(pushed.digest)
+    }
+
+    pub(crate) async fn pull_manifest(&self, repository: &str, reference: &str) -> Result<Digest> {
+        let pulled = self.registry.pull_manifest(&self.may(repository), &refer(reference)).await?;
+        assert_eq!(Digest::of(pulled.digest.algorithm(), &pulled.content), pulled.digest);
+        Ok(pulled.digest)
+    }
+
+    pub(crate) async fn pull_blob(&self, repository: &str, digest: &Digest) -> Result<Bytes> {
+        let handle = self.registry.pull_blob(&self.may(repository), digest).await?;
+        let content = match handle.content {
+            BlobContent::Inline(content) => content,
+            BlobContent::Stored(reader) => reader.read(0, usize::try_from(handle.size).unwrap()).await?,
+        };
+        assert_eq!(Digest::of(digest.algorithm(), &content), *digest, "bytes served are not those asked for");
+        Ok(content)
+    }
+
+    pub(crate) async fn collect(&self, delay_seconds: Option<u64>, dry_run: bool) -> CollectReport {
+        let job = job(CollectJob::KIND, CollectJob::payload(delay_seconds, dry_run));
+        let (work, _seen) = Work::detached();
+        let report = CollectJob::new(self.registry.clone()).run(&job, &work).await.unwrap();
+        serde_json::from_value(report).unwrap()
+    }
+
+    pub(crate) async fn scrub(&self) -> ScrubReport {
+        let (work, _seen) = Work::detached();
+        let job = job(ScrubJob::KIND, ScrubJob::payload(Some(0)));
+        serde_json::from_value(ScrubJob::new(self.registry.clone()).run(&job, &work).await.unwrap()).unwrap()
+    }
+
+    /// Lists the files of the blob store: published blobs, and what uploads left.
+    pub(crate) fn files(&self) -> Vec<PathBuf> {
+        let mut found = Vec::new();
+        let mut folders = vec![self.dir.path().join("store")];
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).unwrap() {
+                let entry = entry.unwrap();
+                if entry.file_type().unwrap().is_dir() {
+                    folders.push(entry.path());
+                } else {
+                    found.push(entry.path());
+                }
+            }
+        }
+        found
+    }
+
+    pub(crate) async fn events(&self) -> Vec<String> {
+        let events = self.registry.catalog().read(async |r| event::list(r, 0, 10_000).await).await.unwrap();
+        events
+            .iter()
+            .map(|event| match &event.tag {
+                Some(tag) => format!("{} {}:{tag}", event.kind, event.repository),
+                None => format!("{} {}", event.kind, event.repository),
+            })
+            .collect()
+    }
+}
+
+fn job(kind: &str, payload: String) -> Job {
+    Job {
+        id: JobId(1),
+        kind: kind.into(),
+        slot: None,
+        payload,
+        state: State::Running,
+        attempts: 1,
+        run_at: Timestamp::UNIX_EPOCH,
+        progress: None,
+        error: None,
+    }
+}
+
+pub(crate) fn name(text: &str) -> RepositoryName {
+    text.parse().unwrap()
+}
+
+pub(crate) fn refer(text: &str) -> Reference {
+    text.parse().unwrap()
+}
+
+pub(crate) fn sha256(content: &[u8]) -> Digest {
+    Digest::of(Algorithm::Sha256, content)
+}
+
+/// Bytes that are different for every seed and do not fit into a catalog row.
+pub(crate) fn large(seed: u8) -> Vec<u8> {
+    (0..100_000_u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8 ^ seed).collect()
+}
+
+/// A request body in chunks of 10,000 bytes.
+pub(crate) fn body(content: &[u8]) -> impl futures_util::Stream<Item = BodyResult> + Send + Unpin + 'static {
+    let chunks: Vec<BodyResult> =
+        content.chunks(10_000).map(|chunk| Ok(Bytes::copy_from_slice(chunk))).collect();
+    stream::iter(chunks)
+}
+
+/// A request body that ends before its time.
+pub(crate) fn broken(
+    content: &[u8],
+) -> impl futures_util::Stream<Item = BodyResult> + Send + Unpin + 'static {
+    stream::iter(vec![Ok(Bytes::copy_from_slice(content)), Err(BodyError("connection reset".into()))])
+}
+
+pub(crate) fn image(config: &Digest, layers: &[(Digest, usize)]) -> String {
+    let layers: Vec<_> = layers
+        .iter()
+        .map(|(digest, size)| {
+            serde_json::json!({"mediaType": "application/vnd.oci.image.layer.v1.tar", "digest": digest, "size": size})
+        })
+        .collect();
+    serde_json::json!({
+        "schemaVersion": 2,
+        "mediaType": IMAGE,
+        "config": {"mediaType": "application/vnd.oci.image.config.v1+json", "digest": config, "size": 2},
+        "layers": layers,
+    })
+    .to_string()
+}
+
+pub(crate) fn index(children: &[Digest]) -> String {
+    let manifests: Vec<_> = children
+        .iter()
+        .map(|digest| serde_json::json!({"mediaType": IMAGE, "digest": digest, "size": 1}))
+        .collect();
+    serde_json::json!({"schemaVersion": 2, "mediaType": INDEX, "manifests": manifests}).to_string()
+}

@@ -1,0 +1,135 @@
+//! Push of manifests: what is refused, what an event says, what refers to what.
+
+use berth_oci::Tag;
+use berth_registry::Error;
+use bytes::Bytes;
+
+use crate::fixture::{Fixture, IMAGE, INDEX, image, index, refer, sha256};
+
+#[tokio::test]
+async fn a_manifest_needs_its_blobs_in_its_own_repository() {
+    let fixture = Fixture::new().await;
+    let (config, layer) = (fixture.push_blob("a", b"{}").await, fixture.push_blob("a", b"layer").await);
+    let manifest = image(&config, &[(layer, 5)]);
+    let refused = fixture.push_manifest("b", "1", IMAGE, &manifest).await;
+    assert!(
+        matches!(refused, Err(Error::ManifestBlobsUnknown { digests, .. }) if digests == [config, layer])
+    );
+    fixture.push_manifest("a", "1", IMAGE, &manifest).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_sparse_image_is_a_setting_and_a_sparse_index_is_not() {
+    let absent = sha256(b"absent");
+    let fixture = Fixture::new().await;
+    fixture.push_manifest("a", "index", INDEX, &index(&[absent])).await.unwrap();
+
+    let fixture = Fixture::with(|config| config.limits.sparse_images = true).await;
+    fixture.push_manifest("a", "1", IMAGE, &image(&absent, &[])).await.unwrap();
+    let verified = fixture.registry.verify(|_| ()).await.unwrap();
+    assert!(verified.is_clean(), "{verified:?}");
+    // A blob that comes after its manifest is kept like one that came before.
+    fixture.push_blob("a", b"absent").await;
+    fixture.wait_out_the_delay();
+    assert_eq!(fixture.collect(None, false).await.links, 0);
+}
+
+#[tokio::test]
+async fn a_wrong_digest_a_large_manifest_and_deep_nesting_are_refused() {
+    let fixture = Fixture::with(|config| {
+        config.limits.manifest_bytes = 1000;
+        config.limits.index_depth = 2;
+    })
+    .await;
+    let wrong = fixture
+        .registry
+        .push_manifest(&fixture.may("a"), &sha256(b"other").into(), &[], Some(INDEX), Bytes::from(index(&[])))
+        .await;
+    assert!(matches!(wrong, Err(Error::DigestMismatch { .. })));
+    let padded = format!("{}{}", index(&[]), " ".repeat(1000));
+    assert!(matches!(
+        fixture.push_manifest("a", "1", INDEX, &padded).await,
+        Err(Error::ManifestTooLarge { limit: 1000 })
+    ));
+
+    let mut inner = fixture.push_image("a", "", &[]).await;
+    for _ in 0..2 {
+        inner = fixture.push_manifest("a", "", INDEX, &index(&[inner])).await.unwrap();
+    }
+    let refused = fixture.push_manifest("a", "", INDEX, &index(&[inner])).await;
+    assert!(matches!(refused, Err(Error::IndexTooDeep { limit: 2 })), "{refused:?}");
+}
+
+#[tokio::test]
+async fn events_say_what_changed_and_nothing_else() {
+    let fixture = Fixture::new().await;
+    fixture.push_image("app", "1", &[b"one"]).await;
+    fixture.push_image("app", "1", &[b"one"]).await;
+    let second = fixture.push_image("app", "1", &[b"two"]).await;
+    fixture.registry.delete_tag(&fixture.may("app"), &"1".parse().unwrap()).await.unwrap();
+    fixture.registry.delete_manifest(&fixture.may("app"), &second).await.unwrap();
+    assert_eq!(
+        fixture.events().await,
+        [
+            "manifest_pushed app",
+            "tag_moved app:1",
+            "manifest_pushed app",
+            "tag_moved app:1",
+            "tag_deleted app:1",
+            "manifest_deleted app",
+        ]
+    );
+}
+
+#[tokio::test]
+async fn one_push_sets_several_tags() {
+    let fixture = Fixture::new().await;
+    let content = Bytes::from(index(&[]));
+    let tags: Vec<Tag> = ["b", "a", "b"].iter().map(|tag| tag.parse().unwrap()).collect();
+    let pushed = fixture
+        .registry
+        .push_manifest(&fixture.may("app"), &sha256(&content).into(), &tags, Some(INDEX), content)
+        .await
+        .unwrap();
+    assert_eq!(pushed.tags.iter().map(Tag::as_str).collect::<Vec<_>>(), ["b", "a"]);
+    let listed = fixture.registry.list_tags(&fixture.may("app"), None, 10).await.unwrap();
+    assert_eq!(listed.items.iter().map(Tag::as_str).collect::<Vec<_>>(), ["a", "b"]);
+}
+
+#[tokio::test]
+async fn referrers_are_listed_by_subject_and_type_page_by_page() {
+    let fixture = Fixture::new().await;
+    let subject = sha256(b"not pushed yet");
+    let config = fixture.push_blob("app", b"{}").await;
+    for n in 0..5 {
+        let artifact_type = if n % 2 == 0 { "application/x.sbom" } else { "application/x.signature" };
+        let manifest = serde_json::json!({
+            "schemaVersion": 2, "mediaType": IMAGE, "artifactType": artifact_type,
+            "config": {"mediaType": "application/vnd.oci.empty.v1+json", "digest": config, "size": 2},
+            "layers": [], "subject": {"mediaType": IMAGE, "digest": subject, "size": 1},
+            "annotations": {"n": n.to_string()},
+        });
+        fixture.push_manifest("app", "", IMAGE, &manifest.to_string()).await.unwrap();
+    }
+    let permit = fixture.may("app");
+    let registry = &fixture.registry;
+    let first = registry.list_referrers(&permit, &subject, None, None, 3).await.unwrap();
+    assert!(first.more);
+    let after = first.items.last().map(|descriptor| descriptor.digest);
+    let rest = registry.list_referrers(&permit, &subject, None, after.as_ref(), 3).await.unwrap();
+    assert_eq!((first.items.len(), rest.items.len(), rest.more), (3, 2, false));
+    let sboms =
+        registry.list_referrers(&permit, &subject, Some("application/x.sbom"), None, 10).await.unwrap().items;
+    assert_eq!(sboms.len(), 3);
+    assert!(sboms.iter().all(|sbom| sbom.artifact_type.as_deref() == Some("application/x.sbom")));
+    assert!(sboms.iter().all(|sbom| sbom.annotations.contains_key("n")));
+}
+
+#[tokio::test]
+async fn unknown_repositories_have_no_tags_to_list() {
+    let fixture = Fixture::new().await;
+    let unknown = fixture.registry.list_tags(&fixture.may("nobody"), None, 10).await;
+    assert!(matches!(unknown, Err(Error::NameUnknown(_))));
+    let unknown = fixture.registry.pull_manifest(&fixture.may("nobody"), &refer("1")).await;
+    assert!(matches!(unknown, Err(Error::ManifestUnknown { .. })));
+}
