@@ -15,11 +15,17 @@ pub(crate) struct Arguments {
     only: Vec<String>,
 }
 
+/// Groups of rows, in the order of the report.
+const GROUPS: [&str; 12] = [
+    "manifest", "blob", "cold", "tls", "push", "image", "listing", "scale", "collect", "memory", "start",
+    "build",
+];
+
 const USAGE: &str = "usage: bench/run [--quick] [--only GROUP[,GROUP…]] [NAME=URL…]
 groups: manifest blob cold tls push image listing scale collect memory start build";
 
 impl Arguments {
-    /// Reads the arguments.
+    /// Reads the arguments, and refuses what would only fail after an hour.
     pub(crate) fn parse(arguments: &[String]) -> Result<Self> {
         let mut roster = Roster { directory: PathBuf::from("target/bench"), ..Roster::default() };
         let (mut quick, mut only, mut source) = (false, Vec::new(), PathBuf::from("."));
@@ -39,6 +45,7 @@ impl Arguments {
                 "--nginx" => roster.nginx = Some(value()?),
                 "--directory" => roster.directory = value()?,
                 "--source" => source = value()?,
+                "--help" | "-h" => bail!("{USAGE}"),
                 other => match other.split_once('=') {
                     Some((name, url)) if !name.starts_with('-') => {
                         roster.given.push((name.to_owned(), url.to_owned()));
@@ -48,6 +55,9 @@ impl Arguments {
             }
         }
         roster.directory = std::path::absolute(&roster.directory)?;
+        if let Some(unknown) = only.iter().find(|name| !GROUPS.contains(&name.as_str())) {
+            bail!("unknown group {unknown}\n{USAGE}");
+        }
         Ok(Self { bench: Bench { roster, quick, source }, only })
     }
 

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use berth_access::Access;
 use berth_catalog::Clock;
 use berth_registry::Registry;
-use prometheus_client::collector::Collector;
+use prometheus_client::registry::Registry as MetricsRegistry;
 
 use crate::access_log::AccessLog;
 use crate::config::Config;
@@ -49,10 +49,10 @@ impl App {
         self
     }
 
-    /// Shows a collector's metrics on `/metrics`, with `berth_` in front of their names.
+    /// Shows on `/metrics` what other rooms count. They register in a registry with the prefix `berth`.
     #[must_use]
-    pub fn with_collector(mut self, collector: Box<dyn Collector>) -> Self {
-        self.metrics.register(collector);
+    pub fn with_registry(mut self, registry: MetricsRegistry) -> Self {
+        self.metrics.add(registry);
         self
     }
 

@@ -26,4 +26,6 @@ pub use access_log::{AccessLog, Format, LogWriter};
 pub use app::App;
 pub use config::{Config, ConfigError, Limits, ProxyHeaders, Tls};
 pub use metrics::{Point, Sample, SampleKind, Sampler};
+/// Where other rooms register what they count; see [`App::with_registry`].
+pub use prometheus_client::registry::Registry as MetricsRegistry;
 pub use server::Server;

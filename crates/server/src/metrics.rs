@@ -1,7 +1,7 @@
 //! Metrics, as OpenMetrics text.
 //!
 //! What requests touch are plain atomics in tables made at start: no label is hashed and no lock taken on the way.
-//! What others count comes in through [`Collector`]s, what must be asked for through [`Sampler`]s at scrape time.
+//! What other rooms count comes in through their own registries, what must be asked for through [`Sampler`]s.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,6 +30,7 @@ pub(crate) struct Metrics {
     /// What requests count.
     pub(crate) http: Arc<HttpMetrics>,
     registry: Registry,
+    others: Vec<Registry>,
     samplers: Vec<Sampler>,
 }
 
@@ -43,12 +44,17 @@ impl Metrics {
             Info::new([("version", env!("CARGO_PKG_VERSION"))]),
         );
         registry.register_collector(Box::new(Arc::clone(&http)));
-        Self { http, registry, samplers: Vec::new() }
+        Self { http, registry, others: Vec::new(), samplers: Vec::new() }
     }
 
     /// Adds what `collector` counts.
     pub(crate) fn register(&mut self, collector: Box<dyn Collector>) {
         self.registry.register_collector(collector);
+    }
+
+    /// Adds what others count.
+    pub(crate) fn add(&mut self, registry: Registry) {
+        self.others.push(registry);
     }
 
     /// Adds what `sampler` finds at each scrape.
@@ -64,8 +70,9 @@ impl Metrics {
         let mut sampled = Registry::with_prefix("berth");
         sampled.register_collector(Box::new(sample::Samples(found)));
         let mut out = String::with_capacity(16 * 1024);
-        text::encode_registry(&mut out, &self.registry)?;
-        text::encode_registry(&mut out, &sampled)?;
+        for registry in [&self.registry].into_iter().chain(&self.others).chain([&sampled]) {
+            text::encode_registry(&mut out, registry)?;
+        }
         text::encode_eof(&mut out)?;
         Ok(out)
     }

@@ -13,6 +13,7 @@ mod damage;
 mod delete;
 mod faults;
 mod fixture;
+mod model;
 mod pull;
 mod push;
 mod races;

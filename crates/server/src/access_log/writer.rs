@@ -4,7 +4,6 @@ use std::fmt;
 use std::io::{self, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
@@ -15,6 +14,8 @@ const QUEUE_BYTES: usize = 4 * 1024 * 1024;
 const BATCH_BYTES: usize = 256 * 1024;
 /// How long the writer lets lines gather: waking it for each would cost more than the line.
 const LINGER: Duration = Duration::from_millis(5);
+/// How long to wait for the last lines. A pipe that nobody reads must not keep the process from ending.
+const LAST_LINES: Duration = Duration::from_secs(2);
 
 /// Queues log lines and writes them on a thread of its own. Clones share the queue.
 ///
@@ -22,10 +23,8 @@ const LINGER: Duration = Duration::from_millis(5);
 #[derive(Clone)]
 pub struct LogWriter(Arc<Handle>);
 
-struct Handle {
-    queue: Arc<Queue>,
-    thread: Option<JoinHandle<()>>,
-}
+/// Closes the queue when the last clone of its writer goes.
+struct Handle(Arc<Queue>);
 
 #[derive(Default)]
 struct Queue {
@@ -58,22 +57,24 @@ enum Writer {
     Gathering,
     /// Has taken lines and not yet written them.
     Writing,
+    /// Has written the last lines.
+    Ended,
 }
 
 impl LogWriter {
     /// Starts the thread that writes to `sink`.
     pub fn spawn(sink: impl Write + Send + 'static) -> io::Result<Self> {
         let queue = Arc::new(Queue::default());
-        let thread = std::thread::Builder::new().name("berth-log".into()).spawn({
+        std::thread::Builder::new().name("berth-log".into()).spawn({
             let queue = Arc::clone(&queue);
             move || queue.write_all_to(sink)
         })?;
-        Ok(Self(Arc::new(Handle { queue, thread: Some(thread) })))
+        Ok(Self(Arc::new(Handle(queue))))
     }
 
     /// Queues one line or several, each with its line feed; drops them if the queue is full.
     pub(crate) fn append(&self, lines: &[u8]) {
-        let queue = &self.0.queue;
+        let queue = &self.0.0;
         let mut state = queue.state.lock();
         if state.lines.len() + lines.len() > QUEUE_BYTES {
             drop(state);
@@ -92,18 +93,17 @@ impl LogWriter {
 
     /// Calls to [`LogWriter::append`] that were dropped.
     pub(crate) fn dropped(&self) -> u64 {
-        self.0.queue.dropped.load(Ordering::Relaxed)
+        self.0.0.dropped.load(Ordering::Relaxed)
     }
 
-    /// Blocks until every queued line is written.
+    /// Blocks until every queued line is written, two seconds at most.
     pub fn wait(&self) {
-        let queue = &self.0.queue;
+        let queue = &self.0.0;
         let mut state = queue.state.lock();
-        while !state.lines.is_empty() || state.writer == Writer::Writing {
-            state.urgent = true;
-            queue.work.notify_one();
-            queue.done.wait(&mut state);
-        }
+        state.urgent = true;
+        queue.work.notify_one();
+        let busy = |state: &mut State| !state.lines.is_empty() || state.writer == Writer::Writing;
+        queue.done.wait_while_for(&mut state, busy, LAST_LINES);
     }
 }
 
@@ -123,14 +123,13 @@ impl Queue {
     /// Swaps `batch`, which is empty, for the lines that wait, and counts them; none when there will be no more.
     fn take(&self, batch: &mut Vec<u8>) -> Option<u64> {
         let mut state = self.state.lock();
-        state.writer = Writer::Gathering;
         while state.lines.is_empty() {
             state.urgent = false;
+            state.writer = if state.closed { Writer::Ended } else { Writer::Asleep };
             self.done.notify_all();
             if state.closed {
                 return None;
             }
-            state.writer = Writer::Asleep;
             self.work.wait(&mut state);
         }
         state.writer = Writer::Gathering;
@@ -145,12 +144,10 @@ impl Queue {
 
 impl Drop for Handle {
     fn drop(&mut self) {
-        self.queue.state.lock().closed = true;
-        self.queue.work.notify_one();
-        if let Some(thread) = self.thread.take() {
-            // The thread ends by itself; if it panicked, its lines are lost and the process goes on.
-            let _ = thread.join();
-        }
+        let mut state = self.0.state.lock();
+        state.closed = true;
+        self.0.work.notify_one();
+        self.0.done.wait_while_for(&mut state, |state| state.writer != Writer::Ended, LAST_LINES);
     }
 }
 

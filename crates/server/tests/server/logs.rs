@@ -1,10 +1,8 @@
 //! Access lines, request ids and what proxies say.
 
-use std::time::Duration;
-
 use serde_json::json;
 
-use crate::support::{TestServer, config};
+use crate::support::{PATIENCE, TestServer, config};
 
 #[tokio::test]
 async fn every_request_has_one_line() {
@@ -66,7 +64,7 @@ async fn a_client_that_leaves_is_seen() {
         tokio::task::yield_now().await;
     }
     drop(upload);
-    tokio::time::timeout(Duration::from_secs(5), async {
+    tokio::time::timeout(PATIENCE, async {
         while server.metric("berth_http_requests_in_flight").await > 1.0 {
             tokio::task::yield_now().await;
         }

@@ -1,6 +1,9 @@
 //! `/healthz`, `/readyz`, `/metrics`, and a handler that panics.
 
-use berth_server::{Point, Sample};
+use std::sync::Arc;
+
+use berth_blobs::{Disk, Metered};
+use berth_server::{MetricsRegistry, Point, Sample};
 
 use crate::support::{TestServer, config};
 
@@ -23,8 +26,10 @@ async fn probes_answer() {
 
 #[tokio::test]
 async fn metrics_show_requests_connections_and_samples() {
+    let mut blobs = MetricsRegistry::with_prefix("berth");
+    let _ = Metered::new(Arc::new(Disk::open(tempfile::tempdir().unwrap().path(), 1).unwrap()), &mut blobs);
     let server = TestServer::start_with(config(), |app| {
-        app.with_sampler(Box::new(|| {
+        app.with_registry(blobs).with_sampler(Box::new(|| {
             Box::pin(async {
                 vec![Sample {
                     points: vec![Point { labels: vec![("state", "waiting".into())], value: 7.0 }],
@@ -52,6 +57,7 @@ async fn metrics_show_requests_connections_and_samples() {
         "berth_http_requests_in_flight 1",
         "berth_uploads_in_flight 0",
         "berth_log_lines_dropped_total 0",
+        r#"berth_blobs_errors_total{operation="read"} 0"#,
     ] {
         assert!(text.lines().any(|l| l == line), "{line} is missing from {text}");
     }
