@@ -75,8 +75,8 @@ impl Tx {
         self.reader.run("COMMIT", &[]).map(drop)
     }
 
+    /// Undoes what is not committed, if anything is: SQLite may have rolled back by itself (full disk).
     pub(crate) fn rollback(&mut self) {
-        // SQLite may have rolled back by itself (full disk); then there is nothing to undo.
         if !self.reader.connection.is_autocommit()
             && let Err(error) = self.reader.run("ROLLBACK", &[])
         {

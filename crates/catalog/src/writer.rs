@@ -4,6 +4,7 @@ use std::any::Any;
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::task::{Context, Poll, Waker};
 use std::thread::JoinHandle;
@@ -16,7 +17,7 @@ use crate::driver::Reader;
 use crate::error::{Error, Result};
 use crate::event;
 use crate::generation::Generations;
-use crate::tx::{Mark, Tx};
+use crate::tx::Tx;
 
 /// Units of work that may share one commit.
 const GROUP_UNITS: usize = 256;
@@ -27,8 +28,16 @@ const QUEUE_UNITS: usize = 4096;
 
 /// What a unit does once its fate is known.
 type Reply = Box<dyn FnOnce(Result<()>) + Send>;
-/// Runs in the group's transaction. `Some`: the changes stand and the reply waits for the commit; `None`: rolled back and answered.
-type Unit = Box<dyn FnOnce(&mut Tx) -> Result<Option<Reply>> + Send>;
+/// Runs in the group's transaction. Its reply waits for the commit even when it was rolled back: what it refused on may be
+/// an earlier unit's change, which nobody else sees before the commit.
+type Unit = Box<dyn FnOnce(&mut Tx) -> Result<Ran> + Send>;
+
+/// A unit that ran.
+struct Ran {
+    reply: Reply,
+    /// Whether its changes stand.
+    stands: bool,
+}
 
 /// The write half of the catalog.
 #[derive(Debug)]
@@ -90,8 +99,8 @@ impl Drop for Writer {
 pub(crate) struct Shared {
     pub(crate) generations: Generations,
     pub(crate) sealed: tokio::sync::watch::Sender<i64>,
-    pub(crate) commits: std::sync::atomic::AtomicU64,
-    pub(crate) units: std::sync::atomic::AtomicU64,
+    pub(crate) commits: AtomicU64,
+    pub(crate) units: AtomicU64,
 }
 
 fn run(mut tx: Tx, units: &Receiver<Unit>, shared: &Shared) {
@@ -110,38 +119,43 @@ fn run_group(tx: &mut Tx, first: Unit, units: &Receiver<Unit>, shared: &Shared) 
         return refuse(tx, first, error);
     }
     let started = Instant::now();
-    let mut replies = Vec::new();
+    let (mut replies, mut stands) = (Vec::new(), false);
     let mut next = Some(first);
     while let Some(unit) = next {
         match unit(tx) {
-            Ok(Some(reply)) => replies.push(reply),
-            Ok(None) => {}
+            Ok(ran) => {
+                stands |= ran.stands;
+                replies.push(ran.reply);
+            }
             Err(error) => {
                 tracing::error!(%error, "a unit of work could not be undone; the group is rolled back");
-                return settle(tx, replies, Err(error), shared);
+                return settle(tx, replies, &Err(error), shared);
             }
         }
         let full = replies.len() >= GROUP_UNITS || started.elapsed() >= GROUP_TIME;
         next = if full { None } else { units.try_recv().ok() };
     }
-    let outcome = if replies.is_empty() { Err(Error::Closed) } else { event::seal(tx) };
-    settle(tx, replies, outcome, shared);
+    let outcome = if stands { commit(tx, shared) } else { Ok(()) };
+    settle(tx, replies, &outcome, shared);
 }
 
-/// Commits or rolls back, then answers everyone in the group.
-fn settle(tx: &mut Tx, replies: Vec<Reply>, outcome: Result<()>, shared: &Shared) {
-    let outcome = outcome.and_then(|()| tx.commit());
+fn commit(tx: &mut Tx, shared: &Shared) -> Result<()> {
+    event::seal(tx)?;
+    tx.commit()?;
+    shared.commits.fetch_add(1, Ordering::Relaxed);
+    Ok(())
+}
+
+/// Answers everyone in the group, after a commit or instead of one.
+fn settle(tx: &mut Tx, replies: Vec<Reply>, outcome: &Result<()>, shared: &Shared) {
+    tx.rollback();
     let marks = tx.end();
-    match &outcome {
-        Ok(()) => {
-            shared.generations.bump(&marks.repositories);
-            shared.commits.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-            shared.units.fetch_add(replies.len() as u64, std::sync::atomic::Ordering::Relaxed);
-            if let Some(position) = marks.sealed {
-                shared.sealed.send_replace(position);
-            }
+    if outcome.is_ok() {
+        shared.generations.bump(&marks.repositories);
+        shared.units.fetch_add(replies.len() as u64, Ordering::Relaxed);
+        if let Some(position) = marks.sealed {
+            shared.sealed.send_replace(position);
         }
-        Err(_) => tx.rollback(),
     }
     for reply in replies {
         reply(outcome.clone());
@@ -150,41 +164,49 @@ fn settle(tx: &mut Tx, replies: Vec<Reply>, outcome: Result<()>, shared: &Shared
 
 fn refuse(tx: &mut Tx, unit: Unit, error: Error) {
     tx.refuse_with(error);
-    // In a refusing transaction the unit answers with that error and touches nothing.
-    let _ = unit(tx);
+    // In a refusing transaction the unit touches nothing.
+    if let Ok(ran) = unit(tx) {
+        (ran.reply)(Ok(()));
+    }
     tx.end();
 }
 
-fn run_unit<T, E, F>(tx: &mut Tx, body: F, tell: oneshot::Sender<Result<T, E>>) -> Result<Option<Reply>>
+fn run_unit<T, E, F>(tx: &mut Tx, body: F, tell: oneshot::Sender<Result<T, E>>) -> Result<Ran>
 where
     F: AsyncFnOnce(&mut Tx) -> Result<T, E>,
     T: Send + 'static,
     E: From<Error> + Send + 'static,
 {
     if let Some(error) = tx.refusal() {
-        let _ = tell.send(Err(error.into()));
-        return Ok(None);
+        return Ok(Ran { reply: reply_with(tell, Err(error.into())), stands: false });
     }
     let mark = tx.savepoint()?;
     let ran = std::panic::catch_unwind(AssertUnwindSafe(|| poll_once(body(tx))));
-    let failed = match ran {
-        Ok(Some(Ok(value))) => {
-            tx.release()?;
-            return Ok(Some(Box::new(move |outcome| {
-                let _ = tell.send(outcome.map(|()| value).map_err(E::from));
-            })));
+    let ended = match ran {
+        Ok(Some(ended)) => ended,
+        Ok(None) => {
+            Err(Error::Panicked("the body waited for something other than its transaction".into()).into())
         }
-        Ok(Some(Err(error))) => error,
-        Ok(None) => Error::Panicked("the body waited for something other than its transaction".into()).into(),
-        Err(panic) => Error::Panicked(panic_text(panic.as_ref())).into(),
+        Err(panic) => Err(Error::Panicked(panic_text(panic.as_ref())).into()),
     };
-    undo(tx, mark)?;
-    let _ = tell.send(Err(failed));
-    Ok(None)
+    let stands = ended.is_ok();
+    if stands {
+        tx.release()?;
+    } else {
+        tx.rollback_to(mark)?;
+    }
+    Ok(Ran { reply: reply_with(tell, ended), stands })
 }
 
-fn undo(tx: &mut Tx, mark: Mark) -> Result<()> {
-    tx.rollback_to(mark)
+/// A caller that went away needs no answer.
+fn reply_with<T, E>(tell: oneshot::Sender<Result<T, E>>, ended: Result<T, E>) -> Reply
+where
+    T: Send + 'static,
+    E: From<Error> + Send + 'static,
+{
+    Box::new(move |outcome| {
+        let _ = tell.send(outcome.map_err(E::from).and(ended));
+    })
 }
 
 /// SQLite never makes a body wait, so one poll completes it.

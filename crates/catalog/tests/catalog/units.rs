@@ -40,6 +40,29 @@ async fn units_of_one_moment_share_commits() {
     assert!(stats.commits <= 250, "{} commits for 500 units", stats.commits);
 }
 
+/// A refusal that leans on a change of its own group must not be heard before that change can be seen.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_refusal_is_heard_only_after_what_it_refused_on() {
+    let fixture = Fixture::new();
+    let now = fixture.now();
+    for n in 0..200 {
+        let known = name(&format!("r{n}"));
+        let (first, second, asked) = (known.clone(), known.clone(), known);
+        let make = fixture.catalog.write(async move |tx| repository::ensure(tx, &first, now).await);
+        let refuse = fixture
+            .catalog
+            .write(async move |tx| repository::find(tx, &second).await?.map_or(Ok(()), |_| Err(Error::Busy)));
+        let look = async {
+            if refuse.await.is_err() {
+                let seen = fixture.catalog.read(async |r| repository::find(r, &asked).await).await.unwrap();
+                assert!(seen.is_some(), "refused because of a change that nobody can see");
+            }
+        };
+        let (made, ()) = tokio::join!(make, look);
+        made.unwrap();
+    }
+}
+
 #[tokio::test]
 async fn a_panic_undoes_its_unit_and_the_writer_lives() {
     let fixture = Fixture::new();
