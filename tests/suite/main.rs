@@ -10,5 +10,6 @@ mod crash;
 mod durability;
 mod faults;
 mod harness;
+mod lifecycle;
 mod races;
 mod regressions;

@@ -9,14 +9,14 @@
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::os::unix::fs::DirBuilderExt as _;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
-use berth_blobs::{Blobs, Disk};
+use berth_blobs::{Blobs, Disk, Metered};
 use berth_catalog::{Catalog, Clock};
 use berth_registry::Registry;
+use berth_server::MetricsRegistry;
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 
@@ -73,8 +73,13 @@ pub(crate) fn must_exist(config: &Config) -> Result<()> {
 
 /// Opens catalog and store. Without the lock, only for what may run beside a server: reading, and enqueueing jobs.
 pub(crate) fn open(config: &Config) -> Result<Registry> {
-    let (catalog, blobs) = (open_catalog(config)?, open_store(&config.data_dir)?);
-    Ok(Registry::new(catalog, blobs, registry_config(config)))
+    Ok(Registry::new(open_catalog(config)?, open_store(config)?, registry_config(config)))
+}
+
+/// Opens catalog and store for a server, whose store counts what it does in `metrics`.
+pub(crate) fn open_metered(config: &Config, metrics: &mut MetricsRegistry) -> Result<Registry> {
+    let store = Arc::new(Metered::new(open_store(config)?, metrics));
+    Ok(Registry::new(open_catalog(config)?, store, registry_config(config)))
 }
 
 pub(crate) fn open_catalog(config: &Config) -> Result<Catalog> {
@@ -83,8 +88,8 @@ pub(crate) fn open_catalog(config: &Config) -> Result<Catalog> {
         .with_context(|| format!("catalog {} can't be opened", file.display()))
 }
 
-pub(crate) fn open_store(data_dir: &Path) -> Result<Arc<dyn Blobs>> {
-    let root = data_dir.join("store");
+fn open_store(config: &Config) -> Result<Arc<dyn Blobs>> {
+    let root = config.data_dir.join("store");
     let disk =
         Disk::open(&root, OPEN_FILES).with_context(|| format!("store {} can't be opened", root.display()))?;
     Ok(Arc::new(disk))

@@ -62,7 +62,19 @@ async fn round_trip(home: &Home, server: &Server) -> Result<()> {
     docker(home, &["tag", &reference, &again]).await?;
     let pushed = docker(home, &["push", &again]).await?;
     ensure!(pushed.contains("Mounted from docker/built"), "{pushed}");
-    by_digest(home, server, &digest).await
+    by_digest(home, server, &digest).await?;
+    by_skopeo(home, server, &digest).await
+}
+
+/// Lets skopeo bring an image from the registry into the daemon.
+async fn by_skopeo(home: &Home, server: &Server, digest: &str) -> Result<()> {
+    let from = format!("docker://{}/docker/built@{digest}", server.host());
+    let daemon = format!("unix://{}", home.file("d.sock"));
+    let to = ["--dest-daemon-host", &daemon, &from, "docker-daemon:by/skopeo:1"];
+    home.run("skopeo", &[&["copy", "-q", "--src-tls-verify=false"], &to[..]].concat()).await?;
+    let output = docker(home, &["run", "--rm", "--network", "none", "by/skopeo:1"]).await?;
+    ensure!(output.trim() == Images::GREETING, "the image that skopeo brought printed {output:?}");
+    Ok(())
 }
 
 /// Pulls as pinned deployments do, by digest and by tag with digest.

@@ -54,6 +54,10 @@ async fn round_trip(stage: &Stage, server: &Server, trust: &str) -> Result<()> {
     ensure!(pulled.trim() == pushed, "pulled {pulled}, not the pushed {pushed}");
     let output = home.run("podman", &["run", "--rm", &reference]).await?;
     images.check_run(&output)?;
+    let trust_source = trust.replace("--", "--src-");
+    let (from, to) = (format!("docker://{reference}"), "containers-storage:localhost/by-skopeo:1");
+    home.run("skopeo", &["copy", "-q", &trust_source, &from, to]).await?;
+    images.check_run(&home.run("podman", &["run", "--rm", "localhost/by-skopeo:1"]).await?)?;
     manifest_list(home, server, trust, &reference).await?;
     home.run("podman", &["rmi", "-f", "-a"]).await?;
     Ok(())

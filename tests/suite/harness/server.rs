@@ -194,6 +194,24 @@ impl Server {
         Ok(())
     }
 
+    /// Asks the process to end and waits until it has, with success.
+    pub(crate) async fn stop(&mut self) -> Result<()> {
+        let Some(mut child) = self.child.take() else { return Ok(()) };
+        self.home.run("kill", &["-TERM", &child.id().to_string()]).await?;
+        let begin = Instant::now();
+        loop {
+            if let Some(status) = child.try_wait()? {
+                ensure!(status.success(), "berth serve ended with {status} after SIGTERM");
+                return Ok(());
+            }
+            if begin.elapsed() > LIMIT {
+                child.kill()?;
+                bail!("berth serve still runs {} s after SIGTERM", LIMIT.as_secs());
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
     /// Host and port, as image references begin.
     pub(crate) fn host(&self) -> &str {
         &self.host

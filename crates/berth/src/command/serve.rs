@@ -9,7 +9,7 @@ use berth_access::Access;
 use berth_catalog::Clock;
 use berth_jobs::{Runner, Schedule};
 use berth_registry::{CollectJob, Registry, ScrubJob};
-use berth_server::{AccessLog, App, Format, LogWriter, Server};
+use berth_server::{AccessLog, App, Format, LogWriter, MetricsRegistry, Server};
 use rustix::process::{Resource, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
@@ -39,13 +39,15 @@ async fn serve(config: &Config) -> Result<()> {
             config.data_dir.display()
         );
     };
-    let registry = data::open(config)?;
+    let mut metrics = MetricsRegistry::with_prefix("berth");
+    let registry = data::open_metered(config, &mut metrics)?;
     let repaired = registry.repair().await.context("leftovers of the last run can't be repaired")?;
     if repaired != berth_registry::Repaired::default() {
         tracing::info!(?repaired, "repaired what the last run left");
     }
     let collector = CollectJob::new(registry.clone());
-    let server = Server::bind(app(config, &registry, &collector)?).context("can't listen")?;
+    let server =
+        Server::bind(app(config, &registry, &collector)?.with_registry(metrics)).context("can't listen")?;
     announce(config, &server)?;
 
     let (stop, stopped) = watch::channel(false);

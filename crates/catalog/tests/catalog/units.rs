@@ -58,8 +58,8 @@ async fn a_refusal_is_heard_only_after_what_it_refused_on() {
                 assert!(seen.is_some(), "refused because of a change that nobody can see");
             }
         };
-        let (made, ()) = tokio::join!(make, look);
-        made.unwrap();
+        let (outcome, ()) = tokio::join!(make, look);
+        outcome.unwrap();
     }
 }
 
