@@ -51,7 +51,7 @@ fn measure(arguments: &Arguments) -> Result<()> {
     println!("# Berth beside its peers\n\n{}.\n", machine::describe());
     let runs = if bench.runs() == 1 { "single runs" } else { "medians of three runs, the servers in turn" };
     println!("Loopback, load generator on the same cores; {runs}. MB = 10^6 bytes, GB = 10^9, MiB = 2^20.\n");
-    let mut full_store_seconds = None;
+    let mut full_store_seconds = Vec::new();
     let groups: [(&str, Group); 12] = [
         ("manifest", row::manifest::run),
         ("blob", row::blob::run),
@@ -72,10 +72,10 @@ fn measure(arguments: &Arguments) -> Result<()> {
         }
         let table = match name {
             "scale" => row::scale::run(bench).map(|(table, seconds)| {
-                full_store_seconds = Some(seconds);
+                full_store_seconds = seconds;
                 table
             }),
-            "start" => row::start::run(bench, full_store_seconds),
+            "start" => row::start::run(bench, &full_store_seconds),
             _ => group(bench),
         };
         match table {

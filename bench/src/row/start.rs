@@ -8,8 +8,8 @@ use crate::bench::{Bench, say};
 use crate::figure::{Against, Line, Table, at_most};
 use crate::roster::BERTH;
 
-/// Measures starts on an empty store; `full_store_seconds` is Berth's on a full one, if that was filled.
-pub(crate) fn run(bench: &Bench, full_store_seconds: Option<f64>) -> Result<Table> {
+/// Measures starts on an empty store; `full_store_seconds` are Berth's on a full one, if that was filled.
+pub(crate) fn run(bench: &Bench, full_store_seconds: &[f64]) -> Result<Table> {
     let mut table =
         bench.table("Start", "Seconds until `GET /v2/` is answered, from the start of the process.", &[]);
     let mut empty = Line::cost("empty store", "s").goal(at_most(0.2, Against::Nothing));
@@ -26,10 +26,12 @@ pub(crate) fn run(bench: &Bench, full_store_seconds: Option<f64>) -> Result<Tabl
         }
     }
     table.lines.push(empty);
-    if let Some(seconds) = full_store_seconds {
+    if !full_store_seconds.is_empty() {
         let mut full = Line::cost("full store (the last column of the growth table)", "s")
             .goal(at_most(0.2, Against::Nothing));
-        full.add(BERTH, seconds);
+        for seconds in full_store_seconds {
+            full.add(BERTH, *seconds);
+        }
         table.lines.push(full);
     }
     Ok(table)

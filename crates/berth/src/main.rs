@@ -6,6 +6,8 @@ mod config;
 mod data;
 mod gauges;
 mod log;
+#[cfg(feature = "otlp")]
+mod traces;
 
 use std::process::ExitCode;
 

@@ -7,12 +7,14 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use berth_oci::RepositoryName;
 use bytes::Bytes;
 use futures_util::FutureExt as _;
 use http::header::{CONTENT_TYPE, RETRY_AFTER, USER_AGENT};
 use http::{HeaderValue, Request, Response, StatusCode};
 use http_body::Body as HttpBody;
 use tracing::Instrument as _;
+use tracing::field::Empty;
 
 use crate::app::App;
 use crate::body::Body;
@@ -75,14 +77,26 @@ impl Service {
             request_id = context.request_id.as_str(),
             method = context.method.as_str(),
             path = context.uri.path(),
+            traceparent = head.headers.get("traceparent").and_then(|value| value.to_str().ok()),
+            endpoint = Empty,
+            repository = Empty,
+            status = Empty,
         );
-        let handler = self.router.route(&self.app, context, Request::from_parts(head, body)).instrument(span);
+        let handler = self.router.route(&self.app, context, Request::from_parts(head, body));
+        let handler = handler.instrument(span.clone());
         // The context holds what the handler had found out when it panicked: no invariant spans its fields.
         let response = match AssertUnwindSafe(handler).catch_unwind().await {
             Ok(response) => response,
             Err(panic) => self.broken(&mut exchange.context, panic.as_ref()),
         };
-        Ok(exchange.respond(response))
+        if span.is_disabled() {
+            return Ok(exchange.respond(response));
+        }
+        span.record("endpoint", exchange.context.endpoint.as_str());
+        span.record("repository", exchange.context.repository.as_ref().map(RepositoryName::as_str));
+        span.record("status", response.status().as_u16());
+        // The span lasts as long as the response's body.
+        Ok(exchange.respond(response).map(|body| body.on_end(move |_| drop(span))))
     }
 
     fn context<B>(&self, connection: &Connection, request: &Request<B>) -> RequestContext {

@@ -16,20 +16,31 @@ use tokio::sync::watch;
 
 use crate::cli;
 use crate::config::{self, Config};
+#[cfg(feature = "otlp")]
+use crate::traces;
 use crate::{data, gauges, log};
 
 pub(super) fn run(arguments: cli::Serve) -> Result<()> {
     let config = config::load_for_serving(arguments.flags.into())?.config;
-    log::start(&config.log)?;
-    raise_file_limit();
     if rustls::crypto::aws_lc_rs::default_provider().install_default().is_err() {
         bail!("a TLS provider is installed already");
     }
-    tokio::runtime::Builder::new_multi_thread()
+    #[cfg(feature = "otlp")]
+    let (traces, beside) = traces::start(&config.traces)?.unzip();
+    #[cfg(not(feature = "otlp"))]
+    let beside = None;
+    log::start(&config.log, beside)?;
+    raise_file_limit();
+    let outcome = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .context("the runtime can't be started")?
-        .block_on(serve(&config))
+        .block_on(serve(&config));
+    #[cfg(feature = "otlp")]
+    if let Some(traces) = traces {
+        traces.stop();
+    }
+    outcome
 }
 
 async fn serve(config: &Config) -> Result<()> {

@@ -4,6 +4,7 @@ mod environment;
 mod file;
 mod nearest;
 mod schema;
+mod traces;
 
 #[cfg(test)]
 mod tests;
@@ -18,6 +19,7 @@ use serde::{Deserialize, Serialize};
 use tracing_subscriber::EnvFilter;
 
 pub(crate) use schema::document as schema_document;
+pub(crate) use traces::Traces;
 
 /// Read when it lies in the working directory and no other file is named.
 const DEFAULT_FILE: &str = "berth.yaml";
@@ -43,6 +45,8 @@ pub(crate) struct Config {
     pub scrub: berth_registry::Scrub,
     /// What Berth writes about its work.
     pub log: Log,
+    /// Where Berth sends traces of its requests.
+    pub traces: Traces,
 }
 
 impl Default for Config {
@@ -56,6 +60,7 @@ impl Default for Config {
             gc: berth_registry::Collection::default(),
             scrub: berth_registry::Scrub::default(),
             log: Log::default(),
+            traces: Traces::default(),
         }
     }
 }
@@ -155,7 +160,7 @@ impl Config {
         });
         let http = self.http.check().err().map(|error| error.to_string());
         let access = self.access.validate().err().map(|error| error.to_string());
-        [data_dir, http, access, level].into_iter().flatten().collect()
+        [data_dir, http, access, level].into_iter().flatten().chain(self.traces.problems()).collect()
     }
 
     /// Writes the configuration as YAML, without the users' password hashes.

@@ -125,6 +125,25 @@ async fn referrers_are_listed_by_subject_and_type_page_by_page() {
     assert!(sboms.iter().all(|sbom| sbom.annotations.contains_key("n")));
 }
 
+/// Specification, "Enabling the referrers API": what clients listed under the fallback tag must be found by the API.
+#[tokio::test]
+async fn a_fallback_tag_and_the_api_agree() {
+    let fixture = Fixture::new().await;
+    let subject = fixture.push_image("app", "1", &[b"x"]).await;
+    let config = fixture.push_blob("app", b"{}").await;
+    let signature = serde_json::json!({
+        "schemaVersion": 2, "mediaType": IMAGE, "artifactType": "application/x.signature",
+        "config": {"mediaType": "application/vnd.oci.empty.v1+json", "digest": config, "size": 2},
+        "layers": [], "subject": {"mediaType": IMAGE, "digest": subject, "size": 1},
+    });
+    let signature = fixture.push_manifest("app", "", IMAGE, &signature.to_string()).await.unwrap();
+    let fallback = subject.to_string().replace(':', "-");
+    fixture.push_manifest("app", &fallback, INDEX, &index(&[signature])).await.unwrap();
+    let listed = fixture.registry.list_referrers(&fixture.may("app"), &subject, None, None, 10).await.unwrap();
+    assert_eq!(listed.items.iter().map(|item| item.digest).collect::<Vec<_>>(), [signature], "once");
+    fixture.pull_manifest("app", &fallback).await.unwrap();
+}
+
 #[tokio::test]
 async fn unknown_repositories_have_no_tags_to_list() {
     let fixture = Fixture::new().await;
