@@ -54,9 +54,9 @@ async fn a_server_starts_and_ends_quickly() -> Result<()> {
     for step in ["start", "stop"] {
         let begin = Instant::now();
         if step == "start" {
-            server.start().await?
+            server.start().await?;
         } else {
-            server.stop().await?
+            server.stop().await?;
         }
         // Two cores also run other tests; bench/ measures what a start takes by itself.
         ensure!(begin.elapsed() < Duration::from_secs(5), "{step} took {:?}", begin.elapsed());

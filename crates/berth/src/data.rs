@@ -7,13 +7,17 @@
 //!   store/       bytes (see berth-blobs)
 //! ```
 
+mod identity;
+
 use std::fs::{DirBuilder, File, OpenOptions};
+use std::io::{self, ErrorKind};
 use std::os::unix::fs::DirBuilderExt as _;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
-use berth_blobs::{Blobs, Disk, Metered};
+use berth_blobs::{Disk, Metered};
 use berth_catalog::{Catalog, Clock};
 use berth_registry::Registry;
 use berth_server::MetricsRegistry;
@@ -25,22 +29,16 @@ use crate::config::Config;
 /// Longer than a look at the lock takes.
 const MOMENT: Duration = Duration::from_millis(50);
 const CATALOG: &str = "catalog.db";
-/// Blob files kept open for pulls to come.
-const OPEN_FILES: usize = 256;
 
-/// The lock of a data directory; let go when dropped, by the kernel if the process dies.
+/// The lock of a data directory; let go when dropped, by the kernel if the process dies. It must outlive the runtime, whose
+/// threads may still be moving files when the work has ended.
 #[derive(Debug)]
 pub(crate) struct Lock(#[expect(dead_code, reason = "held, not used")] File);
 
 /// Takes the lock; `None` when another process has it.
 pub(crate) fn lock(config: &Config) -> Result<Option<Lock>> {
     let dir = &config.data_dir;
-    // For this user only: the catalog holds small blobs.
-    DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(dir)
-        .with_context(|| format!("data directory {} can't be made", dir.display()))?;
+    create_durably(dir).with_context(|| format!("data directory {} can't be made", dir.display()))?;
     let path = dir.join("lock");
     let file =
         OpenOptions::new().create(true).truncate(false).write(true).open(&path).with_context(|| {
@@ -51,6 +49,21 @@ pub(crate) fn lock(config: &Config) -> Result<Option<Lock>> {
         Err(Errno::WOULDBLOCK) => Ok(None),
         Err(error) => Err(error).with_context(|| format!("{} can't be locked", path.display())),
     }
+}
+
+/// Makes a directory and what is missing above it, each with a name that survives a power loss.
+fn create_durably(dir: &Path) -> io::Result<()> {
+    if dir.as_os_str().is_empty() || dir.is_dir() {
+        return Ok(());
+    }
+    let parent = dir.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    create_durably(parent)?;
+    // For this user only: the catalog holds small blobs.
+    match DirBuilder::new().mode(0o700).create(dir) {
+        Err(error) if error.kind() == ErrorKind::AlreadyExists && dir.is_dir() => {}
+        made => made?,
+    }
+    File::open(parent)?.sync_all()
 }
 
 /// Takes the lock for a server. A command that looks whether one is there holds it for a moment.
@@ -71,28 +84,44 @@ pub(crate) fn must_exist(config: &Config) -> Result<()> {
     Ok(())
 }
 
-/// Opens catalog and store. Without the lock, only for what may run beside a server: reading, and enqueueing jobs.
-pub(crate) fn open(config: &Config) -> Result<Registry> {
-    Ok(Registry::new(open_catalog(config)?, open_store(config)?, registry_config(config)))
+/// Opens catalog and store for the holder of the lock.
+pub(crate) async fn open(config: &Config) -> Result<Registry> {
+    let (catalog, disk) = open_both(config).await?;
+    Ok(Registry::new(catalog, Arc::new(disk), registry_config(config)))
 }
 
 /// Opens catalog and store for a server, whose store counts what it does in `metrics`.
-pub(crate) fn open_metered(config: &Config, metrics: &mut MetricsRegistry) -> Result<Registry> {
-    let store = Arc::new(Metered::new(open_store(config)?, metrics));
-    Ok(Registry::new(open_catalog(config)?, store, registry_config(config)))
+pub(crate) async fn open_metered(config: &Config, metrics: &mut MetricsRegistry) -> Result<Registry> {
+    let (catalog, disk) = open_both(config).await?;
+    Ok(Registry::new(catalog, Arc::new(Metered::new(Arc::new(disk), metrics)), registry_config(config)))
 }
 
-pub(crate) fn open_catalog(config: &Config) -> Result<Catalog> {
+/// Opens catalog and store beside whoever holds the lock, to read.
+pub(crate) async fn join(config: &Config) -> Result<Registry> {
+    let catalog = join_catalog(config)?;
+    let disk = identity::join(&catalog, &store(config), Disk::OPEN_FILES).await?;
+    Ok(Registry::new(catalog, Arc::new(disk), registry_config(config)))
+}
+
+/// Opens the catalog beside whoever holds the lock, to read and to enqueue jobs.
+pub(crate) fn join_catalog(config: &Config) -> Result<Catalog> {
     let file = config.data_dir.join(CATALOG);
-    Catalog::open(&file, Clock::system())
-        .with_context(|| format!("catalog {} can't be opened", file.display()))
+    Catalog::join(&file, Clock::system()).with_context(|| unopened(&file))
 }
 
-fn open_store(config: &Config) -> Result<Arc<dyn Blobs>> {
-    let root = config.data_dir.join("store");
-    let disk =
-        Disk::open(&root, OPEN_FILES).with_context(|| format!("store {} can't be opened", root.display()))?;
-    Ok(Arc::new(disk))
+async fn open_both(config: &Config) -> Result<(Catalog, Disk)> {
+    let file = config.data_dir.join(CATALOG);
+    let catalog = Catalog::open(&file, Clock::system()).with_context(|| unopened(&file))?;
+    let disk = identity::open(&catalog, &store(config), Disk::OPEN_FILES).await?;
+    Ok((catalog, disk))
+}
+
+fn unopened(catalog: &Path) -> String {
+    format!("catalog {} can't be opened", catalog.display())
+}
+
+fn store(config: &Config) -> PathBuf {
+    config.data_dir.join("store")
 }
 
 fn registry_config(config: &Config) -> berth_registry::Config {

@@ -18,8 +18,9 @@ use crate::{Hasher, Location, Result, UploadId};
 pub trait Blobs: Send + Sync + Debug + 'static {
     /// Continues an upload at `progress.offset`, or starts it when that is 0; what is stored past it is cut off.
     ///
-    /// An upload whose publication was cut short by the end of a process is taken back from where it was going: a caller
-    /// asks for a writer only while its catalog holds the upload as open, that is, its blob as not committed.
+    /// An upload that was published is taken back from its location, whether the publication failed, its commit failed, or
+    /// the process ended in between. So a caller asks for a writer only while its catalog holds the upload as open, that is,
+    /// its blob as not committed, and while no commit of it is under way.
     ///
     /// # Errors
     /// [`Error::UploadLost`](crate::Error::UploadLost) when fewer than `progress.offset` bytes are stored,
@@ -46,9 +47,13 @@ pub trait Blobs: Send + Sync + Debug + 'static {
     /// [`Error::NotFound`](crate::Error::NotFound) when it is gone.
     async fn open(&self, location: &Location) -> Result<Arc<dyn BlobReader>>;
 
-    /// Removes a published blob and returns the bytes freed: 0 when it was gone. Readers that are open may go on
-    /// reading.
-    async fn delete(&self, location: &Location) -> Result<u64>;
+    /// Removes a published blob and returns the bytes freed, `None` when it was gone. Readers that are open may go on
+    /// reading. A power loss may bring it back until [`sync_deletions`](Self::sync_deletions).
+    async fn delete(&self, location: &Location) -> Result<Option<u64>>;
+
+    /// Makes the deletion of these blobs durable, of those that were gone before too: only then may a caller forget that
+    /// they had to go. Fastest for neighbours in the order of locations.
+    async fn sync_deletions(&self, locations: &[Location]) -> Result<()>;
 
     /// Lists what uploads left, in the order of their identifiers, for the repair at start-up:
     ///

@@ -46,6 +46,7 @@ struct Metrics {
     open: Operation,
     read: Operation,
     delete: Operation,
+    sync_deletions: Operation,
     leftovers: Operation,
     scan: Operation,
     capacity: Operation,
@@ -77,6 +78,7 @@ impl Metrics {
             open: operation("open"),
             read: operation("read"),
             delete: operation("delete"),
+            sync_deletions: operation("sync_deletions"),
             leftovers: operation("leftovers"),
             scan: operation("scan"),
             capacity: operation("capacity"),
@@ -140,8 +142,12 @@ impl Blobs for Metered {
         Ok(Arc::new(MeteredReader { inner, metrics: Arc::clone(&self.metrics) }))
     }
 
-    async fn delete(&self, location: &Location) -> Result<u64> {
+    async fn delete(&self, location: &Location) -> Result<Option<u64>> {
         self.metrics.delete.measure(self.inner.delete(location)).await
+    }
+
+    async fn sync_deletions(&self, locations: &[Location]) -> Result<()> {
+        self.metrics.sync_deletions.measure(self.inner.sync_deletions(locations)).await
     }
 
     async fn leftovers(&self) -> Result<Vec<Leftover>> {

@@ -90,16 +90,14 @@ pub async fn find(r: &Reader, repository: &RepositoryName, digest: &Digest) -> R
     .await
 }
 
-/// Tells whether a healthy blob with this digest exists anywhere; never an answer for a client.
-pub async fn exists(r: &Reader, digest: &Digest) -> Result<bool> {
-    let found = r
-        .query_opt(
-            "SELECT 1 FROM blob WHERE digest = $1 AND damaged_at IS NULL",
-            params![&digest.to_string()],
-            |_| Ok(()),
-        )
-        .await?;
-    Ok(found.is_some())
+/// Finds id, size and placement of a healthy blob wherever it is linked; never an answer for a client.
+pub async fn find_anywhere(r: &Reader, digest: &Digest) -> Result<Option<(BlobId, u64, Placement)>> {
+    r.query_opt(
+        "SELECT id, size, content, location FROM blob WHERE digest = $1 AND damaged_at IS NULL",
+        params![&digest.to_string()],
+        |row| Ok((BlobId(row.int(0)?), row.size(1)?, placement(row, 2, 3)?)),
+    )
+    .await
 }
 
 /// Makes the blob known and linked to `repository`, reviving it if it was condemned and healing it if it was damaged.
@@ -147,9 +145,10 @@ async fn insert_row(
     now: Timestamp,
 ) -> Result<BlobId> {
     let (content, location) = columns(placement);
+    tx.count_blobs(1, size);
     tx.query_opt(
-        "INSERT INTO blob (digest, size, content, location, created_at) VALUES ($1, $2, $3, $4, $5) RETURNING id",
-        params![digest, size, content, location, now],
+        "INSERT INTO blob (digest, size, location, created_at, content) VALUES ($1, $2, $3, $4, $5) RETURNING id",
+        params![digest, size, location, now, content],
         |row| row.int(0).map(BlobId),
     )
     .await?
@@ -175,20 +174,56 @@ fn columns(placement: &Placement) -> (Option<&[u8]>, Option<&str>) {
     }
 }
 
-/// Marks a blob as damaged: from now on nobody is served it. Returns whether the row still had that placement.
-pub async fn condemn_damaged(tx: &mut Tx, id: BlobId, now: Timestamp) -> Result<bool> {
+/// Marks a blob as damaged: from now on nobody is served it. Returns false, and marks nothing, unless the row still has this
+/// placement and no mark: the blob may have been healed or collected since its bytes were read, its id been given out again.
+pub async fn mark_damaged(
+    tx: &mut Tx,
+    id: BlobId,
+    digest: &Digest,
+    placement: &Placement,
+    now: Timestamp,
+) -> Result<bool> {
+    let (content, location) = columns(placement);
     let changed = tx
-        .execute("UPDATE blob SET damaged_at = $1 WHERE id = $2 AND damaged_at IS NULL", params![now, id.0])
+        .execute(
+            "UPDATE blob SET damaged_at = $1
+              WHERE id = $2 AND digest = $3 AND damaged_at IS NULL
+                AND location IS NOT DISTINCT FROM $4 AND content IS NOT DISTINCT FROM $5",
+            params![now, id.0, &digest.to_string(), location, content],
+        )
         .await?;
-    tx.touch_all();
+    if changed > 0 {
+        tx.touch_all();
+    }
     Ok(changed > 0)
 }
 
-/// Clears a damage mark after the bytes were found right again (a disk that came back).
-pub async fn clear_damaged(tx: &mut Tx, id: BlobId) -> Result<()> {
-    tx.execute("UPDATE blob SET damaged_at = NULL WHERE id = $1", params![id.0]).await?;
-    tx.touch_all();
-    Ok(())
+/// Clears a damage mark after the bytes at this placement were found right again (a disk that came back). Returns false
+/// unless the row still has that placement and a mark.
+pub async fn clear_damaged(tx: &mut Tx, id: BlobId, digest: &Digest, placement: &Placement) -> Result<bool> {
+    let (content, location) = columns(placement);
+    let changed = tx
+        .execute(
+            "UPDATE blob SET damaged_at = NULL
+              WHERE id = $1 AND digest = $2 AND damaged_at IS NOT NULL
+                AND location IS NOT DISTINCT FROM $3 AND content IS NOT DISTINCT FROM $4",
+            params![id.0, &digest.to_string(), location, content],
+        )
+        .await?;
+    if changed > 0 {
+        tx.touch_all();
+    }
+    Ok(changed > 0)
+}
+
+/// Lists the locations that rows point at, behind `after` (empty for the start) in their order, with the rows' sizes.
+pub async fn list_stored(r: &Reader, after: &str, limit: usize) -> Result<Vec<(String, u64)>> {
+    r.query(
+        "SELECT location, size FROM blob WHERE location > $1 ORDER BY location LIMIT $2",
+        params![after, limit],
+        |row| Ok((row.text(0)?.to_owned(), row.size(1)?)),
+    )
+    .await
 }
 
 /// Lists blobs in id order after `after` (0 for the start), for the scrub.
@@ -228,11 +263,14 @@ pub struct Totals {
     pub condemned: u64,
 }
 
-/// Adds up all blobs; reads the whole table's index, so only now and then.
+/// Reads the totals: kept with each change, and counted where few rows can match.
 pub async fn totals(r: &Reader) -> Result<Totals> {
     let totals = r
         .query_opt(
-            "SELECT COUNT(*), CAST(COALESCE(SUM(size), 0) AS INTEGER), COUNT(damaged_at), COUNT(condemned_at) FROM blob",
+            "SELECT COALESCE((SELECT value FROM ledger WHERE name = 'blobs'), 0),
+                    COALESCE((SELECT value FROM ledger WHERE name = 'blob_bytes'), 0),
+                    (SELECT COUNT(*) FROM blob WHERE damaged_at IS NOT NULL),
+                    (SELECT COUNT(*) FROM blob WHERE condemned_at IS NOT NULL)",
             params![],
             |row| {
                 Ok(Totals {
@@ -245,6 +283,22 @@ pub async fn totals(r: &Reader) -> Result<Totals> {
         )
         .await?;
     Ok(totals.unwrap_or_default())
+}
+
+/// Books the blobs that a group added and took away, once, in the group's transaction.
+pub(crate) fn settle_totals(tx: &mut Tx) -> Result<()> {
+    let (blobs, bytes) = tx.take_blob_count();
+    if (blobs, bytes) == (0, 0) {
+        return Ok(());
+    }
+    for (name, amount) in [("blobs", blobs), ("blob_bytes", bytes)] {
+        tx.run(
+            "INSERT INTO ledger (name, value) VALUES ($1, $2)
+             ON CONFLICT (name) DO UPDATE SET value = ledger.value + excluded.value",
+            params![name, amount],
+        )?;
+    }
+    Ok(())
 }
 
 impl BlobId {

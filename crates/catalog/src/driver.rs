@@ -2,6 +2,9 @@
 //!
 //! Methods are async so that a network driver can await in the same body; on SQLite they return at once.
 
+use std::cell::{Cell, RefCell};
+use std::ops::ControlFlow;
+
 use berth_oci::Digest;
 use jiff::Timestamp;
 use rusqlite::Connection;
@@ -166,9 +169,39 @@ pub(crate) fn parse<T: std::str::FromStr>(text: &str, what: &'static str) -> Res
 #[derive(Debug)]
 pub struct Reader {
     pub(crate) connection: Connection,
+    /// Whether a transaction should be open.
+    in_transaction: Cell<bool>,
+    /// Why SQLite gave the transaction up by itself (full disk, I/O error, no memory).
+    lost: RefCell<Option<Error>>,
 }
 
 impl Reader {
+    pub(crate) fn new(connection: Connection) -> Self {
+        Self { connection, in_transaction: Cell::new(false), lost: RefCell::new(None) }
+    }
+
+    /// Says that a transaction was opened or has ended.
+    pub(crate) fn set_in_transaction(&self, open: bool) {
+        self.in_transaction.set(open);
+        self.lost.replace(None);
+    }
+
+    /// Returns why the transaction is lost, if it is: nothing in it can stand any more.
+    pub(crate) fn lost(&self) -> Option<Error> {
+        self.lost.borrow().clone()
+    }
+
+    /// Notices a failure that took the transaction with it, so that no later statement runs outside of one.
+    fn noticed<T>(&self, outcome: Result<T>) -> Result<T> {
+        if let Err(error) = &outcome
+            && self.in_transaction.get()
+            && self.connection.is_autocommit()
+        {
+            self.lost.borrow_mut().get_or_insert_with(|| error.clone());
+        }
+        outcome
+    }
+
     /// Returns the first row, read by `read`, if there is one.
     pub(crate) async fn query_opt<T>(
         &self,
@@ -176,9 +209,14 @@ impl Reader {
         params: &[Param<'_>],
         read: impl FnOnce(&Row<'_>) -> Result<T>,
     ) -> Result<Option<T>> {
-        let mut statement = self.prepare(sql, params)?;
-        let mut rows = statement.raw_query();
-        rows.next()?.map(|row| read(&Row(row))).transpose()
+        let mut read = Some(read);
+        let mut found = None;
+        self.each(sql, params, |row| {
+            found = read.take().map(|read| read(row)).transpose()?;
+            Ok(ControlFlow::Break(()))
+        })
+        .await?;
+        Ok(found)
     }
 
     /// Returns every row; the statement carries its own LIMIT.
@@ -188,16 +226,36 @@ impl Reader {
         params: &[Param<'_>],
         mut read: impl FnMut(&Row<'_>) -> Result<T>,
     ) -> Result<Vec<T>> {
-        let mut statement = self.prepare(sql, params)?;
-        let mut rows = statement.raw_query();
         let mut items = Vec::new();
-        while let Some(row) = rows.next()? {
-            items.push(read(&Row(row))?);
-        }
+        self.each(sql, params, |row| {
+            items.push(read(row)?);
+            Ok(ControlFlow::Continue(()))
+        })
+        .await?;
         Ok(items)
     }
 
+    /// Hands out row after row until there are no more, or `see` has enough.
+    pub(crate) async fn each(
+        &self,
+        sql: &'static str,
+        params: &[Param<'_>],
+        mut see: impl FnMut(&Row<'_>) -> Result<ControlFlow<()>>,
+    ) -> Result<()> {
+        let mut statement = self.prepare(sql, params)?;
+        let mut rows = statement.raw_query();
+        while let Some(row) = self.noticed(rows.next().map_err(Error::from))? {
+            if see(&Row(row))?.is_break() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
     fn prepare(&self, sql: &'static str, params: &[Param<'_>]) -> Result<rusqlite::CachedStatement<'_>> {
+        if let Some(error) = self.lost() {
+            return Err(error);
+        }
         let mut statement = self.connection.prepare_cached(sql)?;
         for (index, param) in params.iter().enumerate() {
             debug_assert_eq!(
@@ -212,6 +270,6 @@ impl Reader {
 
     pub(crate) fn run(&self, sql: &'static str, params: &[Param<'_>]) -> Result<u64> {
         let mut statement = self.prepare(sql, params)?;
-        Ok(statement.raw_execute()? as u64)
+        self.noticed(statement.raw_execute().map(|changed| changed as u64).map_err(Error::from))
     }
 }

@@ -33,6 +33,17 @@ pub enum Error {
         /// Newest version known here.
         known: i64,
     },
+    /// The database has an older schema, and is not this process's to change.
+    #[error(
+        "catalog has schema version {found}, this binary needs {known}: use the binary that serves it, or start `berth serve` \
+         with this one, which brings it up to date"
+    )]
+    Older {
+        /// Version in the file.
+        found: i64,
+        /// Version needed here.
+        known: i64,
+    },
     /// Any other failure of the database.
     #[error("catalog failed: {0}")]
     Database(String),

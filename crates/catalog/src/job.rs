@@ -1,4 +1,7 @@
 //! Durable jobs: rows that any worker may claim under a lease. The runner lives in `berth-jobs`.
+//!
+//! A lease bears a name that its claim made up and that nobody uses again: who holds it is one claim, not one process. At most
+//! one job of a kind runs at a time.
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -8,7 +11,7 @@ use crate::error::Result;
 use crate::tx::Tx;
 
 /// A job's row id.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 pub struct JobId(pub i64);
 
 /// Where a job stands.
@@ -100,26 +103,55 @@ pub async fn enqueue(tx: &mut Tx, new: &NewJob, now: Timestamp) -> Result<Option
     .await
 }
 
-/// Claims the job that is due longest: queued, or running under a lease that ended.
-pub async fn claim(tx: &mut Tx, worker: &str, now: Timestamp, until: Timestamp) -> Result<Option<Job>> {
+/// Brings the run that waits in a slot forward to `run_at`, unless it is earlier, and gives it this payload.
+pub async fn hasten(tx: &mut Tx, slot: &str, payload: &str, run_at: Timestamp) -> Result<()> {
+    tx.execute(
+        "UPDATE job SET run_at = CASE WHEN run_at > $1 THEN $1 ELSE run_at END, payload = $2
+          WHERE slot = $3 AND finished_at IS NULL AND state = 'queued' AND (run_at > $1 OR payload <> $2)",
+        params![run_at, payload, slot],
+    )
+    .await?;
+    Ok(())
+}
+
+/// Removes the run that waits in a slot.
+pub async fn cancel(tx: &mut Tx, slot: &str) -> Result<()> {
+    tx.execute("DELETE FROM job WHERE slot = $1 AND finished_at IS NULL AND state = 'queued'", params![slot])
+        .await?;
+    Ok(())
+}
+
+/// Finds the job that is due longest: queued, or running under a lease that ended. With `wanted` no other is looked at.
+pub async fn find_due(r: &Reader, wanted: Option<JobId>, now: Timestamp) -> Result<Option<JobId>> {
+    r.query_opt(
+        "SELECT id FROM job
+          WHERE finished_at IS NULL AND run_at <= $1 AND id = COALESCE($2, id)
+            AND ((state = 'queued' AND kind NOT IN (SELECT kind FROM job WHERE finished_at IS NULL AND state = 'running'))
+                 OR (state = 'running' AND leased_until < $1))
+          ORDER BY run_at, id LIMIT 1",
+        params![now, wanted.map(|id| id.0)],
+        |row| row.int(0).map(JobId),
+    )
+    .await
+}
+
+/// Begins a try of a job found in the same unit of work. `lease` is a name never used before.
+pub async fn claim(tx: &mut Tx, id: JobId, lease: &str, until: Timestamp) -> Result<Option<Job>> {
     tx.query_opt(
         "UPDATE job SET state = 'running', attempts = attempts + 1, leased_by = $1, leased_until = $2, error = NULL
-          WHERE id = (SELECT id FROM job
-                       WHERE state IN ('queued', 'running')
-                         AND ((state = 'queued' AND run_at <= $3) OR (state = 'running' AND leased_until < $3))
-                       ORDER BY run_at LIMIT 1)
+          WHERE id = $3 AND finished_at IS NULL
       RETURNING id, kind, slot, payload, state, attempts, run_at, progress, error",
-        params![worker, until, now],
+        params![lease, until, id.0],
         job,
     )
     .await
 }
 
-/// Keeps a lease and notes progress. Returns false if another worker took the job over.
+/// Keeps a lease and notes progress. Returns false if the lease ended and somebody else claimed the job.
 pub async fn renew(
     tx: &mut Tx,
     id: JobId,
-    worker: &str,
+    lease: &str,
     until: Timestamp,
     progress: Option<&str>,
 ) -> Result<bool> {
@@ -127,7 +159,7 @@ pub async fn renew(
         .execute(
             "UPDATE job SET leased_until = $1, progress = COALESCE($2, progress)
               WHERE id = $3 AND leased_by = $4 AND state = 'running'",
-            params![until, progress, id.0, worker],
+            params![until, progress, id.0, lease],
         )
         .await?;
     Ok(changed > 0)
@@ -144,8 +176,8 @@ pub enum Outcome {
     Retry(String, Timestamp),
 }
 
-/// Ends a try. Returns false if another worker took the job over.
-pub async fn finish(tx: &mut Tx, id: JobId, worker: &str, outcome: &Outcome, now: Timestamp) -> Result<bool> {
+/// Ends a try. Returns false if the lease ended and somebody else claimed the job.
+pub async fn finish(tx: &mut Tx, id: JobId, lease: &str, outcome: &Outcome, now: Timestamp) -> Result<bool> {
     let (state, error, progress, run_at, finished) = match outcome {
         Outcome::Done(progress) => ("done", None, Some(progress.as_str()), None, Some(now)),
         Outcome::Failed(error) => ("failed", Some(error.as_str()), None, None, Some(now)),
@@ -156,18 +188,18 @@ pub async fn finish(tx: &mut Tx, id: JobId, worker: &str, outcome: &Outcome, now
             "UPDATE job SET state = $1, error = $2, progress = COALESCE($3, progress), run_at = COALESCE($4, run_at),
                             finished_at = $5, leased_by = NULL, leased_until = NULL
               WHERE id = $6 AND leased_by = $7 AND state = 'running'",
-            params![state, error, progress, run_at, finished, id.0, worker],
+            params![state, error, progress, run_at, finished, id.0, lease],
         )
         .await?;
     Ok(changed > 0)
 }
 
-/// Puts a running job of `worker` back to the queue: the worker stops before it is done.
-pub async fn release(tx: &mut Tx, id: JobId, worker: &str) -> Result<()> {
+/// Puts a job back to the queue: its worker stops before it is done. The try does not count.
+pub async fn release(tx: &mut Tx, id: JobId, lease: &str) -> Result<()> {
     tx.execute(
         "UPDATE job SET state = 'queued', leased_by = NULL, leased_until = NULL, attempts = attempts - 1
           WHERE id = $1 AND leased_by = $2 AND state = 'running'",
-        params![id.0, worker],
+        params![id.0, lease],
     )
     .await?;
     Ok(())
@@ -177,7 +209,7 @@ pub async fn release(tx: &mut Tx, id: JobId, worker: &str) -> Result<()> {
 pub async fn release_all(tx: &mut Tx) -> Result<u64> {
     tx.execute(
         "UPDATE job SET state = 'queued', leased_by = NULL, leased_until = NULL
-          WHERE state IN ('queued', 'running') AND state = 'running'",
+          WHERE finished_at IS NULL AND state = 'running'",
         params![],
     )
     .await
@@ -193,44 +225,12 @@ pub async fn find(r: &Reader, id: JobId) -> Result<Option<Job>> {
     .await
 }
 
-/// Finds the open job of a slot.
-pub async fn find_open(r: &Reader, slot: &str) -> Result<Option<Job>> {
-    r.query_opt(
-        "SELECT id, kind, slot, payload, state, attempts, run_at, progress, error
-           FROM job WHERE slot = $1 AND state IN ('queued', 'running')",
-        params![slot],
-        job,
-    )
-    .await
-}
-
-/// Brings the run of a queued job forward.
-pub async fn hasten(tx: &mut Tx, id: JobId, run_at: Timestamp) -> Result<()> {
-    tx.execute(
-        "UPDATE job SET run_at = $1 WHERE id = $2 AND state = 'queued' AND run_at > $1",
-        params![run_at, id.0],
-    )
-    .await?;
-    Ok(())
-}
-
-/// Returns when the next queued job is due, if there is one.
-pub async fn next_due(r: &Reader) -> Result<Option<Timestamp>> {
-    Ok(r.query_opt(
-        "SELECT MIN(run_at) FROM job WHERE state IN ('queued', 'running') AND state = 'queued'",
-        params![],
-        |row| row.time_opt(0),
-    )
-    .await?
-    .flatten())
-}
-
 /// Counts open jobs: (queued, running).
 pub async fn count_open(r: &Reader) -> Result<(u64, u64)> {
     let found = r
         .query_opt(
             "SELECT COUNT(CASE WHEN state = 'queued' THEN 1 END), COUNT(CASE WHEN state = 'running' THEN 1 END)
-               FROM job WHERE state IN ('queued', 'running')",
+               FROM job WHERE finished_at IS NULL",
             params![],
             |row| Ok((row.size(0)?, row.size(1)?)),
         )
@@ -246,18 +246,4 @@ pub async fn delete_ended(tx: &mut Tx, before: Timestamp, limit: usize) -> Resul
         params![before, limit],
     )
     .await
-}
-
-/// Tells whether [`claim`] would find a job.
-pub async fn is_due(r: &Reader, now: Timestamp) -> Result<bool> {
-    let found = r
-        .query_opt(
-            "SELECT 1 FROM job
-              WHERE state IN ('queued', 'running')
-                AND ((state = 'queued' AND run_at <= $1) OR (state = 'running' AND leased_until < $1)) LIMIT 1",
-            params![now],
-            |_| Ok(()),
-        )
-        .await?;
-    Ok(found.is_some())
 }

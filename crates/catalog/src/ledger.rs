@@ -1,22 +1,40 @@
-//! Running totals that survive restarts. What the catalog gave up must equal what the store freed plus the trash.
+//! Running totals that survive restarts: what the catalog gave up, and what the store said it freed for that.
 
 use crate::driver::{Reader, params};
 use crate::error::Result;
 use crate::tx::Tx;
 
-/// Stored blobs whose row was given up.
-pub const COLLECTED_BLOBS: &str = "collected_blobs";
-/// Their bytes.
-pub const COLLECTED_BYTES: &str = "collected_bytes";
-/// Stored blobs whose bytes were freed.
-pub const FREED_BLOBS: &str = "freed_blobs";
-/// Their bytes.
-pub const FREED_BYTES: &str = "freed_bytes";
-/// Bytes freed with rows (inline blobs and manifests).
-pub const FREED_INLINE_BYTES: &str = "freed_inline_bytes";
+/// Bytes of the stored blobs whose row was given up, as the catalog knew them.
+pub(crate) const COLLECTED_BYTES: &str = "collected_bytes";
+/// Bytes of those that were freed, as the store counted them.
+pub(crate) const FREED_BYTES: &str = "freed_bytes";
+/// Bytes that the store freed less than the catalog knew (negative: more).
+pub(crate) const DIFFERENCE_BYTES: &str = "difference_bytes";
+
+/// The books at one moment.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Books {
+    /// Bytes of the stored blobs whose row was given up, as the catalog knew them.
+    pub collected_bytes: u64,
+    /// Bytes of those that were freed, as the store counted them.
+    pub freed_bytes: u64,
+    /// Bytes that the store freed less than the catalog knew (negative: more): a file was cut short, or a backup's hard link
+    /// holds it.
+    pub difference_bytes: i64,
+    /// Bytes that wait to be freed.
+    pub trash_bytes: u64,
+}
+
+impl Books {
+    /// Tells whether everything given up is accounted for.
+    pub fn add_up(&self) -> bool {
+        i128::from(self.collected_bytes)
+            == i128::from(self.freed_bytes) + i128::from(self.difference_bytes) + i128::from(self.trash_bytes)
+    }
+}
 
 /// Adds to a total.
-pub async fn add(tx: &mut Tx, name: &'static str, amount: u64) -> Result<()> {
+pub(crate) async fn add(tx: &mut Tx, name: &'static str, amount: i64) -> Result<()> {
     tx.execute(
         "INSERT INTO ledger (name, value) VALUES ($1, $2)
          ON CONFLICT (name) DO UPDATE SET value = ledger.value + excluded.value",
@@ -26,9 +44,25 @@ pub async fn add(tx: &mut Tx, name: &'static str, amount: u64) -> Result<()> {
     Ok(())
 }
 
-/// Reads a total; 0 if nothing was ever added.
-pub async fn get(r: &Reader, name: &'static str) -> Result<u64> {
-    Ok(r.query_opt("SELECT value FROM ledger WHERE name = $1", params![name], |row| row.size(0))
-        .await?
-        .unwrap_or(0))
+/// Reads the books in one statement, so that a collector's commit lies before all of it or behind.
+pub async fn books(r: &Reader) -> Result<Books> {
+    let books = r
+        .query_opt(
+            "SELECT COALESCE((SELECT value FROM ledger WHERE name = $1), 0),
+                    COALESCE((SELECT value FROM ledger WHERE name = $2), 0),
+                    COALESCE((SELECT value FROM ledger WHERE name = $3), 0),
+                    CAST(COALESCE(SUM(size), 0) AS INTEGER), COUNT(*)
+               FROM trash",
+            params![COLLECTED_BYTES, FREED_BYTES, DIFFERENCE_BYTES],
+            |row| {
+                Ok(Books {
+                    collected_bytes: row.size(0)?,
+                    freed_bytes: row.size(1)?,
+                    difference_bytes: row.int(2)?,
+                    trash_bytes: row.size(3)?,
+                })
+            },
+        )
+        .await?;
+    Ok(books.unwrap_or_default())
 }

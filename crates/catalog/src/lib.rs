@@ -1,7 +1,7 @@
 //! What exists: all SQL of Berth. State, events and jobs change together, in units of work.
 //!
 //! `registry` and `jobs` call this room; it calls nobody. One file per noun (`repository`, `blob`, `link`, `manifest`, `tag`,
-//! `upload`, `event`, `job`, `trash`, `pull`), each a set of functions that take a [`Reader`] or a [`Tx`]:
+//! `upload`, `event`, `job`, `trash`, `pull`, …), each a set of functions that take a [`Reader`] or a [`Tx`]:
 //! `find` (an `Option`), `get` (an error if absent), `list` (paged), `insert`, `move_to`, `delete`.
 
 mod clock;
@@ -15,6 +15,7 @@ mod writer;
 
 pub mod blob;
 pub mod event;
+pub mod identity;
 pub mod job;
 pub mod ledger;
 pub mod link;
@@ -31,6 +32,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use berth_oci::RepositoryName;
+use rusqlite::Connection;
 use tokio::sync::watch;
 
 pub use clock::Clock;
@@ -63,16 +65,33 @@ pub struct WriterStats {
 }
 
 impl Catalog {
-    /// Opens or creates the database file and brings it to this binary's schema.
+    /// Opens or creates the database file and brings it to this binary's schema: for the one process that owns the data
+    /// directory.
     pub fn open(file: &Path, clock: Clock) -> Result<Self> {
         let connection = reader::open_writer(file)?;
         migrate::migrate(&connection, clock.now())?;
+        Self::start(connection, file, clock, true)
+    }
+
+    /// Opens the database file of a data directory that another process may own: leaves its schema and its write-ahead log
+    /// to that process.
+    ///
+    /// # Errors
+    /// [`Error::Older`] and [`Error::Newer`] unless it has this binary's schema.
+    pub fn join(file: &Path, clock: Clock) -> Result<Self> {
+        let connection = reader::join_writer(file)?;
+        migrate::check(&connection)?;
+        Self::start(connection, file, clock, false)
+    }
+
+    fn start(connection: Connection, file: &Path, clock: Clock, owns: bool) -> Result<Self> {
         let (sealed, _) = watch::channel(event::last_position(&connection)?);
         let shared = Arc::new(Shared {
             generations: generation::Generations::new(),
             sealed,
             commits: 0.into(),
             units: 0.into(),
+            owns,
         });
         let readers = Readers::new(file);
         let writer = Writer::start(connection, Arc::clone(&shared))?;

@@ -6,17 +6,18 @@ use jiff::Timestamp;
 use crate::blob::BlobId;
 use crate::driver::{Reader, params};
 use crate::error::Result;
-use crate::repository::Repository;
+use crate::repository::{self, Repository};
 use crate::tx::Tx;
 
 /// Links a blob and marks the link for review: nothing is known to need it yet. A later push starts the wait anew.
 ///
-/// A link that a manifest already keeps stays unmarked unless a manifest goes.
+/// A link that a manifest keeps stays unmarked; that manifest's end marks it.
 pub async fn question(tx: &mut Tx, repository: &Repository, blob: BlobId, now: Timestamp) -> Result<()> {
     tx.touch(&repository.name);
     tx.execute(
         "INSERT INTO link (repository_id, blob_id, questioned_at) VALUES ($1, $2, $3)
-         ON CONFLICT (repository_id, blob_id) DO UPDATE SET questioned_at = excluded.questioned_at",
+         ON CONFLICT (repository_id, blob_id) DO UPDATE SET questioned_at = excluded.questioned_at
+            WHERE link.questioned_at IS NOT NULL",
         params![repository.id, blob.0, now],
     )
     .await?;
@@ -35,16 +36,17 @@ pub async fn keep(tx: &mut Tx, repository: &Repository, blob: BlobId) -> Result<
 }
 
 /// Starts the wait of a link that is under review anew, because a client was just told that the blob is there.
-pub async fn renew(tx: &mut Tx, repository: &RepositoryName, blob: BlobId, now: Timestamp) -> Result<()> {
+/// Returns false if the link is gone.
+pub async fn renew(tx: &mut Tx, repository: &RepositoryName, blob: BlobId, now: Timestamp) -> Result<bool> {
     tx.touch(repository);
-    tx.execute(
-        "UPDATE link SET questioned_at = $1
-          WHERE repository_id = (SELECT id FROM repository WHERE name = $2)
-            AND blob_id = $3 AND questioned_at IS NOT NULL",
-        params![now, repository.as_str(), blob.0],
-    )
-    .await?;
-    Ok(())
+    let changed = tx
+        .execute(
+            "UPDATE link SET questioned_at = CASE WHEN questioned_at IS NULL THEN NULL ELSE $1 END
+              WHERE repository_id = (SELECT id FROM repository WHERE name = $2) AND blob_id = $3",
+            params![now, repository.as_str(), blob.0],
+        )
+        .await?;
+    Ok(changed > 0)
 }
 
 /// Finds a healthy linked blob of one repository by digest.
@@ -63,8 +65,7 @@ pub async fn find(r: &Reader, repository: &Repository, digest: &Digest) -> Resul
 pub async fn is_needed(r: &Reader, repository: &Repository, blob: BlobId) -> Result<bool> {
     let found = r
         .query_opt(
-            "SELECT 1 WHERE EXISTS (SELECT 1 FROM manifest_blob AS mb JOIN manifest AS m ON m.id = mb.manifest_id
-                                     WHERE mb.blob_id = $1 AND m.repository_id = $2)
+            "SELECT 1 WHERE EXISTS (SELECT 1 FROM manifest_blob WHERE blob_id = $1 AND repository_id = $2)
                 OR EXISTS (SELECT 1 FROM blob AS b JOIN manifest_missing AS mm ON mm.digest = b.digest
                             WHERE b.id = $1 AND mm.repository_id = $2)",
             params![blob.0, repository.id],
@@ -86,5 +87,6 @@ pub async fn delete(tx: &mut Tx, repository: &Repository, blob: BlobId, since: T
         params![since, blob.0],
     )
     .await?;
+    repository::delete_if_empty(tx, repository.id).await?;
     Ok(deleted > 0)
 }

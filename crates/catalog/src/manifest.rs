@@ -1,5 +1,6 @@
 //! Manifests: the bytes as pushed, and what they need.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use berth_oci::{Digest, Reference, RepositoryName};
@@ -9,7 +10,7 @@ use jiff::Timestamp;
 use crate::blob::BlobId;
 use crate::driver::{Reader, Row, params};
 use crate::error::{Error, Result};
-use crate::repository::Repository;
+use crate::repository::{self, Repository};
 use crate::tx::Tx;
 
 /// A manifest's row id.
@@ -25,6 +26,8 @@ pub struct Stored {
     pub media_type: Arc<str>,
     /// Bytes as pushed.
     pub content: Bytes,
+    /// Since when it waits for review, if it does.
+    pub questioned_at: Option<Timestamp>,
 }
 
 /// A manifest to insert.
@@ -44,6 +47,8 @@ pub struct New {
     pub missing: Vec<Digest>,
     /// Digests of its children, present or not.
     pub children: Vec<Digest>,
+    /// Levels of manifests, itself included, as far as its children are there.
+    pub depth: u64,
 }
 
 /// A manifest's side of a subject relation.
@@ -62,6 +67,7 @@ fn stored(row: &Row<'_>) -> Result<Stored> {
         digest: row.digest(0)?,
         media_type: Arc::from(row.text(1)?),
         content: Bytes::copy_from_slice(row.bytes(2)?),
+        questioned_at: row.time_opt(3)?,
     })
 }
 
@@ -70,7 +76,7 @@ pub async fn find(r: &Reader, repository: &RepositoryName, reference: &Reference
     match reference {
         Reference::Tag(tag) => {
             r.query_opt(
-                "SELECT m.digest, m.media_type, m.content
+                "SELECT m.digest, m.media_type, m.content, m.questioned_at
                    FROM repository AS r
                    JOIN tag AS t ON t.repository_id = r.id
                    JOIN manifest AS m ON m.id = t.manifest_id
@@ -82,7 +88,7 @@ pub async fn find(r: &Reader, repository: &RepositoryName, reference: &Reference
         }
         Reference::Digest(digest) => {
             r.query_opt(
-                "SELECT m.digest, m.media_type, m.content
+                "SELECT m.digest, m.media_type, m.content, m.questioned_at
                    FROM repository AS r
                    JOIN manifest AS m ON m.repository_id = r.id
                   WHERE r.name = $1 AND m.digest = $2",
@@ -105,6 +111,8 @@ pub async fn find_id(r: &Reader, repository: &Repository, digest: &Digest) -> Re
 }
 
 /// Inserts a manifest, or finds it there; its blobs are kept from then on. Returns its id and whether it is new.
+///
+/// Found there, it waits for its review anew if it waits, and needs what of its blobs has come since.
 pub async fn insert(
     tx: &mut Tx,
     repository: &Repository,
@@ -112,46 +120,57 @@ pub async fn insert(
     now: Timestamp,
 ) -> Result<(ManifestId, bool)> {
     tx.touch(&repository.name);
+    let found = find_id(tx, repository, &new.digest).await?;
+    let id = match found {
+        Some(id) => {
+            // The same bytes again: only the media type may differ, when the document itself states none.
+            tx.execute(
+                "UPDATE manifest SET media_type = $1, pushed_at = $2,
+                        questioned_at = CASE WHEN questioned_at IS NULL THEN NULL ELSE $2 END
+                  WHERE id = $3",
+                params![&new.media_type, now, id.0],
+            )
+            .await?;
+            tx.execute("DELETE FROM manifest_missing WHERE manifest_id = $1", params![id.0]).await?;
+            id
+        }
+        None => insert_row(tx, repository, new, now).await?,
+    };
+    insert_needs(tx, repository, id, new).await?;
+    Ok((id, found.is_none()))
+}
+
+async fn insert_row(tx: &mut Tx, repository: &Repository, new: &New, now: Timestamp) -> Result<ManifestId> {
     let digest = new.digest.to_string();
-    if let Some(id) = find_id(tx, repository, &new.digest).await? {
-        // The same bytes again: only the media type may differ, when the document itself states none.
-        tx.execute(
-            "UPDATE manifest SET media_type = $1, pushed_at = $2 WHERE id = $3",
-            params![&new.media_type, now, id.0],
-        )
-        .await?;
-        return Ok((id, false));
-    }
     let referrer = new.referrer.as_ref();
     let subject = referrer.map(|referrer| referrer.subject.to_string());
-    let id = tx
-        .query_opt(
-            "INSERT INTO manifest (repository_id, digest, media_type, subject, artifact_type, descriptor, content,
-                                   pushed_at, questioned_at)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8) RETURNING id",
-            params![
-                repository.id,
-                &digest,
-                &new.media_type,
-                subject.as_deref(),
-                referrer.and_then(|referrer| referrer.artifact_type.as_deref()),
-                referrer.map(|referrer| referrer.descriptor.as_str()),
-                &new.content[..],
-                now,
-            ],
-            |row| row.int(0).map(ManifestId),
-        )
-        .await?
-        .ok_or(Error::Invalid { what: "manifest", value: digest })?;
-    insert_needs(tx, repository, id, new).await?;
-    Ok((id, true))
+    tx.query_opt(
+        "INSERT INTO manifest (repository_id, digest, media_type, subject, artifact_type, depth, pushed_at,
+                               questioned_at, descriptor, content)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $7, $8, $9) RETURNING id",
+        params![
+            repository.id,
+            &digest,
+            &new.media_type,
+            subject.as_deref(),
+            referrer.and_then(|referrer| referrer.artifact_type.as_deref()),
+            new.depth,
+            now,
+            referrer.map(|referrer| referrer.descriptor.as_str()),
+            &new.content[..],
+        ],
+        |row| row.int(0).map(ManifestId),
+    )
+    .await?
+    .ok_or(Error::Invalid { what: "manifest", value: digest })
 }
 
 async fn insert_needs(tx: &mut Tx, repository: &Repository, id: ManifestId, new: &New) -> Result<()> {
     for blob in &new.blobs {
         tx.execute(
-            "INSERT INTO manifest_blob (manifest_id, blob_id) VALUES ($1, $2) ON CONFLICT DO NOTHING",
-            params![id.0, blob.0],
+            "INSERT INTO manifest_blob (repository_id, blob_id, manifest_id) VALUES ($1, $2, $3)
+             ON CONFLICT DO NOTHING",
+            params![repository.id, blob.0, id.0],
         )
         .await?;
         crate::link::keep(tx, repository, *blob).await?;
@@ -175,24 +194,32 @@ async fn insert_needs(tx: &mut Tx, repository: &Repository, id: ManifestId, new:
     Ok(())
 }
 
-/// Measures how deep a manifest's children nest, from 1 for none, counting no deeper than `most`.
-pub async fn depth(r: &Reader, repository: &Repository, id: ManifestId, most: u64) -> Result<u64> {
-    let depth = r
-        .query_opt(
-            "WITH RECURSIVE below (id, depth) AS (
-               SELECT $1, 1
-                UNION
-               SELECT m.id, below.depth + 1
-                 FROM below
-                 JOIN manifest_child AS c ON c.manifest_id = below.id
-                 JOIN manifest AS m ON m.repository_id = $2 AND m.digest = c.digest
-                WHERE below.depth < $3)
-             SELECT MAX(depth) FROM below",
-            params![id.0, repository.id, most],
-            |row| row.size(0),
+/// Finds how many levels of manifests a manifest that is there has, itself included.
+pub async fn find_depth(r: &Reader, repository: &Repository, digest: &Digest) -> Result<Option<u64>> {
+    r.query_opt(
+        "SELECT depth FROM manifest WHERE repository_id = $1 AND digest = $2",
+        params![repository.id, &digest.to_string()],
+        |row| row.size(0),
+    )
+    .await
+}
+
+/// Starts the wait of a manifest that is under review anew, because a client was just told that it is there.
+pub async fn renew(
+    tx: &mut Tx,
+    repository: &RepositoryName,
+    digest: &Digest,
+    now: Timestamp,
+) -> Result<bool> {
+    tx.touch(repository);
+    let changed = tx
+        .execute(
+            "UPDATE manifest SET questioned_at = CASE WHEN questioned_at IS NULL THEN NULL ELSE $1 END
+              WHERE repository_id = (SELECT id FROM repository WHERE name = $2) AND digest = $3",
+            params![now, repository.as_str(), &digest.to_string()],
         )
         .await?;
-    Ok(depth.unwrap_or(1))
+    Ok(changed > 0)
 }
 
 /// Marks a manifest for review: something that needed it went.
@@ -215,16 +242,26 @@ pub async fn delete(tx: &mut Tx, repository: &Repository, id: ManifestId, now: T
     .await?;
     tx.execute(
         "UPDATE manifest SET questioned_at = $1 WHERE repository_id = $2
-            AND (digest IN (SELECT digest FROM manifest_child WHERE manifest_id = $3)
-                 OR subject = (SELECT digest FROM manifest WHERE id = $3))",
+            AND digest IN (SELECT digest FROM manifest_child WHERE manifest_id = $3)",
         params![now, repository.id, id.0],
+    )
+    .await?;
+    tx.execute(
+        "UPDATE manifest SET questioned_at = $1 WHERE repository_id = $2
+            AND subject = (SELECT digest FROM manifest WHERE id = $3)",
+        params![now, repository.id, id.0],
+    )
+    .await?;
+    tx.execute(
+        "DELETE FROM pull WHERE repository_id = $1 AND reference = (SELECT digest FROM manifest WHERE id = $2)",
+        params![repository.id, id.0],
     )
     .await?;
     tx.execute("DELETE FROM manifest_blob WHERE manifest_id = $1", params![id.0]).await?;
     tx.execute("DELETE FROM manifest_missing WHERE manifest_id = $1", params![id.0]).await?;
     tx.execute("DELETE FROM manifest_child WHERE manifest_id = $1", params![id.0]).await?;
     tx.execute("DELETE FROM manifest WHERE id = $1", params![id.0]).await?;
-    Ok(())
+    repository::delete_if_empty(tx, repository.id).await
 }
 
 /// Tells whether a manifest was pushed without this blob.
@@ -239,7 +276,8 @@ pub async fn is_sparse(r: &Reader, id: ManifestId, digest: &Digest) -> Result<bo
     Ok(found.is_some())
 }
 
-/// Lists the referrers of `subject` in digest order after `after`, as descriptors in JSON.
+/// Lists the referrers of `subject` in digest order after `after`, as descriptors in JSON: at most `limit`, and (but for the
+/// first) at most `limit_bytes`, since annotations can be large. Tells whether there are more.
 pub async fn list_referrers(
     r: &Reader,
     repository: &RepositoryName,
@@ -247,14 +285,26 @@ pub async fn list_referrers(
     artifact_type: Option<&str>,
     after: &str,
     limit: usize,
-) -> Result<Vec<String>> {
-    r.query(
+    limit_bytes: usize,
+) -> Result<(Vec<String>, bool)> {
+    let (mut listed, mut bytes, mut more) = (Vec::new(), 0, false);
+    r.each(
         "SELECT m.descriptor FROM repository AS r
            JOIN manifest AS m ON m.repository_id = r.id
           WHERE r.name = $1 AND m.subject = $2 AND m.digest > $3 AND ($4 IS NULL OR m.artifact_type = $4)
-          ORDER BY m.digest LIMIT $5",
-        params![repository.as_str(), &subject.to_string(), after, artifact_type, limit],
-        |row| Ok(row.text(0)?.to_owned()),
+          ORDER BY m.digest",
+        params![repository.as_str(), &subject.to_string(), after, artifact_type],
+        |row| {
+            let descriptor = row.text(0)?;
+            bytes += descriptor.len();
+            more = listed.len() == limit || (bytes > limit_bytes && !listed.is_empty());
+            if more {
+                return Ok(ControlFlow::Break(()));
+            }
+            listed.push(descriptor.to_owned());
+            Ok(ControlFlow::Continue(()))
+        },
     )
-    .await
+    .await?;
+    Ok((listed, more))
 }

@@ -13,12 +13,8 @@ pub(crate) fn migrate(connection: &Connection, now: Timestamp) -> Result<()> {
     connection.execute_batch(
         "CREATE TABLE IF NOT EXISTS migration (version INTEGER PRIMARY KEY, applied_at INTEGER NOT NULL) STRICT",
     )?;
-    let found: i64 =
-        connection.query_row("SELECT COALESCE(MAX(version), 0) FROM migration", [], |row| row.get(0))?;
-    let known = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
-    if found > known {
-        return Err(Error::Newer { found, known });
-    }
+    let found = version(connection)?;
+    refuse_newer(found)?;
     for (version, sql) in (1_i64..).zip(MIGRATIONS).filter(|(version, _)| *version > found) {
         connection.execute_batch("BEGIN IMMEDIATE")?;
         let applied = connection.execute_batch(sql).and_then(|()| {
@@ -34,4 +30,25 @@ pub(crate) fn migrate(connection: &Connection, now: Timestamp) -> Result<()> {
         connection.execute_batch("COMMIT")?;
     }
     Ok(())
+}
+
+/// Refuses any schema but this binary's, and changes nothing.
+pub(crate) fn check(connection: &Connection) -> Result<()> {
+    let is_catalog = connection.table_exists(None, "migration")?;
+    let found = if is_catalog { version(connection)? } else { 0 };
+    refuse_newer(found)?;
+    if found < known() { Err(Error::Older { found, known: known() }) } else { Ok(()) }
+}
+
+fn refuse_newer(found: i64) -> Result<()> {
+    if found > known() { Err(Error::Newer { found, known: known() }) } else { Ok(()) }
+}
+
+fn version(connection: &Connection) -> Result<i64> {
+    let newest = "SELECT COALESCE(MAX(version), 0) FROM migration";
+    Ok(connection.query_row(newest, [], |row| row.get(0))?)
+}
+
+fn known() -> i64 {
+    i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX)
 }

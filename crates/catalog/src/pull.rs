@@ -26,7 +26,7 @@ pub async fn add(tx: &mut Tx, delta: &Delta) -> Result<()> {
         "INSERT INTO pull (repository_id, reference, count, last_at)
          SELECT id, $1, $2, $3 FROM repository WHERE name = $4
          ON CONFLICT (repository_id, reference) DO UPDATE
-            SET count = pull.count + excluded.count, last_at = MAX(pull.last_at, excluded.last_at)",
+            SET count = pull.count + excluded.count, last_at = CASE WHEN excluded.last_at > pull.last_at THEN excluded.last_at ELSE pull.last_at END",
         params![&delta.reference, delta.count, delta.last_at, delta.repository.as_str()],
     )
     .await?;

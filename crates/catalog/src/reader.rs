@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use parking_lot::Mutex;
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use crate::driver::Reader;
@@ -22,11 +23,27 @@ pub(crate) fn open_writer(file: &Path) -> Result<Connection> {
     connection.execute_batch(
         "PRAGMA page_size = 8192;
          PRAGMA journal_mode = WAL;
-         PRAGMA synchronous = FULL;
-         PRAGMA foreign_keys = ON;
-         PRAGMA cache_size = -16384;
          PRAGMA wal_autocheckpoint = 2000;
          PRAGMA journal_size_limit = 67108864;",
+    )?;
+    set_up_writer(connection)
+}
+
+/// Opens a write connection beside the owner's: makes no file, and copies nothing from the log back to the database.
+pub(crate) fn join_writer(file: &Path) -> Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(file, flags)?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+    connection.execute_batch("PRAGMA wal_autocheckpoint = 0;")?;
+    set_up_writer(connection)
+}
+
+fn set_up_writer(connection: Connection) -> Result<Connection> {
+    connection.execute_batch(
+        "PRAGMA synchronous = FULL;
+         PRAGMA foreign_keys = ON;
+         PRAGMA cache_size = -16384;",
     )?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
     Ok(connection)
@@ -55,7 +72,7 @@ impl Readers {
             Some(connection) => connection,
             None => self.open()?,
         };
-        let reader = Reader { connection };
+        let reader = Reader::new(connection);
         let outcome = poll_once(body(&reader));
         self.idle.lock().push(reader.connection);
         outcome.unwrap_or_else(|| {

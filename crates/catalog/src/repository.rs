@@ -66,13 +66,13 @@ pub async fn list_linking(r: &Reader, digest: &str, limit: usize) -> Result<Vec<
 }
 
 /// Deletes a repository's row if it holds nothing any more.
-pub async fn delete_if_empty(tx: &mut Tx, repository: &Repository) -> Result<()> {
+pub(crate) async fn delete_if_empty(tx: &mut Tx, id: i64) -> Result<()> {
     tx.execute(
         "DELETE FROM repository WHERE id = $1
             AND NOT EXISTS (SELECT 1 FROM manifest WHERE repository_id = $1)
             AND NOT EXISTS (SELECT 1 FROM link WHERE repository_id = $1)
             AND NOT EXISTS (SELECT 1 FROM upload WHERE repository_id = $1)",
-        params![repository.id],
+        params![id],
     )
     .await?;
     Ok(())

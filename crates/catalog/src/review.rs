@@ -7,9 +7,9 @@ use crate::blob::BlobId;
 use crate::driver::{Reader, params};
 use crate::error::Result;
 use crate::manifest::ManifestId;
-use crate::repository::{self, Repository};
+use crate::repository::Repository;
 use crate::tx::Tx;
-use crate::{ledger, link, manifest, trash};
+use crate::{link, manifest, trash};
 
 /// A link that waits for review.
 #[derive(Debug, Clone)]
@@ -22,8 +22,6 @@ pub struct QuestionedLink {
     pub digest: Digest,
     /// Size of the blob in bytes.
     pub size: u64,
-    /// Repositories that link the blob.
-    pub links: u64,
     /// Since when it waits.
     pub since: Timestamp,
 }
@@ -31,12 +29,14 @@ pub struct QuestionedLink {
 /// A manifest that waits for review.
 #[derive(Debug, Clone)]
 pub struct QuestionedManifest {
-    /// Row id; the review goes in its order.
+    /// Row id.
     pub id: ManifestId,
     /// Where.
     pub repository: Repository,
     /// Digest of the manifest.
     pub digest: Digest,
+    /// Since when it waits.
+    pub since: Timestamp,
 }
 
 /// Lists links questioned before `before`, oldest first, behind `after` if one is given.
@@ -50,7 +50,7 @@ pub async fn list_links(
         after.map_or((0, 0, 0), |item| (item.since.as_microsecond(), item.repository.id, item.blob.0));
     r.query(
         "SELECT l.repository_id, r.name, l.blob_id, b.digest, b.size,
-                (SELECT COUNT(*) FROM link AS o WHERE o.blob_id = l.blob_id), l.questioned_at
+                l.questioned_at
            FROM link AS l
            JOIN repository AS r ON r.id = l.repository_id
            JOIN blob AS b ON b.id = l.blob_id
@@ -63,12 +63,18 @@ pub async fn list_links(
                 blob: BlobId(row.int(2)?),
                 digest: row.digest(3)?,
                 size: row.size(4)?,
-                links: row.size(5)?,
-                since: row.time(6)?,
+                since: row.time(5)?,
             })
         },
     )
     .await
+}
+
+/// Counts the repositories that link a blob.
+pub async fn count_links(r: &Reader, blob: BlobId) -> Result<u64> {
+    Ok(r.query_opt("SELECT COUNT(*) FROM link WHERE blob_id = $1", params![blob.0], |row| row.size(0))
+        .await?
+        .unwrap_or(0))
 }
 
 /// Decides one link: drops it if it is still questioned since before `before` and no manifest names the blob, else keeps it.
@@ -86,29 +92,29 @@ pub async fn decide_link(tx: &mut Tx, item: &QuestionedLink, before: Timestamp) 
         link::keep(tx, &item.repository, item.blob).await?;
         return Ok(false);
     }
-    let dropped = link::delete(tx, &item.repository, item.blob, since).await?;
-    repository::delete_if_empty(tx, &item.repository).await?;
-    Ok(dropped)
+    link::delete(tx, &item.repository, item.blob, since).await
 }
 
-/// Lists manifests questioned before `before` with an id after `after`.
+/// Lists manifests questioned before `before`, oldest first, behind `after` if one is given.
 pub async fn list_manifests(
     r: &Reader,
     before: Timestamp,
-    after: i64,
+    after: Option<&QuestionedManifest>,
     limit: usize,
 ) -> Result<Vec<QuestionedManifest>> {
+    let (since, id) = after.map_or((0, 0), |item| (item.since.as_microsecond(), item.id.0));
     r.query(
-        "SELECT m.id, m.repository_id, r.name, m.digest
+        "SELECT m.id, m.repository_id, r.name, m.digest, m.questioned_at
            FROM manifest AS m JOIN repository AS r ON r.id = m.repository_id
-          WHERE m.questioned_at < $1 AND m.id > $2
-          ORDER BY m.id LIMIT $3",
-        params![before, after, limit],
+          WHERE m.questioned_at < $1 AND (m.questioned_at, m.id) > ($2, $3)
+          ORDER BY m.questioned_at, m.id LIMIT $4",
+        params![before, since, id, limit],
         |row| {
             Ok(QuestionedManifest {
                 id: ManifestId(row.int(0)?),
                 repository: Repository { id: row.int(1)?, name: row.parse(2, "repository name")? },
                 digest: row.digest(3)?,
+                since: row.time(4)?,
             })
         },
     )
@@ -139,21 +145,22 @@ pub async fn decide_manifest(
     before: Timestamp,
     now: Timestamp,
 ) -> Result<bool> {
-    let size = tx
+    let due = tx
         .query_opt(
-            "SELECT LENGTH(content) FROM manifest WHERE id = $1 AND questioned_at < $2",
-            params![item.id.0, before],
-            |row| row.size(0),
+            "SELECT 1 FROM manifest
+              WHERE id = $1 AND questioned_at < $2 AND repository_id = $3 AND digest = $4",
+            params![item.id.0, before, item.repository.id, &item.digest.to_string()],
+            |_| Ok(()),
         )
         .await?;
-    let Some(size) = size else { return Ok(false) };
+    if due.is_none() {
+        return Ok(false);
+    }
     if is_manifest_needed(tx, item).await? {
         tx.execute("UPDATE manifest SET questioned_at = NULL WHERE id = $1", params![item.id.0]).await?;
         return Ok(false);
     }
     manifest::delete(tx, &item.repository, item.id, now).await?;
-    repository::delete_if_empty(tx, &item.repository).await?;
-    ledger::add(tx, ledger::FREED_INLINE_BYTES, size).await?;
     Ok(true)
 }
 
@@ -181,20 +188,21 @@ pub async fn list_condemned(r: &Reader, before: Timestamp, limit: usize) -> Resu
 /// Decides one condemned blob: deletes its row (and trashes its location) if it is still condemned and unlinked.
 /// Returns whether it went.
 pub async fn decide_blob(tx: &mut Tx, item: &Condemned, before: Timestamp, now: Timestamp) -> Result<bool> {
-    let inline = tx
+    let due = tx
         .query_opt(
-            "SELECT LENGTH(content) FROM blob
-              WHERE id = $1 AND condemned_at < $2 AND NOT EXISTS (SELECT 1 FROM link WHERE blob_id = $1)",
-            params![item.blob.0, before],
-            |row| row.int_opt(0),
+            "SELECT 1 FROM blob
+              WHERE id = $1 AND condemned_at < $2 AND digest = $3
+                AND NOT EXISTS (SELECT 1 FROM link WHERE blob_id = $1)",
+            params![item.blob.0, before, &item.digest.to_string()],
+            |_| Ok(()),
         )
         .await?;
-    let Some(inline) = inline else { return Ok(false) };
+    if due.is_none() {
+        return Ok(false);
+    }
     trash::discard_location(tx, item.blob, now).await?;
     tx.execute("DELETE FROM blob WHERE id = $1", params![item.blob.0]).await?;
-    if let Some(size) = inline {
-        ledger::add(tx, ledger::FREED_INLINE_BYTES, u64::try_from(size).unwrap_or(0)).await?;
-    }
+    tx.count_blobs(-1, item.size);
     Ok(true)
 }
 

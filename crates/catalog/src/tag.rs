@@ -9,7 +9,7 @@ use crate::manifest::{self, ManifestId};
 use crate::repository::Repository;
 use crate::tx::Tx;
 
-/// Points a tag at a manifest. Returns the digest it pointed at before, if that was another one.
+/// Points a tag at a manifest. Returns the digest of the manifest it pointed at before, if it was there.
 pub async fn move_to(
     tx: &mut Tx,
     repository: &Repository,
@@ -25,13 +25,12 @@ pub async fn move_to(
         params![repository.id, tag.as_str(), target.0, now],
     )
     .await?;
-    match before {
-        Some((id, digest)) if id != target => {
-            manifest::question(tx, id, now).await?;
-            Ok(Some(digest))
-        }
-        _ => Ok(None),
+    if let Some((id, _)) = before
+        && id != target
+    {
+        manifest::question(tx, id, now).await?;
     }
+    Ok(before.map(|(_, digest)| digest))
 }
 
 /// Finds what a tag points at.
@@ -59,6 +58,11 @@ pub async fn delete(
         params![repository.id, tag.as_str()],
     )
     .await?;
+    tx.execute(
+        "DELETE FROM pull WHERE repository_id = $1 AND reference = $2",
+        params![repository.id, tag.as_str()],
+    )
+    .await?;
     manifest::question(tx, id, now).await?;
     Ok(Some(digest))
 }
@@ -74,9 +78,15 @@ pub async fn list(r: &Reader, repository: &RepositoryName, after: &str, limit: u
     .await
 }
 
-/// Lists every tag that points at one manifest.
-pub async fn list_of(r: &Reader, target: ManifestId) -> Result<Vec<Tag>> {
-    r.query("SELECT name FROM tag WHERE manifest_id = $1 ORDER BY name", params![target.0], |row| {
+/// Deletes every tag that points at one manifest, which is about to be deleted itself. Returns their names.
+pub async fn delete_of(tx: &mut Tx, repository: &Repository, target: ManifestId) -> Result<Vec<Tag>> {
+    tx.touch(&repository.name);
+    tx.execute(
+        "DELETE FROM pull WHERE repository_id = $1 AND reference IN (SELECT name FROM tag WHERE manifest_id = $2)",
+        params![repository.id, target.0],
+    )
+    .await?;
+    tx.query("DELETE FROM tag WHERE manifest_id = $1 RETURNING name", params![target.0], |row| {
         row.parse(0, "tag")
     })
     .await

@@ -24,6 +24,8 @@ pub(crate) struct Marks {
     pub(crate) repositories: Vec<usize>,
     /// Events to seal at the commit, in order.
     pub(crate) events: Vec<NewEvent>,
+    /// Blobs added and taken away, one entry a change, with their bytes.
+    pub(crate) blobs: Vec<(i64, i64)>,
     /// Position of the last event sealed.
     pub(crate) sealed: Option<i64>,
 }
@@ -33,6 +35,7 @@ pub(crate) struct Marks {
 pub(crate) struct Mark {
     repositories: usize,
     events: usize,
+    blobs: usize,
 }
 
 impl Deref for Tx {
@@ -63,20 +66,35 @@ impl Tx {
         self.marks.repositories.extend(crate::generation::all());
     }
 
+    /// Counts a blob that came (1) or went (-1), for the totals that the group books.
+    pub(crate) fn count_blobs(&mut self, change: i64, size: u64) {
+        self.marks.blobs.push((change, change * i64::try_from(size).unwrap_or(i64::MAX)));
+    }
+
+    /// Adds up what the group counted, and forgets it.
+    pub(crate) fn take_blob_count(&mut self) -> (i64, i64) {
+        self.marks.blobs.drain(..).fold((0, 0), |sum, change| (sum.0 + change.0, sum.1 + change.1))
+    }
+
     pub(crate) fn marks(&mut self) -> &mut Marks {
         &mut self.marks
     }
 
     pub(crate) fn begin(&mut self) -> Result<()> {
-        self.reader.run("BEGIN IMMEDIATE", &[]).map(drop)
+        self.reader.run("BEGIN IMMEDIATE", &[])?;
+        self.reader.set_in_transaction(true);
+        Ok(())
     }
 
     pub(crate) fn commit(&mut self) -> Result<()> {
-        self.reader.run("COMMIT", &[]).map(drop)
+        self.reader.run("COMMIT", &[])?;
+        self.reader.set_in_transaction(false);
+        Ok(())
     }
 
-    /// Undoes what is not committed, if anything is: SQLite may have rolled back by itself (full disk).
+    /// Undoes what is not committed, if anything is: SQLite may have rolled back by itself.
     pub(crate) fn rollback(&mut self) {
+        self.reader.set_in_transaction(false);
         if !self.reader.connection.is_autocommit()
             && let Err(error) = self.reader.run("ROLLBACK", &[])
         {
@@ -86,7 +104,11 @@ impl Tx {
 
     pub(crate) fn savepoint(&mut self) -> Result<Mark> {
         self.reader.run("SAVEPOINT unit", &[])?;
-        Ok(Mark { repositories: self.marks.repositories.len(), events: self.marks.events.len() })
+        Ok(Mark {
+            repositories: self.marks.repositories.len(),
+            events: self.marks.events.len(),
+            blobs: self.marks.blobs.len(),
+        })
     }
 
     pub(crate) fn release(&mut self) -> Result<()> {
@@ -98,6 +120,7 @@ impl Tx {
         self.reader.run("RELEASE unit", &[])?;
         self.marks.repositories.truncate(mark.repositories);
         self.marks.events.truncate(mark.events);
+        self.marks.blobs.truncate(mark.blobs);
         Ok(())
     }
 

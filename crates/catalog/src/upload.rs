@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use crate::driver::{Reader, params};
 use crate::error::Result;
-use crate::repository::Repository;
+use crate::repository::{self, Repository};
 use crate::tx::Tx;
 
 /// An upload session.
@@ -14,7 +14,7 @@ use crate::tx::Tx;
 pub struct Upload {
     /// Repository it belongs to.
     pub repository: RepositoryName,
-    /// Who started it, as [`berth_oci`]-free text that the registry compares.
+    /// Who started it.
     pub caller: String,
     /// Acknowledged bytes.
     pub size: u64,
@@ -80,9 +80,31 @@ pub async fn advance(
     Ok(changed > 0)
 }
 
-/// Ends a session. Returns false if it was gone already.
+/// Ends a session, and forgets its repository if that holds nothing else. Returns false if it was gone already.
 pub async fn delete(tx: &mut Tx, id: &str) -> Result<bool> {
-    Ok(tx.execute("DELETE FROM upload WHERE id = $1", params![id]).await? > 0)
+    let repository = tx
+        .query_opt("DELETE FROM upload WHERE id = $1 RETURNING repository_id", params![id], |row| row.int(0))
+        .await?;
+    end(tx, repository).await
+}
+
+/// Ends a session that nobody touched since `before`. Returns false if it was gone, or touched.
+pub async fn delete_stale(tx: &mut Tx, id: &str, before: Timestamp) -> Result<bool> {
+    let repository = tx
+        .query_opt(
+            "DELETE FROM upload WHERE id = $1 AND touched_at < $2 RETURNING repository_id",
+            params![id, before],
+            |row| row.int(0),
+        )
+        .await?;
+    end(tx, repository).await
+}
+
+async fn end(tx: &mut Tx, repository: Option<i64>) -> Result<bool> {
+    if let Some(id) = repository {
+        repository::delete_if_empty(tx, id).await?;
+    }
+    Ok(repository.is_some())
 }
 
 /// Lists sessions that nobody touched since `before`, oldest first.
@@ -93,6 +115,12 @@ pub async fn list_stale(r: &Reader, before: Timestamp, limit: usize) -> Result<V
         |row| Ok(row.text(0)?.to_owned()),
     )
     .await
+}
+
+/// Counts sessions that nobody touched since `before`.
+pub async fn count_stale(r: &Reader, before: Timestamp) -> Result<u64> {
+    let sql = "SELECT COUNT(*) FROM upload WHERE touched_at < $1";
+    Ok(r.query_opt(sql, params![before], |row| row.size(0)).await?.unwrap_or(0))
 }
 
 /// Counts open sessions.

@@ -15,9 +15,9 @@ use tokio::sync::oneshot;
 
 use crate::driver::Reader;
 use crate::error::{Error, Result};
-use crate::event;
 use crate::generation::Generations;
 use crate::tx::Tx;
+use crate::{blob, event};
 
 /// Units of work that may share one commit.
 const GROUP_UNITS: usize = 256;
@@ -30,13 +30,15 @@ const QUEUE_UNITS: usize = 4096;
 type Reply = Box<dyn FnOnce(Result<()>) + Send>;
 /// Runs in the group's transaction. Its reply waits for the commit even when it was rolled back: what it refused on may be
 /// an earlier unit's change, which nobody else sees before the commit.
-type Unit = Box<dyn FnOnce(&mut Tx) -> Result<Ran> + Send>;
+type Unit = Box<dyn FnOnce(&mut Tx) -> Ran + Send>;
 
 /// A unit that ran.
 struct Ran {
     reply: Reply,
     /// Whether its changes stand.
     stands: bool,
+    /// Why the whole group can't stand any more, if so.
+    lost: Option<Error>,
 }
 
 /// The write half of the catalog.
@@ -52,7 +54,7 @@ impl Writer {
         let (queue, units) = sync_channel(QUEUE_UNITS);
         let thread = std::thread::Builder::new()
             .name("catalog-writer".into())
-            .spawn(move || run(Tx::new(Reader { connection }), &units, &shared))
+            .spawn(move || run(Tx::new(Reader::new(connection)), &units, &shared))
             .map_err(|error| Error::Database(format!("cannot start the writer thread: {error}")))?;
         Ok(Self { queue: Some(queue), thread: Some(thread) })
     }
@@ -101,11 +103,16 @@ pub(crate) struct Shared {
     pub(crate) sealed: tokio::sync::watch::Sender<i64>,
     pub(crate) commits: AtomicU64,
     pub(crate) units: AtomicU64,
+    /// Whether the database is this process's alone.
+    pub(crate) owns: bool,
 }
 
 fn run(mut tx: Tx, units: &Receiver<Unit>, shared: &Shared) {
     while let Ok(first) = units.recv() {
         run_group(&mut tx, first, units, shared);
+    }
+    if !shared.owns {
+        return;
     }
     // A clean end leaves no log behind for the next start to replay.
     if let Err(error) = tx.connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)") {
@@ -122,15 +129,12 @@ fn run_group(tx: &mut Tx, first: Unit, units: &Receiver<Unit>, shared: &Shared) 
     let (mut replies, mut stands) = (Vec::new(), false);
     let mut next = Some(first);
     while let Some(unit) = next {
-        match unit(tx) {
-            Ok(ran) => {
-                stands |= ran.stands;
-                replies.push(ran.reply);
-            }
-            Err(error) => {
-                tracing::error!(%error, "a unit of work could not be undone; the group is rolled back");
-                return settle(tx, replies, &Err(error), shared);
-            }
+        let ran = unit(tx);
+        stands |= ran.stands;
+        replies.push(ran.reply);
+        if let Some(error) = ran.lost {
+            tracing::error!(%error, "the catalog gave a group of units up");
+            return settle(tx, replies, &Err(error), shared);
         }
         let full = replies.len() >= GROUP_UNITS || started.elapsed() >= GROUP_TIME;
         next = if full { None } else { units.try_recv().ok() };
@@ -140,6 +144,7 @@ fn run_group(tx: &mut Tx, first: Unit, units: &Receiver<Unit>, shared: &Shared) 
 }
 
 fn commit(tx: &mut Tx, shared: &Shared) -> Result<()> {
+    blob::settle_totals(tx)?;
     event::seal(tx)?;
     tx.commit()?;
     shared.commits.fetch_add(1, Ordering::Relaxed);
@@ -165,21 +170,37 @@ fn settle(tx: &mut Tx, replies: Vec<Reply>, outcome: &Result<()>, shared: &Share
 fn refuse(tx: &mut Tx, unit: Unit, error: Error) {
     tx.refuse_with(error);
     // In a refusing transaction the unit touches nothing.
-    if let Ok(ran) = unit(tx) {
-        (ran.reply)(Ok(()));
-    }
+    (unit(tx).reply)(Ok(()));
     tx.end();
 }
 
-fn run_unit<T, E, F>(tx: &mut Tx, body: F, tell: oneshot::Sender<Result<T, E>>) -> Result<Ran>
+fn run_unit<T, E, F>(tx: &mut Tx, body: F, tell: oneshot::Sender<Result<T, E>>) -> Ran
 where
     F: AsyncFnOnce(&mut Tx) -> Result<T, E>,
     T: Send + 'static,
     E: From<Error> + Send + 'static,
 {
     if let Some(error) = tx.refusal() {
-        return Ok(Ran { reply: reply_with(tell, Err(error.into())), stands: false });
+        return Ran { reply: reply_with(tell, Err(error.into())), stands: false, lost: None };
     }
+    match run_body(tx, body) {
+        Ok(ended) => {
+            let stands = ended.is_ok();
+            Ran { reply: reply_with(tell, ended), stands, lost: tx.lost() }
+        }
+        Err(error) => {
+            let lost = tx.lost().unwrap_or_else(|| error.clone());
+            Ran { reply: reply_with(tell, Err(error.into())), stands: false, lost: Some(lost) }
+        }
+    }
+}
+
+/// Runs a body in a savepoint. An error outside is the transaction's own: it can't go on.
+fn run_body<T, E, F>(tx: &mut Tx, body: F) -> Result<Result<T, E>>
+where
+    F: AsyncFnOnce(&mut Tx) -> Result<T, E>,
+    E: From<Error>,
+{
     let mark = tx.savepoint()?;
     let ran = std::panic::catch_unwind(AssertUnwindSafe(|| poll_once(body(tx))));
     let ended = match ran {
@@ -189,13 +210,12 @@ where
         }
         Err(panic) => Err(Error::Panicked(panic_text(panic.as_ref())).into()),
     };
-    let stands = ended.is_ok();
-    if stands {
+    if ended.is_ok() {
         tx.release()?;
-    } else {
+    } else if tx.lost().is_none() {
         tx.rollback_to(mark)?;
     }
-    Ok(Ran { reply: reply_with(tell, ended), stands })
+    Ok(ended)
 }
 
 /// A caller that went away needs no answer.

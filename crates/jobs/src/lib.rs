@@ -6,6 +6,8 @@
 mod runner;
 mod schedule;
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use berth_catalog::job::Job;
 use serde_json::Value;
@@ -38,14 +40,15 @@ pub enum Failure {
 /// What a handler may ask of and tell the runner.
 #[derive(Debug)]
 pub struct Work {
-    stop: watch::Receiver<bool>,
+    /// `None` for work that nobody stops.
+    stop: Option<watch::Receiver<bool>>,
     progress: watch::Sender<Option<String>>,
 }
 
 impl Work {
     /// Tells whether the handler should stop soon (shutdown, or the lease was lost).
     pub fn should_stop(&self) -> bool {
-        *self.stop.borrow()
+        self.stop.as_ref().is_some_and(|stop| *stop.borrow() || stop.has_changed().is_err())
     }
 
     /// Notes how far the work is; written to the job's row within a second.
@@ -54,16 +57,17 @@ impl Work {
     }
 
     /// Waits, but no longer than until the handler should stop.
-    pub async fn pause(&self, time: std::time::Duration) {
-        let mut stop = self.stop.clone();
-        // Both ends mean the same to the caller, who asks `should_stop` next.
-        let _ = tokio::time::timeout(time, stop.wait_for(|stop| *stop)).await;
+    pub async fn pause(&self, time: Duration) {
+        match self.stop.clone() {
+            // Both ends mean the same to the caller, who asks `should_stop` next.
+            Some(mut stop) => drop(tokio::time::timeout(time, stop.wait_for(|stop| *stop)).await),
+            None => tokio::time::sleep(time).await,
+        }
     }
 
     /// Work outside a runner (a command, a test): never stopped, progress goes to the returned receiver.
     pub fn detached() -> (Self, watch::Receiver<Option<String>>) {
         let (progress, seen) = watch::channel(None);
-        let (_, stop) = watch::channel(false);
-        (Self { stop, progress }, seen)
+        (Self { stop: None, progress }, seen)
     }
 }

@@ -8,52 +8,54 @@ use berth_catalog::job::{self, Job, JobId, Outcome, State};
 use berth_catalog::{Catalog, Result};
 use jiff::SignedDuration;
 use serde_json::Value;
-use tokio::sync::{Notify, watch};
-use tokio::task::JoinSet;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep};
 
-use crate::schedule::Schedule;
+use crate::schedule::{Schedule, after};
 use crate::{Failure, Handler, Work};
 
 /// A worker that shows no sign of life this long loses its job.
 const LEASE: SignedDuration = SignedDuration::from_secs(30);
 /// How often a running job's lease and progress are written.
 const HEARTBEAT: Duration = Duration::from_secs(1);
-/// How often the queue is looked at for jobs that another process enqueued.
+/// How often the queue is looked at for what is due and for jobs that another process enqueued.
 const POLL: Duration = Duration::from_millis(500);
-/// Jobs worked at one time by one runner.
-const CONCURRENT: usize = 2;
+/// How long the catalog is left alone after it failed.
+const TROUBLE: Duration = Duration::from_secs(5);
+/// How often the schedules are compared with the queue: a clock that was wrong may have put the next run years away.
+const PLAN: Duration = Duration::from_mins(10);
 /// Tries before a job that may be retried fails for good.
 const ATTEMPTS: u64 = 8;
 
-/// Works the jobs of one process.
+/// Works the jobs of one process, one of each kind at a time: a scrub of days keeps no other kind waiting.
 #[derive(Clone)]
 pub struct Runner {
     catalog: Catalog,
-    worker: String,
     handlers: HashMap<&'static str, Arc<dyn Handler>>,
     schedules: Vec<Schedule>,
-    wake: Arc<Notify>,
 }
+
+/// A job and the lease that this claim of it holds.
+#[derive(Debug)]
+struct Claim {
+    job: Job,
+    lease: String,
+}
+
+/// Tries at work, by job.
+type Working = HashMap<JobId, JoinHandle<()>>;
 
 impl std::fmt::Debug for Runner {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Runner")
-            .field("worker", &self.worker)
-            .field("kinds", &self.handlers.keys())
-            .finish_non_exhaustive()
+        f.debug_struct("Runner").field("kinds", &self.handlers.keys()).finish_non_exhaustive()
     }
 }
 
 impl Runner {
-    /// Creates a runner with a name of its own.
+    /// Creates a runner that knows no kind yet.
     pub fn new(catalog: Catalog) -> Self {
-        Self {
-            catalog,
-            worker: uuid::Uuid::new_v4().simple().to_string(),
-            handlers: HashMap::new(),
-            schedules: Vec::new(),
-            wake: Arc::new(Notify::new()),
-        }
+        Self { catalog, handlers: HashMap::new(), schedules: Vec::new() }
     }
 
     /// Registers who works a kind.
@@ -70,137 +72,176 @@ impl Runner {
         self
     }
 
-    /// Looks at the queue at once; call it after a commit that enqueued.
-    pub fn wake(&self) {
-        self.wake.notify_one();
+    /// Works jobs until `stop` turns true or its sender goes, then puts unfinished ones back. What fails is logged and tried
+    /// again.
+    pub async fn run(self, mut stop: watch::Receiver<bool>) {
+        let mut working = Working::new();
+        let mut planned: Option<Instant> = None;
+        while !is_stopped(&stop) {
+            working.retain(|_, trial| !trial.is_finished());
+            let wait = match self.turn(&mut planned, &mut working, &stop).await {
+                Ok(()) => POLL,
+                Err(error) => {
+                    tracing::warn!(%error, "the job queue can't be worked, trying again");
+                    TROUBLE
+                }
+            };
+            // Both ends of the wait mean the same: look again.
+            let _ = tokio::time::timeout(wait, stop.wait_for(|stop| *stop)).await;
+        }
+        for trial in working.into_values() {
+            // A panic was logged where it happened; the row keeps its lease until that ends.
+            let _ = trial.await;
+        }
     }
 
-    /// Works jobs until `stop` turns true, then puts unfinished ones back.
-    pub async fn run(self, mut stop: watch::Receiver<bool>) -> Result<()> {
+    /// Works one job until it has ended, and returns it; for a command alone on a data directory, whose repair has freed
+    /// every lease. Returns `None` if there is no such job.
+    pub async fn run_until_ended(&self, wanted: JobId) -> Result<Option<Job>> {
+        // Nobody stops it but the end of the process.
+        let (_stop, stopped) = watch::channel(false);
+        loop {
+            if let Some(claim) = self.claim(Some(wanted), &Working::new()).await? {
+                self.work(claim, stopped.clone()).await;
+            }
+            let job = self.catalog.read(async |r| job::find(r, wanted).await).await?;
+            match job {
+                Some(job) if matches!(job.state, State::Queued | State::Running) => sleep(POLL).await,
+                ended => return Ok(ended),
+            }
+        }
+    }
+
+    /// Keeps the schedules now and then, and begins whatever is due.
+    async fn turn(
+        &self,
+        planned: &mut Option<Instant>,
+        working: &mut Working,
+        stop: &watch::Receiver<bool>,
+    ) -> Result<()> {
+        let mut plan = Ok(());
+        if planned.is_none_or(|at| at.elapsed() >= PLAN) {
+            plan = self.plan().await;
+            if plan.is_ok() {
+                *planned = Some(Instant::now());
+            }
+        }
+        while let Some(claim) = self.claim(None, working).await? {
+            let (id, runner, stop) = (claim.job.id, self.clone(), stop.clone());
+            working.insert(id, tokio::spawn(async move { runner.work(claim, stop).await }));
+        }
+        plan
+    }
+
+    async fn plan(&self) -> Result<()> {
         for schedule in &self.schedules {
-            schedule.ensure(&self.catalog).await?;
+            schedule.plan(&self.catalog).await?;
         }
-        let mut working = JoinSet::new();
-        while !*stop.borrow() {
-            while working.try_join_next().is_some() {}
-            if working.len() < CONCURRENT
-                && let Some(job) = self.claim_due().await
-            {
-                let (runner, stop) = (self.clone(), stop.clone());
-                working.spawn(async move { runner.work(job, stop).await });
-                continue;
-            }
-            tokio::select! {
-                () = self.wake.notified() => {}
-                () = tokio::time::sleep(POLL) => {}
-                _ = stop.wait_for(|stop| *stop) => {}
-                Some(_) = working.join_next() => {}
-            }
-        }
-        while working.join_next().await.is_some() {}
         Ok(())
     }
 
-    /// Works jobs until `wanted` has ended, and returns it; for a command on a data directory without a server.
-    pub async fn run_until_ended(self, wanted: JobId) -> Result<Option<Job>> {
-        let catalog = self.catalog.clone();
-        let (stop, stopped) = watch::channel(false);
-        let running = tokio::spawn(Self { schedules: Vec::new(), ..self }.run(stopped));
-        let ended = loop {
-            let job = catalog.read(async |r| job::find(r, wanted).await).await?;
-            match &job {
-                Some(found) if matches!(found.state, State::Queued | State::Running) => {
-                    tokio::time::sleep(Duration::from_millis(50)).await;
-                }
-                _ => break job,
-            }
-        };
-        stop.send_replace(true);
-        // A panic of the runner task would have kept the job open; the row is the truth.
-        let _ = running.await;
-        Ok(ended)
-    }
-
-    async fn claim_due(&self) -> Option<Job> {
+    async fn claim(&self, wanted: Option<JobId>, working: &Working) -> Result<Option<Claim>> {
         let now = self.catalog.clock().now();
-        let due = self.catalog.read(async |r| job::is_due(r, now).await).await;
-        if !matches!(due, Ok(true)) {
-            return None;
+        // A look costs microseconds, an empty unit of work a commit.
+        let due = self.catalog.read(async |r| job::find_due(r, wanted, now).await).await?;
+        // Work of this runner whose lease ended: the machine slept or the catalog stood still, and the next heartbeat renews it.
+        if due.is_none_or(|id| working.contains_key(&id)) {
+            return Ok(None);
         }
-        let worker = self.worker.clone();
-        let claimed =
-            self.catalog.write(async move |tx| job::claim(tx, &worker, now, now + LEASE).await).await;
-        claimed.unwrap_or_else(|error| {
-            tracing::warn!(%error, "could not claim a job, trying again");
-            None
-        })
+        let (lease, clock) = (uuid::Uuid::new_v4().simple().to_string(), self.catalog.clock().clone());
+        let claimed = {
+            let lease = lease.clone();
+            self.catalog
+                .write(async move |tx| {
+                    // Only now: the unit may have waited.
+                    let now = clock.now();
+                    match job::find_due(tx, wanted, now).await? {
+                        Some(id) if due == Some(id) => job::claim(tx, id, &lease, after(now, LEASE)).await,
+                        _ => Ok(None),
+                    }
+                })
+                .await
+        };
+        Ok(claimed?.map(|job| Claim { job, lease }))
     }
 
-    async fn work(&self, job: Job, stop: watch::Receiver<bool>) {
-        let Some(handler) = self.handlers.get(job.kind.as_str()).cloned() else {
-            let reason = format!("this binary knows no job kind {}", job.kind);
-            return self.end(&job, Err(Failure::Permanent(reason))).await;
+    async fn work(&self, claim: Claim, stop: watch::Receiver<bool>) {
+        let Some(handler) = self.handlers.get(claim.job.kind.as_str()).cloned() else {
+            let reason = format!("this binary knows no job kind {}", claim.job.kind);
+            return self.end(&claim, Err(Failure::Permanent(reason))).await;
         };
         let (lost, work_stop) = watch::channel(false);
         let (progress, seen) = watch::channel(None);
-        let work = Work { stop: work_stop, progress };
+        let work = Work { stop: Some(work_stop), progress };
         let worked = {
-            let job = job.clone();
+            let job = claim.job.clone();
             // A task of its own: a panicking handler fails its job, not the runner.
             tokio::spawn(async move { handler.run(&job, &work).await })
         };
         let outcome = tokio::select! {
             outcome = worked => outcome,
-            never = self.keep_alive(&job, lost, seen, stop) => match never {},
+            never = self.keep_alive(&claim, lost, seen, stop) => match never {},
         };
         let outcome =
             outcome.unwrap_or_else(|panic| Err(Failure::Retry(format!("handler panicked: {panic}"))));
-        self.end(&job, outcome).await;
+        self.end(&claim, outcome).await;
     }
 
     /// Renews the lease and writes progress every second; tells the handler to stop on shutdown or when the lease is lost.
     async fn keep_alive(
         &self,
-        job: &Job,
+        claim: &Claim,
         lost: watch::Sender<bool>,
         seen: watch::Receiver<Option<String>>,
         mut stop: watch::Receiver<bool>,
     ) -> std::convert::Infallible {
         loop {
             tokio::select! {
-                () = tokio::time::sleep(HEARTBEAT) => {}
-                _ = stop.wait_for(|stop| *stop), if !*lost.borrow() => { lost.send_replace(true); }
+                () = sleep(HEARTBEAT) => {}
+                () = stopped(&mut stop), if !*lost.borrow() => { lost.send_replace(true); }
             }
-            let (id, worker, progress) = (job.id, self.worker.clone(), seen.borrow().clone());
-            let until = self.catalog.clock().now() + LEASE;
+            let (id, lease, progress) = (claim.job.id, claim.lease.clone(), seen.borrow().clone());
+            let clock = self.catalog.clock().clone();
             let kept = self
                 .catalog
-                .write(async move |tx| job::renew(tx, id, &worker, until, progress.as_deref()).await)
+                .write(async move |tx| {
+                    job::renew(tx, id, &lease, after(clock.now(), LEASE), progress.as_deref()).await
+                })
                 .await;
-            if matches!(kept, Ok(false)) {
-                lost.send_replace(true);
+            match kept {
+                Ok(true) => {}
+                Ok(false) => {
+                    lost.send_replace(true);
+                }
+                Err(error) => {
+                    tracing::warn!(job = id.0, %error, "could not renew a job's lease, trying again");
+                }
             }
         }
     }
 
-    async fn end(&self, job: &Job, outcome: std::result::Result<Value, Failure>) {
-        let now = self.catalog.clock().now();
-        if let Err(failure) = &outcome {
-            tracing::warn!(job = job.id.0, kind = job.kind, attempt = job.attempts, error = %failure, "job did not end well");
+    async fn end(&self, claim: &Claim, outcome: std::result::Result<Value, Failure>) {
+        let (job, now) = (&claim.job, self.catalog.clock().now());
+        match &outcome {
+            Ok(_) => {}
+            Err(Failure::Stopped) => tracing::debug!(job = job.id.0, kind = job.kind, "put a job back"),
+            Err(failure) => {
+                tracing::warn!(job = job.id.0, kind = job.kind, attempt = job.attempts, error = %failure, "job did not end well");
+            }
         }
         let outcome = match outcome {
             Ok(last) => Some(Outcome::Done(last.to_string())),
             Err(Failure::Stopped) => None,
             Err(Failure::Permanent(reason)) => Some(Outcome::Failed(reason)),
             Err(Failure::Retry(reason)) if job.attempts >= ATTEMPTS => Some(Outcome::Failed(reason)),
-            Err(Failure::Retry(reason)) => Some(Outcome::Retry(reason, now + back_off(job.attempts))),
+            Err(Failure::Retry(reason)) => Some(Outcome::Retry(reason, after(now, back_off(job.attempts)))),
         };
-        let (id, worker, schedule) = (job.id, self.worker.clone(), self.next_of(job));
+        let (id, lease, schedule) = (job.id, claim.lease.clone(), self.next_of(job));
         let ended = self
             .catalog
             .write(async move |tx| {
-                let Some(outcome) = outcome else { return job::release(tx, id, &worker).await };
-                let ended = job::finish(tx, id, &worker, &outcome, now).await?;
+                let Some(outcome) = outcome else { return job::release(tx, id, &lease).await };
+                let ended = job::finish(tx, id, &lease, &outcome, now).await?;
                 match schedule {
                     Some(schedule) if ended && !matches!(outcome, Outcome::Retry(..)) => {
                         schedule.enqueue(tx, now).await
@@ -219,7 +260,17 @@ impl Runner {
     }
 }
 
+/// Tells whether `stop` is true, or nobody is left who could make it so.
+fn is_stopped(stop: &watch::Receiver<bool>) -> bool {
+    *stop.borrow() || stop.has_changed().is_err()
+}
+
+async fn stopped(stop: &mut watch::Receiver<bool>) {
+    // An error says that the sender is gone, which is a stop as well.
+    let _ = stop.wait_for(|stop| *stop).await;
+}
+
 /// Waits 1, 2, 4 … seconds, at most ten minutes.
 fn back_off(attempts: u64) -> SignedDuration {
-    SignedDuration::from_secs(1_i64 << attempts.saturating_sub(1).min(9)).min(SignedDuration::from_mins(10))
+    SignedDuration::from_secs(1_i64 << attempts.saturating_sub(1).min(10)).min(SignedDuration::from_mins(10))
 }

@@ -4,11 +4,15 @@
 //! marks older than the delay, asks the catalog again inside the unit of work that removes, and frees bytes after the commit.
 //! A location is never used twice, so a push of the same digest at any moment is safe.
 
+mod foresee;
+mod free;
 mod job;
 mod report;
+mod store;
 mod sweep;
 mod verify;
 
 pub use job::CollectJob;
 pub use report::CollectReport;
+pub use store::Disagreement;
 pub use verify::{Problem, VerifyReport};

@@ -55,6 +55,8 @@ impl Default for Limits {
 pub struct Storage {
     /// Blobs up to this many bytes lie in the catalog, larger ones in files.
     pub inline_bytes: usize,
+    /// Bytes of the disk that uploads leave free, so that the catalog can go on writing; at most a fiftieth of the disk.
+    pub reserve_bytes: u64,
     /// Memory for manifests and small blobs that are pulled often, in bytes.
     pub cache_bytes: u64,
     /// Hash every blob again before it is served. Costs a whole read per pull; the scrub does the same work in the background.
@@ -63,7 +65,12 @@ pub struct Storage {
 
 impl Default for Storage {
     fn default() -> Self {
-        Self { inline_bytes: 16 << 10, cache_bytes: 32 << 20, verify_on_read: false }
+        Self {
+            inline_bytes: 16 << 10,
+            reserve_bytes: 256 << 20,
+            cache_bytes: 32 << 20,
+            verify_on_read: false,
+        }
     }
 }
 

@@ -55,12 +55,10 @@ impl Deletion {
         let unknown = || self.manifest_unknown((*digest).into());
         let repository = repository::find(tx, &self.repository).await?.ok_or_else(unknown)?;
         let id = manifest::find_id(tx, &repository, digest).await?.ok_or_else(unknown)?;
-        for tag in tag::list_of(tx, id).await? {
-            tag::delete(tx, &repository, &tag, self.now).await?;
+        for tag in tag::delete_of(tx, &repository, id).await? {
             self.append(tx, event::Kind::TagDeleted, Some(tag), *digest).await;
         }
         manifest::delete(tx, &repository, id, self.now).await?;
-        repository::delete_if_empty(tx, &repository).await?;
         self.append(tx, event::Kind::ManifestDeleted, None, *digest).await;
         Ok(())
     }
@@ -73,7 +71,6 @@ impl Deletion {
             return Err(Error::BlobInUse { repository: self.repository, digest: *digest });
         }
         link::delete(tx, &repository, blob, self.now).await?;
-        repository::delete_if_empty(tx, &repository).await?;
         self.append(tx, event::Kind::BlobDeleted, None, *digest).await;
         Ok(())
     }

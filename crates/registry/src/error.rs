@@ -53,7 +53,9 @@ pub enum Error {
         computed: Digest,
     },
     /// Another number of bytes came than was announced.
-    #[error("{received} bytes came where {announced} were announced: send the chunk again")]
+    #[error(
+        "{received} bytes came where {announced} were announced: ask where the upload stands, and go on from there"
+    )]
     SizeMismatch {
         /// Bytes announced.
         announced: u64,

@@ -13,7 +13,9 @@ mod mount;
 mod pull;
 mod pull_counter;
 mod push;
+mod rehash;
 mod repair;
+mod room;
 mod scrub;
 mod status;
 mod upload;
@@ -26,7 +28,7 @@ use berth_catalog::{Catalog, event};
 use bytes::Bytes;
 use parking_lot::Mutex;
 
-pub use collect::{CollectJob, CollectReport, Problem, VerifyReport};
+pub use collect::{CollectJob, CollectReport, Disagreement, Problem, VerifyReport};
 pub use config::{Collection, Config, Limits, Scrub, Storage, Untagged};
 pub use error::{BodyError, Error, Result};
 pub use pull::{BlobContent, BlobHandle, StoredManifest};
@@ -59,6 +61,7 @@ struct Inner {
     config: Config,
     cache: cache::Cache,
     pulls: pull_counter::PullCounter,
+    room: room::Room,
     /// Sessions that a request is writing to right now.
     writing: Mutex<HashSet<UploadId>>,
 }
@@ -73,6 +76,7 @@ impl Registry {
             config,
             cache,
             pulls: pull_counter::PullCounter::default(),
+            room: room::Room::default(),
             writing: Mutex::new(HashSet::new()),
         }))
     }

@@ -51,6 +51,8 @@ impl Registry {
     }
 
     /// Lists the manifests that refer to `subject`, in digest order after `after`, if asked only of one artifact type.
+    ///
+    /// A page is no larger than a manifest may be, so it may be shorter than `n`.
     pub async fn list_referrers(
         &self,
         permit: &Permit<Pull>,
@@ -60,16 +62,16 @@ impl Registry {
         n: usize,
     ) -> Result<Page<Descriptor>> {
         let after = after.map_or_else(String::new, ToString::to_string);
-        let name = permit.repository();
-        let listed = self
+        let (name, bytes) = (permit.repository(), self.0.config.limits.manifest_bytes);
+        let (listed, more) = self
             .0
             .catalog
-            .read(async |r| manifest::list_referrers(r, name, subject, artifact_type, &after, n + 1).await)
+            .read(async |r| manifest::list_referrers(r, name, subject, artifact_type, &after, n, bytes).await)
             .await?;
-        let descriptors = listed
+        let items = listed
             .iter()
             .map(|json| serde_json::from_str(json).map_err(|error| Error::Internal(error.into())))
             .collect::<Result<Vec<_>>>()?;
-        Ok(Page::cut(descriptors, n))
+        Ok(Page { items, more: more && n > 0 })
     }
 }

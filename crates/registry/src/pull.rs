@@ -3,21 +3,20 @@
 use std::sync::Arc;
 
 use berth_access::{Permit, Pull};
-use berth_blobs::{BlobReader, Hasher, Location};
+use berth_blobs::{BlobReader, Location};
 use berth_catalog::blob::{Blob, BlobId, Placement};
-use berth_catalog::{blob, event, link, manifest};
+use berth_catalog::{Tx, blob, event, link, manifest};
 use berth_oci::{Digest, Reference, RepositoryName};
 use bytes::Bytes;
+use jiff::Timestamp;
 
 use crate::cache::Served;
 use crate::config::seconds;
 use crate::pull_counter::Tally;
-use crate::{Error, Registry, Result, new_event};
+use crate::rehash::{Pace, Verdict, compare};
+use crate::{Error, Registry, Result, Untagged, new_event};
 
 pub use berth_catalog::manifest::Stored as StoredManifest;
-
-/// Bytes hashed at a time when a blob is verified.
-const VERIFY_BYTES: usize = 1 << 20;
 
 /// A blob ready to be read.
 #[derive(Debug, Clone)]
@@ -55,6 +54,7 @@ impl Registry {
     }
 
     /// Returns a manifest for a HEAD. By tag it counts as a pull of the tag: clients resolve the tag so and fetch by digest.
+    /// By digest the client may now count on it for an index, so a manifest under review waits anew.
     pub async fn stat_manifest(
         &self,
         permit: &Permit<Pull>,
@@ -63,6 +63,17 @@ impl Registry {
         let served = self.find_manifest(permit.repository(), reference).await?;
         if reference.tag().is_some() {
             self.0.pulls.record(&served.by_reference);
+        } else if self.0.config.gc.untagged == Untagged::Delete
+            && self.is_half_due(served.manifest.questioned_at)
+        {
+            let (repository, digest, now) = (permit.repository().clone(), served.manifest.digest, self.now());
+            let unit = async move |tx: &mut Tx| manifest::renew(tx, &repository, &digest, now).await;
+            if !self.0.catalog.write(unit).await? {
+                return self
+                    .find_manifest(permit.repository(), reference)
+                    .await
+                    .map(|served| served.manifest);
+            }
         }
         Ok(served.manifest)
     }
@@ -78,24 +89,35 @@ impl Registry {
             }
         };
         let handle = BlobHandle { digest: *digest, size: blob.size, content };
-        if self.0.config.storage.verify_on_read && !matches(&handle).await {
-            return Err(self
-                .damaged(permit.repository(), digest, blob.id, "its bytes do not match its digest")
-                .await);
+        if !self.0.config.storage.verify_on_read {
+            return Ok(handle);
         }
-        Ok(handle)
+        match compare(&handle, &mut Pace::free()).await {
+            Verdict::Matches => Ok(handle),
+            Verdict::Differs(reason) => Err(self.damaged(permit.repository(), digest, &blob, reason).await),
+            Verdict::Unreadable(error) => Err(error.into()),
+            Verdict::Stopped => Err(Error::Busy),
+        }
     }
 
     /// Returns a blob's size. The client may now count on the blob for a manifest, so a link under review waits anew.
     pub async fn stat_blob(&self, permit: &Permit<Pull>, digest: &Digest) -> Result<u64> {
         let blob = self.find_blob(permit.repository(), digest).await?;
-        let now = self.now();
-        let half = seconds(self.0.config.gc.delay_seconds) / 2;
-        if blob.questioned_at.is_some_and(|since| since + half < now) {
-            let (repository, id) = (permit.repository().clone(), blob.id);
-            self.0.catalog.write(async move |tx| link::renew(tx, &repository, id, now).await).await?;
+        if self.is_half_due(blob.questioned_at) {
+            let (repository, id, now) = (permit.repository().clone(), blob.id, self.now());
+            let unit = async move |tx: &mut Tx| link::renew(tx, &repository, id, now).await;
+            if !self.0.catalog.write(unit).await? {
+                // The collector was faster.
+                return self.find_blob(permit.repository(), digest).await.map(|blob| blob.size);
+            }
         }
         Ok(blob.size)
+    }
+
+    /// Tells whether something under review has waited more than half of the collector's delay.
+    fn is_half_due(&self, since: Option<Timestamp>) -> bool {
+        let half = seconds(self.0.config.gc.delay_seconds) / 2;
+        since.is_some_and(|since| since.saturating_add(half).is_ok_and(|then| then < self.now()))
     }
 
     async fn find_manifest(&self, repository: &RepositoryName, reference: &Reference) -> Result<Served> {
@@ -149,72 +171,61 @@ impl Registry {
             Ok(reader) if reader.size() == blob.size => Ok(reader),
             Ok(reader) => {
                 let reason = format!("{} bytes lie where {} should", reader.size(), blob.size);
-                Err(self.damaged(repository, digest, blob.id, &reason).await)
+                Err(self.damaged(repository, digest, blob, &reason).await)
             }
             Err(berth_blobs::Error::NotFound) => {
-                // It may have been collected since its row was read: only a row that still points there is damaged.
-                let known = self.is_committed(location).await?;
-                if known {
-                    return Err(self.damaged(repository, digest, blob.id, "its bytes are gone").await);
-                }
-                Err(Error::BlobUnknown { repository: repository.clone(), digest: *digest })
+                Err(self.damaged(repository, digest, blob, "its bytes are gone").await)
             }
             Err(error) => Err(error.into()),
         }
     }
 
     /// Takes a damaged blob out of service and returns what to answer.
-    async fn damaged(&self, repository: &RepositoryName, digest: &Digest, id: BlobId, reason: &str) -> Error {
-        if let Err(error) = self.quarantine(*digest, id, reason).await {
-            return error;
+    async fn damaged(
+        &self,
+        repository: &RepositoryName,
+        digest: &Digest,
+        blob: &Blob,
+        reason: &str,
+    ) -> Error {
+        let unknown = Error::BlobUnknown { repository: repository.clone(), digest: *digest };
+        match self.quarantine(*digest, blob.id, &blob.placement, reason).await {
+            Ok(true) => return unknown,
+            Ok(false) => {}
+            Err(error) => return error,
         }
-        Error::BlobUnknown { repository: repository.clone(), digest: *digest }
+        // The row has changed since it was read: the blob is gone, or marked already, or healed.
+        match self.0.catalog.read(async |r| blob::find(r, repository, digest).await).await {
+            Ok(None) => unknown,
+            Ok(Some(_)) => Error::Busy,
+            Err(error) => error.into(),
+        }
     }
 
-    /// Marks a blob as damaged: it is not served until it is pushed again, or a scrub finds it whole.
-    pub(crate) async fn quarantine(&self, digest: Digest, id: BlobId, reason: &str) -> Result<()> {
-        tracing::error!(%digest, reason, "blob is damaged, it is not served until it is pushed again");
+    /// Marks a blob as damaged: it is not served until it is pushed again, or a scrub finds it whole. Returns false, and
+    /// marks nothing, unless it still lies where its bytes were found wrong.
+    pub(crate) async fn quarantine(
+        &self,
+        digest: Digest,
+        id: BlobId,
+        placement: &Placement,
+        reason: &str,
+    ) -> Result<bool> {
+        let placement = placement.clone();
         let mut new = new_event(event::Kind::BlobDamaged, self.now(), "system");
         new.digest = Some(digest);
         new.detail = serde_json::json!({ "reason": reason });
-        self.0
-            .catalog
-            .write(async move |tx| {
-                if blob::condemn_damaged(tx, id, new.at).await? {
-                    event::append(tx, new).await;
-                }
-                Ok(())
-            })
-            .await
+        let unit = async move |tx: &mut Tx| {
+            let marked = blob::mark_damaged(tx, id, &digest, &placement, new.at).await?;
+            if marked {
+                event::append(tx, new).await;
+            }
+            Ok::<_, Error>(marked)
+        };
+        let marked = self.0.catalog.write(unit).await?;
+        if marked {
+            tracing::error!(%digest, reason, "blob is damaged, it is not served until it is pushed again");
+        }
+        Ok(marked)
     }
-}
-
-/// Hashes a blob and compares.
-pub(crate) async fn matches(handle: &BlobHandle) -> bool {
-    match &handle.content {
-        BlobContent::Inline(content) => Digest::of(handle.digest.algorithm(), content) == handle.digest,
-        BlobContent::Stored(reader) => hash_stored(reader.as_ref(), handle.digest.algorithm())
-            .await
-            .is_ok_and(|digest| digest == handle.digest),
-    }
-}
-
-/// Hashes a stored blob from start to end.
-pub(crate) async fn hash_stored(
-    reader: &dyn BlobReader,
-    algorithm: berth_oci::Algorithm,
-) -> berth_blobs::Result<Digest> {
-    let mut hasher = Hasher::new(algorithm);
-    let mut offset = 0;
-    while offset < reader.size() {
-        let bytes = reader.read(offset, VERIFY_BYTES).await?;
-        offset += bytes.len() as u64;
-        hasher = tokio::task::spawn_blocking(move || {
-            hasher.update(&bytes);
-            hasher
-        })
-        .await
-        .map_err(|error| berth_blobs::Error::Io(std::io::Error::other(error), "hash a blob".into()))?;
-    }
-    Ok(hasher.finish())
 }

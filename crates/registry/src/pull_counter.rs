@@ -55,11 +55,11 @@ impl Registry {
         }
     }
 
-    /// Writes what was counted so far.
+    /// Writes what was counted so far. What can't be written is kept for the next time.
     pub async fn flush_pulls(&self) -> Result<()> {
         let tallies = std::mem::take(&mut *self.0.pulls.0.lock());
         let now = self.now();
-        for batch in tallies.chunks(BATCH) {
+        for (n, batch) in tallies.chunks(BATCH).enumerate() {
             let deltas: Vec<_> = batch
                 .iter()
                 .map(|tally| Delta {
@@ -77,18 +77,22 @@ impl Registry {
                 Ok::<_, crate::Error>(())
             });
             if let Err(error) = written.await {
-                self.put_back(batch, &counts);
+                self.put_back(batch, &counts, tallies.get((n + 1) * BATCH..).unwrap_or_default());
                 return Err(error);
             }
         }
         Ok(())
     }
 
-    fn put_back(&self, batch: &[Arc<Tally>], counts: &[u64]) {
-        for (tally, &count) in batch.iter().zip(counts) {
+    /// Enlists again what was not written: the batch that failed, and those that were not tried and still hold their counts.
+    fn put_back(&self, failed: &[Arc<Tally>], counts: &[u64], untried: &[Arc<Tally>]) {
+        let mut pending = self.0.pulls.0.lock();
+        for (tally, &count) in failed.iter().zip(counts) {
+            // Above 0 it was pulled meanwhile, and so is enlisted already.
             if tally.count.fetch_add(count, Ordering::Relaxed) == 0 {
-                self.0.pulls.0.lock().push(Arc::clone(tally));
+                pending.push(Arc::clone(tally));
             }
         }
+        pending.extend(untried.iter().map(Arc::clone));
     }
 }

@@ -95,6 +95,7 @@ impl Order {
     async fn carry_out(self, tx: &mut Tx) -> Result<()> {
         let repository = repository::ensure(tx, &self.repository, self.now).await?;
         let (blobs, missing) = self.find_blobs(tx, &repository).await?;
+        let depth = self.depth(tx, &repository).await?;
         let new = New {
             digest: self.digest,
             media_type: self.manifest.media_type.clone(),
@@ -102,15 +103,10 @@ impl Order {
             content: self.content.clone(),
             blobs,
             missing,
+            depth,
             children: self.manifest.children().iter().map(|child| child.digest).collect(),
         };
         let (id, is_new) = manifest::insert(tx, &repository, &new, self.now).await?;
-        if is_new && !new.children.is_empty() {
-            let depth = manifest::depth(tx, &repository, id, self.index_depth + 2).await?;
-            if depth > self.index_depth + 1 {
-                return Err(Error::IndexTooDeep { limit: self.index_depth });
-            }
-        }
         if is_new {
             event::append(tx, self.event(event::Kind::ManifestPushed)).await;
         }
@@ -127,8 +123,7 @@ impl Order {
         tag: &Tag,
         target: manifest::ManifestId,
     ) -> Result<()> {
-        let before = tag::find(tx, repository, tag).await?.map(|(_, digest)| digest);
-        tag::move_to(tx, repository, tag, target, self.now).await?;
+        let before = tag::move_to(tx, repository, tag, target, self.now).await?;
         if before != Some(self.digest) {
             let mut event = self.event(event::Kind::TagMoved);
             event.tag = Some(tag.clone());
@@ -139,21 +134,37 @@ impl Order {
     }
 
     /// Finds the rows of the blobs that the manifest keeps, and the digests of those that are not there.
-    /// A layer that may not be distributed is kept only if it was pushed.
+    /// A layer that may not be distributed need not be there; if it is, or comes later, it is kept like any other.
     async fn find_blobs(&self, tx: &Tx, repository: &Repository) -> Result<(Vec<BlobId>, Vec<Digest>)> {
-        let (mut found, mut missing) = (Vec::new(), Vec::new());
+        let (mut found, mut absent, mut missing) = (Vec::new(), Vec::new(), Vec::new());
         for descriptor in self.manifest.config.iter().chain(&self.manifest.layers) {
             match link::find(tx, repository, &descriptor.digest).await? {
                 Some((id, _)) => found.push(id),
-                None if descriptor.is_non_distributable() => {}
+                None if descriptor.is_non_distributable() || self.sparse_images => {
+                    absent.push(descriptor.digest)
+                }
+                None if missing.contains(&descriptor.digest) => {}
                 None => missing.push(descriptor.digest),
             }
         }
-        missing.dedup();
-        if missing.is_empty() || self.sparse_images {
-            return Ok((found, missing));
+        if missing.is_empty() {
+            return Ok((found, absent));
         }
         Err(Error::ManifestBlobsUnknown { repository: self.repository.clone(), digests: missing })
+    }
+
+    /// Counts the levels of manifests below and including this one, by what is there of its children.
+    async fn depth(&self, tx: &Tx, repository: &Repository) -> Result<u64> {
+        let mut depth = 1;
+        for child in self.manifest.children() {
+            if let Some(below) = manifest::find_depth(tx, repository, &child.digest).await? {
+                depth = depth.max(below.saturating_add(1));
+            }
+        }
+        if depth > self.index_depth.saturating_add(1) {
+            return Err(Error::IndexTooDeep { limit: self.index_depth });
+        }
+        Ok(depth)
     }
 
     fn referrer(&self) -> Result<Option<Referrer>> {

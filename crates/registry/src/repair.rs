@@ -14,6 +14,8 @@ pub struct Repaired {
     pub settled: u64,
     /// Uploads that nothing knows: their bytes went.
     pub removed: u64,
+    /// Uploads that could not be repaired; they stay for the next start.
+    pub failed: u64,
 }
 
 impl Registry {
@@ -22,7 +24,11 @@ impl Registry {
         self.0.catalog.write(async |tx| job::release_all(tx).await).await?;
         let mut repaired = Repaired::default();
         for leftover in self.0.blobs.leftovers().await? {
-            self.repair_one(&leftover, &mut repaired).await?;
+            if let Err(error) = self.repair_one(&leftover, &mut repaired).await {
+                // Its marker stays, so nothing is lost or leaked: no reason not to serve the rest.
+                tracing::error!(upload = %leftover.upload, %error, "could not repair what an upload left; the next start tries again");
+                repaired.failed += 1;
+            }
         }
         Ok(repaired)
     }
@@ -39,7 +45,7 @@ impl Registry {
                 Ok(writer) => drop(writer),
                 Err(berth_blobs::Error::UploadLost) => {
                     tracing::error!(upload = %leftover.upload, "upload lost acknowledged bytes; its client must start again");
-                    self.expire_upload(leftover.upload).await?;
+                    self.forget_upload(leftover.upload).await?;
                 }
                 Err(error) => return Err(error.into()),
             }

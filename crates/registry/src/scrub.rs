@@ -1,18 +1,18 @@
 //! Scrub: reads every blob again and compares, at a limited rate, and looks for files that nothing knows.
 
-use std::collections::HashSet;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use async_trait::async_trait;
-use berth_blobs::Location;
+use berth_blobs::{Leftover, Location};
 use berth_catalog::blob::{self, Placement, ScrubItem};
 use berth_catalog::job::Job;
-use berth_catalog::trash;
+use berth_catalog::{Tx, trash};
 use berth_jobs::{Failure, Handler, Work};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::pull::{BlobContent, BlobHandle, matches};
+use crate::pull::{BlobContent, BlobHandle};
+use crate::rehash::{Pace, Verdict, compare};
 use crate::{Error, Registry, Result};
 
 /// Blobs read from the catalog at a time.
@@ -22,6 +22,7 @@ const FILES: usize = 1024;
 
 /// What a scrub found, and how far it is; also what it resumes from.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct ScrubReport {
     /// Blobs up to this row are done.
     pub cursor: i64,
@@ -35,6 +36,8 @@ pub struct ScrubReport {
     pub damaged: u64,
     /// Blobs that were out of service and are whole again.
     pub recovered: u64,
+    /// Blobs that could not be read to the end: nobody knows how they are.
+    pub unreadable: u64,
     /// Files that nothing knew; they were removed.
     pub orphans: u64,
     /// Their bytes.
@@ -78,7 +81,7 @@ impl Handler for ScrubJob {
             job.progress.as_deref().and_then(|json| serde_json::from_str(json).ok()).unwrap_or_default();
         let rate = order.bytes_per_second.unwrap_or(self.0.config().scrub.bytes_per_second);
         let report = self.0.scrub(resumed, rate, work).await?;
-        if report.damaged + report.orphans > 0 {
+        if report.damaged + report.orphans + report.unreadable > 0 {
             tracing::warn!(?report, "scrub found damage");
         }
         serde_json::to_value(&report).map_err(|error| Failure::Permanent(error.to_string()))
@@ -90,6 +93,7 @@ impl Registry {
         let (started, bytes_before, checked_before) = (Instant::now(), report.bytes, report.checked);
         let totals = self.0.catalog.read(async |r| blob::totals(r).await).await.map_err(Error::from)?;
         report.total = report.checked.max(totals.blobs);
+        let mut pace = Pace::of(work, rate);
         loop {
             let after = report.cursor;
             let items = self
@@ -102,11 +106,10 @@ impl Registry {
                 break;
             }
             for item in items {
-                self.scrub_blob(&item, &mut report).await?;
+                self.scrub_blob(&item, &mut pace, &mut report).await?;
                 report.cursor = item.id.cursor();
                 report.pace(started, bytes_before, checked_before);
                 work.report(&serde_json::to_value(&report).unwrap_or_default());
-                work.pause(behind(started, report.bytes - bytes_before, rate)).await;
                 if work.should_stop() {
                     return Err(Failure::Stopped);
                 }
@@ -116,54 +119,52 @@ impl Registry {
         Ok(report)
     }
 
-    async fn scrub_blob(&self, item: &ScrubItem, report: &mut ScrubReport) -> Result<()> {
-        let fault = self.check(item).await?;
-        report.checked += 1;
-        report.bytes += item.size;
-        match (fault, item.damaged) {
-            (None, false) => {}
-            (None, true) => {
-                let id = item.id;
-                self.0
-                    .catalog
-                    .write(async move |tx| blob::clear_damaged(tx, id).await)
-                    .await
-                    .map_err(Error::from)?;
-                report.recovered += 1;
+    /// Checks one blob. One that was collected or healed since its row was read is nobody's fault: it gets and loses no mark.
+    async fn scrub_blob(
+        &self,
+        item: &ScrubItem,
+        pace: &mut Pace<'_>,
+        report: &mut ScrubReport,
+    ) -> Result<(), Failure> {
+        match (self.check(item, pace).await, item.damaged) {
+            (Verdict::Stopped, _) => return Err(Failure::Stopped),
+            (Verdict::Matches, false) => {}
+            (Verdict::Matches, true) => {
+                let ScrubItem { id, digest, placement, .. } = item.clone();
+                let unit = async move |tx: &mut Tx| blob::clear_damaged(tx, id, &digest, &placement).await;
+                report.recovered += u64::from(self.0.catalog.write(unit).await.map_err(Error::from)?);
             }
-            (Some(_), true) => report.damaged += 1,
-            (Some(reason), false) => {
-                if self.is_still(item).await? {
-                    self.quarantine(item.digest, item.id, reason).await?;
-                    report.damaged += 1;
-                }
+            (Verdict::Differs(_), true) => report.damaged += 1,
+            (Verdict::Differs(reason), false) => {
+                let marked = self.quarantine(item.digest, item.id, &item.placement, reason).await?;
+                report.damaged += u64::from(marked);
+            }
+            (Verdict::Unreadable(error), _) => {
+                tracing::error!(digest = %item.digest, %error, "could not read a blob, it stays in service as it is");
+                report.unreadable += 1;
             }
         }
+        report.checked += 1;
+        report.bytes += item.size;
         Ok(())
     }
 
-    /// Returns what is wrong with a blob's bytes.
-    async fn check(&self, item: &ScrubItem) -> Result<Option<&'static str>> {
+    /// Reads a blob's bytes.
+    async fn check(&self, item: &ScrubItem, pace: &mut Pace<'_>) -> Verdict {
         let content = match &item.placement {
             Placement::Inline(content) => BlobContent::Inline(content.clone()),
             Placement::Stored(location) => {
                 match self.0.blobs.open(&Location::from(location.as_str())).await {
-                    Ok(reader) if reader.size() != item.size => return Ok(Some("its file has another size")),
+                    Ok(reader) if reader.size() != item.size => {
+                        return Verdict::Differs("its file has another size");
+                    }
                     Ok(reader) => BlobContent::Stored(reader),
-                    Err(berth_blobs::Error::NotFound) => return Ok(Some("its bytes are gone")),
-                    Err(error) => return Err(error.into()),
+                    Err(berth_blobs::Error::NotFound) => return Verdict::Differs("its bytes are gone"),
+                    Err(error) => return Verdict::Unreadable(error),
                 }
             }
         };
-        let handle = BlobHandle { digest: item.digest, size: item.size, content };
-        Ok(if matches(&handle).await { None } else { Some("its bytes do not match its digest") })
-    }
-
-    /// Tells whether the row is as it was read: a blob collected or healed in the meantime is nobody's fault.
-    async fn is_still(&self, item: &ScrubItem) -> Result<bool> {
-        let before = item.id.cursor() - 1;
-        let now = self.0.catalog.read(async |r| blob::list(r, before, 1).await).await?;
-        Ok(now.first().is_some_and(|now| now.id == item.id && now.placement == item.placement))
+        compare(&BlobHandle { digest: item.digest, size: item.size, content }, pace).await
     }
 
     /// Removes files that no row points at and no upload is publishing.
@@ -173,21 +174,20 @@ impl Registry {
             let files = self.0.blobs.scan(after.as_ref(), FILES).await.map_err(Error::from)?;
             let Some((last, _)) = files.last() else { return Ok(()) };
             after = Some(last.clone());
-            // Asked in this order: a publication keeps its marker until after its commit.
-            let publishing: HashSet<Location> = self
-                .0
-                .blobs
-                .leftovers()
-                .await
-                .map_err(Error::from)?
-                .into_iter()
-                .filter_map(|leftover| leftover.location)
-                .collect();
+            let under_way = self.under_way().await?;
             for (location, size) in files {
-                if !publishing.contains(&location) && !self.is_known(&location).await? {
-                    self.0.blobs.delete(&location).await.map_err(Error::from)?;
-                    report.orphans += 1;
-                    report.orphan_bytes += size;
+                if self.is_litter(&location, &under_way).await? {
+                    match self.0.blobs.delete(&location).await {
+                        Ok(Some(_)) => {
+                            report.orphans += 1;
+                            report.orphan_bytes += size;
+                        }
+                        // Collected since it was listed.
+                        Ok(None) => {}
+                        Err(error) => {
+                            tracing::error!(%location, %error, "could not remove a file that nothing knows")
+                        }
+                    }
                 }
             }
             if work.should_stop() {
@@ -196,12 +196,34 @@ impl Registry {
         }
     }
 
-    async fn is_known(&self, location: &Location) -> Result<bool> {
+    /// Lists what uploads are doing. Ask for it after the files and before the rows: a publication keeps its marker until
+    /// after its commit.
+    pub(crate) async fn under_way(&self) -> Result<UnderWay> {
+        Ok(UnderWay(self.0.blobs.leftovers().await?))
+    }
+
+    /// Tells whether no row, no trash and no upload under way knows a file that was listed before.
+    pub(crate) async fn is_litter(&self, location: &Location, under_way: &UnderWay) -> Result<bool> {
         let text = location.as_str();
-        self.0
-            .catalog
-            .read(async |r| Ok(blob::is_at(r, text).await? || trash::contains(r, text).await?))
-            .await
+        let catalog = &self.0.catalog;
+        let known = catalog
+            .read(async |r| Ok::<_, Error>(blob::is_at(r, text).await? || trash::contains(r, text).await?))
+            .await?;
+        Ok(!known && !under_way.brings(location))
+    }
+}
+
+/// Uploads at one moment.
+#[derive(Debug, Default)]
+pub(crate) struct UnderWay(Vec<Leftover>);
+
+impl UnderWay {
+    /// Tells whether an upload has published this file, or may again: one taken back returns to the location it had.
+    fn brings(&self, location: &Location) -> bool {
+        self.0.iter().any(|leftover| match &leftover.location {
+            Some(published) => published == location,
+            None => location.as_str().ends_with(&leftover.upload.to_string()),
+        })
     }
 }
 
@@ -219,13 +241,4 @@ impl ScrubReport {
         self.eta_seconds =
             (self.total.saturating_sub(self.checked) as f64 / per_second.max(0.001)).ceil() as u64;
     }
-}
-
-/// How long to wait so that `bytes` since `started` stay within `rate` bytes per second.
-#[expect(clippy::cast_precision_loss, reason = "a waiting time")]
-fn behind(started: Instant, bytes: u64, rate: u64) -> Duration {
-    if rate == 0 {
-        return Duration::ZERO;
-    }
-    Duration::from_secs_f64(bytes as f64 / rate as f64).saturating_sub(started.elapsed())
 }

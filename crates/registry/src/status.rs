@@ -2,7 +2,7 @@
 
 use berth_catalog::{blob, event, job, review, trash, upload};
 
-use crate::{Registry, Result};
+use crate::{Registry, Result, Untagged};
 
 /// How the registry stands at one moment.
 #[derive(Debug, Clone, Copy, Default)]
@@ -19,7 +19,7 @@ pub struct Status {
     pub damaged_blobs: u64,
     /// Upload sessions open.
     pub uploads: u64,
-    /// Links, manifests and blobs that wait for the collector.
+    /// Links and blobs that wait for the collector, and manifests unless they are kept without a tag too.
     pub review_backlog: u64,
     /// Bytes that wait to be freed.
     pub trash_bytes: u64,
@@ -47,6 +47,9 @@ impl Registry {
     pub async fn status(&self) -> Result<Status> {
         let capacity = self.0.blobs.capacity().await?;
         let now = self.now();
+        // Each is marked when it comes; where untagged ones are kept, nothing ever reviews them.
+        let reviewed = self.0.config.gc.untagged == Untagged::Delete;
+        let manifests = |marked| if reviewed { marked } else { 0 };
         self.0
             .catalog
             .read(async |r| {
@@ -60,7 +63,7 @@ impl Registry {
                     blob_bytes: totals.bytes,
                     damaged_blobs: totals.damaged,
                     uploads: upload::count(r).await?,
-                    review_backlog: backlog.links + backlog.manifests + backlog.blobs,
+                    review_backlog: backlog.links + manifests(backlog.manifests) + backlog.blobs,
                     trash_bytes: trash::totals(r).await?.1,
                     jobs_queued,
                     jobs_running,

@@ -141,7 +141,7 @@ impl Registry {
             let session = Session { id, progress: Progress::start(digest.algorithm()), held };
             let received = registry.receive(session, None, body).await?;
             if let Err(error) = received.check(None) {
-                registry.0.blobs.discard(&id).await?;
+                registry.take_back(&id, &received.before).await;
                 return Err(error);
             }
             registry.commit(&owner, id, received, &digest).await
@@ -157,7 +157,7 @@ impl Registry {
     }
 
     /// Deletes a session, then its bytes. Returns whether it was there.
-    async fn forget_upload(&self, id: UploadId) -> Result<bool> {
+    pub(crate) async fn forget_upload(&self, id: UploadId) -> Result<bool> {
         let text = id.to_string();
         let deleted = self.0.catalog.write(async move |tx| upload::delete(tx, &text).await).await?;
         self.0.blobs.discard(&id).await?;
@@ -165,9 +165,15 @@ impl Registry {
     }
 
     /// Ends a session that nobody touched since `before`, unless a request is writing to it.
-    pub(crate) async fn expire_upload(&self, id: UploadId) -> Result<bool> {
+    pub(crate) async fn expire_upload(&self, id: UploadId, before: jiff::Timestamp) -> Result<bool> {
         let Ok(_writing) = self.enter(id) else { return Ok(false) };
-        self.forget_upload(id).await
+        let text = id.to_string();
+        let expired =
+            self.0.catalog.write(async move |tx| upload::delete_stale(tx, &text, before).await).await?;
+        if expired {
+            self.0.blobs.discard(&id).await?;
+        }
+        Ok(expired)
     }
 
     fn enter(&self, id: UploadId) -> Result<Writing<'_>> {
@@ -192,7 +198,7 @@ impl Registry {
     /// Makes what a request brought part of the session.
     async fn acknowledge(&self, id: &UploadId, received: &Received) -> Result<()> {
         let (id, now) = (*id, self.now());
-        let (text, from, to) = (id.to_string(), received.from, received.progress.offset);
+        let (text, from, to) = (id.to_string(), received.before.offset(), received.progress.offset);
         let (state, held) = (received.progress.hasher.save(), received.held.clone());
         let advanced = self
             .0

@@ -15,25 +15,23 @@ pub(super) fn run(arguments: cli::Gc) -> Result<ExitCode> {
     let delay = arguments.delay.map(|delay| delay.as_secs());
     let (now, dry_run, verify_only) = (arguments.now, arguments.dry_run, arguments.verify);
     let config = config::load(arguments.place.into())?.config;
-    block_on(async move {
-        if verify_only {
-            return verify(&config).await;
-        }
-        let payload = CollectJob::payload(delay, dry_run);
-        if now || dry_run {
-            let report = job::run_to_end(&config, CollectJob::KIND, payload).await?;
-            print(summary(&report))?;
-        } else {
-            enqueue(&config, payload).await?;
-        }
-        Ok(ExitCode::SUCCESS)
-    })
+    if verify_only {
+        return block_on(verify(&config));
+    }
+    let payload = CollectJob::payload(delay, dry_run);
+    if now || dry_run {
+        let report = job::run_to_end(&config, CollectJob::KIND, payload)?;
+        print(summary(&report))?;
+    } else {
+        block_on(enqueue(&config, payload))?;
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 async fn enqueue(config: &Config, payload: String) -> Result<()> {
     data::must_exist(config)?;
     let served = data::lock(config)?.is_none();
-    let id = job::enqueue(&data::open_catalog(config)?, CollectJob::KIND, payload).await?;
+    let id = job::enqueue(&data::join_catalog(config)?, CollectJob::KIND, payload).await?;
     let when = if served { "the running server works it now" } else { "it runs when `berth serve` starts" };
     Ok(print(format!("collection enqueued as job {}; {when}\n", id.0))?)
 }
@@ -41,10 +39,16 @@ async fn enqueue(config: &Config, payload: String) -> Result<()> {
 fn summary(report: &Value) -> String {
     let number = |name: &str| report.get(name).and_then(Value::as_u64).unwrap_or(0);
     let dry = report.get("dry_run").and_then(Value::as_bool).unwrap_or(false);
-    let would = if dry { "would collect" } else { "collected" };
+    let (collected, freed, end) = if dry {
+        let end =
+            "the blobs of those manifests are not counted: they become due when the manifests are gone\n";
+        ("would collect", "would free", if number("manifests") > 0 { end } else { "" })
+    } else {
+        ("collected", "freed", "")
+    };
     format!(
-        "{would} {} manifests, {} links, {} blobs of {} bytes ({} links reviewed, {} uploads expired)\n\
-         freed {} files, {} bytes\n",
+        "{collected} {} manifests, {} links, {} blobs of {} bytes ({} links reviewed, {} uploads expired)\n\
+         {freed} {} files, {} bytes\n{end}",
         number("manifests"),
         number("links"),
         number("blobs"),
@@ -58,22 +62,30 @@ fn summary(report: &Value) -> String {
 
 async fn verify(config: &Config) -> Result<ExitCode> {
     data::must_exist(config)?;
-    let report = data::open(config)?.verify(|_| ()).await?;
+    let report = data::join(config).await?.verify(|_| ()).await?;
     for problem in &report.problems {
         let blob = problem.blob.map_or_else(String::new, |digest| format!(" needs {digest}:"));
         print(format!("{}@{}{blob} {}\n", problem.repository, problem.manifest, problem.reason))?;
+    }
+    for wrong in &report.disagreements {
+        print(format!("{} in the store: {}\n", wrong.location, wrong.reason))?;
     }
     if let Some(position) = report.broken_event {
         print(format!("event {position}: its hash does not follow from the one before\n"))?;
     }
     print(format!(
         "{} manifests and {} blobs checked, {} problems\n\
-         ledger: {} bytes collected = {} freed + {} waiting: {}\n",
+         {} files of {} bytes compared with their rows, {} disagreements\n\
+         ledger: {} bytes collected = {} freed + {} not there to be freed + {} waiting: {}\n",
         report.manifests,
         report.blobs,
         report.problems.len(),
+        report.files,
+        report.file_bytes,
+        report.disagreements.len(),
         report.collected_bytes,
         report.freed_bytes,
+        report.difference_bytes,
         report.trash_bytes,
         if report.ledger_adds_up() { "adds up" } else { "DOES NOT ADD UP" },
     ))?;

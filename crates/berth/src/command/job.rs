@@ -12,6 +12,7 @@ use berth_registry::{CollectJob, Registry, ScrubJob};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::Value;
 
+use super::block_on;
 use crate::config::Config;
 use crate::data;
 
@@ -19,6 +20,7 @@ use crate::data;
 const LOOK: Duration = Duration::from_millis(100);
 /// How often in a row nobody may hold the data directory before its holder counts as gone.
 const LOOKS_ALONE: u32 = 50;
+const GONE: &str = "the job is gone: it ended more than a day ago";
 
 /// Enqueues a job for whoever works the data directory.
 pub(super) async fn enqueue(catalog: &Catalog, kind: &'static str, payload: String) -> Result<JobId> {
@@ -29,24 +31,46 @@ pub(super) async fn enqueue(catalog: &Catalog, kind: &'static str, payload: Stri
 }
 
 /// Works a job to its end, with progress, and returns its last word.
-pub(super) async fn run_to_end(config: &Config, kind: &'static str, payload: String) -> Result<Value> {
+pub(super) fn run_to_end(config: &Config, kind: &'static str, payload: String) -> Result<Value> {
     data::must_exist(config)?;
     let lock = data::lock(config)?;
-    let registry = data::open(config)?;
-    if lock.is_some() {
-        registry.repair().await.context("leftovers of the last run can't be repaired")?;
-    }
-    let catalog = registry.catalog().clone();
-    let id = enqueue(&catalog, kind, payload).await?;
-    let working = lock.is_some().then(|| tokio::spawn(runner(&registry).run_until_ended(id)));
-    let ended = follow(config, lock.is_none(), &catalog, id).await?;
-    if let Some(working) = working {
-        working.await.context("the work ended badly")??;
-    }
+    let ended = match &lock {
+        Some(_) => block_on(work(config, kind, payload)),
+        None => block_on(delegate(config, kind, payload)),
+    };
+    drop(lock);
+    let ended = ended?;
     match ended.state {
         State::Done => Ok(serde_json::from_str(ended.progress.as_deref().unwrap_or("null"))?),
         _ => bail!("{kind} failed: {}", ended.error.unwrap_or_else(|| "no reason was noted".into())),
     }
+}
+
+/// Works the job here.
+async fn work(config: &Config, kind: &'static str, payload: String) -> Result<Job> {
+    let registry = data::open(config).await?;
+    registry.repair().await.context("leftovers of the last run can't be repaired")?;
+    let catalog = registry.catalog();
+    let id = enqueue(catalog, kind, payload).await?;
+    let runner = runner(&registry);
+    tokio::select! {
+        ended = runner.run_until_ended(id) => ended?.context(GONE),
+        ended = follow(catalog, id, || Ok(true)) => ended,
+    }
+}
+
+/// Leaves the job to the process that holds the data directory, a server or a command that ends with its own job, and waits
+/// no longer than that one lives.
+async fn delegate(config: &Config, kind: &'static str, payload: String) -> Result<Job> {
+    let catalog = data::join_catalog(config)?;
+    let id = enqueue(&catalog, kind, payload).await?;
+    let mut alone = 0;
+    follow(&catalog, id, || {
+        // A server that restarts leaves the lock free for a moment.
+        alone = if data::lock(config)?.is_some() { alone + 1 } else { 0 };
+        Ok(alone < LOOKS_ALONE)
+    })
+    .await
 }
 
 fn runner(registry: &Registry) -> Runner {
@@ -55,29 +79,25 @@ fn runner(registry: &Registry) -> Runner {
         .handle(ScrubJob::KIND, Arc::new(ScrubJob::new(registry.clone())))
 }
 
-/// Shows progress until the job has ended. One that another process should work must not be waited for when that
-/// process has gone: a server, or a command that ended with its own job.
-async fn follow(config: &Config, elsewhere: bool, catalog: &Catalog, id: JobId) -> Result<Job> {
+/// Shows progress until the job has ended. `has_worker` is asked after each look.
+async fn follow(catalog: &Catalog, id: JobId, mut has_worker: impl FnMut() -> Result<bool>) -> Result<Job> {
     let bar = progress_bar();
-    let mut alone = 0;
     loop {
-        let job = catalog
-            .read(async |r| job::find(r, id).await)
-            .await?
-            .context("the job is gone: it ended more than a day ago")?;
+        let job = catalog.read(async |r| job::find(r, id).await).await?.context(GONE)?;
         if let Some(progress) =
             job.progress.as_deref().and_then(|json| serde_json::from_str::<Value>(json).ok())
         {
             show(&bar, &progress);
+        }
+        if job.state == State::Queued {
+            bar.set_message("waits for its turn");
         }
         if !matches!(job.state, State::Queued | State::Running) {
             bar.finish_and_clear();
             return Ok(job);
         }
         tokio::time::sleep(LOOK).await;
-        // A server that restarts leaves the lock free for a moment.
-        alone = if elsewhere && data::lock(config)?.is_some() { alone + 1 } else { 0 };
-        if alone == LOOKS_ALONE {
+        if !has_worker()? {
             bail!(
                 "the process that held the data directory has ended before the work; run the command again"
             );

@@ -31,11 +31,15 @@ pub(super) fn run(arguments: cli::Serve) -> Result<()> {
     let beside = None;
     log::start(&config.log, beside)?;
     raise_file_limit();
-    let outcome = tokio::runtime::Builder::new_multi_thread()
+    let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
-        .context("the runtime can't be started")?
-        .block_on(serve(&config));
+        .context("the runtime can't be started")?;
+    let lock = runtime.block_on(lock(&config))?;
+    let outcome = runtime.block_on(serve(&config));
+    // Ends uploads whose client is gone, and waits for the threads that move their files.
+    drop(runtime);
+    drop(lock);
     #[cfg(feature = "otlp")]
     if let Some(traces) = traces {
         traces.stop();
@@ -43,15 +47,16 @@ pub(super) fn run(arguments: cli::Serve) -> Result<()> {
     outcome
 }
 
+async fn lock(config: &Config) -> Result<data::Lock> {
+    data::lock_to_serve(config).await?.with_context(|| {
+        let dir = config.data_dir.display();
+        format!("data directory {dir} is in use by another berth: stop it, or name another with --data-dir")
+    })
+}
+
 async fn serve(config: &Config) -> Result<()> {
-    let Some(_lock) = data::lock_to_serve(config).await? else {
-        bail!(
-            "data directory {} is in use by another berth: stop it, or name another with --data-dir",
-            config.data_dir.display()
-        );
-    };
     let mut metrics = MetricsRegistry::with_prefix("berth");
-    let registry = data::open_metered(config, &mut metrics)?;
+    let registry = data::open_metered(config, &mut metrics).await?;
     let repaired = registry.repair().await.context("leftovers of the last run can't be repaired")?;
     if repaired != berth_registry::Repaired::default() {
         tracing::info!(?repaired, "repaired what the last run left");
@@ -70,8 +75,12 @@ async fn serve(config: &Config) -> Result<()> {
     });
     server.run(shutdown_signal()?).await;
     stop.send_replace(true);
-    // Both end by themselves now; a panic in one was logged where it happened and must not keep the other.
-    let _ = tokio::join!(jobs, pulls);
+    // Both end by themselves now; a panic in one must not keep the other.
+    for (task, ended) in [("job runner", jobs.await), ("pull counter", pulls.await)] {
+        if let Err(error) = ended {
+            tracing::error!(%error, "the {task} ended early");
+        }
+    }
     tracing::info!("stopped");
     Ok(())
 }
@@ -95,9 +104,8 @@ fn runner(config: &Config, registry: &Registry, collector: CollectJob) -> Runner
         (ScrubJob::KIND, config.scrub.every_seconds, ScrubJob::payload(None)),
     ];
     for (kind, every_seconds, payload) in schedules {
-        if every_seconds > 0 {
-            runner = runner.schedule(Schedule { kind, every: Duration::from_secs(every_seconds), payload });
-        }
+        let every = (every_seconds > 0).then(|| Duration::from_secs(every_seconds));
+        runner = runner.schedule(Schedule { kind, every, payload });
     }
     runner
 }

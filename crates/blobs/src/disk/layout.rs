@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! <root>/
+//!   identity                  the store's name, as its catalog notes it
 //!   uploads/
 //!     <upload id>             bytes of an upload that is not published
 //!     <upload id>.to          marker: symbolic link to the place the upload is, or was, published to
@@ -33,13 +34,18 @@ pub(super) const ALGORITHMS: [Algorithm; 2] = [Algorithm::Sha256, Algorithm::Sha
 /// Knows the store's directories.
 #[derive(Debug)]
 pub(super) struct Layout {
+    identity: PathBuf,
     uploads: PathBuf,
     blobs: PathBuf,
 }
 
 impl Layout {
     pub(super) fn new(root: &Path) -> Self {
-        Self { uploads: root.join("uploads"), blobs: root.join("blobs") }
+        Self { identity: root.join("identity"), uploads: root.join("uploads"), blobs: root.join("blobs") }
+    }
+
+    pub(super) fn identity(&self) -> &Path {
+        &self.identity
     }
 
     pub(super) fn uploads(&self) -> &Path {

@@ -21,6 +21,7 @@ use crate::{
 };
 
 mod buffer;
+mod identity;
 mod layout;
 mod open_files;
 mod publish;
@@ -97,7 +98,7 @@ impl Blobs for Disk {
         loop {
             let progress = progress.clone();
             let opened = self.blocking(move |store| {
-                store.publisher.take_back(&store.layout, &upload)?;
+                Publisher::take_back(&store.layout, &upload)?;
                 Sink::open(&store.layout, &upload, progress)
             });
             if let Some(sink) = opened.await? {
@@ -117,7 +118,7 @@ impl Blobs for Disk {
 
     async fn discard(&self, upload: &UploadId) -> Result<()> {
         let upload = *upload;
-        self.blocking(move |store| store.publisher.discard(&store.layout, &upload)).await
+        self.blocking(move |store| Publisher::discard(&store.layout, &upload)).await
     }
 
     async fn open(&self, location: &Location) -> Result<Arc<dyn BlobReader>> {
@@ -129,11 +130,17 @@ impl Blobs for Disk {
         Ok(self.0.open_files.insert(location, reader))
     }
 
-    async fn delete(&self, location: &Location) -> Result<u64> {
+    async fn delete(&self, location: &Location) -> Result<Option<u64>> {
         let path = self.0.layout.blob(location)?;
         let freed = self.blocking(move |_| walk::delete(&path)).await?;
         self.0.open_files.remove(location);
         Ok(freed)
+    }
+
+    async fn sync_deletions(&self, locations: &[Location]) -> Result<()> {
+        let paths =
+            locations.iter().map(|location| self.0.layout.blob(location)).collect::<Result<Vec<_>>>()?;
+        self.blocking(move |_| walk::sync_deletions(&paths)).await
     }
 
     async fn leftovers(&self) -> Result<Vec<Leftover>> {

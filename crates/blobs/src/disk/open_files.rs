@@ -7,7 +7,7 @@ use quick_cache::sync::Cache;
 use super::reader::DiskReader;
 use crate::{BlobReader, Location};
 
-/// Holds readers by location. A blob that is deleted, by the store or behind its back, is never found here.
+/// Holds readers by location. A blob that is deleted or truncated, by the store or behind its back, is never found here.
 pub(super) struct OpenFiles(Cache<Location, Arc<DiskReader>>);
 
 impl OpenFiles {
@@ -17,7 +17,7 @@ impl OpenFiles {
 
     pub(super) fn get(&self, location: &Location) -> Option<Arc<dyn BlobReader>> {
         let reader = self.0.get(location)?;
-        if reader.exists() {
+        if reader.is_current() {
             return Some(reader);
         }
         self.0.remove(location);
@@ -30,7 +30,7 @@ impl OpenFiles {
         self.0.insert(location.clone(), Arc::clone(&reader));
         // The file may have been deleted since it was opened, and the deletion have looked here before the insertion. An
         // open file would hold its space.
-        if !reader.exists() {
+        if !reader.is_current() {
             self.0.remove(location);
         }
         reader

@@ -22,9 +22,6 @@ use crate::{Error, Leftover, Location, Result, UploadId, error::Context as _};
 pub(super) struct Publisher {
     /// Fan-out directories whose own names are durable.
     fan_out: Mutex<HashSet<String>>,
-    /// Uploads published by this process and not discarded. Their catalog transactions may be under way, so nothing takes
-    /// them back; those of an earlier process have ended with it.
-    in_flight: Mutex<HashSet<UploadId>>,
 }
 
 impl Publisher {
@@ -48,7 +45,7 @@ impl Publisher {
         for directory in [layout.blobs(), root] {
             system::sync_directory(directory)?;
         }
-        Ok(Self { fan_out: Mutex::new(fan_out), in_flight: Mutex::default() })
+        Ok(Self { fan_out: Mutex::new(fan_out) })
     }
 
     pub(super) fn publish(&self, layout: &Layout, upload: &UploadId, digest: &Digest) -> Result<Location> {
@@ -56,7 +53,7 @@ impl Publisher {
         let target = layout.blob(&location)?;
         let upload_path = layout.upload(upload);
         if !exists(&upload_path)? {
-            return self.publish_again(layout, upload, location, &target);
+            return Self::publish_again(layout, upload, location, &target);
         }
         self.prepare_fan_out(layout, &target)?;
         // An earlier attempt may have left a marker, perhaps to another digest.
@@ -64,7 +61,6 @@ impl Publisher {
         system::remove(&marker)?;
         system::link(&layout::marker_target(&location), &marker)?;
         system::sync_directory(layout.uploads())?;
-        self.in_flight.lock().insert(*upload);
         if !system::rename(&upload_path, &target)? {
             if exists(&upload_path)? {
                 // Somebody removed a directory; the next publication makes it again.
@@ -82,7 +78,6 @@ impl Publisher {
 
     /// Answers a repeated publication of an upload whose bytes are no longer among the uploads.
     fn publish_again(
-        &self,
         layout: &Layout,
         upload: &UploadId,
         location: Location,
@@ -91,7 +86,6 @@ impl Publisher {
         if marked(layout, upload)?.as_ref() != Some(&location) || !exists(target)? {
             return Err(Error::UploadLost);
         }
-        self.in_flight.lock().insert(*upload);
         // The attempt before may have failed at exactly this.
         sync_parent(target)?;
         Ok(location)
@@ -110,11 +104,8 @@ impl Publisher {
         Ok(())
     }
 
-    /// Takes an upload back whose publication an earlier process didn't get committed.
-    pub(super) fn take_back(&self, layout: &Layout, upload: &UploadId) -> Result<()> {
-        if self.in_flight.lock().contains(upload) {
-            return Ok(());
-        }
+    /// Takes an upload back whose publication didn't get committed.
+    pub(super) fn take_back(layout: &Layout, upload: &UploadId) -> Result<()> {
         let Some(location) = marked(layout, upload)? else { return Ok(()) };
         let upload_path = layout.upload(upload);
         if !exists(&upload_path)? && system::rename(&layout.blob(&location)?, &upload_path)? {
@@ -124,10 +115,9 @@ impl Publisher {
         Ok(())
     }
 
-    pub(super) fn discard(&self, layout: &Layout, upload: &UploadId) -> Result<()> {
+    pub(super) fn discard(layout: &Layout, upload: &UploadId) -> Result<()> {
         system::remove(&layout.upload(upload))?;
         system::remove(&layout.marker(upload))?;
-        self.in_flight.lock().remove(upload);
         Ok(())
     }
 }

@@ -45,9 +45,9 @@ impl DiskReader {
         Ok(Self(Arc::new(Open { file, size, pool: Arc::clone(pool) })))
     }
 
-    /// Says whether the file still has a name. Doesn't wait: the inode of an open file is in memory.
-    pub(super) fn exists(&self) -> bool {
-        self.0.file.metadata().is_ok_and(|metadata| metadata.nlink() > 0)
+    /// Says whether the file still has a name and its size. Doesn't wait: the inode of an open file is in memory.
+    pub(super) fn is_current(&self) -> bool {
+        self.0.file.metadata().is_ok_and(|metadata| metadata.nlink() > 0 && metadata.len() == self.0.size)
     }
 }
 

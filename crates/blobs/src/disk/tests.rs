@@ -101,6 +101,8 @@ async fn cached_files_do_not_outlive_their_blobs() {
     let (_, location) = publish(&disk, b"bytes").await;
     let first = disk.open(&location).await.unwrap();
     assert!(Arc::ptr_eq(&first, &disk.open(&location).await.unwrap()), "the file stays open");
+    fs::OpenOptions::new().write(true).open(path(&directory, &location)).unwrap().set_len(7).unwrap();
+    assert_eq!(disk.open(&location).await.unwrap().size(), 7, "a file that changed is opened anew");
     fs::remove_file(path(&directory, &location)).unwrap();
     assert!(matches!(disk.open(&location).await, Err(Error::NotFound)));
     assert_eq!(first.read(0, 5).await.unwrap(), "bytes", "an open reader keeps its file");
@@ -111,7 +113,30 @@ async fn bytes_held_by_a_backup_are_not_freed() {
     let (directory, disk) = disk();
     let (_, location) = publish(&disk, b"bytes").await;
     fs::hard_link(path(&directory, &location), directory.path().join("backup")).unwrap();
-    assert_eq!(disk.delete(&location).await.unwrap(), 0);
+    assert_eq!(disk.delete(&location).await.unwrap(), Some(0));
+}
+
+#[tokio::test]
+async fn deletions_are_durable_once_synced() {
+    let (directory, disk) = disk();
+    let (_, first) = publish(&disk, b"bytes").await;
+    let (_, second) = publish(&disk, b"bytes").await;
+    let before = trace::calls(directory.path()).len();
+    for location in [&first, &second] {
+        disk.delete(location).await.unwrap();
+    }
+    let nowhere = Location::from(first.as_str().replace("sha256/27", "sha256/28").replace("/2770", "/2870"));
+    disk.sync_deletions(&[first.clone(), second.clone(), nowhere]).await.unwrap();
+    let fan_out = first.as_str().rsplit_once('/').unwrap().0;
+    assert_eq!(
+        trace::calls(directory.path()).split_off(before),
+        [
+            format!("remove blobs/{first}"),
+            format!("remove blobs/{second}"),
+            format!("sync directory blobs/{fan_out}"),
+            "sync directory blobs/sha256/28".to_owned(),
+        ]
+    );
 }
 
 #[tokio::test]
@@ -148,7 +173,7 @@ async fn interrupted_publications_are_repaired() {
             drop(disk.writer(&upload, progress).await.unwrap());
             assert_eq!(disk.leftovers().await.unwrap(), [Leftover { upload, location: None }]);
         } else {
-            assert_eq!(disk.delete(&location).await.unwrap(), if moved { 5 } else { 0 });
+            assert_eq!(disk.delete(&location).await.unwrap(), moved.then_some(5));
         }
         disk.discard(&upload).await.unwrap();
         assert!(disk.leftovers().await.unwrap().is_empty());
@@ -227,7 +252,7 @@ proptest! {
                     }
                     3 => if let Some(location) = &state.location {
                         let freed = disk.delete(location).await.unwrap();
-                        prop_assert_eq!(freed, if state.blob { 5 } else { 0 });
+                        prop_assert_eq!(freed, state.blob.then_some(5));
                         state.blob = false;
                     },
                     4 => disk = Disk::open(directory.path(), 8).unwrap(),

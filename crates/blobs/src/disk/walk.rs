@@ -1,9 +1,15 @@
 //! Lists published blobs for a scrub, and removes them.
 
-use std::{fs, io::ErrorKind, os::unix::fs::MetadataExt as _, path::Path};
+use std::{
+    collections::BTreeSet,
+    fs,
+    io::ErrorKind,
+    os::unix::fs::MetadataExt as _,
+    path::{Path, PathBuf},
+};
 
 use super::{layout, layout::Layout, system};
-use crate::{Location, Result, error::Context as _};
+use crate::{Error, Location, Result, error::Context as _};
 
 /// Lists blobs behind `after` in the order of their locations; blocks.
 pub(super) fn scan(layout: &Layout, after: Option<&Location>, limit: usize) -> Result<Vec<(Location, u64)>> {
@@ -36,14 +42,28 @@ pub(super) fn scan(layout: &Layout, after: Option<&Location>, limit: usize) -> R
     Ok(found)
 }
 
-/// Removes a blob and returns the bytes that this frees: none while another hard link, say a backup's, holds them; blocks.
-pub(super) fn delete(path: &Path) -> Result<u64> {
+/// Removes a blob and returns the bytes that this frees, `None` if it was gone: 0 while another hard link, say a backup's,
+/// holds them; blocks.
+pub(super) fn delete(path: &Path) -> Result<Option<u64>> {
     let metadata = match fs::symlink_metadata(path) {
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(0),
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         result => result.context(|| format!("cannot stat {}", path.display()))?,
     };
     let removed = system::remove(path)?;
-    Ok(if removed && metadata.nlink() == 1 { metadata.len() } else { 0 })
+    Ok(removed.then(|| if metadata.nlink() == 1 { metadata.len() } else { 0 }))
+}
+
+/// Makes removals durable: syncs each directory of the paths once; blocks.
+pub(super) fn sync_deletions(paths: &[PathBuf]) -> Result<()> {
+    let directories: BTreeSet<&Path> = paths.iter().filter_map(|path| path.parent()).collect();
+    for directory in directories {
+        match system::sync_directory(directory) {
+            // It has no names to forget; who removed it answers for its own.
+            Err(Error::Io(error, _)) if error.kind() == ErrorKind::NotFound => {}
+            result => result?,
+        }
+    }
+    Ok(())
 }
 
 /// Returns the names in a directory, sorted; none if it is missing.

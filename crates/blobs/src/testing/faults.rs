@@ -26,6 +26,8 @@ pub enum Operation {
     Read,
     /// [`Blobs::delete`](crate::Blobs::delete)
     Delete,
+    /// [`Blobs::sync_deletions`](crate::Blobs::sync_deletions)
+    SyncDeletions,
     /// [`Blobs::leftovers`](crate::Blobs::leftovers)
     Leftovers,
     /// [`Blobs::scan`](crate::Blobs::scan)

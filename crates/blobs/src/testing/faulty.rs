@@ -56,8 +56,12 @@ impl Blobs for Faulty {
         Ok(Arc::new(FaultyReader { inner, faults: self.faults.clone() }))
     }
 
-    async fn delete(&self, location: &Location) -> Result<u64> {
+    async fn delete(&self, location: &Location) -> Result<Option<u64>> {
         self.faults.call(Operation::Delete, self.inner.delete(location)).await
+    }
+
+    async fn sync_deletions(&self, locations: &[Location]) -> Result<()> {
+        self.faults.call(Operation::SyncDeletions, self.inner.sync_deletions(locations)).await
     }
 
     async fn leftovers(&self) -> Result<Vec<Leftover>> {

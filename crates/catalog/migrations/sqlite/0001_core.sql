@@ -1,5 +1,11 @@
 -- What exists. Times are microseconds since the epoch, digests are text as the specification prints them.
 
+-- The store that the locations in here are of, by the name that it bears.
+CREATE TABLE identity (
+    one   INTEGER PRIMARY KEY CHECK (one = 1),
+    store TEXT NOT NULL
+) STRICT;
+
 CREATE TABLE repository (
     id         INTEGER PRIMARY KEY,
     name       TEXT NOT NULL UNIQUE,
@@ -11,11 +17,11 @@ CREATE TABLE blob (
     id           INTEGER PRIMARY KEY,
     digest       TEXT NOT NULL UNIQUE,
     size         INTEGER NOT NULL,
-    content      BLOB,
     location     TEXT,
     created_at   INTEGER NOT NULL,
     condemned_at INTEGER,  -- set while no repository links it: waiting to be collected
-    damaged_at   INTEGER   -- set when its bytes were found wrong or gone: never served, heals when pushed again
+    damaged_at   INTEGER,  -- set when its bytes were found wrong or gone: never served, heals when pushed again
+    content      BLOB      -- last: what lies behind it would cost a walk over its pages
 ) STRICT;
 CREATE UNIQUE INDEX blob_location ON blob (location) WHERE location IS NOT NULL;
 CREATE INDEX blob_condemned ON blob (condemned_at) WHERE condemned_at IS NOT NULL;
@@ -38,21 +44,23 @@ CREATE TABLE manifest (
     media_type    TEXT NOT NULL,
     subject       TEXT,     -- digest this manifest refers to
     artifact_type TEXT,     -- effective artifact type, for the referrers filter
-    descriptor    TEXT,     -- the referrers API's entry, set with `subject`
-    content       BLOB NOT NULL,
+    depth         INTEGER NOT NULL,  -- levels of manifests below and including it, as far as they were there at its push
     pushed_at     INTEGER NOT NULL,
     questioned_at INTEGER,  -- set while nothing is known to need it: reviewed when untagged manifests are collected
+    descriptor    TEXT,     -- the referrers API's entry, set with `subject`
+    content       BLOB NOT NULL,
     UNIQUE (repository_id, digest)
 ) STRICT;
 CREATE INDEX manifest_subject ON manifest (repository_id, subject, digest) WHERE subject IS NOT NULL;
 CREATE INDEX manifest_questioned ON manifest (questioned_at) WHERE questioned_at IS NOT NULL;
 
 CREATE TABLE manifest_blob (
-    blob_id     INTEGER NOT NULL REFERENCES blob (id),
-    manifest_id INTEGER NOT NULL REFERENCES manifest (id) ON DELETE CASCADE,
+    repository_id INTEGER NOT NULL,  -- the manifest's; a reference would want an index of its own
+    blob_id       INTEGER NOT NULL REFERENCES blob (id),
+    manifest_id   INTEGER NOT NULL REFERENCES manifest (id) ON DELETE CASCADE,
     PRIMARY KEY (manifest_id, blob_id)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX manifest_blob_blob ON manifest_blob (blob_id);
+CREATE INDEX manifest_blob_blob ON manifest_blob (blob_id, repository_id);
 
 -- Blobs that a sparse manifest names and that were not there when it was pushed.
 CREATE TABLE manifest_missing (
@@ -124,9 +132,9 @@ CREATE TABLE job (
     created_at   INTEGER NOT NULL,
     finished_at  INTEGER
 ) STRICT;
-CREATE INDEX job_due ON job (run_at) WHERE state IN ('queued', 'running');
+CREATE INDEX job_due ON job (run_at) WHERE finished_at IS NULL;
 CREATE INDEX job_ended ON job (finished_at) WHERE finished_at IS NOT NULL;
-CREATE UNIQUE INDEX job_slot ON job (slot) WHERE state IN ('queued', 'running') AND slot IS NOT NULL;
+CREATE UNIQUE INDEX job_slot ON job (slot) WHERE finished_at IS NULL AND slot IS NOT NULL;
 
 -- Locations whose row is gone and whose bytes are about to go.
 CREATE TABLE trash (

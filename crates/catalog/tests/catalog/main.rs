@@ -5,6 +5,7 @@
 mod collection;
 mod events;
 mod jobs;
+mod join;
 mod statements;
 mod units;
 
@@ -81,6 +82,7 @@ impl Fixture {
                     blobs: ids,
                     missing: Vec::new(),
                     children: Vec::new(),
+                    depth: 1,
                 };
                 let (id, _) = manifest::insert(tx, &repository, &new, now).await?;
                 for tag in &tags {

@@ -41,6 +41,13 @@ fn each_is_valid_and_uses_an_index() {
             .unwrap()
             .map(Result::unwrap)
             .collect();
+        // A search by a repository alone, or by a bare row id range, reads as much as a scan does.
+        let wide = |step: &&String| {
+            step.starts_with("SEARCH") && (step.ends_with("(repository_id=?)") || step.ends_with("(rowid>?)"))
+        };
+        let ordered = sql.contains("ORDER BY") && sql.contains("LIMIT") || sql.contains("EXISTS");
+        let wide: Vec<_> = plan.iter().filter(wide).filter(|_| !ordered).collect();
+        assert!(wide.is_empty(), "{wide:?}: {sql}");
         let scans: Vec<_> = plan
             .iter()
             .filter(|step| step.starts_with("SCAN"))

@@ -75,6 +75,10 @@ impl Handler for CollectJob {
             totals.report.bytes_freed += report.bytes_freed;
             totals.last_seconds = started.elapsed().as_secs_f64();
         }
+        if report.files_stuck > 0 {
+            let stuck = report.files_stuck;
+            return Err(Failure::Retry(format!("{stuck} files could not be removed: the log says why")));
+        }
         serde_json::to_value(&report).map_err(|error| Failure::Permanent(error.to_string()))
     }
 }

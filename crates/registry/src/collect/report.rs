@@ -7,6 +7,7 @@ use serde_json::json;
 
 /// What a collection did, or (dry run) would do.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct CollectReport {
     /// Whether nothing was changed.
     pub dry_run: bool,
@@ -24,8 +25,10 @@ pub struct CollectReport {
     pub blob_bytes: u64,
     /// Files freed in the blob store; small blobs lie in the catalog and are not among them.
     pub files_freed: u64,
-    /// Bytes freed there, as the store counted them.
+    /// Bytes freed there, as the store counted them (dry run: as the catalog knows them).
     pub bytes_freed: u64,
+    /// Files that could not be removed; they stay in the trash.
+    pub files_stuck: u64,
 }
 
 /// Follows one phase of a collection.

@@ -1,12 +1,9 @@
 //! The collection itself, phase by phase.
 
-use std::collections::HashMap;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use berth_blobs::{Location, UploadId};
-use berth_catalog::trash::Trash;
-use berth_catalog::{blob::BlobId, event, job, review, trash, upload};
+use berth_blobs::UploadId;
+use berth_catalog::{event, job, review, upload};
 use berth_jobs::{Failure, Work};
 use jiff::{SignedDuration, Timestamp};
 
@@ -16,16 +13,16 @@ use crate::config::seconds;
 use crate::{CollectReport, Error, Registry, Result, Untagged, new_event};
 
 /// Decisions per unit of work: a push waits behind one at most.
-const BATCH: usize = 64;
+pub(super) const BATCH: usize = 64;
 /// Ended jobs stay this long for those who ask how they went.
 const JOB_MEMORY: SignedDuration = SignedDuration::from_hours(24);
 
 /// One collection at work.
-struct Sweep<'a> {
-    registry: &'a Registry,
-    work: &'a Work,
+pub(super) struct Sweep<'a> {
+    pub(super) registry: &'a Registry,
+    pub(super) work: &'a Work,
     delay: SignedDuration,
-    report: CollectReport,
+    pub(super) report: CollectReport,
 }
 
 impl From<Error> for Failure {
@@ -44,10 +41,11 @@ impl Registry {
         let report = CollectReport { dry_run: order.dry_run, ..CollectReport::default() };
         let mut sweep = Sweep { registry: self, work, delay, report };
         if order.dry_run {
-            sweep.count_uploads().await?;
-            sweep.count_links().await?;
+            sweep.foresee().await?;
             return Ok(sweep.report);
         }
+        // What waits already goes first: on a full disk the phases below may have no room to write.
+        sweep.trash().await?;
         sweep.expire_uploads().await?;
         if self.0.config.gc.untagged == Untagged::Delete {
             sweep.manifests().await?;
@@ -62,12 +60,12 @@ impl Registry {
 
 impl Sweep<'_> {
     /// Marks before this moment are due.
-    fn cutoff(&self) -> Timestamp {
+    pub(super) fn cutoff(&self) -> Timestamp {
         self.registry.now().saturating_sub(self.delay).unwrap_or(Timestamp::MIN)
     }
 
     /// Rests as long as the batch took, so that pushes get every other turn of the writer; ends the sweep if asked.
-    async fn rest(&self, since: Instant) -> Result<(), Failure> {
+    pub(super) async fn rest(&self, since: Instant) -> Result<(), Failure> {
         let time = since.elapsed().min(Duration::from_millis(100));
         if self.work.should_stop() {
             return Err(Failure::Stopped);
@@ -76,25 +74,25 @@ impl Sweep<'_> {
         Ok(())
     }
 
-    fn stale_before(&self) -> Timestamp {
+    pub(super) fn stale_before(&self) -> Timestamp {
         let lifetime = seconds(self.registry.0.config.limits.upload_lifetime_seconds);
         self.registry.now().saturating_sub(lifetime).unwrap_or(Timestamp::MIN)
-    }
-
-    async fn stale_uploads(&self) -> Result<Vec<String>> {
-        let before = self.stale_before();
-        Ok(self.registry.0.catalog.read(async |r| upload::list_stale(r, before, BATCH).await).await?)
     }
 
     async fn expire_uploads(&mut self) -> Result<(), Failure> {
         loop {
             let started = Instant::now();
-            let stale = self.stale_uploads().await?;
+            let before = self.stale_before();
+            let catalog = &self.registry.0.catalog;
+            let stale = catalog
+                .read(async |r| upload::list_stale(r, before, BATCH).await)
+                .await
+                .map_err(Error::from)?;
             let mut expired = 0;
             for id in &stale {
                 let id: UploadId =
                     id.parse().map_err(|_| Failure::Permanent(format!("upload id {id} is not one")))?;
-                expired += u64::from(self.registry.expire_upload(id).await?);
+                expired += u64::from(self.registry.expire_upload(id, before).await?);
             }
             self.report.uploads_expired += expired;
             if expired == 0 {
@@ -102,11 +100,6 @@ impl Sweep<'_> {
             }
             self.rest(started).await?;
         }
-    }
-
-    async fn count_uploads(&mut self) -> Result<(), Failure> {
-        self.report.uploads_expired = self.stale_uploads().await?.len() as u64;
-        Ok(())
     }
 
     /// Collects manifests that nothing needs, until a whole pass finds none: a collected index frees its children.
@@ -124,15 +117,15 @@ impl Sweep<'_> {
         let (cutoff, catalog) = (self.cutoff(), &self.registry.0.catalog);
         let backlog = catalog.read(async |r| review::backlog(r, cutoff).await).await.map_err(Error::from)?;
         let mut phase = Phase::new("manifests", backlog.manifests);
-        let mut after = 0;
+        let mut last: Option<review::QuestionedManifest> = None;
         loop {
             let started = Instant::now();
             let items = catalog
-                .read(async |r| review::list_manifests(r, cutoff, after, BATCH).await)
+                .read(async |r| review::list_manifests(r, cutoff, last.as_ref(), BATCH).await)
                 .await
                 .map_err(Error::from)?;
-            let Some(last) = items.last() else { return Ok(()) };
-            after = last.id.cursor();
+            let Some(end) = items.last() else { return Ok(()) };
+            last = Some(end.clone());
             let (count, now) = (items.len(), self.registry.now());
             let collected = catalog.write(async move |tx| {
                 let mut collected = 0;
@@ -181,45 +174,6 @@ impl Sweep<'_> {
         }
     }
 
-    /// Dry run: which links would go, and with them which blobs. Manifests that would be collected first are not followed.
-    async fn count_links(&mut self) -> Result<(), Failure> {
-        let (cutoff, catalog) = (self.cutoff(), &self.registry.0.catalog);
-        let mut dropped: HashMap<i64, u64> = HashMap::new();
-        let mut last: Option<review::QuestionedLink> = None;
-        loop {
-            let started = Instant::now();
-            let items = catalog
-                .read(async |r| {
-                    let items = review::list_links(r, cutoff, last.as_ref(), BATCH).await?;
-                    let mut judged = Vec::with_capacity(items.len());
-                    for item in items {
-                        let needed = berth_catalog::link::is_needed(r, &item.repository, item.blob).await?;
-                        judged.push((item, needed));
-                    }
-                    Ok::<_, Error>(judged)
-                })
-                .await?;
-            let Some((end, _)) = items.last() else { break };
-            last = Some(end.clone());
-            self.report.links_reviewed += items.len() as u64;
-            for (item, _) in items.iter().filter(|(_, needed)| !needed) {
-                let gone = dropped.entry(BlobId::cursor(item.blob)).or_default();
-                *gone += 1;
-                self.report.links += 1;
-                if *gone == item.links {
-                    self.report.blobs += 1;
-                    self.report.blob_bytes += item.size;
-                }
-            }
-            self.rest(started).await?;
-        }
-        let condemned =
-            catalog.read(async |r| review::condemned_totals(r, cutoff).await).await.map_err(Error::from)?;
-        self.report.blobs += condemned.0;
-        self.report.blob_bytes += condemned.1;
-        Ok(())
-    }
-
     async fn blobs(&mut self) -> Result<(), Failure> {
         let (cutoff, catalog) = (self.cutoff(), &self.registry.0.catalog);
         let backlog = catalog.read(async |r| review::backlog(r, cutoff).await).await.map_err(Error::from)?;
@@ -252,46 +206,6 @@ impl Sweep<'_> {
             }
             self.rest(started).await?;
         }
-    }
-
-    /// Frees the bytes of rows that are gone. A crash here leaves trash for the next collection, never a row without bytes.
-    async fn trash(&mut self) -> Result<(), Failure> {
-        let catalog = &self.registry.0.catalog;
-        let waiting = catalog.read(async |r| trash::totals(r).await).await.map_err(Error::from)?;
-        let mut phase = Phase::new("files", waiting.0);
-        loop {
-            let started = Instant::now();
-            let items = catalog.read(async |r| trash::list(r, BATCH).await).await.map_err(Error::from)?;
-            if items.is_empty() {
-                return Ok(());
-            }
-            for item in &items {
-                let freed = self.free(item).await?;
-                self.report.files_freed += u64::from(freed > 0);
-                self.report.bytes_freed += freed;
-            }
-            let count = items.len();
-            let items = Arc::new(items);
-            catalog
-                .write(async move |tx| {
-                    for item in items.iter() {
-                        trash::delete(tx, &item.location).await?;
-                    }
-                    Ok::<_, Error>(())
-                })
-                .await?;
-            self.work.report(&phase.advance(count, &self.report));
-            self.rest(started).await?;
-        }
-    }
-
-    async fn free(&self, item: &Trash) -> Result<u64> {
-        let location = Location::from(item.location.as_str());
-        let freed = self.registry.0.blobs.delete(&location).await?;
-        if freed != item.size {
-            tracing::warn!(location = %location, freed, expected = item.size, "another number of bytes was freed than the catalog knew");
-        }
-        Ok(freed)
     }
 
     /// Forgets jobs that ended long ago.

@@ -7,12 +7,40 @@ use berth_oci::Digest;
 
 use super::Owner;
 use super::receive::Received;
-use crate::pull::hash_stored;
+use crate::rehash::hash_stored;
 use crate::{Error, Registry, Result};
 
 impl Registry {
-    /// Checks the digest and commits. A wrong digest ends the session: its bytes are nothing anybody asked for.
+    /// Checks the digest and commits. A wrong digest ends the session: its bytes are nothing anybody asked for. Any other
+    /// failure leaves the session as it was acknowledged, to be finished by another try.
     pub(super) async fn commit(
+        &self,
+        owner: &Owner,
+        id: UploadId,
+        received: Received,
+        digest: &Digest,
+    ) -> Result<()> {
+        let before = received.before.clone();
+        match self.try_commit(owner, id, received, digest).await {
+            Err(Error::DigestMismatch { given, computed }) => {
+                self.forget_upload(id).await?;
+                Err(Error::DigestMismatch { given, computed })
+            }
+            Err(error) => {
+                self.take_back(&id, &before).await;
+                Err(error)
+            }
+            Ok(()) => {
+                // The marker of the publication, and what a failed request may have left of a small upload.
+                if let Err(error) = self.0.blobs.discard(&id).await {
+                    tracing::warn!(upload = %id, %error, "could not tidy up after an upload; the next start will");
+                }
+                Ok(())
+            }
+        }
+    }
+
+    async fn try_commit(
         &self,
         owner: &Owner,
         id: UploadId,
@@ -21,48 +49,45 @@ impl Registry {
     ) -> Result<()> {
         let size = received.progress.offset;
         if let Some(held) = received.held {
-            let computed = Digest::of(digest.algorithm(), &held);
-            if computed != *digest {
-                return self.refuse(id, digest, computed).await;
+            check(digest, Digest::of(digest.algorithm(), &held))?;
+            return self.record(owner, id, digest, size, Some(Placement::Inline(held))).await.map(drop);
+        }
+        if received.progress.hasher.algorithm() == digest.algorithm() {
+            check(digest, received.progress.hasher.finish())?;
+            // Bytes that lie there already need no second name on disk.
+            if self.is_intact(digest).await?
+                && self.record(owner, id, digest, size, None).await? != Inserted::Missing
+            {
+                return Ok(());
             }
-            let inline = Placement::Inline(held);
-            return self.record(owner, id, digest, size, Some(inline)).await.map(drop);
+            let location = self.0.blobs.publish(&id, digest).await?;
+            return self.commit_published(owner, id, size, digest, location).await;
         }
-        if received.progress.hasher.algorithm() != digest.algorithm() {
-            return self.commit_rehashed(owner, id, size, digest).await;
-        }
-        let computed = received.progress.hasher.finish();
-        if computed != *digest {
-            return self.refuse(id, digest, computed).await;
-        }
-        self.commit_stored(owner, id, size, digest).await
-    }
-
-    async fn refuse(&self, id: UploadId, digest: &Digest, computed: Digest) -> Result<()> {
-        self.forget_upload(id).await?;
-        Err(Error::DigestMismatch { given: *digest, computed })
-    }
-
-    /// The bytes were hashed with another algorithm than the digest's: hash them again where they lie.
-    async fn commit_rehashed(&self, owner: &Owner, id: UploadId, size: u64, digest: &Digest) -> Result<()> {
+        // The bytes were hashed with another algorithm than the digest's: hash them again where they lie.
         let location = self.0.blobs.publish(&id, digest).await?;
         let reader = self.0.blobs.open(&location).await?;
         let computed = hash_stored(reader.as_ref(), digest.algorithm()).await?;
         if computed != *digest {
             self.0.blobs.delete(&location).await?;
-            return self.refuse(id, digest, computed).await;
         }
+        check(digest, computed)?;
         self.commit_published(owner, id, size, digest, location).await
     }
 
-    async fn commit_stored(&self, owner: &Owner, id: UploadId, size: u64, digest: &Digest) -> Result<()> {
-        // Bytes that the catalog knows already need no second name on disk.
-        let known = self.0.catalog.read(async |r| blob::exists(r, digest).await).await?;
-        if known && self.record(owner, id, digest, size, None).await? != Inserted::Missing {
-            return Ok(self.0.blobs.discard(&id).await?);
-        }
-        let location = self.0.blobs.publish(&id, digest).await?;
-        self.commit_published(owner, id, size, digest, location).await
+    /// Tells whether the catalog knows bytes of this digest and they are where it says, in full length. If they are not, they
+    /// are quarantined, so that the bytes in hand heal the blob.
+    async fn is_intact(&self, digest: &Digest) -> Result<bool> {
+        let known = self.0.catalog.read(async |r| blob::find_anywhere(r, digest).await).await?;
+        let Some((id, size, placement)) = known else { return Ok(false) };
+        let Placement::Stored(location) = &placement else { return Ok(true) };
+        let reason = match self.0.blobs.open(&Location::from(location.as_str())).await {
+            Ok(reader) if reader.size() == size => return Ok(true),
+            Ok(_) => "its file has another size",
+            Err(berth_blobs::Error::NotFound) => "its bytes are gone",
+            Err(error) => return Err(error.into()),
+        };
+        self.quarantine(*digest, id, &placement, reason).await?;
+        Ok(false)
     }
 
     async fn commit_published(
@@ -75,36 +100,17 @@ impl Registry {
     ) -> Result<()> {
         let placement = Placement::Stored(location.as_str().to_owned());
         match self.record(owner, id, digest, size, Some(placement)).await {
-            Ok(Inserted::Used) => {}
+            Ok(Inserted::Used) => Ok(()),
             // Another upload of the same bytes was first.
             Ok(Inserted::Known | Inserted::Missing) => {
                 self.0.blobs.delete(&location).await?;
+                Ok(())
             }
-            Err(error) => {
-                self.undo_publication(id, &location).await;
-                return Err(error);
-            }
-        }
-        Ok(self.0.blobs.discard(&id).await?)
-    }
-
-    /// After a commit that failed: the catalog is asked whether it did, and bytes without a row go.
-    async fn undo_publication(&self, id: UploadId, location: &Location) {
-        let known = self.is_committed(location.as_str()).await;
-        let undone = match known {
-            Ok(true) => Ok(0),
-            Ok(false) => self.0.blobs.delete(location).await,
-            Err(error) => {
-                tracing::warn!(upload = %id, %error, "could not ask about a failed commit; the next start repairs it");
-                return;
-            }
-        };
-        let discarded = match undone {
-            Ok(_) => self.0.blobs.discard(&id).await,
-            Err(error) => Err(error),
-        };
-        if let Err(error) = discarded {
-            tracing::warn!(upload = %id, %error, "could not clean up after a failed commit; the next start repairs it");
+            // An error is the commit's own word that it did not happen, unless the catalog can't say even that.
+            Err(error) => match self.is_committed(location.as_str()).await {
+                Ok(true) => Ok(()),
+                Ok(false) | Err(_) => Err(error),
+            },
         }
     }
 
@@ -130,4 +136,8 @@ impl Registry {
             })
             .await
     }
+}
+
+fn check(given: &Digest, computed: Digest) -> Result<()> {
+    if computed == *given { Ok(()) } else { Err(Error::DigestMismatch { given: *given, computed }) }
 }

@@ -6,13 +6,28 @@ use bytes::{Bytes, BytesMut};
 use futures_util::{Stream, StreamExt};
 
 use super::Session;
+use crate::room::LOOK_BYTES;
 use crate::{BodyError, BodyResult, Error, Registry, Result};
+
+/// Where an upload stood before a request: what is acknowledged, and must outlive the request's failure.
+#[derive(Debug, Clone)]
+pub(super) struct Before {
+    progress: Progress,
+    /// Whether the bytes so far are held in the session's row (or there are none), so that the store needs to keep nothing.
+    held: bool,
+}
+
+impl Before {
+    /// Acknowledged bytes.
+    pub(super) fn offset(&self) -> u64 {
+        self.progress.offset
+    }
+}
 
 /// What one request brought.
 #[derive(Debug)]
 pub(super) struct Received {
-    /// Where the session stood before.
-    pub(super) from: u64,
+    pub(super) before: Before,
     /// Where it stands now; the bytes are durable, or held.
     pub(super) progress: Progress,
     /// All of the upload's bytes, while they are few.
@@ -27,7 +42,7 @@ impl Received {
         if let Some(failed) = &self.failed {
             return Err(Error::Body(failed.clone()));
         }
-        let received = self.progress.offset - self.from;
+        let received = self.progress.offset - self.before.offset();
         match range {
             Some(range) if range.size() != received => {
                 Err(Error::SizeMismatch { announced: range.size(), received })
@@ -58,17 +73,19 @@ impl Registry {
         if range.is_some_and(|range| range.first != from) {
             return Err(Error::RangeMismatch { expected: from });
         }
-        let (id, before, was_held) = (session.id, session.progress.clone(), session.held.is_some());
-        match self.fill(session, body).await {
-            Ok(received) => Ok(Received { from, ..received }),
+        self.check_room().await?;
+        let id = session.id;
+        let before = Before { progress: session.progress.clone(), held: session.held.is_some() };
+        match self.fill(session, &before, body).await {
+            Ok(received) => Ok(received),
             Err(error) => {
-                self.cut_back(&id, before, was_held).await;
+                self.take_back(&id, &before).await;
                 Err(error)
             }
         }
     }
 
-    async fn fill<S>(&self, session: Session, mut body: S) -> Result<Received>
+    async fn fill<S>(&self, session: Session, before: &Before, mut body: S) -> Result<Received>
     where
         S: Stream<Item = BodyResult> + Send + Unpin,
     {
@@ -88,7 +105,7 @@ impl Registry {
             Sink::Held { bytes, progress } => (*progress, Some(bytes.freeze())),
             Sink::Stored { writer, .. } => (writer.finish().await?, None),
         };
-        Ok(Received { from: 0, progress, held, failed })
+        Ok(Received { before: before.clone(), progress, held, failed })
     }
 
     async fn open_sink(&self, session: Session) -> Result<Sink> {
@@ -118,9 +135,12 @@ impl Registry {
                 writer.write(chunk).await?;
                 within(limit, offset).map(|()| Sink::Stored { writer, offset })
             }
-            Sink::Stored { mut writer, offset } => {
-                let offset = offset + chunk.len() as u64;
+            Sink::Stored { mut writer, offset: before } => {
+                let offset = before + chunk.len() as u64;
                 within(limit, offset)?;
+                if before / LOOK_BYTES != offset / LOOK_BYTES {
+                    self.check_room().await?;
+                }
                 writer.write(chunk).await?;
                 Ok(Sink::Stored { writer, offset })
             }
@@ -135,13 +155,12 @@ impl Registry {
         })
     }
 
-    /// Frees what a failed request left, so that a full disk is no fuller than before.
-    async fn cut_back(&self, id: &UploadId, before: Progress, was_held: bool) {
-        let cut = if was_held {
-            self.0.blobs.discard(id).await
-        } else {
-            self.0.blobs.writer(id, before).await.map(drop)
-        };
+    /// Puts the store back to where the upload stood before a request that failed: what it published returns, what it wrote
+    /// is cut off, so that a full disk is no fuller than before.
+    pub(super) async fn take_back(&self, id: &UploadId, before: &Before) {
+        let blobs = &self.0.blobs;
+        let cut = blobs.writer(id, before.progress.clone()).await.map(drop);
+        let cut = if before.held { blobs.discard(id).await } else { cut };
         if let Err(error) = cut {
             tracing::warn!(upload = %id, %error, "could not cut off unacknowledged bytes; the next request or start will");
         }

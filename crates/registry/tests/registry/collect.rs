@@ -100,6 +100,36 @@ async fn a_push_after_a_collection_stores_the_bytes_again() {
     }
 }
 
+/// A multi-arch push finds its platforms there already: told so, it must find them there when its index comes.
+#[tokio::test]
+async fn a_platform_that_a_client_was_told_of_waits_for_its_index() {
+    for told_by_head in [true, false] {
+        let fixture = Fixture::with(|config| config.gc.untagged = Untagged::Delete).await;
+        let platform = fixture.push_image("app", "", &[&large(1)]).await;
+        fixture.clock.advance(std::time::Duration::from_secs(86_000));
+        if told_by_head {
+            fixture.registry.stat_manifest(&fixture.may("app"), &platform.into()).await.unwrap();
+        } else {
+            fixture.push_image("app", "", &[&large(1)]).await;
+        }
+        fixture.clock.advance(std::time::Duration::from_secs(1_000));
+        assert_eq!(fixture.collect(None, false).await.manifests, 0, "told by HEAD: {told_by_head}");
+        fixture.push_manifest("app", "1", INDEX, &index(&[platform])).await.unwrap();
+        fixture.wait_out_the_delay();
+        fixture.collect(None, false).await;
+        fixture.pull_manifest("app", &platform.to_string()).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn an_abandoned_session_leaves_no_repository() {
+    let fixture = Fixture::new().await;
+    let upload = fixture.registry.start_upload(&fixture.may("ghost"), None).await.unwrap();
+    fixture.registry.cancel_upload(&fixture.may("ghost"), &upload.id).await.unwrap();
+    let listed = fixture.registry.list_tags(&fixture.may("ghost"), None, 1).await;
+    assert!(matches!(listed, Err(berth_registry::Error::NameUnknown(_))));
+}
+
 #[tokio::test]
 async fn sessions_that_nobody_touches_end() {
     let fixture = Fixture::new().await;
@@ -122,4 +152,43 @@ async fn a_client_that_was_told_of_a_blob_gets_the_delay_again() {
     fixture.clock.advance(std::time::Duration::from_secs(1_000));
     assert_eq!(fixture.collect(None, false).await.links, 0);
     fixture.pull_blob("app", &digest).await.unwrap();
+}
+
+#[tokio::test]
+async fn the_dry_run_counts_what_a_collection_would_do_now() {
+    let fixture = Fixture::with(|config| config.gc.untagged = Untagged::Delete).await;
+    let permit = fixture.may("app");
+    for _ in 0..70 {
+        fixture.registry.start_upload(&permit, None).await.unwrap();
+    }
+    fixture.clock.advance(std::time::Duration::from_hours(8 * 24));
+    fixture.push_image("app", "", &[&large(1)]).await;
+    fixture.push_image("app", "1", &[&large(2)]).await;
+    fixture.push_blob("app", &large(3)).await;
+    fixture.push_blob("app", b"small").await;
+    // One blob in two places, and one whose last link went by a request.
+    fixture.push_blob("other", &large(3)).await;
+    let deleted = fixture.push_blob("app", &large(4)).await;
+    fixture.registry.delete_blob(&fixture.may("app"), &deleted).await.unwrap();
+    fixture.wait_out_the_delay();
+
+    let foreseen = fixture.collect(None, true).await;
+    let done = fixture.collect(None, false).await;
+    assert_eq!((foreseen.uploads_expired, foreseen.manifests), (70, 1));
+    assert_eq!((foreseen.files_freed, foreseen.bytes_freed), (2, 200_000));
+    assert_eq!(foreseen, CollectReport { dry_run: true, ..done });
+}
+
+#[tokio::test]
+async fn the_backlog_counts_what_will_be_reviewed() {
+    for policy in [Untagged::Keep, Untagged::Delete] {
+        let fixture = Fixture::with(|config| config.gc.untagged = policy).await;
+        fixture.push_image("app", "1", &[&large(1)]).await;
+        fixture.push_blob("app", &large(2)).await;
+        fixture.wait_out_the_delay();
+        let expected = if policy == Untagged::Keep { 1 } else { 2 };
+        assert_eq!(fixture.registry.status().await.unwrap().review_backlog, expected, "{policy:?}");
+        fixture.collect(None, false).await;
+        assert_eq!(fixture.registry.status().await.unwrap().review_backlog, 0, "{policy:?}");
+    }
 }

@@ -1,6 +1,6 @@
 //! Faults of the store at every step of a push: an error to the client, no litter, and nothing acknowledged is lost.
 
-use berth_blobs::testing::{Failure, Operation};
+use berth_blobs::testing::{Failure, Fault, Operation};
 use berth_registry::Error;
 
 use crate::fixture::{Fixture, body, large, sha256};
@@ -18,6 +18,7 @@ async fn a_full_disk_is_told_as_such_and_leaves_nothing() {
             fixture.registry.push_blob(&fixture.may("app"), body(&content), &sha256(&content)).await;
         assert!(matches!(refused, Err(Error::StorageFull)), "{step:?}: {refused:?}");
         fixture.faults.clear();
+        assert_eq!(fixture.files().len(), 1, "at once, {step:?}: {:?}", fixture.files());
         assert_eq!(fixture.pull_blob("app", &sha256(&large(1))).await.unwrap(), large(1), "still readable");
         let fixture = fixture.restart().await;
         assert_eq!(fixture.files().len(), 1, "{step:?}: {:?}", fixture.files());
@@ -51,29 +52,69 @@ async fn a_session_survives_a_failing_disk_at_what_it_acknowledged() {
     }
 }
 
+/// The client's next try is a second later, not after a restart.
 #[tokio::test]
-async fn a_failed_unlink_is_made_up_for_by_the_next_collection() {
+async fn a_publication_that_failed_can_be_tried_again_at_once() {
+    for late in [false, true] {
+        let fixture = Fixture::new().await;
+        let (content, permit) = (large(5), fixture.may("app"));
+        let digest = sha256(&content);
+        let upload = fixture.registry.start_upload(&permit, None).await.unwrap();
+        fixture.registry.append_upload(&permit, &upload.id, None, body(&content)).await.unwrap();
+        let fault = Fault::new(Operation::Publish, Failure::Broken).times(1);
+        fixture.faults.plan(if late { fault.late() } else { fault });
+        let failed = fixture.registry.finish_upload(&permit, &upload.id, None, body(b""), &digest).await;
+        assert!(matches!(failed, Err(Error::Internal(_))), "late {late}: {failed:?}");
+
+        let status = fixture.registry.upload_status(&permit, &upload.id).await.unwrap();
+        assert_eq!(status.offset, content.len() as u64);
+        fixture.registry.finish_upload(&permit, &upload.id, None, body(b""), &digest).await.unwrap();
+        assert_eq!(fixture.pull_blob("app", &digest).await.unwrap(), content);
+        assert_eq!(fixture.files().len(), 1, "late {late}: {:?}", fixture.files());
+
+        // A push without a session has nobody who would come back for its bytes.
+        let other = large(6);
+        let fault = Fault::new(Operation::Publish, Failure::Broken).times(1);
+        fixture.faults.plan(if late { fault.late() } else { fault });
+        assert!(fixture.registry.push_blob(&permit, body(&other), &sha256(&other)).await.is_err());
+        assert_eq!(fixture.files().len(), 1, "late {late}: {:?}", fixture.files());
+    }
+}
+
+#[tokio::test]
+async fn a_failed_unlink_stops_no_other_and_is_made_up_for_by_the_next_collection() {
+    for operation in [Operation::Delete, Operation::SyncDeletions] {
+        let fixture = Fixture::new().await;
+        fixture.push_blob("app", &large(4)).await;
+        fixture.push_blob("app", &large(5)).await;
+        fixture.wait_out_the_delay();
+        fixture.faults.fail(operation, Failure::Broken);
+        assert!(fixture.try_collect(None, false).await.is_err(), "{operation:?}");
+        let verified = fixture.registry.verify(|_| ()).await.unwrap();
+        assert!(verified.is_clean(), "{verified:?}");
+        // Removed, but not durably: the trash must not forget them.
+        let (files, waiting) = if operation == Operation::Delete { (1, 100_000) } else { (0, 200_000) };
+        assert_eq!((fixture.files().len(), verified.trash_bytes), (files, waiting), "{operation:?}");
+
+        let foreseen = fixture.collect(None, true).await;
+        assert_eq!(foreseen.bytes_freed, waiting);
+        fixture.collect(None, false).await;
+        assert!(fixture.files().is_empty());
+        let verified = fixture.registry.verify(|_| ()).await.unwrap();
+        assert!(verified.is_clean(), "{verified:?}");
+        assert_eq!((verified.freed_bytes, verified.trash_bytes), (200_000, 0));
+    }
+}
+
+#[tokio::test]
+async fn a_leftover_that_cannot_be_removed_keeps_no_server_from_starting() {
     let fixture = Fixture::new().await;
-    fixture.push_blob("app", &large(4)).await;
-    fixture.wait_out_the_delay();
+    fixture.publish_without_commit(&large(1)).await;
+    fixture.publish_without_commit(&large(2)).await;
     fixture.faults.fail(Operation::Delete, Failure::Broken);
-    let job = berth_registry::CollectJob::new(fixture.registry.clone());
-    let (work, _seen) = berth_jobs::Work::detached();
-    let order = berth_catalog::job::Job {
-        id: berth_catalog::job::JobId(1),
-        kind: berth_registry::CollectJob::KIND.into(),
-        slot: None,
-        payload: berth_registry::CollectJob::payload(None, false),
-        state: berth_catalog::job::State::Running,
-        attempts: 1,
-        run_at: fixture.clock.now(),
-        progress: None,
-        error: None,
-    };
-    assert!(berth_jobs::Handler::run(&job, &order, &work).await.is_err());
-    let verified = fixture.registry.verify(|_| ()).await.unwrap();
-    assert!(verified.ledger_adds_up() && verified.trash_bytes == 100_000, "{verified:?}");
-    fixture.faults.clear();
-    assert_eq!(fixture.collect(None, false).await.bytes_freed, 100_000);
+    let repaired = fixture.registry.repair().await.unwrap();
+    assert_eq!((repaired.removed, repaired.failed), (1, 1));
+    let repaired = fixture.registry.repair().await.unwrap();
+    assert_eq!((repaired.removed, repaired.failed), (1, 0));
     assert!(fixture.files().is_empty());
 }

@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use berth_access::{Access, Action, Anonymous, Caller, Permit};
 use berth_blobs::testing::{Faults, Faulty};
-use berth_blobs::{Blobs, Disk};
+use berth_blobs::{Blobs, Disk, Progress, UploadId};
 use berth_catalog::job::{Job, JobId, State};
 use berth_catalog::{Catalog, Clock, event};
-use berth_jobs::{Handler, Work};
+use berth_jobs::{Failure, Handler, Work};
 use berth_oci::{Algorithm, Digest, Reference, RepositoryName};
 use berth_registry::{
     BlobContent, BodyError, BodyResult, CollectJob, CollectReport, Config, Registry, Result, ScrubJob,
@@ -123,10 +123,29 @@ impl Fixture {
     }
 
     pub(crate) async fn collect(&self, delay_seconds: Option<u64>, dry_run: bool) -> CollectReport {
+        self.try_collect(delay_seconds, dry_run).await.unwrap()
+    }
+
+    pub(crate) async fn try_collect(
+        &self,
+        delay_seconds: Option<u64>,
+        dry_run: bool,
+    ) -> Result<CollectReport, Failure> {
         let job = job(CollectJob::KIND, CollectJob::payload(delay_seconds, dry_run));
         let (work, _seen) = Work::detached();
-        let report = CollectJob::new(self.registry.clone()).run(&job, &work).await.unwrap();
-        serde_json::from_value(report).unwrap()
+        let report = CollectJob::new(self.registry.clone()).run(&job, &work).await?;
+        Ok(serde_json::from_value(report).unwrap())
+    }
+
+    /// Leaves what a process leaves that ends between a publication and its commit.
+    pub(crate) async fn publish_without_commit(&self, content: &[u8]) -> UploadId {
+        let disk = Disk::open(&self.dir.path().join("store"), 1).unwrap();
+        let upload = UploadId::random();
+        let mut writer = disk.writer(&upload, Progress::start(Algorithm::Sha256)).await.unwrap();
+        writer.write(Bytes::copy_from_slice(content)).await.unwrap();
+        let digest = writer.finish().await.unwrap().hasher.finish();
+        disk.publish(&upload, &digest).await.unwrap();
+        upload
     }
 
     pub(crate) async fn scrub(&self) -> ScrubReport {
@@ -162,6 +181,24 @@ impl Fixture {
             })
             .collect()
     }
+}
+
+/// Runs a test whose disk [`begin`] can hold.
+pub(crate) fn on_one_pool_thread(test: impl Future<Output = ()>) {
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    runtime.enable_all().max_blocking_threads(1).build().unwrap().block_on(test);
+}
+
+/// Runs something as far as it goes without the disk: what it needs of the catalog until then it has read.
+pub(crate) async fn begin<W: Future + Unpin>(work: &mut W) {
+    let (held, holds) = std::sync::mpsc::channel::<()>();
+    let holding = tokio::task::spawn_blocking(move || holds.recv().is_err());
+    tokio::select! {
+        biased;
+        _ = work => panic!("it did not wait for the disk"),
+        () = std::future::ready(()) => drop(held),
+    }
+    holding.await.unwrap();
 }
 
 fn job(kind: &str, payload: String) -> Job {

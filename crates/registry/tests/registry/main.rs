@@ -18,3 +18,4 @@ mod pull;
 mod push;
 mod races;
 mod upload;
+mod verify;

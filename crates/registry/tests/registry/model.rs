@@ -204,7 +204,8 @@ impl Run {
     }
 
     fn link(&mut self, repository: usize, blob: usize) {
-        self.model[repository].links.insert(blob, Some(self.now));
+        let since = self.model[repository].links.entry(blob).or_insert(Some(self.now));
+        *since = since.map(|_| self.now);
         self.condemned.remove(&blob);
     }
 
@@ -221,11 +222,10 @@ impl Run {
             }
             Err(error) => panic!("{error}"),
         }
-        if let std::collections::btree_map::Entry::Vacant(entry) = held.manifests.entry(m) {
-            entry.insert(Some(self.now));
-            for blob in Held::needs(m) {
-                held.links.insert(blob, None);
-            }
+        let since = held.manifests.entry(m).or_insert(Some(self.now));
+        *since = since.map(|_| self.now);
+        for blob in Held::needs(m) {
+            held.links.insert(blob, None);
         }
         if let Some(tag) = tag
             && let Some(before) = held.tags.insert(tag, m)

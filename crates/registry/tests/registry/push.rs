@@ -34,6 +34,54 @@ async fn a_sparse_image_is_a_setting_and_a_sparse_index_is_not() {
     assert_eq!(fixture.collect(None, false).await.links, 0);
 }
 
+/// docker pushes foreign layers when it is told to, after the manifest was there already.
+#[tokio::test]
+async fn a_foreign_layer_that_comes_after_its_manifest_is_kept() {
+    let fixture = Fixture::new().await;
+    let config = fixture.push_blob("a", b"{}").await;
+    let manifest = serde_json::json!({
+        "schemaVersion": 2, "mediaType": IMAGE,
+        "config": {"mediaType": "application/vnd.oci.image.config.v1+json", "digest": config, "size": 2},
+        "layers": [{
+            "mediaType": "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip",
+            "digest": sha256(b"foreign"), "size": 7,
+        }],
+    });
+    fixture.push_manifest("a", "1", IMAGE, &manifest.to_string()).await.unwrap();
+    let layer = fixture.push_blob("a", b"foreign").await;
+    fixture.push_manifest("a", "1", IMAGE, &manifest.to_string()).await.unwrap();
+    fixture.wait_out_the_delay();
+    assert_eq!(fixture.collect(None, false).await.links, 0);
+    fixture.pull_blob("a", &layer).await.unwrap();
+}
+
+#[tokio::test]
+async fn referrers_with_large_annotations_come_in_small_pages() {
+    let fixture = Fixture::with(|config| config.limits.manifest_bytes = 10_000).await;
+    let subject = sha256(b"subject");
+    let config = fixture.push_blob("app", b"{}").await;
+    for n in 0..5 {
+        let manifest = serde_json::json!({
+            "schemaVersion": 2, "mediaType": IMAGE, "artifactType": "application/x.large",
+            "config": {"mediaType": "application/vnd.oci.empty.v1+json", "digest": config, "size": 2},
+            "layers": [], "subject": {"mediaType": IMAGE, "digest": subject, "size": 1},
+            "annotations": {"large": format!("{n}{}", "x".repeat(4_000))},
+        });
+        fixture.push_manifest("app", "", IMAGE, &manifest.to_string()).await.unwrap();
+    }
+    let (permit, mut after, mut pages) = (fixture.may("app"), None, Vec::new());
+    loop {
+        let page =
+            fixture.registry.list_referrers(&permit, &subject, None, after.as_ref(), 100).await.unwrap();
+        pages.push(page.items.len());
+        after = page.items.last().map(|item| item.digest);
+        if !page.more {
+            break;
+        }
+    }
+    assert_eq!(pages, [2, 2, 1]);
+}
+
 #[tokio::test]
 async fn a_wrong_digest_a_large_manifest_and_deep_nesting_are_refused() {
     let fixture = Fixture::with(|config| {
@@ -139,7 +187,8 @@ async fn a_fallback_tag_and_the_api_agree() {
     let signature = fixture.push_manifest("app", "", IMAGE, &signature.to_string()).await.unwrap();
     let fallback = subject.to_string().replace(':', "-");
     fixture.push_manifest("app", &fallback, INDEX, &index(&[signature])).await.unwrap();
-    let listed = fixture.registry.list_referrers(&fixture.may("app"), &subject, None, None, 10).await.unwrap();
+    let listed =
+        fixture.registry.list_referrers(&fixture.may("app"), &subject, None, None, 10).await.unwrap();
     assert_eq!(listed.items.iter().map(|item| item.digest).collect::<Vec<_>>(), [signature], "once");
     fixture.pull_manifest("app", &fallback).await.unwrap();
 }
