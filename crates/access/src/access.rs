@@ -73,8 +73,9 @@ impl Access {
 
     /// Tells whether a call to `/v2/` without credentials must be challenged.
     ///
-    /// So it is where logging in would allow more: docker learns there, and only there, that it may send credentials.
-    /// Without any it goes on without, so anonymous pulls work all the same.
+    /// It is where logging in would allow more: docker learns there, and only there, that it may send credentials to push.
+    /// The price is that a docker without credentials takes the challenge for a refusal and can't pull from a registry that
+    /// has users, while containerd, podman, skopeo and others can. Tokens, which offer both, end that.
     pub fn challenge_needed(&self) -> bool {
         self.0.anonymous < Rights::Read || (self.has_users() && self.0.anonymous < Rights::Write)
     }

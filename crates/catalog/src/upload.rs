@@ -80,7 +80,13 @@ pub async fn advance(
     Ok(changed > 0)
 }
 
-/// Ends a session, and forgets its repository if that holds nothing else. Returns false if it was gone already.
+/// Ends a session whose blob came to be. Does nothing if it was gone already, or never was.
+pub async fn finish(tx: &mut Tx, id: &str) -> Result<()> {
+    tx.execute("DELETE FROM upload WHERE id = $1", params![id]).await?;
+    Ok(())
+}
+
+/// Ends a session for nothing, and forgets its repository if that holds nothing else. Returns false if it was gone already.
 pub async fn delete(tx: &mut Tx, id: &str) -> Result<bool> {
     let repository = tx
         .query_opt("DELETE FROM upload WHERE id = $1 RETURNING repository_id", params![id], |row| row.int(0))
@@ -88,7 +94,7 @@ pub async fn delete(tx: &mut Tx, id: &str) -> Result<bool> {
     end(tx, repository).await
 }
 
-/// Ends a session that nobody touched since `before`. Returns false if it was gone, or touched.
+/// Does the same to a session that nobody touched since `before`. Returns false if it was gone, or touched.
 pub async fn delete_stale(tx: &mut Tx, id: &str, before: Timestamp) -> Result<bool> {
     let repository = tx
         .query_opt(

@@ -141,7 +141,7 @@ impl Order {
             match link::find(tx, repository, &descriptor.digest).await? {
                 Some((id, _)) => found.push(id),
                 None if descriptor.is_non_distributable() || self.sparse_images => {
-                    absent.push(descriptor.digest)
+                    absent.push(descriptor.digest);
                 }
                 None if missing.contains(&descriptor.digest) => {}
                 None => missing.push(descriptor.digest),

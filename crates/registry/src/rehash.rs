@@ -119,8 +119,6 @@ async fn hash(
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test says what is wrong by panicking")]
-
     use std::sync::Arc;
 
     use async_trait::async_trait;

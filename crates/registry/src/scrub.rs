@@ -185,7 +185,7 @@ impl Registry {
                         // Collected since it was listed.
                         Ok(None) => {}
                         Err(error) => {
-                            tracing::error!(%location, %error, "could not remove a file that nothing knows")
+                            tracing::error!(%location, %error, "could not remove a file that nothing knows");
                         }
                     }
                 }

@@ -29,3 +29,9 @@ pub use metrics::{Point, Sample, SampleKind, Sampler};
 /// Where other rooms register what they count; see [`App::with_registry`].
 pub use prometheus_client::registry::Registry as MetricsRegistry;
 pub use server::Server;
+
+/// Tells whether a path and its query name an endpoint of the distribution API: the router's parser, for fuzzing.
+#[doc(hidden)]
+pub fn names_an_endpoint(path: &str, query: Option<&str>) -> bool {
+    v2::path::Endpoint::parse(path, query).is_ok()
+}

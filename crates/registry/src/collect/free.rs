@@ -61,7 +61,7 @@ impl Sweep<'_> {
                     freed.push((location, bytes));
                 }
                 Err(error) => {
-                    tracing::error!(%location, %error, "could not remove a file, it stays in the trash")
+                    tracing::error!(%location, %error, "could not remove a file, it stays in the trash");
                 }
             }
         }

@@ -130,7 +130,7 @@ impl Registry {
                 let repository = repository::ensure(tx, &name, now).await?;
                 let inserted = blob::insert(tx, &repository, &digest, size, offered.as_ref(), now).await?;
                 if inserted != Inserted::Missing {
-                    upload::delete(tx, &id).await?;
+                    upload::finish(tx, &id).await?;
                 }
                 Ok::<_, Error>(inserted)
             })

@@ -31,7 +31,7 @@ mod header;
 mod incoming;
 mod location;
 mod manifest;
-mod path;
+pub(crate) mod path;
 mod query;
 mod referrer;
 mod tag;

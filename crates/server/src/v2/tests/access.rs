@@ -43,7 +43,7 @@ async fn users_may_do_what_they_may() {
 #[tokio::test]
 async fn anonymous_readers_are_asked_to_log_in_to_push() {
     let server = Server::with_users(Anonymous::Read);
-    // Docker learns here that it may send credentials, and pulls without any if it has none.
+    // Docker learns here, and only here, that it may send credentials.
     let reply = server.get("/v2/").await.refused(401, "UNAUTHORIZED");
     assert_eq!(reply.header("www-authenticate"), CHALLENGE);
     server.get("/v2/a/manifests/x").await.refused(404, "MANIFEST_UNKNOWN");
