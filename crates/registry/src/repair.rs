@@ -21,7 +21,11 @@ pub struct Repaired {
 impl Registry {
     /// Repairs what a crash left. Run once, alone on the data directory, before anything is served.
     pub async fn repair(&self) -> Result<Repaired> {
-        self.0.catalog.write(async |tx| job::release_all(tx).await).await?;
+        // Looked at first: a write after a crash may have to carry a long log into the database before anything is served.
+        let (_, running) = self.0.catalog.read(async |r| job::count_open(r).await).await?;
+        if running > 0 {
+            self.0.catalog.write(async |tx| job::release_all(tx).await).await?;
+        }
         let mut repaired = Repaired::default();
         for leftover in self.0.blobs.leftovers().await? {
             if let Err(error) = self.repair_one(&leftover, &mut repaired).await {
