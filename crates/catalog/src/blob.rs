@@ -8,7 +8,7 @@ use crate::driver::{Reader, Row, params};
 use crate::error::{Error, Result};
 use crate::repository::Repository;
 use crate::tx::Tx;
-use crate::{link, trash};
+use crate::{ledger, link, trash};
 
 /// A blob's row id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -292,11 +292,7 @@ pub(crate) fn settle_totals(tx: &mut Tx) -> Result<()> {
         return Ok(());
     }
     for (name, amount) in [("blobs", blobs), ("blob_bytes", bytes)] {
-        tx.run(
-            "INSERT INTO ledger (name, value) VALUES ($1, $2)
-             ON CONFLICT (name) DO UPDATE SET value = ledger.value + excluded.value",
-            params![name, amount],
-        )?;
+        ledger::book(tx, name, amount)?;
     }
     Ok(())
 }

@@ -35,13 +35,17 @@ impl Books {
 
 /// Adds to a total.
 pub(crate) async fn add(tx: &mut Tx, name: &'static str, amount: i64) -> Result<()> {
-    tx.execute(
+    book(tx, name, amount)
+}
+
+/// Adds to a total at the end of a group, where nothing is awaited any more.
+pub(crate) fn book(tx: &mut Tx, name: &'static str, amount: i64) -> Result<()> {
+    tx.run(
         "INSERT INTO ledger (name, value) VALUES ($1, $2)
          ON CONFLICT (name) DO UPDATE SET value = ledger.value + excluded.value",
         params![name, amount],
     )
-    .await?;
-    Ok(())
+    .map(drop)
 }
 
 /// Reads the books in one statement, so that a collector's commit lies before all of it or behind.
