@@ -8,7 +8,7 @@ use crate::harness::{Api, Home, Server, Trace, content, digest_of, manifest_of, 
 
 const REPOSITORY: &str = "faulty/each";
 const BLOB_BYTES: usize = 900_000;
-const CALLS: &str = "write,writev,pwrite64,pwritev,fsync,fdatasync,sync_file_range,ftruncate,fallocate,openat,mkdir,mkdirat,\
+const CALLS: &str = "write,writev,pwrite64,pwritev,pwritev2,fsync,fdatasync,sync_file_range,ftruncate,fallocate,openat,mkdir,mkdirat,\
                      rename,renameat,renameat2,link,linkat,symlink,symlinkat,unlink,unlinkat";
 /// Failures in one thread at most; pushes make fewer calls, and the loop ends where none is left to fail.
 const AT_MOST: u32 = 60;

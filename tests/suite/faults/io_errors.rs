@@ -97,17 +97,18 @@ async fn an_upload_continues_after_a_failed_write() -> Result<()> {
     let server = Server::open().await?;
     let home = Home::new()?;
     let api = server.api()?;
-    let whole = content(7, 2 << 20);
-    let (one, two) = whole.split_at(1 << 20);
+    let whole = content(7, 20 << 20);
+    // Past the first megabytes bytes are written with a call of their own.
+    let (one, two) = whole.split_at(18 << 20);
     let upload = api.start_upload("faulty/upload").await?;
     let upload = api.append(&upload, 0, one.to_vec()).await?;
 
     let file = server.uploads_dir().join(upload_id(&upload)).display().to_string();
-    let inject = "inject=write,pwrite64,writev,pwritev:error=EIO";
+    let inject = "inject=write,pwrite64,writev,pwritev,pwritev2:error=EIO";
     let trace = Trace::attach(
         server.pid()?,
         home.path(),
-        &["-P", &file, "-e", "trace=write,pwrite64,writev,pwritev", "-e", inject],
+        &["-P", &file, "-e", "trace=write,pwrite64,writev,pwritev,pwritev2", "-e", inject],
     )
     .await?;
     let refused = api.append(&upload, one.len() as u64, two.to_vec()).await;

@@ -24,6 +24,7 @@ mod buffer;
 mod identity;
 mod layout;
 mod open_files;
+mod output;
 mod publish;
 mod reader;
 mod sink;
