@@ -41,6 +41,20 @@ impl PullCounter {
     }
 }
 
+/// Puts neighbours in the table beside each other: a batch of many references then changes few pages, not one each.
+async fn in_row_order(mut tallies: Vec<Arc<Tally>>) -> Vec<Arc<Tally>> {
+    if tallies.len() > BATCH {
+        let unsorted = tallies.clone();
+        let sort = move || {
+            tallies.sort_unstable_by(|a, b| (&a.repository, &a.reference).cmp(&(&b.repository, &b.reference)));
+            tallies
+        };
+        // A million take long enough to hold up a thread that serves. Any order will do if there is no other.
+        return tokio::task::spawn_blocking(sort).await.unwrap_or(unsorted);
+    }
+    tallies
+}
+
 impl Registry {
     /// Writes pull counts until `stop` turns true, and once more then.
     pub async fn count_pulls(&self, mut stop: tokio::sync::watch::Receiver<bool>) {
@@ -57,7 +71,7 @@ impl Registry {
 
     /// Writes what was counted so far. What can't be written is kept for the next time.
     pub async fn flush_pulls(&self) -> Result<()> {
-        let tallies = std::mem::take(&mut *self.0.pulls.0.lock());
+        let tallies = in_row_order(std::mem::take(&mut *self.0.pulls.0.lock())).await;
         let now = self.now();
         for (n, batch) in tallies.chunks(BATCH).enumerate() {
             let deltas: Vec<_> = batch
