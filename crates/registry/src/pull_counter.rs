@@ -71,7 +71,8 @@ impl Registry {
 
     /// Writes what was counted so far. What can't be written is kept for the next time.
     pub async fn flush_pulls(&self) -> Result<()> {
-        let tallies = in_row_order(std::mem::take(&mut *self.0.pulls.0.lock())).await;
+        let tallies = std::mem::take(&mut *self.0.pulls.0.lock());
+        let tallies = in_row_order(tallies).await;
         let now = self.now();
         for (n, batch) in tallies.chunks(BATCH).enumerate() {
             let deltas: Vec<_> = batch
