@@ -46,7 +46,8 @@ async fn in_row_order(mut tallies: Vec<Arc<Tally>>) -> Vec<Arc<Tally>> {
     if tallies.len() > BATCH {
         let unsorted = tallies.clone();
         let sort = move || {
-            tallies.sort_unstable_by(|a, b| (&a.repository, &a.reference).cmp(&(&b.repository, &b.reference)));
+            tallies
+                .sort_unstable_by(|a, b| (&a.repository, &a.reference).cmp(&(&b.repository, &b.reference)));
             tallies
         };
         // A million take long enough to hold up a thread that serves. Any order will do if there is no other.
