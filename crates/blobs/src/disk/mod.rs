@@ -148,6 +148,15 @@ impl Blobs for Disk {
         self.blocking(|store| publish::leftovers(&store.layout)).await
     }
 
+    async fn leftover(&self, upload: &UploadId) -> Result<Option<Leftover>> {
+        let upload = *upload;
+        self.blocking(move |store| publish::leftover(&store.layout, &upload)).await
+    }
+
+    async fn link(&self, location: &Location, _valid: Duration) -> Result<Option<String>> {
+        self.0.layout.blob(location).map(|_| None)
+    }
+
     async fn scan(&self, after: Option<&Location>, limit: usize) -> Result<Vec<(Location, u64)>> {
         let after = after.cloned();
         self.blocking(move |store| walk::scan(&store.layout, after.as_ref(), limit)).await
