@@ -140,6 +140,9 @@ mod tests {
         for admission in all {
             admission.failed(start);
         }
-        assert!(breaker.admit(start + FIRST_REST).is_ok(), "requests sent before it opened don't prolong the rest");
+        assert!(
+            breaker.admit(start + FIRST_REST).is_ok(),
+            "requests sent before it opened don't prolong the rest"
+        );
     }
 }

@@ -98,7 +98,9 @@ fn http_client(config: &BucketConfig) -> Result<reqwest::Client> {
         // No need of a system with certificates.
         builder = builder.tls_certs_only([]);
     }
-    builder.build().map_err(|error| Error::Io(std::io::Error::other(error), "cannot make an HTTP client".into()))
+    builder
+        .build()
+        .map_err(|error| Error::Io(std::io::Error::other(error), "cannot make an HTTP client".into()))
 }
 
 #[derive(Debug)]

@@ -153,7 +153,16 @@ mod tests {
         assert_eq!((config.name.as_str(), config.prefix.as_str()), ("images", "berth/one"));
         assert!(config.check().is_ok());
         assert_eq!(BucketConfig::new("s3://images").unwrap().prefix, "");
-        for wrong in ["images", "s3://", "http://images", "s3:///prefix", "s3://a b", "s3://a/b//c", "s3://a/../c", "s3://a/%2e"] {
+        for wrong in [
+            "images",
+            "s3://",
+            "http://images",
+            "s3:///prefix",
+            "s3://a b",
+            "s3://a/b//c",
+            "s3://a/../c",
+            "s3://a/%2e",
+        ] {
             assert!(BucketConfig::new(wrong).is_err(), "{wrong}");
         }
     }

@@ -115,7 +115,9 @@ impl Inner {
     pub(super) async fn read_head(&self, upload: &UploadId) -> Result<Option<Head>> {
         let doing = "read the head of an upload";
         match self.read_object(&self.keys.head(upload), doing).await {
-            Ok(bytes) => serde_json::from_slice(&bytes).map(Some).map_err(|error| Error::Io(error.into(), doing.into())),
+            Ok(bytes) => serde_json::from_slice(&bytes)
+                .map(Some)
+                .map_err(|error| Error::Io(error.into(), doing.into())),
             Err(Error::NotFound) => Ok(None),
             Err(error) => Err(error),
         }
@@ -123,7 +125,11 @@ impl Inner {
 
     /// Changes the head. Two nodes that do so at once may lose an entry: something stays for the bucket's lifecycle rule,
     /// nothing goes that is needed.
-    pub(super) async fn change_head(&self, upload: &UploadId, change: impl FnOnce(&mut Head) + Send) -> Result<()> {
+    pub(super) async fn change_head(
+        &self,
+        upload: &UploadId,
+        change: impl FnOnce(&mut Head) + Send,
+    ) -> Result<()> {
         let mut head = self.read_head(upload).await?.unwrap_or_default();
         change(&mut head);
         let content = encode(&head)?;

@@ -10,13 +10,15 @@ use async_trait::async_trait;
 use berth_oci::Digest;
 use bytes::Bytes;
 use object_store::{
-    ObjectStoreExt as _, PutMode, PutOptions, PutPayload, aws::AmazonS3, path::Path,
-    Error as ServiceError, ObjectStore as _,
+    Error as ServiceError, ObjectStore as _, ObjectStoreExt as _, PutMode, PutOptions, PutPayload,
+    aws::AmazonS3, path::Path,
 };
 use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 
-use self::{breaker::Breaker, error::map, keys::Keys, publish::Stage, reader::BucketReader, writer::BucketWriter};
+use self::{
+    breaker::Breaker, error::map, keys::Keys, publish::Stage, reader::BucketReader, writer::BucketWriter,
+};
 use crate::{BlobReader, BlobWriter, Blobs, Capacity, Error, Leftover, Location, Progress, Result, UploadId};
 
 mod breaker;

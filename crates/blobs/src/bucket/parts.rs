@@ -30,8 +30,11 @@ impl Parts {
     pub(super) async fn start(inner: &Arc<Inner>, upload: &UploadId) -> Result<Self> {
         let location = keys::new_location(upload);
         let key = inner.keys.blob(&location);
-        let multipart =
-            inner.store.create_multipart(&key).await.map_err(|error| map(error, "start an upload in parts"))?;
+        let multipart = inner
+            .store
+            .create_multipart(&key)
+            .await
+            .map_err(|error| map(error, "start an upload in parts"))?;
         let attempt = Attempt { location, multipart: Some(multipart) };
         inner.change_head(upload, |head| head.attempts.push(attempt.clone())).await?;
         Ok(Self::resume(inner, attempt, Vec::new()))
@@ -91,7 +94,8 @@ impl Parts {
     }
 
     fn land(&mut self, landed: Result<Result<(usize, String)>, JoinError>) -> Result<()> {
-        let landed = landed.map_err(|error| Error::Io(error.into(), "the task of a part ended early".into()))?;
+        let landed =
+            landed.map_err(|error| Error::Io(error.into(), "the task of a part ended early".into()))?;
         let (index, tag) = landed?;
         if let Some(place) = self.tags.get_mut(index) {
             *place = Some(tag);

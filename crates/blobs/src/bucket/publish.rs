@@ -5,7 +5,10 @@
 
 use bytes::Bytes;
 use futures_util::StreamExt as _;
-use object_store::{ObjectStoreExt as _, PutPayload, multipart::{MultipartStore as _, PartId}};
+use object_store::{
+    ObjectStoreExt as _, PutPayload,
+    multipart::{MultipartStore as _, PartId},
+};
 
 use berth_oci::Digest;
 
@@ -62,7 +65,12 @@ impl Inner {
     }
 
     /// Writes a blob that is smaller than a part, and says whether that is all there is of the upload.
-    async fn store_whole(&self, upload: &UploadId, content: Bytes, digest: &Digest) -> Result<(Location, bool)> {
+    async fn store_whole(
+        &self,
+        upload: &UploadId,
+        content: Bytes,
+        digest: &Digest,
+    ) -> Result<(Location, bool)> {
         let doing = "write a blob";
         let location = first_location(upload);
         let key = self.keys.blob(&location);

@@ -29,7 +29,10 @@ pub(super) struct BucketReader {
 
 impl std::fmt::Debug for BucketReader {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("BucketReader").field("key", &self.key).field("size", &self.size).finish_non_exhaustive()
+        f.debug_struct("BucketReader")
+            .field("key", &self.key)
+            .field("size", &self.size)
+            .finish_non_exhaustive()
     }
 }
 
@@ -48,7 +51,8 @@ struct Cursor {
 impl BucketReader {
     /// Asks for the first window, which says how large the blob is.
     pub(super) async fn open(inner: &Arc<Inner>, key: Path) -> Result<Self> {
-        let reader = |size| Self { inner: Arc::clone(inner), key: key.clone(), size, cursors: Mutex::default() };
+        let reader =
+            |size| Self { inner: Arc::clone(inner), key: key.clone(), size, cursors: Mutex::default() };
         let options = GetOptions::new().with_range(Some(0..FIRST_WINDOW));
         match inner.store.get_opts(&key, options).await {
             Ok(object) => {
@@ -96,7 +100,8 @@ impl BucketReader {
     async fn window(&self, position: u64, bytes: u64) -> Result<Cursor> {
         let end = position.saturating_add(bytes).min(self.size);
         let options = GetOptions::new().with_range(Some(position..end));
-        let object = self.inner.store.get_opts(&self.key, options).await.map_err(|error| map(error, DOING))?;
+        let object =
+            self.inner.store.get_opts(&self.key, options).await.map_err(|error| map(error, DOING))?;
         let next_window = (bytes * 4).min(LARGEST_WINDOW);
         Ok(Cursor { position, ready: Bytes::new(), stream: object.into_stream(), end, next_window })
     }

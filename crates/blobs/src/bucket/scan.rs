@@ -29,7 +29,9 @@ impl Inner {
             let Some(last) = objects.last() else { break };
             offset = Some(last.location.clone());
             found.extend(
-                objects.iter().filter_map(|object| Some((self.keys.location(&object.location)?, object.size))),
+                objects
+                    .iter()
+                    .filter_map(|object| Some((self.keys.location(&object.location)?, object.size))),
             );
             if page.page_token.is_none() {
                 break;

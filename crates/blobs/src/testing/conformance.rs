@@ -1,5 +1,9 @@
 //! Says what every store must do, as a test that runs on any of them.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test suite that lives outside `cfg(test)` for other crates")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test suite that lives outside `cfg(test)` for other crates"
+)]
 
 use berth_oci::{Algorithm, Digest};
 use bytes::Bytes;
@@ -167,7 +171,8 @@ async fn leftover(store: &dyn Blobs, upload: &UploadId) -> Option<Leftover> {
 async fn assert_nothing_but(store: &dyn Blobs, upload: &UploadId, blob: &Location) {
     let left = leftover(store, upload).await;
     if store.lists_leftovers() || left.is_some() {
-        let blob = (!store.lists_leftovers()).then(|| Leftover { upload: *upload, location: Some(blob.clone()) });
+        let blob =
+            (!store.lists_leftovers()).then(|| Leftover { upload: *upload, location: Some(blob.clone()) });
         assert_eq!(left, blob);
     }
 }
@@ -226,7 +231,10 @@ async fn takes_uncommitted_publications_back<S: Blobs>(make_store: &impl AsyncFn
     store.discard(&upload).await.unwrap();
     assert_eq!(read_all(&*store.open(&again).await.unwrap(), 64).await, b"all of it, and more");
     if location != again {
-        assert!(matches!(store.open(&location).await, Err(Error::NotFound)), "an abandoned location is freed");
+        assert!(
+            matches!(store.open(&location).await, Err(Error::NotFound)),
+            "an abandoned location is freed"
+        );
     }
 }
 
