@@ -77,7 +77,10 @@ impl BucketConfig {
     }
 
     /// Checks what no service could be asked.
-    pub(super) fn check(&self) -> Result<()> {
+    ///
+    /// # Errors
+    /// [`Error::Io`] when a setting can't be used, and how it can.
+    pub fn check(&self) -> Result<()> {
         if !(Self::MIN_PART_BYTES..=Self::MAX_PART_BYTES).contains(&self.part_bytes) {
             return Err(invalid(format!(
                 "parts of {} bytes can't be stored: set part_bytes between 5 MiB and 5 GiB",
