@@ -24,13 +24,17 @@ impl Registry {
     /// Deletes a manifest and every tag that points at it.
     pub async fn delete_manifest(&self, permit: &Permit<Delete>, digest: &Digest) -> Result<()> {
         let (deletion, digest) = (self.deletion(permit), *digest);
-        self.0.catalog.write(async move |tx| deletion.delete_manifest(tx, &digest).await).await
+        self.0.catalog.write(async move |tx| deletion.delete_manifest(tx, &digest).await).await?;
+        self.0.catalog.forgotten().await;
+        Ok(())
     }
 
     /// Deletes a blob from the repository. A blob that a manifest there names stays.
     pub async fn delete_blob(&self, permit: &Permit<Delete>, digest: &Digest) -> Result<()> {
         let (deletion, digest) = (self.deletion(permit), *digest);
-        self.0.catalog.write(async move |tx| deletion.delete_blob(tx, &digest).await).await
+        self.0.catalog.write(async move |tx| deletion.delete_blob(tx, &digest).await).await?;
+        self.0.catalog.forgotten().await;
+        Ok(())
     }
 
     fn deletion(&self, permit: &Permit<Delete>) -> Deletion {

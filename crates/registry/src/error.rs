@@ -124,6 +124,9 @@ impl From<berth_catalog::Error> for Error {
         match error {
             berth_catalog::Error::Busy => Self::Busy,
             berth_catalog::Error::Full => Self::StorageFull,
+            berth_catalog::Error::Unavailable(_) | berth_catalog::Error::Unknown => {
+                Self::Unavailable(error.into())
+            }
             other => Self::Internal(other.into()),
         }
     }
@@ -133,6 +136,7 @@ impl From<berth_blobs::Error> for Error {
     fn from(error: berth_blobs::Error) -> Self {
         match error {
             berth_blobs::Error::Full => Self::StorageFull,
+            berth_blobs::Error::Unavailable(_) => Self::Unavailable(error.into()),
             other => Self::Internal(other.into()),
         }
     }
