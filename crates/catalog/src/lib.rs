@@ -110,10 +110,10 @@ impl Catalog {
     /// Runs `body` as one unit of work: all of it becomes durable, or (on an error) none. Returns after the commit.
     ///
     /// The body runs to completion even if the caller goes away, must not wait for anything but the transaction, and
-    /// may share its commit with others.
+    /// may share its commit with others. It may run more than once, each time on a transaction that undid the one before.
     pub async fn write<T, E, F>(&self, body: F) -> Result<T, E>
     where
-        F: AsyncFnOnce(&mut Tx) -> Result<T, E> + Send + 'static,
+        F: AsyncFn(&mut Tx) -> Result<T, E> + Send + 'static,
         T: Send + 'static,
         E: From<Error> + Send + 'static,
     {

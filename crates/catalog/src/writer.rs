@@ -62,7 +62,7 @@ impl Writer {
     /// Hands `body` to the thread and waits until its changes are durable, or undone.
     pub(crate) async fn write<T, E, F>(&self, body: F) -> Result<T, E>
     where
-        F: AsyncFnOnce(&mut Tx) -> Result<T, E> + Send + 'static,
+        F: AsyncFn(&mut Tx) -> Result<T, E> + Send + 'static,
         T: Send + 'static,
         E: From<Error> + Send + 'static,
     {
@@ -176,7 +176,7 @@ fn refuse(tx: &mut Tx, unit: Unit, error: Error) {
 
 fn run_unit<T, E, F>(tx: &mut Tx, body: F, tell: oneshot::Sender<Result<T, E>>) -> Ran
 where
-    F: AsyncFnOnce(&mut Tx) -> Result<T, E>,
+    F: AsyncFn(&mut Tx) -> Result<T, E>,
     T: Send + 'static,
     E: From<Error> + Send + 'static,
 {
@@ -198,7 +198,7 @@ where
 /// Runs a body in a savepoint. An error outside is the transaction's own: it can't go on.
 fn run_body<T, E, F>(tx: &mut Tx, body: F) -> Result<Result<T, E>>
 where
-    F: AsyncFnOnce(&mut Tx) -> Result<T, E>,
+    F: AsyncFn(&mut Tx) -> Result<T, E>,
     E: From<Error>,
 {
     let mark = tx.savepoint()?;

@@ -43,7 +43,7 @@ impl Registry {
 }
 
 impl Deletion {
-    async fn delete_tag(self, tx: &mut Tx, tag: &Tag) -> Result<()> {
+    async fn delete_tag(&self, tx: &mut Tx, tag: &Tag) -> Result<()> {
         let unknown = || self.manifest_unknown(tag.clone().into());
         let repository = repository::find(tx, &self.repository).await?.ok_or_else(unknown)?;
         let digest = tag::delete(tx, &repository, tag, self.now).await?.ok_or_else(unknown)?;
@@ -51,7 +51,7 @@ impl Deletion {
         Ok(())
     }
 
-    async fn delete_manifest(self, tx: &mut Tx, digest: &Digest) -> Result<()> {
+    async fn delete_manifest(&self, tx: &mut Tx, digest: &Digest) -> Result<()> {
         let unknown = || self.manifest_unknown((*digest).into());
         let repository = repository::find(tx, &self.repository).await?.ok_or_else(unknown)?;
         let id = manifest::find_id(tx, &repository, digest).await?.ok_or_else(unknown)?;
@@ -63,12 +63,12 @@ impl Deletion {
         Ok(())
     }
 
-    async fn delete_blob(self, tx: &mut Tx, digest: &Digest) -> Result<()> {
+    async fn delete_blob(&self, tx: &mut Tx, digest: &Digest) -> Result<()> {
         let unknown = || Error::BlobUnknown { repository: self.repository.clone(), digest: *digest };
         let repository = repository::find(tx, &self.repository).await?.ok_or_else(unknown)?;
         let (blob, _) = link::find(tx, &repository, digest).await?.ok_or_else(unknown)?;
         if link::is_needed(tx, &repository, blob).await? {
-            return Err(Error::BlobInUse { repository: self.repository, digest: *digest });
+            return Err(Error::BlobInUse { repository: self.repository.clone(), digest: *digest });
         }
         link::delete(tx, &repository, blob, self.now).await?;
         self.append(tx, event::Kind::BlobDeleted, None, *digest).await;

@@ -108,6 +108,9 @@ pub enum Error {
     /// The registry is overloaded for the moment.
     #[error("the registry is busy: try again in a moment")]
     Busy,
+    /// The database or the blob store can't be reached.
+    #[error("the registry can't reach its database or its storage: try again in a moment")]
+    Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// Anything else; the cause is for the log, not for the client.
     #[error("internal error")]
     Internal(#[source] Box<dyn std::error::Error + Send + Sync>),

@@ -218,7 +218,7 @@ impl Registry {
         let unit = async move |tx: &mut Tx| {
             let marked = blob::mark_damaged(tx, id, &digest, &placement, new.at).await?;
             if marked {
-                event::append(tx, new).await;
+                event::append(tx, new.clone()).await;
             }
             Ok::<_, Error>(marked)
         };
