@@ -31,8 +31,9 @@ pub(crate) async fn survive(deployment: &mut impl Deployment, rounds: u64) -> Re
     let mut clients: Vec<Client> = (0..CLIENTS).map(|number| Client::new(number, random.split())).collect();
     for round in 0..rounds {
         let life = Duration::from_millis(random.between(30, 600));
-        clients =
-            push_until_killed(clients, deployment, life, &mut random).await.with_context(|| format!("round {round}"))?;
+        clients = push_until_killed(clients, deployment, life, &mut random)
+            .await
+            .with_context(|| format!("round {round}"))?;
         deployment.restart().await.with_context(|| format!("restart after round {round}"))?;
         let api = deployment.api()?;
         for client in &mut clients {

@@ -22,7 +22,12 @@ async fn attaches_over_tls() -> Result<()> {
         .await
 }
 
-pub(crate) async fn artifacts(home: &Home, server: &dyn Registry, trust: &[&str], copy_trust: &[&str]) -> Result<()> {
+pub(crate) async fn artifacts(
+    home: &Home,
+    server: &dyn Registry,
+    trust: &[&str],
+    copy_trust: &[&str],
+) -> Result<()> {
     home.write("note.txt", "an artifact\n")?;
     home.write("sbom.json", "{\"packages\": []}\n")?;
     home.write("signature.bin", "signed\n")?;

@@ -34,11 +34,17 @@ async fn pulls_runs_and_pushes_over_tls() -> Result<()> {
     configure(&mut stage.home)?;
     let reference = format!("{}/podman/multi:1", stage.secure.host());
     stage.home.fails("podman", &["pull", "-q", &reference], UNTRUSTED).await?;
-    round_trip(&stage.home, &stage.images, &stage.secure, &format!("--cert-dir={}", stage.authority.ca_dir())).await
+    round_trip(&stage.home, &stage.images, &stage.secure, &format!("--cert-dir={}", stage.authority.ca_dir()))
+        .await
 }
 
 /// Brings the images in by podman itself, pulls them into an emptied store and runs the one for this machine.
-pub(crate) async fn round_trip(home: &Home, images: &Images, server: &dyn Registry, trust: &str) -> Result<()> {
+pub(crate) async fn round_trip(
+    home: &Home,
+    images: &Images,
+    server: &dyn Registry,
+    trust: &str,
+) -> Result<()> {
     let reference = format!("{}/podman/image:1", server.host());
     let id = load(home, images).await?;
     let digest_file = home.file("digest");

@@ -8,7 +8,8 @@ use crate::harness::{Home, Image, Images, PASSWORD, Registry, Server, Setup, USE
 #[tokio::test]
 async fn copies_over_http() -> Result<()> {
     let stage = Stage::new().await?;
-    round_trip(&stage.home, &stage.images, &stage.plain, "--src-tls-verify=false", "--dest-tls-verify=false").await
+    round_trip(&stage.home, &stage.images, &stage.plain, "--src-tls-verify=false", "--dest-tls-verify=false")
+        .await
 }
 
 #[tokio::test]
@@ -35,11 +36,7 @@ pub(crate) async fn round_trip(
         ensure_tag(server, &format!("skopeo/{}", image.name), "1", &image.digest).await?;
         let back = format!("oci:{}:{}", home.file("back"), image.name);
         home.run("skopeo", &["copy", "-q", "--all", source, &there, &back]).await?;
-        ensure!(
-            named_digest(home, "back", image.name)? == image.digest,
-            "{} came back changed",
-            image.name
-        );
+        ensure!(named_digest(home, "back", image.name)? == image.digest, "{} came back changed", image.name);
         let by_digest = format!("docker://{}/skopeo/{}@{}", server.host(), image.name, image.digest);
         let dir = format!("dir:{}", home.file(&format!("dir-{}", image.name)));
         home.run("skopeo", &["copy", "-q", "--all", source, &by_digest, &dir]).await?;

@@ -242,7 +242,8 @@ impl std::error::Error for Corrupted {}
 /// Whether it was no answer of a registry at all: the connection was lost, or who passes requests on found nobody.
 pub(crate) fn is_outage(error: &anyhow::Error) -> bool {
     error.chain().any(|cause| {
-        let refused = cause.downcast_ref::<Refused>().is_some_and(|refused| matches!(refused.status, 502..=504));
+        let refused =
+            cause.downcast_ref::<Refused>().is_some_and(|refused| matches!(refused.status, 502..=504));
         refused || cause.is::<reqwest::Error>()
     })
 }

@@ -72,7 +72,8 @@ impl ClusterSetup {
             let mut endpoint = gateway.endpoint();
             if self.lines {
                 let line = Lines::new(Postgres::shared().address(), gateway.address());
-                database = database.replace(&Postgres::shared().address().to_string(), &line.database.address().to_string());
+                database = database
+                    .replace(&Postgres::shared().address().to_string(), &line.database.address().to_string());
                 endpoint = format!("http://{}", line.bucket.address());
                 lines.push(line);
             }

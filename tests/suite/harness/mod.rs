@@ -15,7 +15,7 @@ mod trace;
 pub(crate) use api::{Api, Corrupted, Refused, digest_of, expect, is_outage, upload_id};
 pub(crate) use authority::Authority;
 pub(crate) use binary::{tool_path, workspace};
-pub(crate) use cluster::{Cluster, Lines};
+pub(crate) use cluster::Cluster;
 pub(crate) use events::Event;
 pub(crate) use home::{Home, Outcome};
 pub(crate) use image::{Image, Images, MANIFEST, index_of, manifest_of};
