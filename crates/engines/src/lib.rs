@@ -16,6 +16,7 @@
 #![expect(clippy::missing_panics_doc, reason = "every function here panics where a test could not go on")]
 
 mod guard;
+mod haproxy;
 mod link;
 mod pair;
 mod patience;
@@ -23,8 +24,12 @@ mod pgbouncer;
 mod port;
 mod postgres;
 mod program;
+mod rgw;
 
+pub use haproxy::Haproxy;
 pub use link::Link;
 pub use pair::PostgresPair;
 pub use pgbouncer::PgBouncer;
+pub use port::free_port;
 pub use postgres::Postgres;
+pub use rgw::Rgw;

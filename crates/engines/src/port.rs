@@ -7,7 +7,7 @@ use std::net::TcpListener;
 const RANGE: std::ops::Range<u16> = 20_000..32_000;
 
 /// Finds a port that nobody listens on.
-pub(crate) fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     for _ in 0..100 {
         let random = RandomState::new().build_hasher().finish() % u64::from(RANGE.end - RANGE.start);
         let port = RANGE.start + u16::try_from(random).expect("it is below the length of the range");
