@@ -63,9 +63,13 @@ fn samples(status: &Status, registry: &Registry, collector: &CollectJob) -> Vec<
         Sample::gauge("jobs_queued", "Jobs that wait", status.jobs_queued as f64),
         Sample::gauge("jobs_running", "Jobs at work", status.jobs_running as f64),
         Sample::gauge("event_position", "Position of the last sealed event", status.event_position as f64),
-        // Sealed in the commit that appends: an event is never visible unsealed.
-        Sample::gauge("event_sealer_lag", "Events committed and not sealed", 0.0),
+        Sample::gauge("event_sealer_lag", "Events committed and not sealed", status.events_unsealed as f64),
         Sample::counter("catalog_commits", "Commits of the catalog, each one fsync", writer.commits as f64),
         Sample::counter("catalog_units", "Units of work in those commits", writer.units as f64),
+        Sample::counter(
+            "catalog_retries",
+            "Units of work run again because another node's was first",
+            writer.retries as f64,
+        ),
     ]
 }

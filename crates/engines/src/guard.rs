@@ -8,6 +8,8 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 
 use parking_lot::Mutex;
 
+use crate::program::run;
+
 /// Reads the ids of processes to end from a pipe that the test holds. The system closes the pipe when the test dies, even by
 /// a signal that it can't handle; a parent-death signal would be lost where a process changes its user.
 const SCRIPT: &str = r#"
@@ -19,7 +21,8 @@ while read -r verb pid; do
 	pids=$rest
 	[ "$verb" = forget ] || pids="$rest $pid"
 done
-living() { for pid in $pids; do kill -0 "$pid" 2>/dev/null && return 0; done; return 1; }
+# A process that ended and that nobody waited for has no program any more.
+living() { for pid in $pids; do readlink "/proc/$pid/exe" >/dev/null && return 0; done; return 1; }
 [ -z "$pids" ] || kill -QUIT $pids 2>/dev/null
 tries=0
 while living && [ $tries -lt 50 ]; do sleep 0.1; tries=$((tries + 1)); done
@@ -75,6 +78,12 @@ impl Guard {
             .unwrap_or_else(|error| panic!("{command:?}: {error}"));
         self.tell("watch", child.id());
         child
+    }
+
+    /// Ends a process that was spawned here by a signal, and waits for its end.
+    pub(crate) fn end(&self, mut child: Child, signal: &str) {
+        run(Command::new("kill").args(["-s", signal, &child.id().to_string()]));
+        self.wait(&mut child);
     }
 
     /// Waits for the end of a process that was spawned here.

@@ -2,6 +2,11 @@
 //!
 //! Only tests use this room, and it uses no other; it fails by panicking, which is what a test wants. Every function blocks
 //! its thread for as long as it takes, so that tests may call it with or without a runtime.
+//!
+//! ```
+//! let database = berth_engines::Postgres::shared().database();
+//! assert_eq!(berth_engines::Postgres::query(&database, "SELECT 1 + 1"), "2");
+//! ```
 
 #![expect(
     clippy::expect_used,
@@ -12,11 +17,19 @@
 
 mod guard;
 mod haproxy;
+mod link;
+mod pair;
 mod patience;
+mod pgbouncer;
 mod port;
+mod postgres;
 mod program;
 mod rgw;
 
 pub use haproxy::Haproxy;
+pub use link::Link;
+pub use pair::PostgresPair;
+pub use pgbouncer::PgBouncer;
 pub use port::free_port;
+pub use postgres::Postgres;
 pub use rgw::Rgw;

@@ -3,6 +3,7 @@
 mod ceph;
 mod s3;
 
+use std::net::SocketAddr;
 use std::process::{Child, Command};
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -30,12 +31,12 @@ pub struct Rgw {
 impl Rgw {
     /// Returns the gateway that the tests of one binary share. It starts when it is first asked for.
     pub fn shared() -> &'static Self {
-        static SHARED: LazyLock<Rgw> = LazyLock::new(Rgw::new);
+        static SHARED: LazyLock<Rgw> = LazyLock::new(Rgw::start_new);
         &SHARED
     }
 
     /// Starts a gateway, which takes a few seconds.
-    pub fn new() -> Self {
+    pub fn start_new() -> Self {
         let rgw = Self { gateway: Mutex::new(None), buckets: AtomicU64::new(1), ceph: Ceph::new(NAME) };
         rgw.start();
         let mut admin = Command::new(find("radosgw-admin", "radosgw"));
@@ -50,9 +51,9 @@ impl Rgw {
         format!("http://{}", self.address())
     }
 
-    /// Returns host and port, as a proxy wants them.
-    pub fn address(&self) -> String {
-        format!("127.0.0.1:{}", self.ceph.gateway_port())
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        ([127, 0, 0, 1], self.ceph.gateway_port()).into()
     }
 
     /// Returns the region to sign for.
@@ -115,11 +116,5 @@ impl Rgw {
             assert!(ended.is_none(), "radosgw ended with {ended:?}\n{}", log_end(&log));
             s3::answers(&self.endpoint()).then_some(())
         });
-    }
-}
-
-impl Default for Rgw {
-    fn default() -> Self {
-        Self::new()
     }
 }

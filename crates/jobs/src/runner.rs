@@ -240,9 +240,9 @@ impl Runner {
         let ended = self
             .catalog
             .write(async move |tx| {
-                let Some(outcome) = outcome else { return job::release(tx, id, &lease).await };
-                let ended = job::finish(tx, id, &lease, &outcome, now).await?;
-                match schedule {
+                let Some(outcome) = &outcome else { return job::release(tx, id, &lease).await };
+                let ended = job::finish(tx, id, &lease, outcome, now).await?;
+                match &schedule {
                     Some(schedule) if ended && !matches!(outcome, Outcome::Retry(..)) => {
                         schedule.enqueue(tx, now).await
                     }

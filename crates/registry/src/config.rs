@@ -50,16 +50,15 @@ impl Default for Limits {
 }
 
 /// How bytes are kept.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Storage {
-    /// Blobs up to this many bytes lie in the catalog, larger ones in files.
+    /// Blobs up to this many bytes lie in the catalog, larger ones in the blob store.
     pub inline_bytes: usize,
     /// Bytes of the disk that uploads leave free, so that the catalog can go on writing; at most a fiftieth of the disk.
     pub reserve_bytes: u64,
     /// Memory for manifests and small blobs that are pulled often, in bytes.
     pub cache_bytes: u64,
-    /// Hash every blob again before it is served. Costs a whole read per pull; the scrub does the same work in the background.
+    /// Hash every blob again before it is served.
     pub verify_on_read: bool,
 }
 

@@ -12,7 +12,6 @@ use jiff::Timestamp;
 
 use crate::cache::Served;
 use crate::config::seconds;
-use crate::pull_counter::Tally;
 use crate::rehash::{Pace, Verdict, compare};
 use crate::{Error, Registry, Result, Untagged, new_event};
 
@@ -134,13 +133,7 @@ impl Registry {
                 reference: reference.clone(),
             });
         };
-        let served = Served {
-            by_reference: Tally::new(repository, reference.to_string()),
-            by_digest: reference.tag().map(|_| Tally::new(repository, found.digest.to_string())),
-            manifest: Arc::new(found),
-        };
-        self.0.cache.keep_manifest(key, generation, served.clone());
-        Ok(served)
+        Ok(self.0.cache.keep_manifest(catalog, key, generation, found))
     }
 
     async fn find_blob(&self, repository: &RepositoryName, digest: &Digest) -> Result<Arc<Blob>> {
@@ -218,7 +211,7 @@ impl Registry {
         let unit = async move |tx: &mut Tx| {
             let marked = blob::mark_damaged(tx, id, &digest, &placement, new.at).await?;
             if marked {
-                event::append(tx, new).await;
+                event::append(tx, new.clone()).await;
             }
             Ok::<_, Error>(marked)
         };

@@ -92,7 +92,7 @@ fn checked_digest(reference: &Reference, content: &[u8]) -> Result<Digest> {
 }
 
 impl Order {
-    async fn carry_out(self, tx: &mut Tx) -> Result<()> {
+    async fn carry_out(&self, tx: &mut Tx) -> Result<()> {
         let repository = repository::ensure(tx, &self.repository, self.now).await?;
         let (blobs, missing) = self.find_blobs(tx, &repository).await?;
         let depth = self.depth(tx, &repository).await?;

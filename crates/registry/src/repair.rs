@@ -23,7 +23,8 @@ impl Registry {
     pub async fn repair(&self) -> Result<Repaired> {
         // Looked at first: a write after a crash may have to carry a long log into the database before anything is served.
         let (_, running) = self.0.catalog.read(async |r| job::count_open(r).await).await?;
-        if running > 0 {
+        // Where nodes share the catalog, what runs may be another's; its lease ends by itself if that one is gone.
+        if running > 0 && !self.0.catalog.is_shared() {
             self.0.catalog.write(async |tx| job::release_all(tx).await).await?;
         }
         let mut repaired = Repaired::default();

@@ -46,11 +46,13 @@ pub(super) fn run_to_end(config: &Config, kind: &'static str, payload: String) -
     }
 }
 
-/// Works the job here.
+/// Works the job here, or follows the node that is faster.
 async fn work(config: &Config, kind: &'static str, payload: String) -> Result<Job> {
     let registry = data::open(config).await?;
-    registry.repair().await.context("leftovers of the last run can't be repaired")?;
     let catalog = registry.catalog();
+    if !catalog.is_shared() {
+        registry.repair().await.context("leftovers of the last run can't be repaired")?;
+    }
     let id = enqueue(catalog, kind, payload).await?;
     let runner = runner(&registry);
     tokio::select! {
@@ -62,7 +64,7 @@ async fn work(config: &Config, kind: &'static str, payload: String) -> Result<Jo
 /// Leaves the job to the process that holds the data directory, a server or a command that ends with its own job, and waits
 /// no longer than that one lives.
 async fn delegate(config: &Config, kind: &'static str, payload: String) -> Result<Job> {
-    let catalog = data::join_catalog(config)?;
+    let catalog = data::join_catalog(config).await?;
     let id = enqueue(&catalog, kind, payload).await?;
     let mut alone = 0;
     follow(&catalog, id, || {

@@ -118,7 +118,14 @@ fn announce(config: &Config, server: &Server) -> Result<()> {
         tracing::info!("listening on {scheme}://{address}");
     }
     let dir = std::path::absolute(&config.data_dir).unwrap_or_else(|_| config.data_dir.clone());
-    tracing::info!("data lies in {}", dir.display());
+    let dir = dir.display().to_string();
+    let catalog = config.database.url.as_ref().map_or(dir.clone(), ToString::to_string);
+    let blobs = config.storage.bucket.as_ref().map_or(dir, |bucket| bucket.url.clone());
+    if catalog == blobs {
+        tracing::info!("data lies in {catalog}");
+    } else {
+        tracing::info!("the catalog lies in {catalog}, blobs in {blobs}");
+    }
     if let Some(address) = addresses.first()
         && io::stderr().is_terminal()
     {
