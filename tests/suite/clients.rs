@@ -11,6 +11,8 @@ mod podman;
 mod regctl;
 mod skopeo;
 
+pub(crate) use podman::configure as configure_podman;
+
 use std::sync::Arc;
 
 use anyhow::{Result, ensure};

@@ -7,6 +7,7 @@ mod architecture;
 mod clients;
 mod conformance;
 mod crash;
+mod deploy;
 mod durability;
 mod faults;
 mod harness;

@@ -6,7 +6,7 @@ use super::{REFUSED, Stage, UNTRUSTED, ensure_tag};
 use crate::harness::{Home, Images, PASSWORD, Server, Setup, USER};
 
 /// Lets podman and buildah keep their images in this home, and run without more limits or cgroups than root has here.
-pub(super) fn configure(home: &mut Home) -> Result<()> {
+pub(crate) fn configure(home: &mut Home) -> Result<()> {
     let containers = "[containers]\ndefault_ulimits = [\"nofile=1024:1024\", \"nproc=1024:1024\"]\nnetns = \"none\"\n\
                       [engine]\nruntime = \"runc\"\ncgroup_manager = \"cgroupfs\"\nevents_logger = \"none\"\n";
     let storage = format!(

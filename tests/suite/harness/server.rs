@@ -51,6 +51,12 @@ impl Setup {
         self
     }
 
+    /// Listens on this port of 127.0.0.1, also after a restart.
+    pub(crate) fn on_port(mut self, port: u16) -> Self {
+        self.listen = Some(format!("127.0.0.1:{port}"));
+        self
+    }
+
     /// Keeps the data in a directory of the test, which may be a file system of its own.
     pub(crate) fn in_dir(mut self, dir: &Path) -> Self {
         self.data_dir = Some(dir.to_owned());
