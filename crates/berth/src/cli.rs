@@ -50,6 +50,8 @@ pub(crate) enum Command {
     Config(Config),
     /// Check this machine and say what to fix
     Doctor(Doctor),
+    /// Ask the running server whether it is ready, for health checks in containers
+    Ready(Ready),
     /// Print a completion script for a shell
     Completions(Completions),
 }
@@ -222,6 +224,18 @@ addresses. Exits with 1 when something must be fixed.
 Example:
       berth doctor --config /etc/berth.yaml")]
 pub(crate) struct Doctor {
+    #[command(flatten)]
+    pub(crate) flags: ServerFlags,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Asks for /readyz at the first of http.listen with a fixed port. Exits with 1 and says why when the server is not ready or
+does not answer. In an image without a shell it stands where others put curl.
+
+Example:
+      berth ready --config /etc/berth.yaml")]
+pub(crate) struct Ready {
     #[command(flatten)]
     pub(crate) flags: ServerFlags,
 }

@@ -7,6 +7,7 @@ mod events;
 mod gc;
 mod job;
 mod passwd;
+mod ready;
 mod scrub;
 mod serve;
 
@@ -27,6 +28,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Passwd(arguments) => passwd::run(&arguments)?,
         Command::Config(arguments) => config::run(arguments)?,
         Command::Doctor(arguments) => return Ok(doctor::run(arguments)),
+        Command::Ready(arguments) => ready::run(arguments)?,
         Command::Completions(arguments) => completions::run(&arguments)?,
     }
     Ok(ExitCode::SUCCESS)
