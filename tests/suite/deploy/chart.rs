@@ -7,7 +7,7 @@ use super::{ensure_configuration, files_in, read_by_checker, shipped};
 use crate::harness::{Home, workspace};
 
 /// Values with which the chart is rendered: files below its `ci/`.
-pub(super) const MODES: [&str; 3] = ["embedded", "scaled", "everything"];
+pub(super) const MODES: [&str; 4] = ["embedded", "scaled", "everything", "web-identity"];
 
 /// Renders the chart with one of its `ci/` files; fails at an unknown field or kind.
 pub(super) async fn render(home: &Home, mode: &str) -> Result<Vec<Value>> {
@@ -63,7 +63,7 @@ async fn the_checker_refuses_what_kubernetes_does_not_know() -> Result<()> {
     for (text, reason) in [
         (
             "apiVersion: v1\nkind: Service\nmetadata: {name: a}\nspec: {prots: []}\n",
-            "unknown field \"spec.prots\"",
+            "unknown field \"prots\"",
         ),
         ("apiVersion: v1\nkind: Service\nspec: {type: A, type: B}\n", "already set"),
         ("apiVersion: v1\nkind: Servise\n", "unknown kind v1/Servise"),

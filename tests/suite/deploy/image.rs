@@ -99,15 +99,11 @@ async fn the_dockerfile_builds_the_same() -> Result<()> {
     let built_config = promises(&home.run("skopeo", &["inspect", "--config", built]).await?)?;
     ensure!(built_config == packed_config, "built {built_config}, packed {packed_config}");
 
-    // The same files with the same owners, but for the libraries, which a static binary has inside.
-    let list = |image: &str, name: &str| {
-        format!(
-            "skopeo copy -q {image} dir:{name} && cd {name} && \
-        for layer in $(sed -n 's/.*\"digest\": *\"sha256:\\([0-9a-f]*\\)\".*/\\1/p' manifest.json | tail -n +2); do \
-        tar --numeric-owner -tvzf $layer 2>/dev/null || tar --numeric-owner -tvf $layer; done"
-        )
-    };
-    let files = home.run("sh", &["-c", &list(built, &home.file("built"))]).await?;
+    let list = format!(
+        "skopeo copy -q {built} dir:built && cd built && for layer in $(grep -o 'sha256:[0-9a-f]*' manifest.json | \
+         cut -d : -f 2 | tail -n +2); do tar --numeric-owner -tvzf $layer 2>/dev/null || tar --numeric-owner -tvf $layer; done"
+    );
+    let files = home.run("sh", &["-c", &list]).await?;
     for expected in ["65532/65532", "usr/bin/berth", "etc/nsswitch.conf", "etc/ssl/certs/ca-certificates.crt"]
     {
         ensure!(files.contains(expected), "no {expected} in\n{files}");

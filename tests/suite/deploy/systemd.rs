@@ -70,7 +70,8 @@ async fn its_filter_lets_through_what_the_server_does() -> Result<()> {
         unit.contains("SystemCallFilter=@system-service\nSystemCallFilter=~@privileged\n"),
         "another filter"
     );
-    // strace itself begins with the execution, before which systemd has set up the filter.
+    // SQLite gives its files their directory's owner, but only when it runs as root, as here and not in the unit.
+    allowed.insert("fchown".to_owned());
     let missing: Vec<&&str> = used.iter().filter(|call| !allowed.contains(**call)).collect();
     ensure!(missing.is_empty(), "the filter refuses {missing:?}");
     Ok(())

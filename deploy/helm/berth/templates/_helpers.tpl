@@ -53,7 +53,6 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- $_ := required "mode scaled needs database.url" .Values.database.url -}}
 {{- $_ := required "mode scaled needs database.existingSecret, the secret that holds the password" .Values.database.existingSecret -}}
 {{- $_ := required "mode scaled needs bucket.url" .Values.bucket.url -}}
-{{- $_ := required "mode scaled needs bucket.existingSecret, the secret that holds the access key" .Values.bucket.existingSecret -}}
 {{- end -}}
 {{- if gt (int .Values.autoscaling.minReplicas) (int .Values.autoscaling.maxReplicas) -}}
 {{- fail "autoscaling.minReplicas is above autoscaling.maxReplicas" -}}
@@ -90,9 +89,12 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- $bucket := dict
       "url" .Values.bucket.url
       "region" .Values.bucket.region
-      "access_key_id_file" (printf "/etc/berth/bucket/%s" .Values.bucket.accessKeyIdKey)
-      "secret_access_key_file" (printf "/etc/berth/bucket/%s" .Values.bucket.secretAccessKeyKey)
       "virtual_hosted_style" .Values.bucket.virtualHostedStyle -}}
+{{- if .Values.bucket.existingSecret -}}
+{{- $_ := set $bucket "access_key_id_file" (printf "/etc/berth/bucket/%s" .Values.bucket.accessKeyIdKey) -}}
+{{- $_ := set $bucket "secret_access_key_file" (printf "/etc/berth/bucket/%s" .Values.bucket.secretAccessKeyKey) -}}
+{{- end -}}
+{{- with .Values.bucket.encryption }}{{ $_ := set $bucket "encryption" . }}{{ end -}}
 {{- with .Values.bucket.endpoint }}{{ $_ := set $bucket "endpoint" . }}{{ end -}}
 {{- if .Values.bucket.caSecret -}}
 {{- $_ := set $bucket "ca_file" (printf "/etc/berth/bucket-ca/%s" .Values.bucket.caSecretKey) -}}

@@ -85,7 +85,9 @@ spec:
         {{- end }}
         {{- if include "berth.scaled" . }}
         - {name: database, mountPath: /etc/berth/database, readOnly: true}
+        {{- if .Values.bucket.existingSecret }}
         - {name: bucket, mountPath: /etc/berth/bucket, readOnly: true}
+        {{- end }}
         {{- if .Values.database.caSecret }}
         - {name: database-ca, mountPath: /etc/berth/database-ca, readOnly: true}
         {{- end }}
@@ -108,8 +110,10 @@ spec:
       emptyDir: {}
     - name: database
       secret: {secretName: {{ .Values.database.existingSecret }}, defaultMode: 0440}
+    {{- with .Values.bucket.existingSecret }}
     - name: bucket
-      secret: {secretName: {{ .Values.bucket.existingSecret }}, defaultMode: 0440}
+      secret: {secretName: {{ . }}, defaultMode: 0440}
+    {{- end }}
     {{- with .Values.database.caSecret }}
     - name: database-ca
       secret: {secretName: {{ . }}, defaultMode: 0440}
