@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
-use berth_blobs::{Disk, Metered};
+use berth_blobs::{Blobs, Disk, Metered};
 use berth_catalog::{Catalog, Clock};
 use berth_registry::Registry;
 use berth_server::MetricsRegistry;
@@ -87,20 +87,29 @@ pub(crate) fn must_exist(config: &Config) -> Result<()> {
 /// Opens catalog and store for the holder of the lock.
 pub(crate) async fn open(config: &Config) -> Result<Registry> {
     let (catalog, disk) = open_both(config).await?;
-    Ok(Registry::new(catalog, Arc::new(disk), registry_config(config)))
+    Ok(registry(catalog, Arc::new(disk), config))
 }
 
 /// Opens catalog and store for a server, whose store counts what it does in `metrics`.
 pub(crate) async fn open_metered(config: &Config, metrics: &mut MetricsRegistry) -> Result<Registry> {
     let (catalog, disk) = open_both(config).await?;
-    Ok(Registry::new(catalog, Arc::new(Metered::new(Arc::new(disk), metrics)), registry_config(config)))
+    Ok(registry(catalog, Arc::new(Metered::new(Arc::new(disk), metrics)), config))
 }
 
 /// Opens catalog and store beside whoever holds the lock, to read.
 pub(crate) async fn join(config: &Config) -> Result<Registry> {
     let catalog = join_catalog(config)?;
     let disk = identity::join(&catalog, &store(config), Disk::OPEN_FILES).await?;
-    Ok(Registry::new(catalog, Arc::new(disk), registry_config(config)))
+    Ok(registry(catalog, Arc::new(disk), config))
+}
+
+fn registry(catalog: Catalog, blobs: Arc<dyn Blobs>, config: &Config) -> Registry {
+    let registry = Registry::new(catalog, blobs, registry_config(config));
+    // Before the repair, which writes.
+    if config.access.read_only {
+        registry.read_only().configure();
+    }
+    registry
 }
 
 /// Opens the catalog beside whoever holds the lock, to read and to enqueue jobs.

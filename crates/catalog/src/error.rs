@@ -8,6 +8,9 @@ pub enum Error {
     /// Another writer held the database longer than the busy timeout: try again.
     #[error("catalog is busy")]
     Busy,
+    /// The database can't be reached; the cause is for the log.
+    #[error("catalog cannot be reached: {0}")]
+    Unavailable(String),
     /// The disk that holds the catalog is full.
     #[error("no space left for the catalog")]
     Full,

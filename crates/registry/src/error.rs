@@ -108,6 +108,12 @@ pub enum Error {
     /// The registry is overloaded for the moment.
     #[error("the registry is busy: try again in a moment")]
     Busy,
+    /// The database can't be reached; the cause is for the log, not for the client.
+    #[error("the registry's database cannot be reached: try again in a moment")]
+    Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The registry was told to take nothing while this was under way.
+    #[error("{}", berth_access::READ_ONLY)]
+    ReadOnly,
     /// Anything else; the cause is for the log, not for the client.
     #[error("internal error")]
     Internal(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -121,6 +127,7 @@ impl From<berth_catalog::Error> for Error {
         match error {
             berth_catalog::Error::Busy => Self::Busy,
             berth_catalog::Error::Full => Self::StorageFull,
+            error @ berth_catalog::Error::Unavailable(_) => Self::Unavailable(error.into()),
             other => Self::Internal(other.into()),
         }
     }

@@ -9,6 +9,7 @@ mod config;
 mod delete;
 mod error;
 mod list;
+mod mode;
 mod mount;
 mod pull;
 mod pull_counter;
@@ -62,6 +63,7 @@ struct Inner {
     cache: cache::Cache,
     pulls: pull_counter::PullCounter,
     room: room::Room,
+    mode: mode::Mode,
     /// Sessions that a request is writing to right now.
     writing: Mutex<HashSet<UploadId>>,
 }
@@ -77,6 +79,7 @@ impl Registry {
             cache,
             pulls: pull_counter::PullCounter::default(),
             room: room::Room::default(),
+            mode: mode::Mode::default(),
             writing: Mutex::new(HashSet::new()),
         }))
     }

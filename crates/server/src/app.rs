@@ -2,14 +2,14 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use berth_access::Access;
+use berth_access::{Access, ReadOnly};
 use berth_catalog::Clock;
 use berth_registry::Registry;
 use prometheus_client::registry::Registry as MetricsRegistry;
 
 use crate::access_log::AccessLog;
 use crate::config::Config;
-use crate::metrics::{Metrics, Sampler};
+use crate::metrics::{Metrics, ReadOnlyGauge, Sampler};
 
 /// What every request needs, shared by all connections.
 pub struct App {
@@ -30,13 +30,18 @@ pub struct App {
 
 impl App {
     /// Puts the parts together; access lines go nowhere until [`App::log_to`] says where.
+    ///
+    /// From here on `access` follows the registry's switch for read-only mode.
     pub fn new(config: Config, access: Access, registry: Registry, clock: Clock) -> Self {
+        let access = access.heed(registry.read_only());
+        let mut metrics = Metrics::new();
+        metrics.register(Box::new(ReadOnlyGauge(registry.read_only().clone())));
         Self {
             config,
             access,
             registry,
             clock,
-            metrics: Metrics::new(),
+            metrics,
             access_log: AccessLog::off(),
             closing: AtomicBool::new(false),
         }
@@ -61,6 +66,11 @@ impl App {
     pub fn with_sampler(mut self, sampler: Sampler) -> Self {
         self.metrics.sample(sampler);
         self
+    }
+
+    /// Returns the switch for read-only mode.
+    pub fn read_only(&self) -> &ReadOnly {
+        self.access.read_only()
     }
 
     /// Says that no new work should be sent here.

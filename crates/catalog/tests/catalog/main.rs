@@ -6,6 +6,7 @@ mod collection;
 mod events;
 mod jobs;
 mod join;
+mod mode;
 mod statements;
 mod units;
 

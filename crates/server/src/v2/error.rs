@@ -102,6 +102,13 @@ impl Refusal {
         refusal
     }
 
+    /// Refuses what changes something while the registry is read-only, as Docker's registry does (RFC 9110 section 15.5.6).
+    fn read_only(message: String) -> Self {
+        let mut refusal = Self::new(StatusCode::METHOD_NOT_ALLOWED, ErrorCode::Unsupported, message);
+        refusal.headers.push((ALLOW, HeaderValue::from_static("GET, HEAD")));
+        refusal
+    }
+
     /// Asks an anonymous caller, who may do nothing at all, to log in.
     pub(super) fn login_needed(has_users: bool) -> Self {
         if has_users {
@@ -169,6 +176,7 @@ impl From<Denied> for Refusal {
                     .with_challenge()
             }
             Reason::Forbidden => Self::new(StatusCode::FORBIDDEN, ErrorCode::Denied, denied.to_string()),
+            Reason::ReadOnly => Self::read_only(denied.to_string()),
         }
     }
 }

@@ -22,6 +22,7 @@ mod access;
 mod blob;
 mod list;
 mod manifest;
+mod read_only;
 mod referrer;
 mod route;
 mod upload;
