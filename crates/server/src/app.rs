@@ -1,5 +1,6 @@
 //! What every request needs: access, the registry, the configuration, metrics and the access log.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use berth_access::{Access, ReadOnly};
@@ -10,6 +11,7 @@ use prometheus_client::registry::Registry as MetricsRegistry;
 use crate::access_log::AccessLog;
 use crate::config::Config;
 use crate::metrics::{Metrics, ReadOnlyGauge, Sampler};
+use crate::overload::{Overload, OverloadMetrics};
 
 /// What every request needs, shared by all connections.
 pub struct App {
@@ -21,6 +23,8 @@ pub struct App {
     pub(crate) registry: Registry,
     /// Tells the time, for log lines.
     pub(crate) clock: Clock,
+    /// Lets requests in.
+    pub(crate) overload: Arc<Overload>,
     /// Counts and times requests.
     pub(crate) metrics: Metrics,
     /// Takes one line per request.
@@ -36,11 +40,14 @@ impl App {
         let access = access.heed(registry.read_only());
         let mut metrics = Metrics::new();
         metrics.register(Box::new(ReadOnlyGauge(registry.read_only().clone())));
+        let overload = Arc::new(Overload::new(&config.limits));
+        metrics.register(Box::new(OverloadMetrics(Arc::clone(&overload))));
         Self {
             config,
             access,
             registry,
             clock,
+            overload,
             metrics,
             access_log: AccessLog::off(),
             closing: AtomicBool::new(false),

@@ -12,8 +12,8 @@ use crate::{Deed, Fixture, Running};
 async fn on_hold_nothing_begins_and_what_works_goes_back_to_the_queue() {
     let fixture = Fixture::new();
     let deed = Deed::new(&[Stay, Done]);
-    let (hold, held) = watch::channel(false);
-    let running = Running::start(fixture.runner("work", &deed).hold_while(held));
+    let (hold, on_hold) = watch::channel(false);
+    let running = Running::start(fixture.runner("work", &deed).hold_while(on_hold));
     let id = fixture.enqueue("work").await;
     fixture.wait_for_state(id, State::Running).await;
 

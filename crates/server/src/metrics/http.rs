@@ -43,8 +43,6 @@ pub(crate) struct HttpMetrics {
     pub(crate) in_flight: AtomicU64,
     /// Requests that send a part of a blob.
     pub(crate) uploads_in_flight: AtomicU64,
-    /// Requests turned away because too many were being answered.
-    pub(crate) shed: AtomicU64,
     /// Handlers that panicked.
     pub(crate) panics: AtomicU64,
 }
@@ -121,14 +119,9 @@ impl Collector for HttpMetrics {
             let mut metric = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
             metric.encode_gauge(&value.load(Ordering::Relaxed))?;
         }
-        for (name, help, value) in [
-            ("http_requests_shed", "Requests turned away because of too many at once", &self.shed),
-            ("http_panics", "Requests that failed by a defect of the server", &self.panics),
-        ] {
-            let mut metric = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
-            metric.encode_counter::<NoLabelSet, _, f64>(&value.load(Ordering::Relaxed), None)?;
-        }
-        Ok(())
+        let help = "Requests that failed by a defect of the server";
+        let mut metric = encoder.encode_descriptor("http_panics", help, None, MetricType::Counter)?;
+        metric.encode_counter::<NoLabelSet, _, f64>(&self.panics.load(Ordering::Relaxed), None)
     }
 }
 

@@ -13,6 +13,7 @@ use super::header;
 use super::path::PathError;
 use crate::body::Body;
 use crate::context::RequestContext;
+use crate::overload::Shed;
 
 mod registry;
 
@@ -165,6 +166,21 @@ impl From<Unauthenticated> for Refusal {
         } else {
             Self::new(StatusCode::UNAUTHORIZED, ErrorCode::Unauthorized, error.to_string()).with_challenge()
         }
+    }
+}
+
+impl From<Shed> for Refusal {
+    fn from(shed: Shed) -> Self {
+        let seconds = shed.retry_after_seconds;
+        let (status, code, what) = if shed.client {
+            let what = "too many requests at once from one address";
+            (StatusCode::TOO_MANY_REQUESTS, ErrorCode::TooManyRequests, what)
+        } else {
+            (StatusCode::SERVICE_UNAVAILABLE, ErrorCode::Unavailable, "too many requests at once")
+        };
+        let mut refusal = Self::new(status, code, format!("{what}: try again in {seconds} s"));
+        refusal.headers.push((RETRY_AFTER, HeaderValue::from(seconds)));
+        refusal
     }
 }
 

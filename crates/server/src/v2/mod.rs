@@ -22,6 +22,7 @@ use self::path::Endpoint;
 use crate::app::App;
 use crate::body::Body;
 use crate::context::RequestContext;
+use crate::overload::Class;
 
 mod base;
 mod blob;
@@ -86,6 +87,8 @@ where
     let endpoint = Endpoint::parse(head.uri.path(), head.uri.query())
         .map_err(|error| Refusal::path(error, &head.method))?;
     endpoint.describe(cx);
+    // Before anything costs something. An operator must see a full server's state, so only the registry turns away.
+    cx.slot = Some(app.overload.enter(Class::of(&endpoint, &head.method), cx.client).await?);
     // What isn't text can't be credentials; an empty value is refused as malformed.
     let authorization = head.headers.get(AUTHORIZATION).map(|value| value.to_str().unwrap_or_default());
     let caller = app.access.authenticate(authorization).await?;

@@ -174,6 +174,7 @@ impl Ask<'_> {
             caller: None,
             repository: None,
             reference: None,
+            slot: None,
             error: None,
         };
         let (head, body) = handle(&self.server.app, &mut context, request).await.into_parts();
