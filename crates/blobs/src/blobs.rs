@@ -1,6 +1,6 @@
 //! Declares what a store of blobs can do.
 
-use std::{fmt::Debug, sync::Arc};
+use std::{fmt::Debug, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use berth_oci::{Algorithm, Digest};
@@ -66,6 +66,11 @@ pub trait Blobs: Send + Sync + Debug + 'static {
     /// Lists up to `limit` published blobs and their sizes in bytes, in the order of their locations, beginning behind
     /// `after`. It walks the store: for a scrub only.
     async fn scan(&self, after: Option<&Location>, limit: usize) -> Result<Vec<(Location, u64)>>;
+
+    /// Makes a URL under which anybody can read the blob for this long, if the store serves clients itself; `None` if not.
+    async fn link(&self, _location: &Location, _valid: Duration) -> Result<Option<String>> {
+        Ok(None)
+    }
 
     /// Returns how much the store can hold and still take.
     async fn capacity(&self) -> Result<Capacity>;

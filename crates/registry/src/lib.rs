@@ -14,6 +14,7 @@ mod mount;
 mod pull;
 mod pull_counter;
 mod push;
+mod redirect;
 mod rehash;
 mod repair;
 mod room;
@@ -30,7 +31,7 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 
 pub use collect::{CollectJob, CollectReport, Disagreement, Problem, VerifyReport};
-pub use config::{Collection, Config, Limits, Scrub, Storage, Untagged};
+pub use config::{Collection, Config, Limits, Redirect, Scrub, Storage, Untagged};
 pub use error::{BodyError, Error, Result};
 pub use pull::{BlobContent, BlobHandle, StoredManifest};
 pub use push::PushedManifest;

@@ -145,7 +145,7 @@ impl Registry {
         Ok(served)
     }
 
-    async fn find_blob(&self, repository: &RepositoryName, digest: &Digest) -> Result<Arc<Blob>> {
+    pub(crate) async fn find_blob(&self, repository: &RepositoryName, digest: &Digest) -> Result<Arc<Blob>> {
         let catalog = &self.0.catalog;
         let key = (repository.clone(), *digest);
         if let Some(blob) = self.0.cache.blob(catalog, &key) {

@@ -1,6 +1,7 @@
 //! Makes any store fail as planned.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use berth_oci::Digest;
@@ -70,6 +71,10 @@ impl Blobs for Faulty {
 
     async fn scan(&self, after: Option<&Location>, limit: usize) -> Result<Vec<(Location, u64)>> {
         self.faults.call(Operation::Scan, self.inner.scan(after, limit)).await
+    }
+
+    async fn link(&self, location: &Location, valid: Duration) -> Result<Option<String>> {
+        self.inner.link(location, valid).await
     }
 
     async fn capacity(&self) -> Result<Capacity> {

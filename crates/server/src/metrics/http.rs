@@ -43,6 +43,8 @@ pub(crate) struct HttpMetrics {
     pub(crate) in_flight: AtomicU64,
     /// Requests that send a part of a blob.
     pub(crate) uploads_in_flight: AtomicU64,
+    /// Pulls of blobs that were sent on to the store.
+    pub(crate) redirects: AtomicU64,
     /// Handlers that panicked.
     pub(crate) panics: AtomicU64,
 }
@@ -119,9 +121,14 @@ impl Collector for HttpMetrics {
             let mut metric = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
             metric.encode_gauge(&value.load(Ordering::Relaxed))?;
         }
-        let help = "Requests that failed by a defect of the server";
-        let mut metric = encoder.encode_descriptor("http_panics", help, None, MetricType::Counter)?;
-        metric.encode_counter::<NoLabelSet, _, f64>(&self.panics.load(Ordering::Relaxed), None)
+        for (name, help, value) in [
+            ("blob_redirects", "Downloads of blobs that were sent on to the store", &self.redirects),
+            ("http_panics", "Requests that failed by a defect of the server", &self.panics),
+        ] {
+            let mut metric = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
+            metric.encode_counter::<NoLabelSet, _, f64>(&value.load(Ordering::Relaxed), None)?;
+        }
+        Ok(())
     }
 }
 

@@ -4,6 +4,7 @@
 //! registry and shapes the response. Errors become answers in `error`.
 
 use std::fmt::Display;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use berth_access::{Action, Caller, Permit};
@@ -66,6 +67,7 @@ struct Call<'a> {
     app: &'a App,
     head: &'a Parts,
     caller: Caller,
+    client: IpAddr,
     locations: Locations<'a>,
 }
 
@@ -93,7 +95,8 @@ where
     let authorization = head.headers.get(AUTHORIZATION).map(|value| value.to_str().unwrap_or_default());
     let caller = app.access.authenticate(authorization).await?;
     cx.caller = Some(caller.clone());
-    let call = Call { app, head, caller, locations: Locations::below(cx.forwarded.prefix.as_deref()) };
+    let locations = Locations::below(cx.forwarded.prefix.as_deref());
+    let call = Call { app, head, caller, client: cx.client, locations };
     dispatch(&call, endpoint, body).await
 }
 

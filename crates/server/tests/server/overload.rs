@@ -30,8 +30,8 @@ async fn hang(server: &TestServer, path: &str, count: usize) -> Vec<Raw> {
     clients
 }
 
-async fn until_metric(server: &TestServer, name: &str, count: usize) {
-    while (server.metric(name).await - count as f64).abs() > 0.5 {
+async fn until_metric(server: &TestServer, name: &str, count: u32) {
+    while (server.metric(name).await - f64::from(count)).abs() > 0.5 {
         tokio::task::yield_now().await;
     }
 }
@@ -51,7 +51,7 @@ async fn lists_then_pushes_then_pulls_are_told_to_come_back() {
         [(4, 200, 202, 404), (1, 503, 202, 404), (3, 503, 503, 404), (2, 503, 503, 503)]
     {
         clients.extend(hang(&server, &path, more).await);
-        until_metric(&server, AT_WORK, clients.len()).await;
+        until_metric(&server, AT_WORK, u32::try_from(clients.len()).unwrap()).await;
         for (method, target, expected, retry) in [
             (Method::GET, list, listed, "5"),
             (Method::POST, push, pushed, "2"),
