@@ -20,7 +20,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
-use berth_blobs::Metered;
+use berth_blobs::{Blobs, Metered};
 use berth_catalog::{Catalog, Clock, PostgresConfig};
 use berth_registry::Registry;
 use berth_server::MetricsRegistry;
@@ -98,7 +98,7 @@ pub(crate) async fn open(config: &Config) -> Result<Registry> {
         None => open_file(config)?,
     };
     let blobs = identity::open(&catalog, &Store::of(config)?).await?;
-    Ok(Registry::new(catalog, blobs, registry_config(config)))
+    Ok(registry(catalog, blobs, config))
 }
 
 /// Opens catalog and store for a server, whose store counts what it does in `metrics`.
@@ -108,14 +108,23 @@ pub(crate) async fn open_metered(config: &Config, metrics: &mut MetricsRegistry)
         None => open_file(config)?,
     };
     let blobs = identity::open(&catalog, &Store::of(config)?).await?;
-    Ok(Registry::new(catalog, Arc::new(Metered::new(blobs, metrics)), registry_config(config)))
+    Ok(registry(catalog, Arc::new(Metered::new(blobs, metrics)), config))
 }
 
 /// Opens catalog and store beside whoever holds the lock, to read.
 pub(crate) async fn join(config: &Config) -> Result<Registry> {
     let catalog = join_catalog(config).await?;
     let blobs = identity::join(&catalog, &Store::of(config)?).await?;
-    Ok(Registry::new(catalog, blobs, registry_config(config)))
+    Ok(registry(catalog, blobs, config))
+}
+
+fn registry(catalog: Catalog, blobs: Arc<dyn Blobs>, config: &Config) -> Registry {
+    let registry = Registry::new(catalog, blobs, registry_config(config));
+    // Before the repair, which writes.
+    if config.access.read_only {
+        registry.read_only().configure();
+    }
+    registry
 }
 
 /// Opens the catalog beside whoever serves it, to read and to enqueue jobs.

@@ -73,10 +73,16 @@ async fn serve(config: &Config) -> Result<()> {
         let registry = registry.clone();
         async move { registry.count_pulls(stopped).await }
     });
+    let mode = tokio::spawn({
+        let (registry, stopped) = (registry.clone(), stop.subscribe());
+        async move { registry.follow_mode(stopped).await }
+    });
     server.run(shutdown_signal()?).await;
     stop.send_replace(true);
-    // Both end by themselves now; a panic in one must not keep the other.
-    for (task, ended) in [("job runner", jobs.await), ("pull counter", pulls.await)] {
+    // They end by themselves now; a panic in one must not keep the others.
+    for (task, ended) in
+        [("job runner", jobs.await), ("pull counter", pulls.await), ("follower of the mode", mode.await)]
+    {
         if let Err(error) = ended {
             tracing::error!(%error, "the {task} ended early");
         }
@@ -97,6 +103,7 @@ fn app(config: &Config, registry: &Registry, collector: &CollectJob) -> Result<A
 
 fn runner(config: &Config, registry: &Registry, collector: CollectJob) -> Runner {
     let mut runner = Runner::new(registry.catalog().clone())
+        .hold_while(registry.read_only().subscribe())
         .handle(CollectJob::KIND, Arc::new(collector))
         .handle(ScrubJob::KIND, Arc::new(ScrubJob::new(registry.clone())));
     let schedules = [

@@ -25,6 +25,8 @@ pub(crate) struct Storage {
     pub bucket: Option<Bucket>,
     /// A disk that keeps blobs of the bucket that are pulled often.
     pub disk_cache: Option<DiskCache>,
+    /// Which pulls are sent on to the bucket.
+    pub redirect: berth_registry::Redirect,
 }
 
 impl Default for Storage {
@@ -37,6 +39,7 @@ impl Default for Storage {
             verify_on_read: registry.verify_on_read,
             bucket: None,
             disk_cache: None,
+            redirect: registry.redirect,
         }
     }
 }
@@ -97,6 +100,7 @@ impl Storage {
             reserve_bytes: self.reserve_bytes,
             cache_bytes: self.cache_bytes,
             verify_on_read: self.verify_on_read,
+            redirect: self.redirect.clone(),
         }
     }
 

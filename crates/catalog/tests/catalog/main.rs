@@ -12,6 +12,7 @@ mod events;
 mod jobs;
 mod join;
 mod memory;
+mod mode;
 mod nodes;
 mod outage;
 mod races;

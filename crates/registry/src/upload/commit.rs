@@ -47,6 +47,7 @@ impl Registry {
         received: Received,
         digest: &Digest,
     ) -> Result<()> {
+        self.check_writable()?;
         let size = received.progress.offset;
         if let Some(held) = received.held {
             check(digest, Digest::of(digest.algorithm(), &held))?;
