@@ -104,7 +104,9 @@ pub(crate) async fn open(config: &Config) -> Result<Registry> {
 /// Opens catalog and store for a server, whose store counts what it does in `metrics`.
 pub(crate) async fn open_metered(config: &Config, metrics: &mut MetricsRegistry) -> Result<Registry> {
     let catalog = match config.database.postgres()? {
-        Some(database) => Catalog::connect(&database, Clock::system()).await.with_context(|| unreached(config))?,
+        Some(database) => {
+            Catalog::connect(&database, Clock::system()).await.with_context(|| unreached(config))?
+        }
         None => open_file(config)?,
     };
     let blobs = identity::open(&catalog, &Store::of(config)?).await?;

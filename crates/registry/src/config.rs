@@ -60,6 +60,8 @@ pub struct Storage {
     pub cache_bytes: u64,
     /// Hash every blob again before it is served.
     pub verify_on_read: bool,
+    /// Stored blobs of at least this many bytes are fetched by the client from the store, if that can be; `None`: never.
+    pub redirect_from_bytes: Option<u64>,
 }
 
 impl Default for Storage {
@@ -69,6 +71,7 @@ impl Default for Storage {
             reserve_bytes: 256 << 20,
             cache_bytes: 32 << 20,
             verify_on_read: false,
+            redirect_from_bytes: None,
         }
     }
 }

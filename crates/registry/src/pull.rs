@@ -1,6 +1,7 @@
 //! Pull: manifests and blobs, through the repository that holds them.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use berth_access::{Permit, Pull};
 use berth_blobs::{BlobReader, Location};
@@ -16,6 +17,9 @@ use crate::rehash::{Pace, Verdict, compare};
 use crate::{Error, Registry, Result, Untagged, new_event};
 
 pub use berth_catalog::manifest::Stored as StoredManifest;
+
+/// How long a client may begin to fetch a blob from the address it was given.
+const LINK_LIFETIME: Duration = Duration::from_secs(15 * 60);
 
 /// A blob ready to be read.
 #[derive(Debug, Clone)]
@@ -96,6 +100,25 @@ impl Registry {
             Verdict::Differs(reason) => Err(self.damaged(permit.repository(), digest, &blob, reason).await),
             Verdict::Unreadable(error) => Err(error.into()),
             Verdict::Stopped => Err(Error::Busy),
+        }
+    }
+
+    /// Returns an address from which the client may fetch a blob itself; `None` if it is to be served from here: it is small,
+    /// the store has no such addresses, or `storage.redirect_from_bytes` says so.
+    ///
+    /// Whether the bytes are there is not asked: what fetches them hears it from the store. A blob that this node would hash
+    /// again before it is served is never given away.
+    pub async fn link_blob(&self, permit: &Permit<Pull>, digest: &Digest) -> Result<Option<String>> {
+        let storage = &self.0.config.storage;
+        let Some(smallest) = storage.redirect_from_bytes.filter(|_| !storage.verify_on_read) else {
+            return Ok(None);
+        };
+        let blob = self.find_blob(permit.repository(), digest).await?;
+        match &blob.placement {
+            Placement::Stored(location) if blob.size >= smallest => {
+                Ok(self.0.blobs.link(&Location::from(location.as_str()), LINK_LIFETIME).await?)
+            }
+            Placement::Stored(_) | Placement::Inline(_) => Ok(None),
         }
     }
 
