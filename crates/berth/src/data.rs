@@ -20,7 +20,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
-use berth_blobs::{Blobs, Metered};
+use berth_blobs::{Blobs, Cached, Metered};
 use berth_catalog::{Catalog, Clock, PostgresConfig};
 use berth_registry::Registry;
 use berth_server::MetricsRegistry;
@@ -101,14 +101,25 @@ pub(crate) async fn open(config: &Config) -> Result<Registry> {
     Ok(registry(catalog, blobs, config))
 }
 
-/// Opens catalog and store for a server, whose store counts what it does in `metrics`.
-pub(crate) async fn open_metered(config: &Config, metrics: &mut MetricsRegistry) -> Result<Registry> {
+/// Opens catalog and store for a server, whose store counts what it does in `metrics`; with the cache in front of it, if there
+/// is one.
+pub(crate) async fn open_metered(
+    config: &Config,
+    metrics: &mut MetricsRegistry,
+) -> Result<(Registry, Option<Cached>)> {
     let catalog = match config.database.postgres()? {
-        Some(database) => Catalog::connect(&database, Clock::system()).await.with_context(|| unreached(config))?,
+        Some(database) => {
+            Catalog::connect(&database, Clock::system()).await.with_context(|| unreached(config))?
+        }
         None => open_file(config)?,
     };
     let blobs = identity::open(&catalog, &Store::of(config)?).await?;
-    Ok(registry(catalog, Arc::new(Metered::new(blobs, metrics)), config))
+    let blobs: Arc<dyn Blobs> = Arc::new(Metered::new(blobs, metrics));
+    let Some(cache) = &config.storage.disk_cache else { return Ok((registry(catalog, blobs, config), None)) };
+    let cached = Cached::open(blobs, &cache.directory, cache.bytes).with_context(|| {
+        format!("storage.disk_cache.directory {} can't be used", cache.directory.display())
+    })?;
+    Ok((registry(catalog, Arc::new(cached.clone()), config), Some(cached)))
 }
 
 /// Opens catalog and store beside whoever holds the lock, to read.

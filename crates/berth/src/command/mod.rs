@@ -7,8 +7,8 @@ mod events;
 mod gc;
 mod job;
 mod passwd;
-mod ready;
 mod read_only;
+mod ready;
 mod scrub;
 mod serve;
 

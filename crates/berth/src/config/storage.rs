@@ -123,7 +123,10 @@ impl Bucket {
                 "storage.bucket: access_key_id_file and secret_access_key_file belong together: set both or none".into(),
             );
         }
-        self.described().and_then(|config| Ok(config.check()?)).err().map(|error| format!("storage.bucket: {error:#}"))
+        self.described()
+            .and_then(|config| Ok(config.check()?))
+            .err()
+            .map(|error| format!("storage.bucket: {error:#}"))
     }
 
     /// Returns everything but the credentials.
@@ -174,7 +177,10 @@ mod tests {
             let found = problems(yaml);
             assert!(found.contains(said), "{yaml}: {found:?}");
         }
-        assert_eq!(problems("{bucket: {url: 's3://images/berth'}, disk_cache: {directory: d, bytes: 1}}"), "");
+        assert_eq!(
+            problems("{bucket: {url: 's3://images/berth'}, disk_cache: {directory: d, bytes: 1}}"),
+            ""
+        );
     }
 
     #[test]
@@ -188,6 +194,9 @@ mod tests {
         );
         let storage: Storage = serde_saphyr::from_str(&yaml).unwrap();
         let credentials = storage.bucket.unwrap().config().unwrap().credentials.unwrap();
-        assert_eq!((credentials.access_key_id.as_str(), credentials.secret_access_key.as_str()), ("key", "hush"));
+        assert_eq!(
+            (credentials.access_key_id.as_str(), credentials.secret_access_key.as_str()),
+            ("key", "hush")
+        );
     }
 }

@@ -111,6 +111,16 @@ impl Fixture {
         Self { catalog, clock, place }
     }
 
+    /// Opens the same catalog beside the process that serves it, as a command does.
+    async fn visit(&self) -> Catalog {
+        match &self.place {
+            Place::Directory(directory) => {
+                Catalog::join(&directory.path().join("catalog.db"), self.clock.clone()).unwrap()
+            }
+            Place::Database(url) => Catalog::visit(&config(url), self.clock.clone()).await.unwrap(),
+        }
+    }
+
     /// Changes the database behind the catalog's back, as someone with it in hand would.
     fn alter(&self, sql: &str) {
         match &self.place {
