@@ -88,6 +88,12 @@ impl Cache {
         (entry.generation == catalog.generation(&key.0)).then_some(entry.value)
     }
 
+    #[cfg(any(test, feature = "testing"))]
+    pub(crate) fn clear(&self) {
+        self.manifests.clear();
+        self.blobs.clear();
+    }
+
     /// Keeps a blob's row read under `generation`.
     pub(crate) fn keep_blob(&self, key: BlobKey, generation: u64, value: Arc<Blob>) {
         self.blobs.insert(key, Dated { generation, value });
