@@ -31,7 +31,7 @@ async fn without_the_database_pulls_are_refused_clearly_and_so_are_lists() {
 async fn what_is_remembered_is_served_and_labelled() {
     let server = server(60);
     let (digest, content) = server.push_image("a", "x", &json!({})).await;
-    let blob = format!("/v2/a/blobs/{}", server.push_blob("a", &[7; 100_000]).await);
+    let blob = format!("/v2/a/blobs/{}", server.push_blob("a", &vec![7; 100_000]).await);
     let manifests = ["/v2/a/manifests/x".to_owned(), format!("/v2/a/manifests/{digest}")];
     for target in manifests.iter().chain([&blob]) {
         let fresh = server.get(target).await.expect(200);
