@@ -1,5 +1,6 @@
 //! Nodes that share a catalog and a bucket: two registries, each with its own view of who writes what.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use berth_access::{Access, Action, Anonymous, Caller, Permit};
@@ -244,17 +245,18 @@ async fn pushes_that_fail_leave_nothing() {
 
 #[tokio::test]
 async fn large_blobs_are_fetched_from_the_bucket_where_that_is_wanted() {
-    let nodes = Nodes::with(|config| config.storage.redirect_from_bytes = Some(50_000));
+    let nodes = Nodes::with(|config| config.storage.redirect.from_bytes = 50_000);
+    let client = IpAddr::from([127, 0, 0, 1]);
     let (small, large) = (bytes(30, 100), bytes(31, 100_000));
     for content in [&small, &large] {
         nodes.nodes[0].push_blob(&nodes.may(), body(content), &sha256(content)).await.unwrap();
     }
-    let link = nodes.nodes[1].link_blob(&nodes.may(), &sha256(&large)).await.unwrap();
+    let link = nodes.nodes[1].blob_redirect(&nodes.may(), &sha256(&large), client, None).await.unwrap();
     assert!(link.is_some_and(|link| link.contains("X-Amz-Signature=")));
-    assert_eq!(nodes.nodes[1].link_blob(&nodes.may(), &sha256(&small)).await.unwrap(), None);
-    let missing = nodes.nodes[1].link_blob(&nodes.may(), &sha256(b"none")).await;
+    assert_eq!(nodes.nodes[1].blob_redirect(&nodes.may(), &sha256(&small), client, None).await.unwrap(), None);
+    let missing = nodes.nodes[1].blob_redirect(&nodes.may(), &sha256(b"none"), client, None).await;
     assert!(matches!(missing, Err(Error::BlobUnknown { .. })), "{missing:?}");
     let plain = Nodes::new();
     plain.nodes[0].push_blob(&plain.may(), body(&large), &sha256(&large)).await.unwrap();
-    assert_eq!(plain.nodes[0].link_blob(&plain.may(), &sha256(&large)).await.unwrap(), None);
+    assert_eq!(plain.nodes[0].blob_redirect(&plain.may(), &sha256(&large), client, None).await.unwrap(), None);
 }
