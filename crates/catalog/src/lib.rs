@@ -22,6 +22,7 @@ pub mod job;
 pub mod ledger;
 pub mod link;
 pub mod manifest;
+pub mod mode;
 pub mod pull;
 pub mod repository;
 pub mod review;
@@ -179,6 +180,12 @@ impl Catalog {
         if self.is_shared() {
             tokio::time::sleep(postgres::LEASE).await;
         }
+    }
+
+    /// Returns the last generation that is known, also while nobody can say whether it still stands: for what is served, and
+    /// labelled, while the database can't be reached.
+    pub fn last_generation(&self, repository: &RepositoryName) -> u64 {
+        self.0.signals.generations.get(repository)
     }
 
     /// Follows the position of the last sealed event (0: none).

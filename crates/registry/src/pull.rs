@@ -1,7 +1,6 @@
 //! Pull: manifests and blobs, through the repository that holds them.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use berth_access::{Permit, Pull};
 use berth_blobs::{BlobReader, Location};
@@ -17,9 +16,6 @@ use crate::rehash::{Pace, Verdict, compare};
 use crate::{Error, Registry, Result, Untagged, new_event};
 
 pub use berth_catalog::manifest::Stored as StoredManifest;
-
-/// How long a client may begin to fetch a blob from the address it was given.
-const LINK_LIFETIME: Duration = Duration::from_secs(15 * 60);
 
 /// A blob ready to be read.
 #[derive(Debug, Clone)]
@@ -67,6 +63,7 @@ impl Registry {
         if reference.tag().is_some() {
             self.0.pulls.record(&served.by_reference);
         } else if self.0.config.gc.untagged == Untagged::Delete
+            && !self.read_only().is_on()
             && self.is_half_due(served.manifest.questioned_at)
         {
             let (repository, digest, now) = (permit.repository().clone(), served.manifest.digest, self.now());
@@ -103,29 +100,11 @@ impl Registry {
         }
     }
 
-    /// Returns an address from which the client may fetch a blob itself; `None` if it is to be served from here: it is small,
-    /// the store has no such addresses, or `storage.redirect_from_bytes` says so.
-    ///
-    /// Whether the bytes are there is not asked: what fetches them hears it from the store. A blob that this node would hash
-    /// again before it is served is never given away.
-    pub async fn link_blob(&self, permit: &Permit<Pull>, digest: &Digest) -> Result<Option<String>> {
-        let storage = &self.0.config.storage;
-        let Some(smallest) = storage.redirect_from_bytes.filter(|_| !storage.verify_on_read) else {
-            return Ok(None);
-        };
-        let blob = self.find_blob(permit.repository(), digest).await?;
-        match &blob.placement {
-            Placement::Stored(location) if blob.size >= smallest => {
-                Ok(self.0.blobs.link(&Location::from(location.as_str()), LINK_LIFETIME).await?)
-            }
-            Placement::Stored(_) | Placement::Inline(_) => Ok(None),
-        }
-    }
-
     /// Returns a blob's size. The client may now count on the blob for a manifest, so a link under review waits anew.
     pub async fn stat_blob(&self, permit: &Permit<Pull>, digest: &Digest) -> Result<u64> {
         let blob = self.find_blob(permit.repository(), digest).await?;
-        if self.is_half_due(blob.questioned_at) {
+        // Read-only, the collector rests too.
+        if self.is_half_due(blob.questioned_at) && !self.read_only().is_on() {
             let (repository, id, now) = (permit.repository().clone(), blob.id, self.now());
             let unit = async move |tx: &mut Tx| link::renew(tx, &repository, id, now).await;
             if !self.0.catalog.write(unit).await? {
@@ -146,31 +125,38 @@ impl Registry {
         let catalog = &self.0.catalog;
         let key = (repository.clone(), reference.clone());
         if let Some(served) = self.0.cache.manifest(catalog, &key) {
+            self.0.outage.over();
             return Ok(served);
         }
-        let generation = catalog.generation(repository);
-        let found = catalog.read(async |r| manifest::find(r, repository, reference).await).await?;
-        let Some(found) = found else {
+        let (generation, last) = (catalog.generation(repository), catalog.last_generation(repository));
+        let asking = catalog.read(async |r| manifest::find(r, repository, reference).await);
+        let Some(found) = self.ask(self.0.recall.has_manifest(&key), asking).await? else {
+            self.0.recall.note_manifest(&key, last, None);
             return Err(Error::ManifestUnknown {
                 repository: repository.clone(),
                 reference: reference.clone(),
             });
         };
-        Ok(self.0.cache.keep_manifest(catalog, key, generation, found))
+        let served = self.0.cache.keep_manifest(catalog, &key, generation, found);
+        self.0.recall.note_manifest(&key, last, Some(&served));
+        Ok(served)
     }
 
-    async fn find_blob(&self, repository: &RepositoryName, digest: &Digest) -> Result<Arc<Blob>> {
+    pub(crate) async fn find_blob(&self, repository: &RepositoryName, digest: &Digest) -> Result<Arc<Blob>> {
         let catalog = &self.0.catalog;
         let key = (repository.clone(), *digest);
         if let Some(blob) = self.0.cache.blob(catalog, &key) {
+            self.0.outage.over();
             return Ok(blob);
         }
-        let generation = catalog.generation(repository);
-        let found = catalog.read(async |r| blob::find(r, repository, digest).await).await?;
-        let Some(found) = found else {
+        let (generation, last) = (catalog.generation(repository), catalog.last_generation(repository));
+        let asking = catalog.read(async |r| blob::find(r, repository, digest).await);
+        let Some(found) = self.ask(self.0.recall.has_blob(&key), asking).await? else {
+            self.0.recall.note_blob(&key, last, None);
             return Err(Error::BlobUnknown { repository: repository.clone(), digest: *digest });
         };
         let found = Arc::new(found);
+        self.0.recall.note_blob(&key, last, Some(&found));
         self.0.cache.keep_blob(key, generation, Arc::clone(&found));
         Ok(found)
     }
@@ -205,6 +191,10 @@ impl Registry {
         reason: &str,
     ) -> Error {
         let unknown = Error::BlobUnknown { repository: repository.clone(), digest: *digest };
+        if self.read_only().is_on() {
+            tracing::error!(%digest, reason, "blob is damaged; it is marked when the registry is no longer read-only");
+            return unknown;
+        }
         match self.quarantine(*digest, blob.id, &blob.placement, reason).await {
             Ok(true) => return unknown,
             Ok(false) => {}

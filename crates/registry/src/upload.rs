@@ -246,6 +246,7 @@ impl Registry {
 
     /// Makes what a request brought part of the session.
     async fn acknowledge(&self, id: &UploadId, received: &Received) -> Result<()> {
+        self.check_writable()?;
         let (id, now) = (*id, self.now());
         let (text, from, to) = (id.to_string(), received.before.offset(), received.progress.offset);
         let (state, held) = (received.progress.hasher.save(), received.held.clone());

@@ -36,7 +36,7 @@ pub(super) async fn open(catalog: &Catalog, store: &Store) -> Result<Arc<dyn Blo
         let name = name.clone();
         async move |tx| match identity::find(tx).await? {
             Some(found) => Ok(found),
-            None => identity::insert(tx, &name).await.map(|()| name.clone()),
+            None => identity::insert(tx, &name).await.map(|_| name.clone()),
         }
     });
     let noted: String = noted.await?;

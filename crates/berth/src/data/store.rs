@@ -29,8 +29,8 @@ impl Store {
         let Some(bucket) = &config.storage.bucket else {
             return Ok(Self::Disk { root: config.data_dir.join("store"), open_files: Disk::OPEN_FILES });
         };
-        let opened =
-            Bucket::open(bucket.config()?).with_context(|| format!("bucket {} can't be used", bucket.url))?;
+        let opened = Bucket::open(&bucket.config()?)
+            .with_context(|| format!("bucket {} can't be used", bucket.url))?;
         Ok(Self::Bucket(opened, bucket.url.clone()))
     }
 

@@ -65,6 +65,7 @@ impl Registry {
         received: Received,
         digest: &Digest,
     ) -> Result<()> {
+        self.check_writable()?;
         let size = received.progress.offset;
         // Where nodes share the store, another may have gone on with the session.
         let stands_at =

@@ -101,6 +101,8 @@ impl Registry {
         let mut failed = None;
         let mut sink = self.open_sink(session).await?;
         while let Some(chunk) = body.next().await {
+            // An upload of an hour ends when the registry becomes read-only, not an hour later.
+            self.check_writable()?;
             match chunk {
                 Ok(chunk) => sink = self.put(sink, &id, chunk).await?,
                 Err(error) => {
