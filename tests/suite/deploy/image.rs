@@ -55,7 +55,7 @@ async fn runs_read_only_as_nobody_and_answers() -> Result<()> {
     // It is removed behind our back, which wants this home until it is done.
     let begin = Instant::now();
     while home.outcome("podman", &["container", "exists", "berth"]).await?.success {
-        ensure!(begin.elapsed() < Duration::from_secs(60), "the container does not go");
+        ensure!(begin.elapsed() < Duration::from_mins(1), "the container does not go");
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
     Ok(())
