@@ -4,7 +4,9 @@
 //! they drive come from `scripts/test`; one that is missing fails the test that needs it.
 
 mod architecture;
+mod chaos;
 mod clients;
+mod cluster;
 mod conformance;
 mod crash;
 mod deploy;

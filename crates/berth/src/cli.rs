@@ -42,6 +42,8 @@ pub(crate) enum Command {
     Gc(Gc),
     /// Read everything that is stored and compare it with its digests
     Scrub(Scrub),
+    /// Refuse pushes and deletes on every node, for a backup or a move, or allow them again
+    ReadOnly(ReadOnly),
     /// Read the event log: what was pushed, tagged, deleted
     Events(Events),
     /// Hash a password for berth.yaml
@@ -150,6 +152,29 @@ pub(crate) struct Scrub {
     /// Bytes to read per second at most, 0 for no limit [default: as configured]
     #[arg(long, value_name = "BYTES")]
     pub(crate) bytes_per_second: Option<u64>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+While the registry is read-only, pulls work, pushes and deletes are refused at once, and collection, scrub and pull counts
+write nothing. Every node follows within a second; `on` returns when they have.
+
+Example:
+      berth read-only on && backup-the-bucket && berth read-only off")]
+pub(crate) struct ReadOnly {
+    /// What to do
+    #[command(subcommand)]
+    pub(crate) command: ReadOnlyCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ReadOnlyCommand {
+    /// Refuse pushes and deletes from now on, also after restarts
+    On(Place),
+    /// Allow pushes and deletes again
+    Off(Place),
+    /// Print how it stands
+    Status(Place),
 }
 
 #[derive(Debug, Args)]

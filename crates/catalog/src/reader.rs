@@ -8,6 +8,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use crate::driver::Reader;
+use crate::driver::sqlite::Session;
 use crate::error::{Error, Result};
 use crate::writer::poll_once;
 
@@ -72,9 +73,11 @@ impl Readers {
             Some(connection) => connection,
             None => self.open()?,
         };
-        let reader = Reader::new(connection);
+        let reader = Reader::sqlite(Session::new(connection));
         let outcome = poll_once(body(&reader));
-        self.idle.lock().push(reader.connection);
+        if let Some(connection) = reader.into_connection() {
+            self.idle.lock().push(connection);
+        }
         outcome.unwrap_or_else(|| {
             Err(Error::Panicked("the body of a read waited for something other than the catalog".into())
                 .into())

@@ -12,7 +12,6 @@ use jiff::Timestamp;
 
 use crate::cache::Served;
 use crate::config::seconds;
-use crate::pull_counter::Tally;
 use crate::rehash::{Pace, Verdict, compare};
 use crate::{Error, Registry, Result, Untagged, new_event};
 
@@ -64,6 +63,7 @@ impl Registry {
         if reference.tag().is_some() {
             self.0.pulls.record(&served.by_reference);
         } else if self.0.config.gc.untagged == Untagged::Delete
+            && !self.read_only().is_on()
             && self.is_half_due(served.manifest.questioned_at)
         {
             let (repository, digest, now) = (permit.repository().clone(), served.manifest.digest, self.now());
@@ -103,7 +103,8 @@ impl Registry {
     /// Returns a blob's size. The client may now count on the blob for a manifest, so a link under review waits anew.
     pub async fn stat_blob(&self, permit: &Permit<Pull>, digest: &Digest) -> Result<u64> {
         let blob = self.find_blob(permit.repository(), digest).await?;
-        if self.is_half_due(blob.questioned_at) {
+        // Read-only, the collector rests too.
+        if self.is_half_due(blob.questioned_at) && !self.read_only().is_on() {
             let (repository, id, now) = (permit.repository().clone(), blob.id, self.now());
             let unit = async move |tx: &mut Tx| link::renew(tx, &repository, id, now).await;
             if !self.0.catalog.write(unit).await? {
@@ -134,16 +135,10 @@ impl Registry {
                 reference: reference.clone(),
             });
         };
-        let served = Served {
-            by_reference: Tally::new(repository, reference.to_string()),
-            by_digest: reference.tag().map(|_| Tally::new(repository, found.digest.to_string())),
-            manifest: Arc::new(found),
-        };
-        self.0.cache.keep_manifest(key, generation, served.clone());
-        Ok(served)
+        Ok(self.0.cache.keep_manifest(catalog, key, generation, found))
     }
 
-    async fn find_blob(&self, repository: &RepositoryName, digest: &Digest) -> Result<Arc<Blob>> {
+    pub(crate) async fn find_blob(&self, repository: &RepositoryName, digest: &Digest) -> Result<Arc<Blob>> {
         let catalog = &self.0.catalog;
         let key = (repository.clone(), *digest);
         if let Some(blob) = self.0.cache.blob(catalog, &key) {
@@ -189,6 +184,10 @@ impl Registry {
         reason: &str,
     ) -> Error {
         let unknown = Error::BlobUnknown { repository: repository.clone(), digest: *digest };
+        if self.read_only().is_on() {
+            tracing::error!(%digest, reason, "blob is damaged; it is marked when the registry is no longer read-only");
+            return unknown;
+        }
         match self.quarantine(*digest, blob.id, &blob.placement, reason).await {
             Ok(true) => return unknown,
             Ok(false) => {}
@@ -218,7 +217,7 @@ impl Registry {
         let unit = async move |tx: &mut Tx| {
             let marked = blob::mark_damaged(tx, id, &digest, &placement, new.at).await?;
             if marked {
-                event::append(tx, new).await;
+                event::append(tx, new.clone()).await;
             }
             Ok::<_, Error>(marked)
         };

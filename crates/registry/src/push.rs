@@ -47,6 +47,8 @@ impl Registry {
         media_type: Option<&str>,
         content: Bytes,
     ) -> Result<PushedManifest> {
+        // The body may have taken longer than the permit held.
+        self.check_writable()?;
         let limits = &self.0.config.limits;
         if content.len() > limits.manifest_bytes {
             return Err(Error::ManifestTooLarge { limit: limits.manifest_bytes });
@@ -92,7 +94,7 @@ fn checked_digest(reference: &Reference, content: &[u8]) -> Result<Digest> {
 }
 
 impl Order {
-    async fn carry_out(self, tx: &mut Tx) -> Result<()> {
+    async fn carry_out(&self, tx: &mut Tx) -> Result<()> {
         let repository = repository::ensure(tx, &self.repository, self.now).await?;
         let (blobs, missing) = self.find_blobs(tx, &repository).await?;
         let depth = self.depth(tx, &repository).await?;

@@ -29,6 +29,8 @@ pub struct Status {
     pub jobs_running: u64,
     /// Position of the last sealed event.
     pub event_position: i64,
+    /// Events committed and not sealed yet.
+    pub events_unsealed: u64,
 }
 
 impl Registry {
@@ -68,6 +70,7 @@ impl Registry {
                     jobs_queued,
                     jobs_running,
                     event_position: event::last(r).await?.0,
+                    events_unsealed: event::count_unsealed(r).await?,
                 })
             })
             .await

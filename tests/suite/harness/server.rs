@@ -93,6 +93,7 @@ impl Setup {
         let home = Home::new()?;
         let mut server = Server {
             dir,
+            config,
             data,
             arguments,
             child: None,
@@ -141,6 +142,7 @@ fn user_entry() -> Result<String> {
 /// A `berth serve` with a data directory of its own. Dropping it ends the process.
 pub(crate) struct Server {
     dir: TempDir,
+    config: PathBuf,
     data: PathBuf,
     arguments: Vec<String>,
     child: Option<Child>,
@@ -203,7 +205,7 @@ impl Server {
     /// Asks the process to end and waits until it has, with success.
     pub(crate) async fn stop(&mut self) -> Result<()> {
         let Some(mut child) = self.child.take() else { return Ok(()) };
-        self.home.run("kill", &["-TERM", &child.id().to_string()]).await?;
+        self.home.run("kill", &["-s", "TERM", &child.id().to_string()]).await?;
         let begin = Instant::now();
         loop {
             if let Some(status) = child.try_wait()? {
@@ -248,11 +250,17 @@ impl Server {
         Api::new(&format!("{scheme}://{}", self.host), authority, credentials)
     }
 
-    /// Runs `berth ARGUMENTS --data-dir D` beside the server, or on what it left.
+    /// Sends a signal to the process, such as `STOP`.
+    pub(crate) async fn signal(&self, signal: &str) -> Result<()> {
+        self.home.run("kill", &["-s", signal, &self.pid()?.to_string()]).await?;
+        Ok(())
+    }
+
+    /// Runs `berth ARGUMENTS` with the server's configuration beside it, or on what it left.
     pub(crate) async fn berth(&self, arguments: &[&str]) -> Result<Outcome> {
-        let data = self.data.display().to_string();
+        let (config, data) = (self.config.display().to_string(), self.data.display().to_string());
         let mut all = arguments.to_vec();
-        all.extend(["--data-dir", &data]);
+        all.extend(["--config", &config, "--data-dir", &data]);
         self.home.outcome(&binary::berth()?.display().to_string(), &all).await
     }
 

@@ -1,6 +1,6 @@
 //! Runs that come again.
 
-use std::sync::mpsc;
+use std::sync::{Mutex, mpsc};
 use std::time::Duration;
 
 use berth_catalog::job::{self, Job, JobId, State};
@@ -49,9 +49,10 @@ async fn a_catalog_that_is_busy_at_the_start_only_delays_the_schedule() {
     let other = Catalog::join(&fixture.dir.path().join("catalog.db"), fixture.clock.clone()).unwrap();
     let (begun, beginning) = oneshot::channel();
     let (release, held) = mpsc::channel::<()>();
+    let begun = Mutex::new(Some(begun));
     let holding = tokio::spawn(async move {
         let transaction = async move |_: &mut Tx| {
-            begun.send(()).unwrap();
+            begun.lock().unwrap().take().unwrap().send(()).unwrap();
             held.recv_timeout(PATIENCE).map_err(|error| Error::Database(error.to_string()))
         };
         other.write(transaction).await
