@@ -132,6 +132,11 @@ impl From<tokio_postgres::Error> for Failure {
                 (Error::Database(text()), Remedy::AgainFew)
             }
             &SqlState::QUERY_CANCELED | &SqlState::LOCK_NOT_AVAILABLE => (Error::Busy, Remedy::None),
+            &SqlState::INVALID_SQL_STATEMENT_NAME | &SqlState::DUPLICATE_PSTATEMENT => {
+                let text =
+                    "a pooler in between does not keep prepared statements: turn prepared_statements off";
+                (Error::Config(text.into()), Remedy::None)
+            }
             &SqlState::DISK_FULL => (Error::Full, Remedy::None),
             // A primary that became a standby under us.
             &SqlState::READ_ONLY_SQL_TRANSACTION | &SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT => {

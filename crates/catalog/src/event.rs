@@ -4,6 +4,8 @@
 //! its position and its hash over the previous hash. On Postgres, which has many writers, one node at a time seals shortly after
 //! the commit. So the log has no gaps, and nothing in it can be altered, removed or re-ordered without breaking the chain.
 
+use std::borrow::Cow;
+
 use berth_oci::{Digest, RepositoryName, Tag};
 use jiff::Timestamp;
 use serde::Serialize;
@@ -136,28 +138,28 @@ pub(crate) fn seal(tx: &mut Tx) -> Result<()> {
 
 /// An event as its columns hold it.
 #[derive(Debug)]
-pub(crate) struct Fields {
-    pub(crate) id: String,
+pub(crate) struct Fields<'a> {
+    pub(crate) id: Cow<'a, str>,
     pub(crate) at: i64,
-    pub(crate) kind: String,
-    pub(crate) repository: String,
-    pub(crate) tag: Option<String>,
-    pub(crate) digest: Option<String>,
-    pub(crate) caller: String,
-    pub(crate) detail: String,
+    pub(crate) kind: Cow<'a, str>,
+    pub(crate) repository: Cow<'a, str>,
+    pub(crate) tag: Option<Cow<'a, str>>,
+    pub(crate) digest: Option<Cow<'a, str>>,
+    pub(crate) caller: Cow<'a, str>,
+    pub(crate) detail: Cow<'a, str>,
 }
 
-impl Fields {
-    pub(crate) fn of(event: &NewEvent) -> Self {
+impl<'a> Fields<'a> {
+    pub(crate) fn of(event: &'a NewEvent) -> Self {
         Self {
-            id: event.id.to_string(),
+            id: event.id.to_string().into(),
             at: event.at.as_microsecond(),
-            kind: event.kind.as_str().to_owned(),
-            repository: event.repository.as_ref().map_or_else(String::new, ToString::to_string),
-            tag: event.tag.as_ref().map(ToString::to_string),
-            digest: event.digest.map(|digest| digest.to_string()),
-            caller: event.caller.clone(),
-            detail: event.detail.to_string(),
+            kind: event.kind.as_str().into(),
+            repository: event.repository.as_ref().map_or("", RepositoryName::as_str).into(),
+            tag: event.tag.as_ref().map(|tag| tag.as_str().into()),
+            digest: event.digest.map(|digest| digest.to_string().into()),
+            caller: event.caller.as_str().into(),
+            detail: event.detail.to_string().into(),
         }
     }
 

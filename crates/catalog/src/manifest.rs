@@ -120,10 +120,19 @@ pub async fn insert(
     now: Timestamp,
 ) -> Result<(ManifestId, bool)> {
     tx.touch(&repository.name);
-    let found = find_id(tx, repository, &new.digest).await?;
+    let found = tx
+        .query_opt(
+            "SELECT id, media_type FROM manifest WHERE repository_id = $1 AND digest = $2",
+            params![repository.id, &new.digest.to_string()],
+            |row| Ok((ManifestId(row.int(0)?), row.text(1)? == new.media_type)),
+        )
+        .await?;
     let id = match found {
-        Some(id) => {
+        Some((id, same)) => {
             // The same bytes again: only the media type may differ, when the document itself states none.
+            if !same {
+                tx.withdraw(&repository.name);
+            }
             tx.execute(
                 "UPDATE manifest SET media_type = $1, pushed_at = $2,
                         questioned_at = CASE WHEN questioned_at IS NULL THEN NULL ELSE CAST($2 AS BIGINT) END

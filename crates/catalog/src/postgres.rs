@@ -198,7 +198,7 @@ fn run(settings: &PostgresConfig, jobs: mpsc::Receiver<Job>, tell: oneshot::Send
     let _ = tell.send(Ok(Arc::clone(&engine)));
     LocalSet::new().block_on(&runtime, work(jobs));
     engine.pool.clear();
-    runtime.block_on(sleep(GOODBYE));
+    runtime.block_on(async { sleep(GOODBYE).await });
     runtime.shutdown_background();
 }
 

@@ -71,7 +71,7 @@ impl Writer {
         E: From<Error> + Send + 'static,
     {
         let (tell, told) = oneshot::channel();
-        let unit: Unit = Box::new(move |tx| run_unit(tx, body, tell));
+        let unit: Unit = Box::new(move |tx| run_unit(tx, &body, tell));
         self.hand_over(unit).await?;
         told.await.map_err(|_| E::from(Error::Closed))?
     }
@@ -169,7 +169,7 @@ fn refuse(tx: &mut Tx, unit: Unit, error: Error) {
     tx.end();
 }
 
-fn run_unit<T, E, F>(tx: &mut Tx, body: F, tell: oneshot::Sender<Result<T, E>>) -> Ran
+fn run_unit<T, E, F>(tx: &mut Tx, body: &F, tell: oneshot::Sender<Result<T, E>>) -> Ran
 where
     F: AsyncFn(&mut Tx) -> Result<T, E>,
     T: Send + 'static,
@@ -195,7 +195,7 @@ fn lost(tx: &Tx) -> Option<Error> {
 }
 
 /// Runs a body in a savepoint. An error outside is the transaction's own: it can't go on.
-fn run_body<T, E, F>(tx: &mut Tx, body: F) -> Result<Result<T, E>>
+fn run_body<T, E, F>(tx: &mut Tx, body: &F) -> Result<Result<T, E>>
 where
     F: AsyncFn(&mut Tx) -> Result<T, E>,
     E: From<Error>,

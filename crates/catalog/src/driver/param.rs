@@ -48,6 +48,10 @@ impl ToSql for Param<'_> {
         match *self {
             Param::Null => return Ok(IsNull::Yes),
             Param::Int(value) if *ty == Type::INT8 => out.put_i64(value),
+            // Text on Postgres can't hold the character NUL, which a client may write into an artifact type, say.
+            Param::Text(value) if *ty == Type::TEXT && value.contains('\0') => {
+                out.put_slice(value.replace('\0', "\u{fffd}").as_bytes());
+            }
             Param::Text(value) if *ty == Type::TEXT => out.put_slice(value.as_bytes()),
             Param::Bytes(value) if *ty == Type::BYTEA => out.put_slice(value),
             other => return Err(format!("the statement wants {ty}, not {other:?}").into()),

@@ -110,13 +110,12 @@ impl Connection {
             return self.client.query_typed_raw(sql, typed).await;
         };
         let known = statements.lock().get(sql).cloned();
-        let statement = match known {
-            Some(statement) => statement,
-            None => {
-                let statement = self.client.prepare(sql).await?;
-                statements.lock().insert(sql, statement.clone());
-                statement
-            }
+        let statement = if let Some(statement) = known {
+            statement
+        } else {
+            let statement = self.client.prepare(sql).await?;
+            statements.lock().insert(sql, statement.clone());
+            statement
         };
         self.client.query_raw(&statement, params.iter().copied()).await
     }

@@ -2,6 +2,7 @@
 //!
 //! Who holds the lock of `event_head`'s row is the one. A node that goes takes its transaction, and so the lock, with it.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,6 +25,10 @@ const TICK: Duration = Duration::from_millis(200);
 const PAUSE: Duration = Duration::from_millis(500);
 /// A batch takes milliseconds; one that hangs must not keep the lock.
 const LIMIT: Duration = Duration::from_secs(5);
+
+/// A node that stops in the middle, or a statement that hangs, gives the lock back after [`LIMIT`].
+const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL statement_timeout = 5000; \
+                     SET LOCAL idle_in_transaction_session_timeout = 5000";
 
 /// Counts what waits.
 pub(crate) async fn count_unsealed(r: &Reader) -> Result<u64> {
@@ -85,7 +90,7 @@ async fn anything(connection: &Connection) -> Result<bool, Failure> {
 
 /// Seals one batch. Returns false if another node is at it.
 async fn batch(engine: &Engine, connection: &Connection) -> Result<bool, Failure> {
-    connection.batch("BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL statement_timeout = 5000").await?;
+    connection.batch(BEGIN).await?;
     let head = connection
         .query("SELECT position, hash FROM event_head WHERE one = 1 FOR UPDATE SKIP LOCKED", &[])
         .await?;
@@ -136,37 +141,40 @@ async fn seal(connection: &Connection, mut position: i64, mut hash: [u8; 32]) ->
     Ok(position)
 }
 
-fn read(row: &Row) -> Result<Fields, Failure> {
+fn read(row: &Row) -> Result<Fields<'_>, Failure> {
+    let text = |column: usize| row.try_get(column).map(Cow::Borrowed);
+    let text_opt =
+        |column: usize| Ok::<_, Failure>(row.try_get::<_, Option<&str>>(column)?.map(Cow::Borrowed));
     Ok(Fields {
-        id: row.try_get(1)?,
+        id: text(1)?,
         at: row.try_get(2)?,
-        kind: row.try_get(3)?,
-        repository: row.try_get(4)?,
-        tag: row.try_get(5)?,
-        digest: row.try_get(6)?,
-        caller: row.try_get(7)?,
-        detail: row.try_get(8)?,
+        kind: text(3)?,
+        repository: text(4)?,
+        tag: text_opt(5)?,
+        digest: text_opt(6)?,
+        caller: text(7)?,
+        detail: text(8)?,
     })
 }
 
 /// A batch, column by column, so that one statement takes it.
 #[derive(Default)]
-struct Columns {
+struct Columns<'a> {
     numbers: Vec<i64>,
     positions: Vec<i64>,
-    ids: Vec<String>,
+    ids: Vec<Cow<'a, str>>,
     times: Vec<i64>,
-    kinds: Vec<String>,
-    repositories: Vec<String>,
-    tags: Vec<Option<String>>,
-    digests: Vec<Option<String>>,
-    callers: Vec<String>,
-    details: Vec<String>,
+    kinds: Vec<Cow<'a, str>>,
+    repositories: Vec<Cow<'a, str>>,
+    tags: Vec<Option<Cow<'a, str>>>,
+    digests: Vec<Option<Cow<'a, str>>>,
+    callers: Vec<Cow<'a, str>>,
+    details: Vec<Cow<'a, str>>,
     hashes: Vec<Vec<u8>>,
 }
 
-impl Columns {
-    fn push(&mut self, number: i64, position: i64, event: Fields, hash: &[u8; 32]) {
+impl<'a> Columns<'a> {
+    fn push(&mut self, number: i64, position: i64, event: Fields<'a>, hash: &[u8; 32]) {
         self.numbers.push(number);
         self.positions.push(position);
         self.ids.push(event.id);

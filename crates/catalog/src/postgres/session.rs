@@ -105,6 +105,8 @@ impl Session {
                 return Err(failure.error);
             }
             self.discard();
+            // What ended this connection has mostly ended those that lie idle, too.
+            self.pool.clear();
             if handed || Instant::now() >= limit {
                 return Err(failure.error);
             }

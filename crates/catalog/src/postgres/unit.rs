@@ -33,9 +33,9 @@ where
     let deadline = Instant::now() + engine.pool.patience();
     let room = timeout_at(deadline, engine.units.acquire()).await;
     let _room = room.map_err(|_| Error::Busy)?.map_err(|_| Error::Closed)?;
-    let (mut tries, mut turn) = (0, None);
+    let (mut tries, mut met, mut turn) = (0, 0, None);
     loop {
-        if tries >= FREE_TRIES && turn.is_none() {
+        if met >= FREE_TRIES && turn.is_none() {
             turn = Some(timeout_at(deadline, engine.turn.lock()).await.map_err(|_| Error::Busy)?);
         }
         let failure = match attempt(engine, body, turn.is_some(), deadline).await {
@@ -44,8 +44,19 @@ where
         };
         tries += 1;
         let again = match failure.remedy {
-            Remedy::Again | Remedy::Reconnect => true,
-            Remedy::AgainFew => tries < DOUBTFUL_TRIES,
+            Remedy::Again => {
+                met += 1;
+                true
+            }
+            Remedy::AgainFew => {
+                met += 1;
+                met < DOUBTFUL_TRIES
+            }
+            Remedy::Reconnect => {
+                // What ended this connection has mostly ended those that lie idle, too.
+                engine.pool.clear();
+                true
+            }
             Remedy::None => false,
         };
         let pause = jittered(PAUSE * 2_u32.pow(tries.min(6) - 1));
@@ -113,8 +124,11 @@ async fn close<T, E>(
         return Err(Failure { remedy: Remedy::Reconnect, ..Failure::silent() });
     }
     if let Err(failure) = within(deadline, &lease, "COMMIT").await {
-        let in_doubt = wrote && failure.remedy == Remedy::Reconnect;
-        return Err(if in_doubt { Failure::last(Error::Unknown) } else { failure });
+        if !wrote || failure.remedy != Remedy::Reconnect {
+            return Err(failure);
+        }
+        engine.signals.generations.bump(tx.end().repositories);
+        return Err(Failure::last(Error::Unknown));
     }
     lease.set_fit(true);
     drop(lease);
@@ -158,14 +172,14 @@ async fn settle(tx: &mut Tx) -> Result<()> {
             "INSERT INTO event_unsealed (id, at, kind, repository, tag, digest, caller, detail)
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
             params![
-                &event.id,
+                &*event.id,
                 event.at,
-                &event.kind,
-                &event.repository,
+                &*event.kind,
+                &*event.repository,
                 event.tag.as_deref(),
                 event.digest.as_deref(),
-                &event.caller,
-                &event.detail,
+                &*event.caller,
+                &*event.detail,
             ],
         )
         .await?;
