@@ -11,6 +11,8 @@ pub(crate) mod podman;
 mod regctl;
 pub(crate) mod skopeo;
 
+pub(crate) use podman::configure as configure_podman;
+
 use std::sync::Arc;
 
 use anyhow::{Result, ensure};

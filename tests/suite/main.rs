@@ -9,6 +9,7 @@ mod clients;
 mod cluster;
 mod conformance;
 mod crash;
+mod deploy;
 mod durability;
 mod faults;
 mod harness;

@@ -20,7 +20,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
-use berth_blobs::Metered;
+use berth_blobs::{Blobs, Cached, Metered};
 use berth_catalog::{Catalog, Clock, PostgresConfig};
 use berth_registry::Registry;
 use berth_server::MetricsRegistry;
@@ -98,24 +98,44 @@ pub(crate) async fn open(config: &Config) -> Result<Registry> {
         None => open_file(config)?,
     };
     let blobs = identity::open(&catalog, &Store::of(config)?).await?;
-    Ok(Registry::new(catalog, blobs, registry_config(config)))
+    Ok(registry(catalog, blobs, config))
 }
 
-/// Opens catalog and store for a server, whose store counts what it does in `metrics`.
-pub(crate) async fn open_metered(config: &Config, metrics: &mut MetricsRegistry) -> Result<Registry> {
+/// Opens catalog and store for a server, whose store counts what it does in `metrics`; with the cache in front of it, if there
+/// is one.
+pub(crate) async fn open_metered(
+    config: &Config,
+    metrics: &mut MetricsRegistry,
+) -> Result<(Registry, Option<Cached>)> {
     let catalog = match config.database.postgres()? {
-        Some(database) => Catalog::connect(&database, Clock::system()).await.with_context(|| unreached(config))?,
+        Some(database) => {
+            Catalog::connect(&database, Clock::system()).await.with_context(|| unreached(config))?
+        }
         None => open_file(config)?,
     };
     let blobs = identity::open(&catalog, &Store::of(config)?).await?;
-    Ok(Registry::new(catalog, Arc::new(Metered::new(blobs, metrics)), registry_config(config)))
+    let blobs: Arc<dyn Blobs> = Arc::new(Metered::new(blobs, metrics));
+    let Some(cache) = &config.storage.disk_cache else { return Ok((registry(catalog, blobs, config), None)) };
+    let cached = Cached::open(blobs, &cache.directory, cache.bytes).with_context(|| {
+        format!("storage.disk_cache.directory {} can't be used", cache.directory.display())
+    })?;
+    Ok((registry(catalog, Arc::new(cached.clone()), config), Some(cached)))
 }
 
 /// Opens catalog and store beside whoever holds the lock, to read.
 pub(crate) async fn join(config: &Config) -> Result<Registry> {
     let catalog = join_catalog(config).await?;
     let blobs = identity::join(&catalog, &Store::of(config)?).await?;
-    Ok(Registry::new(catalog, blobs, registry_config(config)))
+    Ok(registry(catalog, blobs, config))
+}
+
+fn registry(catalog: Catalog, blobs: Arc<dyn Blobs>, config: &Config) -> Registry {
+    let registry = Registry::new(catalog, blobs, registry_config(config));
+    // Before the repair, which writes.
+    if config.access.read_only {
+        registry.read_only().configure();
+    }
+    registry
 }
 
 /// Opens the catalog beside whoever serves it, to read and to enqueue jobs.

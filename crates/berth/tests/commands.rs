@@ -31,7 +31,16 @@ fn run(command: &mut Command) -> Ran {
 #[test]
 fn help_teaches_with_examples() {
     let here = TempDir::new().unwrap();
-    for verb in [&[][..], &["serve"], &["gc"], &["scrub"], &["events", "tail"], &["passwd"], &["doctor"]] {
+    for verb in [
+        &[][..],
+        &["serve"],
+        &["gc"],
+        &["scrub"],
+        &["read-only"],
+        &["events", "tail"],
+        &["passwd"],
+        &["doctor"],
+    ] {
         let help = run(berth(here.path()).args(verb).arg("--help"));
         assert!(help.success && help.stdout.contains("Example"), "{verb:?}: {}", help.stdout);
     }

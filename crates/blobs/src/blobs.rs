@@ -77,6 +77,9 @@ pub trait Blobs: Send + Sync + Debug + 'static {
     /// caller asks its catalog before it deletes. Where deleting it brings up another, the caller asks again.
     async fn leftover(&self, upload: &UploadId) -> Result<Option<Leftover>>;
 
+    /// Returns the upload that brought what lies at a location; `None` if the location is not one of this store.
+    fn upload_of(&self, location: &Location) -> Option<UploadId>;
+
     /// Returns an address from which anybody may fetch a published blob with a GET, as long as it is valid; `None` if the
     /// store has no such addresses. Doesn't ask whether the blob is there.
     async fn link(&self, location: &Location, valid: Duration) -> Result<Option<String>>;

@@ -171,6 +171,10 @@ impl Blobs for Metered {
         self.metrics.leftover.measure(self.inner.leftover(upload)).await
     }
 
+    fn upload_of(&self, location: &Location) -> Option<UploadId> {
+        self.inner.upload_of(location)
+    }
+
     async fn link(&self, location: &Location, valid: Duration) -> Result<Option<String>> {
         self.metrics.link.measure(self.inner.link(location, valid)).await
     }

@@ -22,6 +22,7 @@ pub mod job;
 pub mod ledger;
 pub mod link;
 pub mod manifest;
+pub mod mode;
 pub mod pull;
 pub mod repository;
 pub mod review;

@@ -111,6 +111,9 @@ pub enum Error {
     /// The database or the blob store can't be reached.
     #[error("the registry can't reach its database or its storage: try again in a moment")]
     Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The registry was told to take nothing while this was under way.
+    #[error("{}", berth_access::READ_ONLY)]
+    ReadOnly,
     /// Anything else; the cause is for the log, not for the client.
     #[error("internal error")]
     Internal(#[source] Box<dyn std::error::Error + Send + Sync>),

@@ -9,10 +9,12 @@ mod config;
 mod delete;
 mod error;
 mod list;
+mod mode;
 mod mount;
 mod pull;
 mod pull_counter;
 mod push;
+mod redirect;
 mod rehash;
 mod repair;
 mod room;
@@ -29,7 +31,7 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 
 pub use collect::{CollectJob, CollectReport, Disagreement, Problem, VerifyReport};
-pub use config::{Collection, Config, Limits, Scrub, Storage, Untagged};
+pub use config::{Collection, Config, Limits, Redirect, Scrub, Storage, Untagged};
 pub use error::{BodyError, Error, Result};
 pub use pull::{BlobContent, BlobHandle, StoredManifest};
 pub use push::PushedManifest;
@@ -62,6 +64,7 @@ struct Inner {
     cache: cache::Cache,
     pulls: pull_counter::PullCounter,
     room: room::Room,
+    mode: mode::Mode,
     /// Sessions that a request is writing to right now.
     writing: Mutex<HashSet<UploadId>>,
 }
@@ -77,6 +80,7 @@ impl Registry {
             cache,
             pulls: pull_counter::PullCounter::default(),
             room: room::Room::default(),
+            mode: mode::Mode::default(),
             writing: Mutex::new(HashSet::new()),
         }))
     }

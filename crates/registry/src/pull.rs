@@ -63,6 +63,7 @@ impl Registry {
         if reference.tag().is_some() {
             self.0.pulls.record(&served.by_reference);
         } else if self.0.config.gc.untagged == Untagged::Delete
+            && !self.read_only().is_on()
             && self.is_half_due(served.manifest.questioned_at)
         {
             let (repository, digest, now) = (permit.repository().clone(), served.manifest.digest, self.now());
@@ -102,7 +103,8 @@ impl Registry {
     /// Returns a blob's size. The client may now count on the blob for a manifest, so a link under review waits anew.
     pub async fn stat_blob(&self, permit: &Permit<Pull>, digest: &Digest) -> Result<u64> {
         let blob = self.find_blob(permit.repository(), digest).await?;
-        if self.is_half_due(blob.questioned_at) {
+        // Read-only, the collector rests too.
+        if self.is_half_due(blob.questioned_at) && !self.read_only().is_on() {
             let (repository, id, now) = (permit.repository().clone(), blob.id, self.now());
             let unit = async move |tx: &mut Tx| link::renew(tx, &repository, id, now).await;
             if !self.0.catalog.write(unit).await? {
@@ -136,7 +138,7 @@ impl Registry {
         Ok(self.0.cache.keep_manifest(catalog, key, generation, found))
     }
 
-    async fn find_blob(&self, repository: &RepositoryName, digest: &Digest) -> Result<Arc<Blob>> {
+    pub(crate) async fn find_blob(&self, repository: &RepositoryName, digest: &Digest) -> Result<Arc<Blob>> {
         let catalog = &self.0.catalog;
         let key = (repository.clone(), *digest);
         if let Some(blob) = self.0.cache.blob(catalog, &key) {
@@ -182,6 +184,10 @@ impl Registry {
         reason: &str,
     ) -> Error {
         let unknown = Error::BlobUnknown { repository: repository.clone(), digest: *digest };
+        if self.read_only().is_on() {
+            tracing::error!(%digest, reason, "blob is damaged; it is marked when the registry is no longer read-only");
+            return unknown;
+        }
         match self.quarantine(*digest, blob.id, &blob.placement, reason).await {
             Ok(true) => return unknown,
             Ok(false) => {}

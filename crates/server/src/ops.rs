@@ -21,6 +21,7 @@ pub(crate) async fn ready(State(app): State<Arc<App>>) -> impl IntoResponse {
         return (StatusCode::SERVICE_UNAVAILABLE, "shutting down\n");
     }
     match app.registry.check_ready().await {
+        Ok(()) if app.read_only().is_on() => (StatusCode::OK, "ready, read-only\n"),
         Ok(()) => (StatusCode::OK, "ready\n"),
         Err(error) => {
             tracing::warn!(%error, "not ready");

@@ -14,7 +14,7 @@ mod trace;
 
 pub(crate) use api::{Api, Corrupted, Refused, digest_of, expect, is_outage, upload_id};
 pub(crate) use authority::Authority;
-pub(crate) use binary::{tool_path, workspace};
+pub(crate) use binary::{berth, tool_path, workspace};
 pub(crate) use cluster::Cluster;
 pub(crate) use events::Event;
 pub(crate) use home::{Home, Outcome};

@@ -7,10 +7,12 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail};
 use berth_catalog::Catalog;
 use berth_catalog::job::{self, Job, JobId, NewJob, State};
+use berth_catalog::mode;
 use berth_jobs::Runner;
 use berth_registry::{CollectJob, Registry, ScrubJob};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::Value;
+use tokio::sync::watch;
 
 use super::block_on;
 use crate::config::Config;
@@ -33,6 +35,7 @@ pub(super) async fn enqueue(catalog: &Catalog, kind: &'static str, payload: Stri
 /// Works a job to its end, with progress, and returns its last word.
 pub(super) fn run_to_end(config: &Config, kind: &'static str, payload: String) -> Result<Value> {
     data::must_exist(config)?;
+    block_on(refuse_read_only(config))?;
     let lock = data::lock(config)?;
     let ended = match &lock {
         Some(_) => block_on(work(config, kind, payload)),
@@ -46,6 +49,18 @@ pub(super) fn run_to_end(config: &Config, kind: &'static str, payload: String) -
     }
 }
 
+/// Refuses to order work that would wait for the end of read-only mode.
+async fn refuse_read_only(config: &Config) -> Result<()> {
+    let told = data::join_catalog(config).await?.read(async |r| mode::find(r).await).await?.read_only;
+    if config.access.read_only {
+        bail!("the registry is read-only, which lets background work rest: take access.read_only back first");
+    }
+    if told {
+        bail!("the registry is read-only, which lets background work rest: `berth read-only off` ends that");
+    }
+    Ok(())
+}
+
 /// Works the job here, or follows the node that is faster.
 async fn work(config: &Config, kind: &'static str, payload: String) -> Result<Job> {
     let registry = data::open(config).await?;
@@ -55,7 +70,9 @@ async fn work(config: &Config, kind: &'static str, payload: String) -> Result<Jo
     }
     let id = enqueue(catalog, kind, payload).await?;
     let runner = runner(&registry);
+    let (_stop, stopped) = watch::channel(false);
     tokio::select! {
+        () = registry.follow_mode(stopped) => bail!("the work was left before its end"),
         ended = runner.run_until_ended(id) => ended?.context(GONE),
         ended = follow(catalog, id, || Ok(true)) => ended,
     }
@@ -77,6 +94,7 @@ async fn delegate(config: &Config, kind: &'static str, payload: String) -> Resul
 
 fn runner(registry: &Registry) -> Runner {
     Runner::new(registry.catalog().clone())
+        .hold_while(registry.read_only().subscribe())
         .handle(CollectJob::KIND, Arc::new(CollectJob::new(registry.clone())))
         .handle(ScrubJob::KIND, Arc::new(ScrubJob::new(registry.clone())))
 }

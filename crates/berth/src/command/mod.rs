@@ -7,6 +7,8 @@ mod events;
 mod gc;
 mod job;
 mod passwd;
+mod read_only;
+mod ready;
 mod scrub;
 mod serve;
 
@@ -23,10 +25,12 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Serve(arguments) => serve::run(arguments)?,
         Command::Gc(arguments) => return gc::run(arguments),
         Command::Scrub(arguments) => return scrub::run(arguments),
+        Command::ReadOnly(arguments) => read_only::run(arguments)?,
         Command::Events(arguments) => events::run(arguments)?,
         Command::Passwd(arguments) => passwd::run(&arguments)?,
         Command::Config(arguments) => config::run(arguments)?,
         Command::Doctor(arguments) => return Ok(doctor::run(arguments)),
+        Command::Ready(arguments) => ready::run(arguments)?,
         Command::Completions(arguments) => completions::run(&arguments)?,
     }
     Ok(ExitCode::SUCCESS)

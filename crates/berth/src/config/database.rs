@@ -52,14 +52,16 @@ impl Database {
     pub(super) fn problems(&self) -> impl Iterator<Item = String> {
         let pool = (!(1..=MOST_CONNECTIONS).contains(&self.pool))
             .then(|| format!("database.pool {}: use a number from 1 to {MOST_CONNECTIONS}", self.pool));
-        let patience = (self.patience_seconds == 0)
-            .then(|| "database.patience_seconds 0: use at least 1, so that a failover is waited for".to_owned());
+        let patience = (self.patience_seconds == 0).then(|| {
+            "database.patience_seconds 0: use at least 1, so that a failover is waited for".to_owned()
+        });
         let (url, twice) = match &self.url {
             Some(url) => (url.refuse(), url.has_password() && self.password_file.is_some()),
             None => (None, false),
         };
-        let twice = twice
-            .then(|| "database.url holds a password and database.password_file is set: keep one of them".to_owned());
+        let twice = twice.then(|| {
+            "database.url holds a password and database.password_file is set: keep one of them".to_owned()
+        });
         [url, twice, pool, patience].into_iter().flatten()
     }
 
@@ -139,8 +141,14 @@ mod tests {
     fn passwords_are_not_shown() {
         for (url, expected) in [
             ("postgres://u:p@h/d", "postgres://u:(hidden)@h/d"),
-            ("postgres://u:p@a@h1:1,h2:2/d?sslmode=require", "postgres://u:(hidden)@h1:1,h2:2/d?sslmode=require"),
-            ("postgres://u@h/d?password=p&sslmode=require", "postgres://u@h/d?password=(hidden)&sslmode=require"),
+            (
+                "postgres://u:p@a@h1:1,h2:2/d?sslmode=require",
+                "postgres://u:(hidden)@h1:1,h2:2/d?sslmode=require",
+            ),
+            (
+                "postgres://u@h/d?password=p&sslmode=require",
+                "postgres://u@h/d?password=(hidden)&sslmode=require",
+            ),
             ("postgres://u@h:5/d?a=x:y@z", "postgres://u@h:5/d?a=x:y@z"),
             ("postgres:///d?password=p", "postgres:///d?password=(hidden)"),
         ] {

@@ -25,6 +25,8 @@ pub(crate) struct Storage {
     pub bucket: Option<Bucket>,
     /// A disk that keeps blobs of the bucket that are pulled often.
     pub disk_cache: Option<DiskCache>,
+    /// Which pulls are sent on to the bucket.
+    pub redirect: berth_registry::Redirect,
 }
 
 impl Default for Storage {
@@ -37,6 +39,7 @@ impl Default for Storage {
             verify_on_read: registry.verify_on_read,
             bucket: None,
             disk_cache: None,
+            redirect: registry.redirect,
         }
     }
 }
@@ -97,6 +100,7 @@ impl Storage {
             reserve_bytes: self.reserve_bytes,
             cache_bytes: self.cache_bytes,
             verify_on_read: self.verify_on_read,
+            redirect: self.redirect.clone(),
         }
     }
 
@@ -119,7 +123,10 @@ impl Bucket {
                 "storage.bucket: access_key_id_file and secret_access_key_file belong together: set both or none".into(),
             );
         }
-        self.described().and_then(|config| Ok(config.check()?)).err().map(|error| format!("storage.bucket: {error:#}"))
+        self.described()
+            .and_then(|config| Ok(config.check()?))
+            .err()
+            .map(|error| format!("storage.bucket: {error:#}"))
     }
 
     /// Returns everything but the credentials.
@@ -170,7 +177,10 @@ mod tests {
             let found = problems(yaml);
             assert!(found.contains(said), "{yaml}: {found:?}");
         }
-        assert_eq!(problems("{bucket: {url: 's3://images/berth'}, disk_cache: {directory: d, bytes: 1}}"), "");
+        assert_eq!(
+            problems("{bucket: {url: 's3://images/berth'}, disk_cache: {directory: d, bytes: 1}}"),
+            ""
+        );
     }
 
     #[test]
@@ -184,6 +194,9 @@ mod tests {
         );
         let storage: Storage = serde_saphyr::from_str(&yaml).unwrap();
         let credentials = storage.bucket.unwrap().config().unwrap().credentials.unwrap();
-        assert_eq!((credentials.access_key_id.as_str(), credentials.secret_access_key.as_str()), ("key", "hush"));
+        assert_eq!(
+            (credentials.access_key_id.as_str(), credentials.secret_access_key.as_str()),
+            ("key", "hush")
+        );
     }
 }

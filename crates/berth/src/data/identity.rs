@@ -41,7 +41,9 @@ pub(super) async fn open(catalog: &Catalog, store: &Store) -> Result<Arc<dyn Blo
     });
     let noted: String = noted.await?;
     if noted != name {
-        bail!("store {store} is {name}, and another node has just begun the catalog with {noted}: start this one again");
+        bail!(
+            "store {store} is {name}, and another node has just begun the catalog with {noted}: start this one again"
+        );
     }
     Ok(blobs)
 }

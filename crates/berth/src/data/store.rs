@@ -29,7 +29,8 @@ impl Store {
         let Some(bucket) = &config.storage.bucket else {
             return Ok(Self::Disk { root: config.data_dir.join("store"), open_files: Disk::OPEN_FILES });
         };
-        let opened = Bucket::open(&bucket.config()?).with_context(|| format!("bucket {} can't be used", bucket.url))?;
+        let opened = Bucket::open(&bucket.config()?)
+            .with_context(|| format!("bucket {} can't be used", bucket.url))?;
         Ok(Self::Bucket(opened, bucket.url.clone()))
     }
 
@@ -56,9 +57,9 @@ impl Store {
     /// Opens the store; makes its directories.
     pub(super) fn open(&self) -> Result<Arc<dyn Blobs>> {
         Ok(match self {
-            Self::Disk { root, open_files } => {
-                Arc::new(Disk::open(root, *open_files).with_context(|| format!("store {self} can't be opened"))?)
-            }
+            Self::Disk { root, open_files } => Arc::new(
+                Disk::open(root, *open_files).with_context(|| format!("store {self} can't be opened"))?,
+            ),
             Self::Bucket(bucket, _) => Arc::new(bucket.clone()),
         })
     }

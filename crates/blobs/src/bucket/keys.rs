@@ -106,16 +106,22 @@ pub(super) fn state_name(progress: &Progress) -> String {
     format!("{}.{}", progress.offset, hash.get(..FINGERPRINT_DIGITS).unwrap_or_default())
 }
 
-/// Says whether a text is `blobs/ab/<upload id>` or `blobs/ab/<upload id>.<attempt>`.
+/// Returns the upload that brought what lies at a location.
+pub(super) fn upload_of(location: &Location) -> Option<UploadId> {
+    parse(location.as_str())
+}
+
 fn is_location(text: &str) -> bool {
-    let Some((fan_out, name)) = text.strip_prefix(BLOBS).and_then(|rest| rest.split_once('/')) else {
-        return false;
-    };
+    parse(text).is_some()
+}
+
+/// Reads `blobs/ab/<upload id>` or `blobs/ab/<upload id>.<attempt>`.
+fn parse(text: &str) -> Option<UploadId> {
+    let (fan_out, name) = text.strip_prefix(BLOBS)?.split_once('/')?;
     let (upload, attempt) = name.split_once('.').map_or((name, None), |(upload, rest)| (upload, Some(rest)));
     let digits = |text: &str| text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
-    upload.parse::<UploadId>().is_ok()
-        && upload.get(..2) == Some(fan_out)
-        && attempt.is_none_or(|attempt| attempt.len() == ATTEMPT_DIGITS && digits(attempt))
+    let is_attempt = |attempt: &str| attempt.len() == ATTEMPT_DIGITS && digits(attempt);
+    (upload.get(..2) == Some(fan_out) && attempt.is_none_or(is_attempt)).then(|| upload.parse().ok())?
 }
 
 #[cfg(test)]
@@ -129,6 +135,7 @@ mod tests {
         for good in [first_location(&upload), new_location(&upload)] {
             let key = keys.checked_blob(&good).unwrap();
             assert_eq!(key.as_ref(), format!("some/prefix/{good}"));
+            assert_eq!(upload_of(&good), Some(upload));
             assert_eq!(keys.location(&key), Some(good));
         }
         assert_ne!(new_location(&upload), new_location(&upload));

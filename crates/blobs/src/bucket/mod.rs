@@ -102,6 +102,7 @@ impl Blobs for Bucket {
         let size = self.0.size(&key).await?;
         // Of one that is gone too: this answer tells whether the bucket is there at all.
         self.0.delete_object(&key).await?;
+        self.0.unpublish(location);
         Ok(size)
     }
 
@@ -120,6 +121,10 @@ impl Blobs for Bucket {
 
     async fn leftover(&self, upload: &UploadId) -> Result<Option<Leftover>> {
         self.0.leftover(upload).await
+    }
+
+    fn upload_of(&self, location: &Location) -> Option<UploadId> {
+        keys::upload_of(location)
     }
 
     async fn link(&self, location: &Location, valid: Duration) -> Result<Option<String>> {

@@ -56,6 +56,17 @@ impl Inner {
         Ok(location)
     }
 
+    /// Forgets a publication whose bytes are gone: nothing else of the upload counts as of no use for it.
+    pub(super) fn unpublish(&self, location: &Location) {
+        if let Some(upload) = keys::upload_of(location) {
+            let mut stages = self.stages.lock();
+            if matches!(stages.get(&upload), Some(Stage::Published { location: published, .. }) if published == location)
+            {
+                stages.remove(&upload);
+            }
+        }
+    }
+
     /// Reads the state that was written last, for an upload that was finished and not sealed here.
     async fn recall(&self, upload: &UploadId) -> Result<Sealed> {
         let head = self.read_head(upload).await?;

@@ -76,6 +76,10 @@ impl Blobs for Faulty {
         self.faults.call(Operation::Leftovers, self.inner.leftover(upload)).await
     }
 
+    fn upload_of(&self, location: &Location) -> Option<UploadId> {
+        self.inner.upload_of(location)
+    }
+
     async fn link(&self, location: &Location, valid: Duration) -> Result<Option<String>> {
         self.faults.call(Operation::Link, self.inner.link(location, valid)).await
     }

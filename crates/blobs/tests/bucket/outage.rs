@@ -99,7 +99,7 @@ async fn a_bucket_that_does_not_exist_loses_no_blob() {
 
 #[tokio::test]
 async fn the_gateway_itself_ends_and_comes_back() {
-    let rgw = Rgw::new();
+    let rgw = Rgw::start_new();
     let config = BucketConfig {
         endpoint: Some(rgw.endpoint()),
         name: rgw.bucket(),

@@ -1,6 +1,6 @@
 //! A line to the gateway that notes what is asked, and breaks on demand.
 
-use std::sync::Arc;
+use std::{net::SocketAddr, sync::Arc};
 
 use parking_lot::Mutex;
 use tokio::{
@@ -34,13 +34,13 @@ pub(super) struct Wire {
 }
 
 struct Shared {
-    to: String,
+    to: SocketAddr,
     mode: Mutex<Mode>,
     heads: Mutex<Vec<String>>,
 }
 
 impl Wire {
-    pub(super) async fn to(address: String) -> Self {
+    pub(super) async fn to(address: SocketAddr) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let endpoint = format!("http://{}", listener.local_addr().unwrap());
         let shared =
@@ -77,7 +77,7 @@ impl Drop for Wire {
 
 impl Shared {
     async fn carry(&self, mut client: TcpStream) {
-        let Ok(mut server) = TcpStream::connect(&self.to).await else { return };
+        let Ok(mut server) = TcpStream::connect(self.to).await else { return };
         let (mut up, mut down) = (vec![0; 64 << 10], vec![0; 64 << 10]);
         let mut budget = usize::MAX;
         loop {

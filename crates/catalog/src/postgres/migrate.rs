@@ -12,7 +12,10 @@ use crate::error::{Failure, Remedy, Result};
 use crate::migrate::{Schema, known};
 
 /// Every migration in order, numbered as SQLite's.
-const MIGRATIONS: &[&str] = &[include_str!("../../migrations/postgres/0001_core.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("../../migrations/postgres/0001_core.sql"),
+    include_str!("../../migrations/postgres/0002_mode.sql"),
+];
 const _: () = assert!(MIGRATIONS.len() == crate::migrate::MIGRATIONS.len());
 
 /// Tries to create the first table, which two nodes may do at the same moment.

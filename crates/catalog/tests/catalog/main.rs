@@ -12,6 +12,7 @@ mod events;
 mod jobs;
 mod join;
 mod memory;
+mod mode;
 mod nodes;
 mod outage;
 mod races;
@@ -108,6 +109,16 @@ impl Fixture {
         drop(catalog);
         let catalog = place.open(clock.clone()).await.unwrap();
         Self { catalog, clock, place }
+    }
+
+    /// Opens the same catalog beside the process that serves it, as a command does.
+    async fn visit(&self) -> Catalog {
+        match &self.place {
+            Place::Directory(directory) => {
+                Catalog::join(&directory.path().join("catalog.db"), self.clock.clone()).unwrap()
+            }
+            Place::Database(url) => Catalog::visit(&config(url), self.clock.clone()).await.unwrap(),
+        }
     }
 
     /// Changes the database behind the catalog's back, as someone with it in hand would.

@@ -17,5 +17,6 @@ mod model;
 mod pull;
 mod push;
 mod races;
+mod read_only;
 mod upload;
 mod verify;

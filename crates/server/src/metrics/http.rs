@@ -43,8 +43,8 @@ pub(crate) struct HttpMetrics {
     pub(crate) in_flight: AtomicU64,
     /// Requests that send a part of a blob.
     pub(crate) uploads_in_flight: AtomicU64,
-    /// Requests turned away because too many were being answered.
-    pub(crate) shed: AtomicU64,
+    /// Pulls of blobs that were sent on to the store.
+    pub(crate) redirects: AtomicU64,
     /// Handlers that panicked.
     pub(crate) panics: AtomicU64,
 }
@@ -122,7 +122,7 @@ impl Collector for HttpMetrics {
             metric.encode_gauge(&value.load(Ordering::Relaxed))?;
         }
         for (name, help, value) in [
-            ("http_requests_shed", "Requests turned away because of too many at once", &self.shed),
+            ("blob_redirects", "Downloads of blobs that were sent on to the store", &self.redirects),
             ("http_panics", "Requests that failed by a defect of the server", &self.panics),
         ] {
             let mut metric = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;

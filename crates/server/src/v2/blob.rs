@@ -1,11 +1,15 @@
 //! Blobs: pull, whole or in ranges, and delete (end-2, end-10).
 
 use std::ops::Range;
+use std::sync::atomic::Ordering;
 
-use berth_access::{Delete, Pull};
+use berth_access::{Delete, Permit, Pull};
 use berth_oci::{ByteRanges, Digest, RangeError, RepositoryName, media_type};
 use berth_registry::{BlobContent, BlobHandle};
-use http::header::{ACCEPT_RANGES, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, RANGE};
+use bytes::Bytes;
+use http::header::{
+    ACCEPT_RANGES, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, LOCATION, RANGE, USER_AGENT,
+};
 use http::{HeaderValue, Response, StatusCode};
 use uuid::Uuid;
 
@@ -20,6 +24,9 @@ pub(super) async fn get(call: &Call<'_>, repository: &RepositoryName, digest: &D
     if named.is_known(&call.head.headers) {
         call.registry().stat_blob(&permit, digest).await?;
         return Ok(describe(call, named, header::empty(StatusCode::NOT_MODIFIED)));
+    }
+    if let Some(link) = redirect(call, &permit, digest).await? {
+        return Ok(elsewhere(call, &link, named));
     }
     let blob = call.registry().pull_blob(&permit, digest).await?;
     let response = match ranges(call, &named, blob.size)? {
@@ -48,6 +55,28 @@ pub(super) async fn delete(call: &Call<'_>, repository: &RepositoryName, digest:
     let permit = call.permit::<Delete>(repository)?;
     call.registry().delete_blob(&permit, digest).await?;
     Ok(header::empty(StatusCode::ACCEPTED))
+}
+
+/// Where the client is to get the blob from instead, if not from here.
+async fn redirect(
+    call: &Call<'_>,
+    permit: &Permit<Pull>,
+    digest: &Digest,
+) -> Result<Option<HeaderValue>, Refusal> {
+    let user_agent = call.head.headers.get(USER_AGENT).and_then(|value| value.to_str().ok());
+    let link = call.registry().blob_redirect(permit, digest, call.client, user_agent).await?;
+    Ok(link.and_then(|link| HeaderValue::from_maybe_shared(Bytes::from(link)).ok()))
+}
+
+/// Sends the client on, with its range if it has one. The link is good for a while only, so nobody may keep it.
+fn elsewhere(call: &Call<'_>, link: &HeaderValue, named: Named) -> Response<Body> {
+    call.app.metrics.http.redirects.fetch_add(1, Ordering::Relaxed);
+    let mut response = header::empty(StatusCode::TEMPORARY_REDIRECT);
+    let headers = response.headers_mut();
+    headers.insert(LOCATION, link.clone());
+    headers.insert(&header::DOCKER_CONTENT_DIGEST, named.digest);
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
 }
 
 /// The ranges asked for; none for the whole blob.

@@ -4,6 +4,7 @@
 //! registry and shapes the response. Errors become answers in `error`.
 
 use std::fmt::Display;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use berth_access::{Action, Caller, Permit};
@@ -22,6 +23,7 @@ use self::path::Endpoint;
 use crate::app::App;
 use crate::body::Body;
 use crate::context::RequestContext;
+use crate::overload::Class;
 
 mod base;
 mod blob;
@@ -65,6 +67,7 @@ struct Call<'a> {
     app: &'a App,
     head: &'a Parts,
     caller: Caller,
+    client: IpAddr,
     locations: Locations<'a>,
 }
 
@@ -86,11 +89,14 @@ where
     let endpoint = Endpoint::parse(head.uri.path(), head.uri.query())
         .map_err(|error| Refusal::path(error, &head.method))?;
     endpoint.describe(cx);
+    // Before anything costs something. An operator must see a full server's state, so only the registry turns away.
+    cx.slot = Some(app.overload.enter(Class::of(&endpoint, &head.method), cx.client).await?);
     // What isn't text can't be credentials; an empty value is refused as malformed.
     let authorization = head.headers.get(AUTHORIZATION).map(|value| value.to_str().unwrap_or_default());
     let caller = app.access.authenticate(authorization).await?;
     cx.caller = Some(caller.clone());
-    let call = Call { app, head, caller, locations: Locations::below(cx.forwarded.prefix.as_deref()) };
+    let locations = Locations::below(cx.forwarded.prefix.as_deref());
+    let call = Call { app, head, caller, client: cx.client, locations };
     dispatch(&call, endpoint, body).await
 }
 

@@ -98,9 +98,7 @@ async fn another_store_is_refused() {
     let (one, other) = (Fixture::new(), Fixture::new());
     one.open().await.unwrap();
     other.open().await.unwrap();
-    for refused in
-        [open(&one.catalog(), &other.disk()).await, join(&one.catalog(), &other.disk()).await]
-    {
+    for refused in [open(&one.catalog(), &other.disk()).await, join(&one.catalog(), &other.disk()).await] {
         let error = refusal(refused);
         assert!(error.contains(&one.name()) && error.contains(&other.name()), "{error}");
     }

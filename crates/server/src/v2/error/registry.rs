@@ -39,6 +39,7 @@ impl From<Error> for Refusal {
             Error::Unavailable(cause) => {
                 Self { cause: Some(chain(cause.as_ref())), ..Self::of(status, item).with_retry() }
             }
+            Error::ReadOnly => Self::read_only(error.to_string()),
             Error::Internal(cause) => Self { cause: Some(chain(cause.as_ref())), ..Self::of(status, item) },
             _ => Self::of(status, item),
         }
@@ -66,6 +67,7 @@ fn classify(error: &Error) -> (StatusCode, ErrorCode) {
         Error::StorageFull => (StatusCode::INSUFFICIENT_STORAGE, ErrorCode::Unavailable),
         Error::Body(_) => (StatusCode::BAD_REQUEST, ErrorCode::BlobUploadInvalid),
         Error::Busy | Error::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, ErrorCode::Unavailable),
+        Error::ReadOnly => (StatusCode::METHOD_NOT_ALLOWED, ErrorCode::Unsupported),
         Error::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, ErrorCode::Unknown),
     }
 }
