@@ -8,6 +8,7 @@
     reason = "a test says what is wrong by panicking"
 )]
 
+mod bucket;
 mod collect;
 mod damage;
 mod delete;
