@@ -22,8 +22,8 @@ use crate::fixture::{body, broken, name, sha256};
 /// Bytes of a blob that comes in parts.
 const LARGE: usize = 7_000_000;
 
-struct Nodes {
-    both: [Registry; 2],
+struct Cluster {
+    nodes: [Registry; 2],
     faults: [Faults; 2],
     bucket: Bucket,
     clock: Clock,
@@ -32,7 +32,7 @@ struct Nodes {
     _dir: TempDir,
 }
 
-impl Nodes {
+impl Cluster {
     fn new() -> Self {
         let dir = TempDir::new().unwrap();
         let clock = Clock::manual(Timestamp::from_second(1_700_000_000).unwrap());
@@ -40,14 +40,14 @@ impl Nodes {
         let config = Config::default();
         let store = store();
         let faults = [Faults::default(), Faults::default()];
-        let both = [0, 1].map(|node: usize| {
+        let nodes = [0, 1].map(|node: usize| {
             let bucket = Arc::new(Bucket::open(&store).unwrap());
             let blobs = Arc::new(Faulty::new(bucket, faults[node].clone()));
             Registry::new(catalog.clone(), blobs, config.clone())
         });
         let access = berth_access::Config { anonymous: Some(Anonymous::Write), ..Default::default() };
         let access = Access::new(&access).unwrap();
-        Self { both, faults, bucket: Bucket::open(&store).unwrap(), clock, access, config, _dir: dir }
+        Self { nodes, faults, bucket: Bucket::open(&store).unwrap(), clock, access, config, _dir: dir }
     }
 
     fn may<A: Action>(&self) -> Permit<A> {
@@ -55,15 +55,15 @@ impl Nodes {
     }
 
     async fn start(&self) -> Upload {
-        self.both[0].start_upload(&self.may(), None).await.unwrap()
+        self.nodes[0].start_upload(&self.may(), None).await.unwrap()
     }
 
     async fn finish(&self, node: usize, upload: &Upload, rest: &[u8], digest: &Digest) -> Result<()> {
-        self.both[node].finish_upload(&self.may(), &upload.id, None, body(rest), digest).await
+        self.nodes[node].finish_upload(&self.may(), &upload.id, None, body(rest), digest).await
     }
 
     async fn pull(&self, node: usize, digest: &Digest) -> Result<Vec<u8>> {
-        let handle = self.both[node].pull_blob(&self.may(), digest).await?;
+        let handle = self.nodes[node].pull_blob(&self.may(), digest).await?;
         let content = match handle.content {
             BlobContent::Inline(content) => content,
             BlobContent::Stored(reader) => reader.read(0, usize::try_from(handle.size).unwrap()).await?,
@@ -82,13 +82,13 @@ impl Nodes {
         self.clock.advance(std::time::Duration::from_secs(self.config.limits.upload_lifetime_seconds + 1));
         let (work, _seen) = Work::detached();
         let job = job(CollectJob::KIND, CollectJob::payload(None, false));
-        CollectJob::new(self.both[1].clone()).run(&job, &work).await.unwrap();
+        CollectJob::new(self.nodes[1].clone()).run(&job, &work).await.unwrap();
     }
 
     async fn scrub(&self, node: usize) -> ScrubReport {
         let (work, _seen) = Work::detached();
         let job = job(ScrubJob::KIND, ScrubJob::payload(Some(0)));
-        let report = ScrubJob::new(self.both[node].clone()).run(&job, &work).await.unwrap();
+        let report = ScrubJob::new(self.nodes[node].clone()).run(&job, &work).await.unwrap();
         serde_json::from_value(report).unwrap()
     }
 }
@@ -126,35 +126,35 @@ fn bytes(seed: u8, len: usize) -> Vec<u8> {
 
 #[tokio::test]
 async fn what_one_node_takes_another_serves() {
-    let nodes = Nodes::new();
+    let nodes = Cluster::new();
     for (seed, len) in [(1, 100), (2, 100_000), (3, LARGE)] {
         let content = bytes(seed, len);
         let digest = sha256(&content);
-        nodes.both[0].push_blob(&nodes.may(), body(&content), &digest).await.unwrap();
+        nodes.nodes[0].push_blob(&nodes.may(), body(&content), &digest).await.unwrap();
         assert_eq!(nodes.pull(1, &digest).await.unwrap(), content);
     }
     assert_eq!(nodes.objects().await, 2);
     assert_eq!(nodes.scrub(1).await.orphans, 0);
-    let sessions = nodes.both[1].catalog().read(async |r| upload::count(r).await).await.unwrap();
+    let sessions = nodes.nodes[1].catalog().read(async |r| upload::count(r).await).await.unwrap();
     assert_eq!(sessions, 0, "those of the node's own making ended too");
 }
 
 #[tokio::test]
 async fn a_session_goes_on_at_another_node_behind_what_was_acknowledged() {
-    let nodes = Nodes::new();
+    let nodes = Cluster::new();
     let content = bytes(4, 2 * LARGE);
     let digest = sha256(&content);
     let upload = nodes.start().await;
     let cut = broken(&content[..LARGE]);
-    let failed = nodes.both[0].append_upload(&nodes.may(), &upload.id, None, cut).await;
+    let failed = nodes.nodes[0].append_upload(&nodes.may(), &upload.id, None, cut).await;
     assert!(matches!(failed, Err(Error::Body(_))), "{failed:?}");
-    let status = nodes.both[1].upload_status(&nodes.may(), &upload.id).await.unwrap();
+    let status = nodes.nodes[1].upload_status(&nodes.may(), &upload.id).await.unwrap();
     assert_eq!(status.offset, LARGE as u64, "what came is acknowledged");
     // A last request that breaks off is acknowledged too.
     let cut = broken(&content[LARGE..LARGE + 300_000]);
-    let failed = nodes.both[1].finish_upload(&nodes.may(), &upload.id, None, cut, &digest).await;
+    let failed = nodes.nodes[1].finish_upload(&nodes.may(), &upload.id, None, cut, &digest).await;
     assert!(matches!(failed, Err(Error::Body(_))), "{failed:?}");
-    let status = nodes.both[0].upload_status(&nodes.may(), &upload.id).await.unwrap();
+    let status = nodes.nodes[0].upload_status(&nodes.may(), &upload.id).await.unwrap();
     assert_eq!(status.offset, LARGE as u64 + 300_000);
     nodes.finish(0, &upload, &content[LARGE + 300_000..], &digest).await.unwrap();
     assert_eq!(nodes.pull(1, &digest).await.unwrap(), content);
@@ -162,7 +162,7 @@ async fn a_session_goes_on_at_another_node_behind_what_was_acknowledged() {
 
 #[tokio::test]
 async fn of_two_nodes_that_end_one_session_no_answer_is_a_lie() {
-    let nodes = Nodes::new();
+    let nodes = Cluster::new();
     for round in 0..6 {
         // Small ones meet at one key, large ones at their parts.
         let (first, len) = if round % 2 == 0 { (0, 200_000) } else { (LARGE, LARGE + 200_000) };
@@ -174,7 +174,7 @@ async fn of_two_nodes_that_end_one_session_no_answer_is_a_lie() {
         let digests = [sha256(&one), sha256(&two)];
         let upload = nodes.start().await;
         if first > 0 {
-            nodes.both[0].append_upload(&nodes.may(), &upload.id, None, body(&one[..first])).await.unwrap();
+            nodes.nodes[0].append_upload(&nodes.may(), &upload.id, None, body(&one[..first])).await.unwrap();
         }
         let (a, b) = join(
             nodes.finish(0, &upload, &one[first..], &digests[0]),
@@ -198,12 +198,12 @@ async fn of_two_nodes_that_end_one_session_no_answer_is_a_lie() {
 
 #[tokio::test]
 async fn what_a_dead_node_published_goes_with_its_session() {
-    let nodes = Nodes::new();
+    let nodes = Cluster::new();
     for len in [100_000, LARGE] {
         let content = bytes(20, len);
         // Published, and then nothing more is heard of it.
         nodes.faults[0].plan(Fault::new(Operation::Publish, Failure::Hangs).late());
-        let (node, permit, digest) = (nodes.both[0].clone(), nodes.may(), sha256(&content));
+        let (node, permit, digest) = (nodes.nodes[0].clone(), nodes.may(), sha256(&content));
         let stream = body(&content);
         let push = tokio::spawn(async move { node.push_blob(&permit, stream, &digest).await });
         while nodes.objects().await == 0 {
@@ -219,19 +219,19 @@ async fn what_a_dead_node_published_goes_with_its_session() {
 
 #[tokio::test]
 async fn pushes_that_fail_leave_nothing() {
-    let nodes = Nodes::new();
+    let nodes = Cluster::new();
     for len in [100_000, LARGE] {
         let content = bytes(21, len);
-        let wrong = nodes.both[0].push_blob(&nodes.may(), body(&content), &sha256(b"else")).await;
+        let wrong = nodes.nodes[0].push_blob(&nodes.may(), body(&content), &sha256(b"else")).await;
         assert!(matches!(wrong, Err(Error::DigestMismatch { .. })), "{wrong:?}");
         for step in [Operation::Write, Operation::Finish, Operation::Publish] {
             nodes.faults[0].plan(Fault::new(step, Failure::Broken).late());
-            let failed = nodes.both[0].push_blob(&nodes.may(), body(&content), &sha256(&content)).await;
+            let failed = nodes.nodes[0].push_blob(&nodes.may(), body(&content), &sha256(&content)).await;
             assert!(matches!(failed, Err(Error::Internal(_))), "{step:?}: {failed:?}");
             assert_eq!(nodes.objects().await, 0, "{step:?}");
         }
         nodes.faults[0].fail(Operation::Publish, Failure::Unavailable);
-        let failed = nodes.both[0].push_blob(&nodes.may(), body(&content), &sha256(&content)).await;
+        let failed = nodes.nodes[0].push_blob(&nodes.may(), body(&content), &sha256(&content)).await;
         assert!(matches!(failed, Err(Error::Unavailable(_))), "{failed:?}");
     }
     nodes.expire().await;
