@@ -7,6 +7,7 @@ mod haproxy;
 mod hardening;
 mod image;
 mod nginx;
+mod ready;
 mod rules;
 mod systemd;
 mod values;

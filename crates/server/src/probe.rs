@@ -28,7 +28,7 @@ pub enum ProbeError {
     #[error("http.listen names no fixed port: nobody but the server knows where it listens")]
     NoAddress,
     /// Nobody answers, or not as a server with this configuration would.
-    #[error("{address}: {source}")]
+    #[error("{address} gives no answer")]
     NoAnswer {
         /// Where it was asked.
         address: SocketAddr,

@@ -52,6 +52,12 @@ async fn runs_read_only_as_nobody_and_answers() -> Result<()> {
     let ready = ["exec", "berth", "/usr/bin/berth", "ready", "--config", "/etc/berth/berth.yaml"];
     home.run("podman", &ready).await?;
     home.run("podman", &["stop", "-t", "20", "berth"]).await?;
+    // It is removed behind our back, which wants this home until it is done.
+    let begin = Instant::now();
+    while home.outcome("podman", &["container", "exists", "berth"]).await?.success {
+        ensure!(begin.elapsed() < Duration::from_mins(1), "the container does not go");
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
     Ok(())
 }
 

@@ -111,7 +111,7 @@ impl Storage {
 
     /// Lists what the types let through but no store can work with.
     pub(super) fn problems(&self) -> impl Iterator<Item = String> {
-        let bucket = self.bucket.as_ref().and_then(|bucket| bucket.refuse());
+        let bucket = self.bucket.as_ref().and_then(Bucket::refuse);
         let alone = (self.disk_cache.is_some() && self.bucket.is_none())
             .then(|| "storage.disk_cache is for a bucket: set storage.bucket, or leave it out".to_owned());
         let small = self.disk_cache.as_ref().filter(|cache| cache.bytes == 0).map(|_| {

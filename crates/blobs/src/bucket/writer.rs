@@ -151,14 +151,14 @@ impl BlobWriter for BucketWriter {
         if self.before.as_ref() == Some(&name) {
             return Ok(self.progress);
         }
-        let state = self.settle().await?;
+        let reached = self.settle().await?;
         let (inner, upload, stale) = (&self.inner, &self.upload, self.stale.take());
         let change = inner.change_head(upload, |head| {
             head.states.retain(|state| *state != name && Some(state) != stale.as_ref());
             head.states.push(name.clone());
             head.current = Some(name.clone());
         });
-        let (written, changed) = tokio::join!(inner.write_state(upload, &name, &state), change);
+        let (written, changed) = tokio::join!(inner.write_state(upload, &name, &reached), change);
         written.and(changed)?;
         if let Some(stale) = stale
             && let Err(error) = inner.delete_object(&inner.keys.state(upload, &stale)).await

@@ -100,31 +100,30 @@ impl Inner {
         progress: &watch::Sender<Came>,
     ) -> Result<()> {
         let size = fill.size();
-        let file = {
+        let made = {
             let (inner, key) = (Arc::clone(self), key.to_owned());
             Arc::new(blocking(move || inner.directory.create(&key)).await?)
         };
-        progress.send_modify(|came| came.file = Some(Arc::clone(&file)));
+        progress.send_modify(|came| came.file = Some(Arc::clone(&made)));
         let (mut hasher, mut offset) = (Hasher::new(Algorithm::Sha256), 0);
         while offset < size {
             let bytes = fill.reader.read(offset, STEP).await?;
             if bytes.is_empty() {
                 return Err(Error::Truncated { stored: offset, expected: size });
             }
-            let (file, at, count) = (Arc::clone(&file), offset, bytes.len() as u64);
+            let (target, at, count) = (Arc::clone(&made), offset, bytes.len() as u64);
             hasher = blocking(move || {
                 hasher.update(&bytes);
-                file.write_all_at(&bytes, at).context(|| "cannot write the disk cache".to_owned())?;
+                target.write_all_at(&bytes, at).context(|| "cannot write the disk cache".to_owned())?;
                 Ok(hasher)
             })
             .await?;
             offset += count;
             progress.send_modify(|came| came.bytes = offset);
         }
-        let kept =
-            Kept { key: key.to_owned(), size, sha256: hasher.finish().hex().to_string(), verified: true };
+        let kept = Kept { key: key.to_owned(), size, sha256: hasher.finish().hex(), verified: true };
         let (inner, named) = (Arc::clone(self), kept.clone());
-        blocking(move || inner.directory.complete(&file, &named)).await?;
+        blocking(move || inner.directory.complete(&made, &named)).await?;
         let surplus = {
             let mut index = self.index.lock();
             if index.end(key, fill) { index.insert(kept) } else { vec![kept] }

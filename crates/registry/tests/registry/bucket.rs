@@ -6,7 +6,7 @@ use berth_access::{Access, Action, Anonymous, Caller, Permit};
 use berth_blobs::testing::{Failure, Fault, Faults, Faulty, Operation};
 use berth_blobs::{Blobs, Bucket, BucketConfig, Credentials};
 use berth_catalog::job::{Job, JobId, State};
-use berth_catalog::{Catalog, Clock};
+use berth_catalog::{Catalog, Clock, upload};
 use berth_engines::Rgw;
 use berth_jobs::{Handler, Work};
 use berth_oci::Digest;
@@ -34,15 +34,10 @@ struct Nodes {
 
 impl Nodes {
     fn new() -> Self {
-        Self::with(|_| ())
-    }
-
-    fn with(change: impl FnOnce(&mut Config)) -> Self {
         let dir = TempDir::new().unwrap();
         let clock = Clock::manual(Timestamp::from_second(1_700_000_000).unwrap());
         let catalog = Catalog::open(&dir.path().join("catalog.db"), clock.clone()).unwrap();
-        let mut config = Config::default();
-        change(&mut config);
+        let config = Config::default();
         let store = store();
         let faults = [Faults::default(), Faults::default()];
         let nodes = [0, 1].map(|node: usize| {
@@ -140,8 +135,8 @@ async fn what_one_node_takes_another_serves() {
     }
     assert_eq!(nodes.objects().await, 2);
     assert_eq!(nodes.scrub(1).await.orphans, 0);
-    nodes.expire().await;
-    assert_eq!(nodes.objects().await, 2, "no session was left");
+    let sessions = nodes.nodes[1].catalog().read(async |r| upload::count(r).await).await.unwrap();
+    assert_eq!(sessions, 0, "those of the node's own making ended too");
 }
 
 #[tokio::test]
@@ -191,7 +186,8 @@ async fn of_two_nodes_that_end_one_session_no_answer_is_a_lie() {
         for (result, digest) in [(a, digests[0]), (b, digests[1])] {
             match result {
                 Ok(()) => drop(nodes.pull(0, &digest).await.unwrap()),
-                Err(Error::UploadUnknown(_) | Error::UploadBusy(_)) => {}
+                // The gateway answers so while the other's parts are being joined.
+                Err(Error::UploadUnknown(_) | Error::UploadBusy(_) | Error::Unavailable(_)) => {}
                 Err(error) => panic!("round {round}: {error:?}"),
             }
         }
@@ -240,21 +236,4 @@ async fn pushes_that_fail_leave_nothing() {
     }
     nodes.expire().await;
     assert_eq!(nodes.objects().await, 0);
-}
-
-#[tokio::test]
-async fn large_blobs_are_fetched_from_the_bucket_where_that_is_wanted() {
-    let nodes = Nodes::with(|config| config.storage.redirect_from_bytes = Some(50_000));
-    let (small, large) = (bytes(30, 100), bytes(31, 100_000));
-    for content in [&small, &large] {
-        nodes.nodes[0].push_blob(&nodes.may(), body(content), &sha256(content)).await.unwrap();
-    }
-    let link = nodes.nodes[1].link_blob(&nodes.may(), &sha256(&large)).await.unwrap();
-    assert!(link.is_some_and(|link| link.contains("X-Amz-Signature=")));
-    assert_eq!(nodes.nodes[1].link_blob(&nodes.may(), &sha256(&small)).await.unwrap(), None);
-    let missing = nodes.nodes[1].link_blob(&nodes.may(), &sha256(b"none")).await;
-    assert!(matches!(missing, Err(Error::BlobUnknown { .. })), "{missing:?}");
-    let plain = Nodes::new();
-    plain.nodes[0].push_blob(&plain.may(), body(&large), &sha256(&large)).await.unwrap();
-    assert_eq!(plain.nodes[0].link_blob(&plain.may(), &sha256(&large)).await.unwrap(), None);
 }
