@@ -182,6 +182,12 @@ impl Catalog {
         }
     }
 
+    /// Returns the last generation that is known, also while nobody can say whether it still stands: for what is served, and
+    /// labelled, while the database can't be reached.
+    pub fn last_generation(&self, repository: &RepositoryName) -> u64 {
+        self.0.signals.generations.get(repository)
+    }
+
     /// Follows the position of the last sealed event (0: none).
     pub fn sealed(&self) -> watch::Receiver<i64> {
         self.0.signals.sealed.subscribe()

@@ -104,17 +104,18 @@ impl Cache {
     pub(crate) fn keep_manifest(
         &self,
         catalog: &Catalog,
-        (repository, reference): ManifestKey,
+        key: &ManifestKey,
         generation: Option<u64>,
         found: StoredManifest,
     ) -> Served {
-        let key = (repository, reference);
         let is_same = |manifest: &StoredManifest| {
-            manifest.digest == found.digest && manifest.questioned_at == found.questioned_at
+            manifest.digest == found.digest
+                && manifest.media_type == found.media_type
+                && manifest.questioned_at == found.questioned_at
         };
-        let served = match self.manifests.get(&key) {
+        let served = match self.manifests.get(key) {
             Some(entry) if is_same(&entry.value.manifest) => entry.value,
-            _ => Served::new(&key, found),
+            _ => Served::new(key, found),
         };
         if catalog.is_shared()
             && let Some(by_digest) = &served.by_digest
@@ -125,13 +126,19 @@ impl Cache {
             let value = Served { manifest, by_reference: Arc::clone(by_digest), by_digest: None };
             self.manifests.insert(key, Dated { generation, value });
         }
-        self.manifests.insert(key, Dated { generation, value: served.clone() });
+        self.manifests.insert(key.clone(), Dated { generation, value: served.clone() });
         served
     }
 
     pub(crate) fn blob(&self, catalog: &Catalog, key: &BlobKey) -> Option<Arc<Blob>> {
         let entry = self.blobs.get(key)?;
         entry.stands(catalog, &key.0).then_some(entry.value)
+    }
+
+    #[cfg(any(test, feature = "testing"))]
+    pub(crate) fn clear(&self) {
+        self.manifests.clear();
+        self.blobs.clear();
     }
 
     /// Keeps a blob's row read under `generation`.

@@ -61,6 +61,9 @@ pub struct Storage {
     pub cache_bytes: u64,
     /// Hash every blob again before it is served.
     pub verify_on_read: bool,
+    /// Seconds for which what was pulled a while ago is served, and labelled as stale, while the database can't be reached; 0
+    /// refuses pulls then. Takes as much memory as `cache_bytes` once more.
+    pub serve_stale_seconds: u64,
     /// Which pulls of blobs the blob store answers itself.
     pub redirect: Redirect,
 }
@@ -102,6 +105,7 @@ impl Default for Storage {
             reserve_bytes: 256 << 20,
             cache_bytes: 32 << 20,
             verify_on_read: false,
+            serve_stale_seconds: 0,
             redirect: Redirect::default(),
         }
     }

@@ -14,6 +14,7 @@ mod mount;
 mod pull;
 mod pull_counter;
 mod push;
+mod recall;
 mod redirect;
 mod rehash;
 mod repair;
@@ -35,9 +36,10 @@ pub use config::{Collection, Config, Limits, Redirect, Scrub, Storage, Untagged}
 pub use error::{BodyError, Error, Result};
 pub use pull::{BlobContent, BlobHandle, StoredManifest};
 pub use push::PushedManifest;
+pub use recall::Stale;
 pub use repair::Repaired;
 pub use scrub::{ScrubJob, ScrubReport};
-pub use status::Status;
+pub use status::{Readiness, Status};
 pub use upload::Upload;
 
 /// What a request body yields: bytes, or why there are no more.
@@ -65,6 +67,8 @@ struct Inner {
     pulls: pull_counter::PullCounter,
     room: room::Room,
     mode: mode::Mode,
+    recall: recall::Recall,
+    outage: recall::Outage,
     /// Sessions that a request is writing to right now.
     writing: Mutex<HashSet<UploadId>>,
 }
@@ -73,6 +77,7 @@ impl Registry {
     /// Puts the registry together. Call [`Registry::repair`] before serving from it.
     pub fn new(catalog: Catalog, blobs: Arc<dyn Blobs>, config: Config) -> Self {
         let cache = cache::Cache::new(config.storage.cache_bytes);
+        let recall = recall::Recall::new(config.storage.serve_stale_seconds, config.storage.cache_bytes);
         Self(Arc::new(Inner {
             catalog,
             blobs,
@@ -81,6 +86,8 @@ impl Registry {
             pulls: pull_counter::PullCounter::default(),
             room: room::Room::default(),
             mode: mode::Mode::default(),
+            recall,
+            outage: recall::Outage::new(),
             writing: Mutex::new(HashSet::new()),
         }))
     }

@@ -125,31 +125,38 @@ impl Registry {
         let catalog = &self.0.catalog;
         let key = (repository.clone(), reference.clone());
         if let Some(served) = self.0.cache.manifest(catalog, &key) {
+            self.0.outage.over();
             return Ok(served);
         }
-        let generation = catalog.generation(repository);
-        let found = catalog.read(async |r| manifest::find(r, repository, reference).await).await?;
-        let Some(found) = found else {
+        let (generation, last) = (catalog.generation(repository), catalog.last_generation(repository));
+        let asking = catalog.read(async |r| manifest::find(r, repository, reference).await);
+        let Some(found) = self.ask(self.0.recall.has_manifest(&key), asking).await? else {
+            self.0.recall.note_manifest(&key, last, None);
             return Err(Error::ManifestUnknown {
                 repository: repository.clone(),
                 reference: reference.clone(),
             });
         };
-        Ok(self.0.cache.keep_manifest(catalog, key, generation, found))
+        let served = self.0.cache.keep_manifest(catalog, &key, generation, found);
+        self.0.recall.note_manifest(&key, last, Some(&served));
+        Ok(served)
     }
 
     pub(crate) async fn find_blob(&self, repository: &RepositoryName, digest: &Digest) -> Result<Arc<Blob>> {
         let catalog = &self.0.catalog;
         let key = (repository.clone(), *digest);
         if let Some(blob) = self.0.cache.blob(catalog, &key) {
+            self.0.outage.over();
             return Ok(blob);
         }
-        let generation = catalog.generation(repository);
-        let found = catalog.read(async |r| blob::find(r, repository, digest).await).await?;
-        let Some(found) = found else {
+        let (generation, last) = (catalog.generation(repository), catalog.last_generation(repository));
+        let asking = catalog.read(async |r| blob::find(r, repository, digest).await);
+        let Some(found) = self.ask(self.0.recall.has_blob(&key), asking).await? else {
+            self.0.recall.note_blob(&key, last, None);
             return Err(Error::BlobUnknown { repository: repository.clone(), digest: *digest });
         };
         let found = Arc::new(found);
+        self.0.recall.note_blob(&key, last, Some(&found));
         self.0.cache.keep_blob(key, generation, Arc::clone(&found));
         Ok(found)
     }

@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::harness::{Api, Cluster, content, expect, manifest_of};
 
 const REPOSITORY: &str = "cluster/consistency";
-const ROUNDS: usize = 30;
+const ROUNDS: usize = 12;
 
 /// A client for each server, past the balancer.
 fn apis(cluster: &Cluster) -> Result<Vec<Api>> {

@@ -25,7 +25,7 @@ pub(crate) struct Database {
     pub password_file: Option<PathBuf>,
     /// Connections that this node keeps at most; two more do its upkeep.
     pub pool: usize,
-    /// Let connections keep prepared statements. Turn it off behind a pooler such as PgBouncer that hands them out per
+    /// Let connections keep prepared statements. Turn it off behind a pooler such as `PgBouncer` that hands them out per
     /// transaction.
     pub prepared_statements: bool,
     /// A file of PEM certificates that the database's certificate may be signed with, beside those of the system.

@@ -21,6 +21,9 @@ pub(crate) struct Storage {
     pub cache_bytes: u64,
     /// Hash every blob again before it is served. Costs a whole read per pull; the scrub does the same work in the background.
     pub verify_on_read: bool,
+    /// Seconds for which what was pulled a while ago is served, and labelled as stale, while the database can't be reached; 0
+    /// refuses pulls then. Takes as much memory as `cache_bytes` once more.
+    pub serve_stale_seconds: u64,
     /// An S3 bucket for the blobs; without it they are files in `data_dir`. Any number of nodes may share one.
     pub bucket: Option<Bucket>,
     /// A disk that keeps blobs of the bucket that are pulled often.
@@ -37,6 +40,7 @@ impl Default for Storage {
             reserve_bytes: registry.reserve_bytes,
             cache_bytes: registry.cache_bytes,
             verify_on_read: registry.verify_on_read,
+            serve_stale_seconds: registry.serve_stale_seconds,
             bucket: None,
             disk_cache: None,
             redirect: registry.redirect,
@@ -100,13 +104,14 @@ impl Storage {
             reserve_bytes: self.reserve_bytes,
             cache_bytes: self.cache_bytes,
             verify_on_read: self.verify_on_read,
+            serve_stale_seconds: self.serve_stale_seconds,
             redirect: self.redirect.clone(),
         }
     }
 
     /// Lists what the types let through but no store can work with.
     pub(super) fn problems(&self) -> impl Iterator<Item = String> {
-        let bucket = self.bucket.as_ref().and_then(|bucket| bucket.refuse());
+        let bucket = self.bucket.as_ref().and_then(Bucket::refuse);
         let alone = (self.disk_cache.is_some() && self.bucket.is_none())
             .then(|| "storage.disk_cache is for a bucket: set storage.bucket, or leave it out".to_owned());
         let small = self.disk_cache.as_ref().filter(|cache| cache.bytes == 0).map(|_| {

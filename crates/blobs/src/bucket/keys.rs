@@ -102,7 +102,7 @@ pub(super) fn new_location(upload: &UploadId) -> Location {
 
 /// Returns the name of the state of an upload at a progress: the same bytes, the same name.
 pub(super) fn state_name(progress: &Progress) -> String {
-    let hash = Digest::of(Algorithm::Sha256, &progress.hasher.save()).hex().to_string();
+    let hash = Digest::of(Algorithm::Sha256, &progress.hasher.save()).hex();
     format!("{}.{}", progress.offset, hash.get(..FINGERPRINT_DIGITS).unwrap_or_default())
 }
 

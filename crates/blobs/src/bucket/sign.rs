@@ -9,7 +9,7 @@ use super::{Inner, error::map};
 use crate::{Location, Result};
 
 /// The longest time that services sign for.
-const LONGEST: Duration = Duration::from_secs(7 * 86_400);
+const LONGEST: Duration = Duration::from_hours(7 * 24);
 
 impl Inner {
     /// Signs a GET of a blob. Asks nobody but for keys that have to be renewed.

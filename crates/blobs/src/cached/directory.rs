@@ -57,7 +57,7 @@ impl Kept {
 
 /// Returns what files of a location are named after.
 pub(super) fn key(location: &Location) -> String {
-    Digest::of(Algorithm::Sha256, location.as_str().as_bytes()).hex().to_string()
+    Digest::of(Algorithm::Sha256, location.as_str().as_bytes()).hex()
 }
 
 impl Directory {
@@ -150,7 +150,7 @@ fn hash(path: &Path) -> Result<String> {
     let (mut hasher, mut buffer) = (Hasher::new(Algorithm::Sha256), vec![0; STEP]);
     loop {
         match file.read(&mut buffer).context(context)? {
-            0 => return Ok(hasher.finish().hex().to_string()),
+            0 => return Ok(hasher.finish().hex()),
             read => hasher.update(buffer.get(..read).unwrap_or_default()),
         }
     }

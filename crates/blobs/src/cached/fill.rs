@@ -80,11 +80,16 @@ impl BlobReader for Fill {
 
 impl Inner {
     /// Brings a blob to the disk.
-    pub(super) async fn fill(self: &Arc<Self>, key: String, fill: &Arc<Fill>, progress: watch::Sender<Came>) {
-        let filled = self.try_fill(&key, fill, &progress).await;
+    pub(super) async fn fill(
+        self: &Arc<Self>,
+        key: String,
+        coming: &Arc<Fill>,
+        progress: watch::Sender<Came>,
+    ) {
+        let filled = self.try_fill(&key, coming, &progress).await;
         progress.send_modify(|came| came.ended = true);
         if let Err(error) = filled {
-            self.index.lock().end(&key, fill);
+            self.index.lock().end(&key, coming);
             tracing::warn!(%error, "could not bring a blob to the disk cache, it is served without");
             let inner = Arc::clone(self);
             if let Err(error) = blocking(move || inner.directory.give_up(&key)).await {
@@ -96,10 +101,10 @@ impl Inner {
     async fn try_fill(
         self: &Arc<Self>,
         key: &str,
-        fill: &Arc<Fill>,
+        coming: &Arc<Fill>,
         progress: &watch::Sender<Came>,
     ) -> Result<()> {
-        let size = fill.size();
+        let size = coming.size();
         let file = {
             let (inner, key) = (Arc::clone(self), key.to_owned());
             Arc::new(blocking(move || inner.directory.create(&key)).await?)
@@ -107,7 +112,7 @@ impl Inner {
         progress.send_modify(|came| came.file = Some(Arc::clone(&file)));
         let (mut hasher, mut offset) = (Hasher::new(Algorithm::Sha256), 0);
         while offset < size {
-            let bytes = fill.reader.read(offset, STEP).await?;
+            let bytes = coming.reader.read(offset, STEP).await?;
             if bytes.is_empty() {
                 return Err(Error::Truncated { stored: offset, expected: size });
             }
@@ -121,13 +126,12 @@ impl Inner {
             offset += count;
             progress.send_modify(|came| came.bytes = offset);
         }
-        let kept =
-            Kept { key: key.to_owned(), size, sha256: hasher.finish().hex().to_string(), verified: true };
+        let kept = Kept { key: key.to_owned(), size, sha256: hasher.finish().hex(), verified: true };
         let (inner, named) = (Arc::clone(self), kept.clone());
         blocking(move || inner.directory.complete(&file, &named)).await?;
         let surplus = {
             let mut index = self.index.lock();
-            if index.end(key, fill) { index.insert(kept) } else { vec![kept] }
+            if index.end(key, coming) { index.insert(kept) } else { vec![kept] }
         };
         self.remove(surplus).await;
         Ok(())

@@ -1,6 +1,10 @@
 //! The bucket against a real gateway, on a line that can be broken.
 
-#![expect(clippy::unwrap_used, reason = "a test that can't go on must fail, loudly and at once")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test that can't go on must fail, loudly and at once"
+)]
 
 mod attempts;
 mod conforms;

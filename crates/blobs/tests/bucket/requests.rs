@@ -89,7 +89,7 @@ async fn a_link_fetches_exactly_the_blob() {
     let upload = UploadId::random();
     let bytes = content(&upload, 700_000);
     let location = publish(&store, &upload, start(), &bytes).await;
-    let link = store.link(&location, Duration::from_secs(60)).await.unwrap().unwrap();
+    let link = store.link(&location, Duration::from_mins(1)).await.unwrap().unwrap();
     let answer = reqwest::get(&link).await.unwrap();
     assert_eq!(answer.status(), 200);
     assert!(answer.bytes().await.unwrap() == bytes);
@@ -99,7 +99,7 @@ async fn a_link_fetches_exactly_the_blob() {
     assert_eq!(reqwest::get(stolen).await.unwrap().status(), 403, "for this blob only");
     let put = reqwest::Client::new().put(&link).body("changed").send().await.unwrap();
     assert_eq!(put.status(), 403, "for reading only");
-    let wrong = store.link(&Location::from("identity"), Duration::from_secs(60)).await;
+    let wrong = store.link(&Location::from("identity"), Duration::from_mins(1)).await;
     assert!(matches!(wrong, Err(Error::InvalidLocation(_))), "{wrong:?}");
 }
 

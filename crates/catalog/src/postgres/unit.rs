@@ -64,6 +64,7 @@ where
             return Err(failure.error.into());
         }
         engine.signals.retries.fetch_add(1, Ordering::Relaxed);
+        tracing::debug!(error = %failure.error, tries, "a unit of work runs again");
         sleep(pause).await;
     }
 }

@@ -49,19 +49,22 @@ async fn each_is_valid_on_postgres() {
     let Place::Database(url) = &fixture.place else { panic!() };
     let statements = statements(|file| !OF_SQLITE.contains(&file) && file != "ledger.rs");
     assert!(statements.len() > 60, "only {} found: is the search broken?", statements.len());
-    let mut wrong = Vec::new();
-    for sql in statements {
-        // The only one whose types don't follow from its text is sent with them.
-        let types = if sql.contains("UNNEST") {
-            "(INT8[], TEXT[], INT8[], TEXT[], TEXT[], TEXT[], TEXT[], TEXT[], TEXT[], BYTEA[])"
-        } else {
-            ""
-        };
-        if let Err(complaint) = Postgres::try_query(url, &format!("PREPARE wanted{types} AS {sql}")) {
-            wrong.push(format!("{complaint}: {sql}"));
-        }
+    let prepares: Vec<String> = statements.iter().enumerate().map(|(n, sql)| prepare(n, sql)).collect();
+    if Postgres::try_query(url, &prepares.join(";\n")).is_ok() {
+        return;
     }
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    let wrong = prepares.iter().filter_map(|sql| Some(Postgres::try_query(url, sql).err()? + ": " + sql));
+    panic!("{}", wrong.collect::<Vec<_>>().join("\n"));
+}
+
+fn prepare(number: usize, sql: &str) -> String {
+    // The only one whose types don't follow from its text is sent with them.
+    let types = if sql.contains("UNNEST") {
+        "(INT8[], TEXT[], INT8[], TEXT[], TEXT[], TEXT[], TEXT[], TEXT[], TEXT[], BYTEA[])"
+    } else {
+        ""
+    };
+    format!("PREPARE statement_{number}{types} AS {sql}")
 }
 
 #[tokio::test]

@@ -45,6 +45,8 @@ pub(crate) struct HttpMetrics {
     pub(crate) uploads_in_flight: AtomicU64,
     /// Pulls of blobs that were sent on to the store.
     pub(crate) redirects: AtomicU64,
+    /// Answers from memory while the database could not be reached.
+    pub(crate) stale: AtomicU64,
     /// Handlers that panicked.
     pub(crate) panics: AtomicU64,
 }
@@ -123,6 +125,11 @@ impl Collector for HttpMetrics {
         }
         for (name, help, value) in [
             ("blob_redirects", "Downloads of blobs that were sent on to the store", &self.redirects),
+            (
+                "stale_pulls",
+                "Pulls answered from memory because the database could not be reached",
+                &self.stale,
+            ),
             ("http_panics", "Requests that failed by a defect of the server", &self.panics),
         ] {
             let mut metric = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;

@@ -6,12 +6,14 @@
 use std::fmt::Display;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use berth_access::{Action, Caller, Permit};
 use berth_oci::RepositoryName;
 use berth_registry::Registry;
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, CONTENT_LENGTH};
+use http::header::{AGE, AUTHORIZATION, CONTENT_LENGTH};
 use http::request::Parts;
 use http::{HeaderValue, Method, Request, Response};
 use http_body::Body as _;
@@ -74,6 +76,15 @@ struct Call<'a> {
 impl Call<'_> {
     fn registry(&self) -> &Registry {
         &self.app.registry
+    }
+
+    /// Labels what was recalled, so that nobody takes it for the latest (`Age`: RFC 9111 section 5.1).
+    fn label(&self, response: &mut Response<Body>, age: Option<Duration>) {
+        let Some(age) = age else { return };
+        self.app.metrics.http.stale.fetch_add(1, Ordering::Relaxed);
+        let seconds = HeaderValue::from(age.as_secs());
+        response.headers_mut().insert(AGE, seconds.clone());
+        response.headers_mut().insert(&header::BERTH_STALE, seconds);
     }
 
     fn permit<A: Action>(&self, repository: &RepositoryName) -> Result<Permit<A>, Refusal> {

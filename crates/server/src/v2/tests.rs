@@ -25,6 +25,7 @@ mod read_only;
 mod redirect;
 mod referrer;
 mod route;
+mod stale;
 mod upload;
 
 /// A server without sockets.

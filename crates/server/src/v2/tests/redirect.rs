@@ -47,6 +47,10 @@ impl Blobs for Linked {
         self.disk.leftover(upload).await
     }
 
+    fn upload_of(&self, location: &Location) -> Option<UploadId> {
+        self.disk.upload_of(location)
+    }
+
     async fn scan(&self, after: Option<&Location>, limit: usize) -> Result<Vec<(Location, u64)>> {
         self.disk.scan(after, limit).await
     }
