@@ -33,13 +33,13 @@ fn outside_crates_stay_in_their_rooms() -> Result<()> {
 
 /// Whether a dependency is built. Cargo's graph also has optional ones that a feature speaks of only in case they are on
 /// (`ring?/alloc`).
-fn is_on(user: &Package, node: &Node, used: &str) -> bool {
-    let mut declared = user.dependencies.iter().filter(|dependency| dependency.name == used);
+fn is_on(by: &Package, node: &Node, used: &str) -> bool {
+    let mut declared = by.dependencies.iter().filter(|dependency| dependency.name == used);
     let names = [used.to_owned(), format!("dep:{used}")];
     let enables = |what: &String| names.contains(what) || what.starts_with(&format!("{used}/"));
     declared.any(|dependency| !dependency.optional || dependency.rename.is_some())
         || node.features.iter().any(|feature| {
             let feature = feature.to_string();
-            feature == used || user.features.get(&feature).is_some_and(|all| all.iter().any(enables))
+            feature == used || by.features.get(&feature).is_some_and(|all| all.iter().any(enables))
         })
 }
