@@ -44,6 +44,8 @@ pub(crate) enum Command {
     Scrub(Scrub),
     /// Refuse pushes and deletes on every node, for a backup or a move, or allow them again
     ReadOnly(ReadOnly),
+    /// See which version of the tables the catalog has
+    Migrate(Migrate),
     /// Read the event log: what was pushed, tagged, deleted
     Events(Events),
     /// Hash a password for berth.yaml
@@ -174,6 +176,25 @@ pub(crate) enum ReadOnlyCommand {
     /// Allow pushes and deletes again
     Off(Place),
     /// Print how it stands
+    Status(Place),
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+`berth serve` brings the catalog's tables up to date at its start, one node at a time; nodes of the version before go on
+meanwhile. This tells whether the next start has something to do.
+
+Example:
+      berth migrate status --config /etc/berth.yaml")]
+pub(crate) struct Migrate {
+    /// What to do
+    #[command(subcommand)]
+    pub(crate) command: MigrateCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum MigrateCommand {
+    /// Print the version that the catalog has and the one that this binary brings; fails if they differ
     Status(Place),
 }
 

@@ -37,6 +37,7 @@ fn help_teaches_with_examples() {
         &["gc"],
         &["scrub"],
         &["read-only"],
+        &["migrate"],
         &["events", "tail"],
         &["passwd"],
         &["doctor"],
@@ -120,4 +121,22 @@ fn doctor_says_what_to_fix() {
     assert!(unfit.stdout.contains("FAIL  data directory   file is not a directory"), "{}", unfit.stdout);
     assert!(unfit.stdout.contains(&format!("FAIL  listen address   {address}")), "{}", unfit.stdout);
     assert!(unfit.stdout.ends_with("\n2 to fix\n"), "{}", unfit.stdout);
+}
+
+#[test]
+fn migrate_status_compares_catalog_and_binary() {
+    let here = TempDir::new().unwrap();
+    let status = || run(berth(here.path()).args(["migrate", "status", "--data-dir", "."]));
+    let none = status();
+    assert!(!none.success && none.stderr.contains("holds no catalog"), "{}", none.stderr);
+
+    let file = here.path().join("catalog.db");
+    drop(berth_catalog::Catalog::open(&file, berth_catalog::Clock::system()).unwrap());
+    let current = status();
+    assert!(current.success && current.stdout.ends_with("; up to date\n"), "{}", current.stdout);
+
+    std::fs::remove_file(&file).unwrap();
+    std::fs::write(&file, "").unwrap();
+    let empty = status();
+    assert!(!empty.success && empty.stdout.contains("version 0"), "{}{}", empty.stdout, empty.stderr);
 }

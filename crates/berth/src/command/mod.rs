@@ -6,6 +6,7 @@ mod doctor;
 mod events;
 mod gc;
 mod job;
+mod migrate;
 mod passwd;
 mod read_only;
 mod ready;
@@ -26,6 +27,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Gc(arguments) => return gc::run(arguments),
         Command::Scrub(arguments) => return scrub::run(arguments),
         Command::ReadOnly(arguments) => read_only::run(arguments)?,
+        Command::Migrate(arguments) => return migrate::run(arguments),
         Command::Events(arguments) => events::run(arguments)?,
         Command::Passwd(arguments) => passwd::run(&arguments)?,
         Command::Config(arguments) => config::run(arguments)?,
