@@ -164,21 +164,21 @@ fn chain_hash(row: &Row<'_>, column: usize) -> Result<[u8; 32]> {
 
 /// Exactly what an event's hash covers, besides the hash before it.
 #[derive(Serialize)]
-struct Link<'a> {
-    position: i64,
-    id: &'a str,
-    at: i64,
-    kind: &'a str,
-    repository: &'a str,
-    tag: Option<&'a str>,
-    digest: Option<&'a str>,
-    caller: &'a str,
-    detail: &'a str,
+pub(crate) struct Link<'a> {
+    pub(crate) position: i64,
+    pub(crate) id: &'a str,
+    pub(crate) at: i64,
+    pub(crate) kind: &'a str,
+    pub(crate) repository: &'a str,
+    pub(crate) tag: Option<&'a str>,
+    pub(crate) digest: Option<&'a str>,
+    pub(crate) caller: &'a str,
+    pub(crate) detail: &'a str,
 }
 
 impl Link<'_> {
     /// Each field goes in with its length, so that no two different events feed the same bytes.
-    fn hash(&self, previous: &[u8; 32]) -> [u8; 32] {
+    pub(crate) fn hash(&self, previous: &[u8; 32]) -> [u8; 32] {
         let mut hasher = Sha256::new();
         hasher.update(previous);
         hasher.update(self.position.to_be_bytes());

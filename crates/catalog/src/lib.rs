@@ -15,6 +15,8 @@ mod writer;
 
 pub mod blob;
 pub mod event;
+pub mod export;
+pub mod hold;
 pub mod identity;
 pub mod job;
 pub mod ledger;
@@ -22,6 +24,7 @@ pub mod link;
 pub mod manifest;
 pub mod pull;
 pub mod repository;
+pub mod restore;
 pub mod review;
 pub mod tag;
 pub mod trash;
@@ -105,6 +108,16 @@ impl Catalog {
         E: From<Error>,
     {
         self.0.readers.read(body)
+    }
+
+    /// Runs `body` at once on this thread, with one view of the catalog from its first statement to its last, however many commits
+    /// others make meanwhile. It must not wait for anything but the reader; what it writes to files may block.
+    pub async fn snapshot<T, E, F>(&self, body: F) -> Result<T, E>
+    where
+        F: AsyncFnOnce(&Reader) -> Result<T, E>,
+        E: From<Error>,
+    {
+        self.0.readers.snapshot(body)
     }
 
     /// Runs `body` as one unit of work: all of it becomes durable, or (on an error) none. Returns after the commit.

@@ -67,18 +67,31 @@ impl Readers {
         F: AsyncFnOnce(&Reader) -> Result<T, E>,
         E: From<Error>,
     {
-        let idle = self.idle.lock().pop();
-        let connection = match idle {
-            Some(connection) => connection,
-            None => self.open()?,
-        };
-        let reader = Reader::new(connection);
+        let reader = Reader::new(self.connection()?);
         let outcome = poll_once(body(&reader));
         self.idle.lock().push(reader.connection);
-        outcome.unwrap_or_else(|| {
-            Err(Error::Panicked("the body of a read waited for something other than the catalog".into())
-                .into())
-        })
+        outcome.unwrap_or_else(waited)
+    }
+
+    /// Runs `body` in one read transaction. A connection whose transaction can't be ended is closed.
+    pub(crate) fn snapshot<T, E, F>(&self, body: F) -> Result<T, E>
+    where
+        F: AsyncFnOnce(&Reader) -> Result<T, E>,
+        E: From<Error>,
+    {
+        let reader = Reader::new(self.connection()?);
+        reader.run("BEGIN", &[])?;
+        reader.set_in_transaction(true);
+        let outcome = poll_once(body(&reader));
+        reader.set_in_transaction(false);
+        reader.run("COMMIT", &[])?;
+        self.idle.lock().push(reader.connection);
+        outcome.unwrap_or_else(waited)
+    }
+
+    fn connection(&self) -> Result<Connection> {
+        let idle = self.idle.lock().pop();
+        idle.map_or_else(|| self.open(), Ok)
     }
 
     fn open(&self) -> Result<Connection> {
@@ -89,4 +102,8 @@ impl Readers {
         connection.set_prepared_statement_cache_capacity(STATEMENTS);
         Ok(connection)
     }
+}
+
+fn waited<T, E: From<Error>>() -> Result<T, E> {
+    Err(Error::Panicked("the body of a read waited for something other than the catalog".into()).into())
 }
