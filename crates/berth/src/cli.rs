@@ -11,6 +11,10 @@ use clap_complete::Shell;
 
 use crate::config::Flags;
 
+mod backup;
+
+pub(crate) use backup::{Backup, BackupCommand, Prune, Restore, VerifyBackup};
+
 /// A private container image registry in one binary
 #[derive(Debug, Parser)]
 #[command(version, propagate_version = true, max_term_width = 100, after_help = EXAMPLES)]
@@ -44,6 +48,10 @@ pub(crate) enum Command {
     Scrub(Scrub),
     /// Read the event log: what was pushed, tagged, deleted
     Events(Events),
+    /// Keep a point in time in a directory, beside a running server; list, verify and prune such points
+    Backup(Backup),
+    /// Restore a backup into an empty data directory
+    Restore(Restore),
     /// Hash a password for berth.yaml
     Passwd(Passwd),
     /// Check the configuration, or print its JSON Schema

@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
-use berth_blobs::{Disk, Metered};
+use berth_blobs::{Blobs, Disk, Metered};
 use berth_catalog::{Catalog, Clock};
 use berth_registry::Registry;
 use berth_server::MetricsRegistry;
@@ -29,6 +29,8 @@ use crate::config::Config;
 /// Longer than a look at the lock takes.
 const MOMENT: Duration = Duration::from_millis(50);
 const CATALOG: &str = "catalog.db";
+/// The catalog while a restore fills it.
+const UNFINISHED: &str = "catalog.restoring";
 
 /// The lock of a data directory; let go when dropped, by the kernel if the process dies. It must outlive the runtime, whose
 /// threads may still be moving files when the work has ended.
@@ -114,6 +116,50 @@ async fn open_both(config: &Config) -> Result<(Catalog, Disk)> {
     let catalog = Catalog::open(&file, Clock::system()).with_context(|| unopened(&file))?;
     let disk = identity::open(&catalog, &store(config), Disk::OPEN_FILES).await?;
     Ok((catalog, disk))
+}
+
+/// A data directory that is being filled; without [`NewData::finish`] it holds no catalog, and is refused by every command.
+pub(crate) struct NewData {
+    pub(crate) catalog: Catalog,
+    pub(crate) blobs: Arc<dyn Blobs>,
+    dir: PathBuf,
+}
+
+/// Makes a new catalog and store in an empty data directory, for the holder of the lock.
+pub(crate) async fn create(config: &Config) -> Result<NewData> {
+    let dir = config.data_dir.clone();
+    let mut held = std::fs::read_dir(&dir)?.collect::<io::Result<Vec<_>>>()?;
+    held.retain(|entry| entry.file_name() != "lock");
+    if held.iter().any(|entry| entry.file_name().to_string_lossy().starts_with(UNFINISHED)) {
+        bail!(
+            "{} holds what an interrupted restore left: remove it, then run the command again",
+            dir.display()
+        );
+    }
+    if let Some(entry) = held.first() {
+        let name = entry.file_name();
+        bail!("{} holds {}: name an empty data directory with --data-dir", dir.display(), name.display());
+    }
+    let file = dir.join(UNFINISHED);
+    let catalog = Catalog::open(&file, Clock::system()).with_context(|| unopened(&file))?;
+    let disk = identity::open(&catalog, &store(config), Disk::OPEN_FILES).await?;
+    Ok(NewData { catalog, blobs: Arc::new(disk), dir })
+}
+
+impl NewData {
+    /// Closes the catalog and gives it its name.
+    pub(crate) fn finish(self) -> Result<()> {
+        let Self { catalog, blobs, dir } = self;
+        // The last to go closes the database, which leaves one file.
+        drop((catalog, blobs));
+        let (file, log) = (dir.join(UNFINISHED), dir.join(format!("{UNFINISHED}-wal")));
+        if std::fs::metadata(&log).is_ok_and(|metadata| metadata.len() > 0) {
+            bail!("catalog {} was not closed: remove {} and begin anew", file.display(), dir.display());
+        }
+        File::open(&file)?.sync_all()?;
+        std::fs::rename(&file, dir.join(CATALOG)).with_context(|| unopened(&file))?;
+        Ok(File::open(&dir)?.sync_all()?)
+    }
 }
 
 fn unopened(catalog: &Path) -> String {

@@ -249,8 +249,11 @@ impl Exported for BlobLink {
             params![after.first, after.second, limit],
             |row| {
                 let key = Key { first: row.int(0)?, second: row.int(1)?, name: String::new() };
-                let link =
-                    Self { repository: text(row, 2)?, digest: row.digest(3)?, questioned_at: row.int_opt(4)? };
+                let link = Self {
+                    repository: text(row, 2)?,
+                    digest: row.digest(3)?,
+                    questioned_at: row.int_opt(4)?,
+                };
                 Ok((key, link))
             },
         )

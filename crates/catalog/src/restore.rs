@@ -63,7 +63,7 @@ pub async fn insert_blob(
 }
 
 /// One row must have come of it: what it names was there.
-fn one(inserted: u64, what: &'static str, value: impl ToString) -> Result<()> {
+fn one(inserted: u64, what: &'static str, value: &impl ToString) -> Result<()> {
     if inserted == 1 { Ok(()) } else { Err(Error::Invalid { what, value: value.to_string() }) }
 }
 
@@ -83,7 +83,7 @@ impl Restored for BlobLink {
                 params![self.questioned_at, &self.repository, &self.digest.to_string()],
             )
             .await?;
-        one(inserted, "link", self.digest)
+        one(inserted, "link", &self.digest)
     }
 }
 
@@ -191,6 +191,6 @@ impl Restored for Event {
                 ],
             )
             .await?;
-        one(inserted, "event", self.position)
+        one(inserted, "event", &self.position)
     }
 }

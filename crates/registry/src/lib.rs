@@ -91,6 +91,11 @@ impl Registry {
         &self.0.catalog
     }
 
+    /// Returns the blob store, for those who copy its bytes.
+    pub fn blobs(&self) -> &Arc<dyn Blobs> {
+        &self.0.blobs
+    }
+
     fn now(&self) -> jiff::Timestamp {
         self.0.catalog.clock().now()
     }

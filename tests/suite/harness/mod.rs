@@ -12,7 +12,7 @@ mod trace;
 
 pub(crate) use api::{Api, digest_of, expect, upload_id};
 pub(crate) use authority::Authority;
-pub(crate) use binary::{tool_path, workspace};
+pub(crate) use binary::{berth, tool_path, workspace};
 pub(crate) use events::Event;
 pub(crate) use home::{Home, Outcome};
 pub(crate) use image::{Image, Images, MANIFEST, index_of, manifest_of};

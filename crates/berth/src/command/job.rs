@@ -1,6 +1,5 @@
 //! Runs a job for a command: through the server that holds the data directory, or here when none does.
 
-use std::io::{self, IsTerminal as _};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,10 +8,11 @@ use berth_catalog::Catalog;
 use berth_catalog::job::{self, Job, JobId, NewJob, State};
 use berth_jobs::Runner;
 use berth_registry::{CollectJob, Registry, ScrubJob};
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::ProgressBar;
 use serde_json::Value;
 
 use super::block_on;
+use super::progress::progress_bar;
 use crate::config::Config;
 use crate::data;
 
@@ -103,14 +103,6 @@ async fn follow(catalog: &Catalog, id: JobId, mut has_worker: impl FnMut() -> Re
             );
         }
     }
-}
-
-fn progress_bar() -> ProgressBar {
-    if !io::stderr().is_terminal() {
-        return ProgressBar::hidden();
-    }
-    let style = ProgressStyle::with_template("{spinner} {msg} [{bar:30}] {pos}/{len}");
-    ProgressBar::new(0).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
 }
 
 fn show(bar: &ProgressBar, progress: &Value) {

@@ -1,5 +1,6 @@
 //! One file per verb of the command line.
 
+mod backup;
 mod completions;
 mod config;
 mod doctor;
@@ -7,6 +8,8 @@ mod events;
 mod gc;
 mod job;
 mod passwd;
+mod progress;
+mod restore;
 mod scrub;
 mod serve;
 
@@ -23,6 +26,8 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Serve(arguments) => serve::run(arguments)?,
         Command::Gc(arguments) => return gc::run(arguments),
         Command::Scrub(arguments) => return scrub::run(arguments),
+        Command::Backup(arguments) => return backup::run(arguments),
+        Command::Restore(arguments) => return restore::run(arguments),
         Command::Events(arguments) => events::run(arguments)?,
         Command::Passwd(arguments) => passwd::run(&arguments)?,
         Command::Config(arguments) => config::run(arguments)?,
