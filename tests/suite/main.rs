@@ -11,6 +11,7 @@ mod crash;
 mod durability;
 mod faults;
 mod harness;
+mod import;
 mod lifecycle;
 mod races;
 mod regressions;

@@ -12,8 +12,10 @@ use clap_complete::Shell;
 use crate::config::Flags;
 
 mod backup;
+mod import;
 
 pub(crate) use backup::{Backup, BackupCommand, Prune, Restore, VerifyBackup};
+pub(crate) use import::Import;
 
 /// A private container image registry in one binary
 #[derive(Debug, Parser)]
@@ -52,6 +54,8 @@ pub(crate) enum Command {
     Backup(Backup),
     /// Restore a backup into an empty data directory
     Restore(Restore),
+    /// Take over the storage directory of another registry (docker-registry, distribution) where it lies
+    Import(Import),
     /// Hash a password for berth.yaml
     Passwd(Passwd),
     /// Check the configuration, or print its JSON Schema

@@ -5,6 +5,7 @@
 //!   lock         held by the one process that serves or repairs
 //!   catalog.db   what exists (SQLite, with its -wal and -shm)
 //!   store/       bytes (see berth-blobs)
+//!   foreign      symbolic link to another registry's store, while it is imported
 //! ```
 
 mod identity;
@@ -17,7 +18,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
-use berth_blobs::{Blobs, Disk, Metered};
+use berth_blobs::{Blobs, Disk, Foreign, Metered};
 use berth_catalog::{Catalog, Clock};
 use berth_registry::Registry;
 use berth_server::MetricsRegistry;
@@ -89,20 +90,27 @@ pub(crate) fn must_exist(config: &Config) -> Result<()> {
 /// Opens catalog and store for the holder of the lock.
 pub(crate) async fn open(config: &Config) -> Result<Registry> {
     let (catalog, disk) = open_both(config).await?;
-    Ok(Registry::new(catalog, Arc::new(disk), registry_config(config)))
+    Ok(registry(config, catalog, Arc::new(disk)))
 }
 
 /// Opens catalog and store for a server, whose store counts what it does in `metrics`.
 pub(crate) async fn open_metered(config: &Config, metrics: &mut MetricsRegistry) -> Result<Registry> {
     let (catalog, disk) = open_both(config).await?;
-    Ok(Registry::new(catalog, Arc::new(Metered::new(Arc::new(disk), metrics)), registry_config(config)))
+    Ok(registry(config, catalog, Arc::new(Metered::new(Arc::new(disk), metrics))))
 }
 
 /// Opens catalog and store beside whoever holds the lock, to read.
 pub(crate) async fn join(config: &Config) -> Result<Registry> {
     let catalog = join_catalog(config)?;
     let disk = identity::join(&catalog, &store(config), Disk::OPEN_FILES).await?;
-    Ok(Registry::new(catalog, Arc::new(disk), registry_config(config)))
+    Ok(registry(config, catalog, Arc::new(disk)))
+}
+
+/// Puts a registry together that serves what is imported where it lies.
+fn registry(config: &Config, catalog: Catalog, blobs: Arc<dyn Blobs>) -> Registry {
+    let link = config.data_dir.join("foreign");
+    let blobs = Arc::new(Foreign::new(blobs, &link));
+    Registry::with_import(catalog, blobs, registry_config(config), link)
 }
 
 /// Opens the catalog beside whoever holds the lock, to read and to enqueue jobs.
@@ -150,11 +158,15 @@ impl NewData {
     /// Closes the catalog and gives it its name.
     pub(crate) fn finish(self) -> Result<()> {
         let Self { catalog, blobs, dir } = self;
-        // The last to go closes the database, which leaves one file.
+        // The last to go ends the writer, which leaves nothing in the log.
         drop((catalog, blobs));
-        let (file, log) = (dir.join(UNFINISHED), dir.join(format!("{UNFINISHED}-wal")));
-        if std::fs::metadata(&log).is_ok_and(|metadata| metadata.len() > 0) {
-            bail!("catalog {} was not closed: remove {} and begin anew", file.display(), dir.display());
+        let file = dir.join(UNFINISHED);
+        for side in [format!("{UNFINISHED}-wal"), format!("{UNFINISHED}-shm")].map(|name| dir.join(name)) {
+            let Ok(metadata) = std::fs::metadata(&side) else { continue };
+            if side.to_string_lossy().ends_with("-wal") && metadata.len() > 0 {
+                bail!("catalog {} was not closed: remove {} and begin anew", file.display(), dir.display());
+            }
+            std::fs::remove_file(&side)?;
         }
         File::open(&file)?.sync_all()?;
         std::fs::rename(&file, dir.join(CATALOG)).with_context(|| unopened(&file))?;

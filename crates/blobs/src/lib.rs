@@ -1,6 +1,6 @@
 //! Stores bytes: where blobs and unfinished uploads lie, never what they mean.
 //!
-//! [`Blobs`] is the interface every store implements; [`Disk`] keeps a local directory. [`Metered`] and the
+//! [`Blobs`] is the interface every store implements; [`Disk`] keeps a local directory. [`Metered`], [`Foreign`] and the
 //! `testing` module's `Faulty` wrap any store, and `testing::conformance` is the suite each of them passes.
 //! Nothing here knows repositories, links or the catalog: callers keep a [`Location`] in their own records and
 //! decide when it dies.
@@ -8,6 +8,7 @@
 mod blobs;
 mod disk;
 mod error;
+mod foreign;
 mod hasher;
 mod location;
 mod metered;
@@ -18,6 +19,7 @@ mod upload_id;
 pub use blobs::{BlobReader, BlobWriter, Blobs, Capacity, Leftover, Progress};
 pub use disk::{Disk, READ_BYTES};
 pub use error::{Error, Result};
+pub use foreign::Foreign;
 pub use hasher::Hasher;
 pub use location::Location;
 pub use metered::Metered;

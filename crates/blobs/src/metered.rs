@@ -1,6 +1,6 @@
 //! Counts what a store does.
 
-use std::{sync::Arc, time::Instant};
+use std::{path::Path, sync::Arc, time::Instant};
 
 use async_trait::async_trait;
 use berth_oci::Digest;
@@ -131,6 +131,10 @@ impl Blobs for Metered {
 
     async fn publish(&self, upload: &UploadId, digest: &Digest) -> Result<Location> {
         self.metrics.publish.measure(self.inner.publish(upload, digest)).await
+    }
+
+    async fn adopt(&self, upload: &UploadId, file: &Path) -> Result<bool> {
+        self.inner.adopt(upload, file).await
     }
 
     async fn discard(&self, upload: &UploadId) -> Result<()> {

@@ -18,6 +18,7 @@ pub mod event;
 pub mod export;
 pub mod hold;
 pub mod identity;
+pub mod imported;
 pub mod job;
 pub mod ledger;
 pub mod link;

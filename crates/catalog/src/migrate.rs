@@ -6,7 +6,10 @@ use rusqlite::Connection;
 use crate::error::{Error, Result};
 
 /// Every migration in order; the number is its place in the list, starting at 1.
-const MIGRATIONS: &[&str] = &[include_str!("../migrations/sqlite/0001_core.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("../migrations/sqlite/0001_core.sql"),
+    include_str!("../migrations/sqlite/0002_import.sql"),
+];
 
 /// Applies what is missing, each migration in its own transaction.
 pub(crate) fn migrate(connection: &Connection, now: Timestamp) -> Result<()> {

@@ -30,14 +30,14 @@ pub enum Bytes<'a> {
 
 /// Tells whether a catalog holds nothing yet.
 pub async fn is_empty(r: &Reader) -> Result<bool> {
-    let found = r
-        .query_opt(
-            "SELECT 1 WHERE EXISTS (SELECT 1 FROM repository) OR EXISTS (SELECT 1 FROM blob) OR EXISTS (SELECT 1 FROM event)",
-            params![],
-            |_| Ok(()),
-        )
-        .await?;
-    Ok(found.is_none())
+    for sql in
+        ["SELECT 1 FROM repository LIMIT 1", "SELECT 1 FROM blob LIMIT 1", "SELECT 1 FROM event LIMIT 1"]
+    {
+        if r.query_opt(sql, params![], |_| Ok(())).await?.is_some() {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// Inserts a blob's row, whose bytes have got a place of their own.

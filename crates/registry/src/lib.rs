@@ -8,6 +8,7 @@ mod collect;
 mod config;
 mod delete;
 mod error;
+mod import;
 mod list;
 mod mount;
 mod pull;
@@ -21,6 +22,7 @@ mod status;
 mod upload;
 
 use std::collections::HashSet;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use berth_blobs::{Blobs, UploadId};
@@ -31,6 +33,7 @@ use parking_lot::Mutex;
 pub use collect::{CollectJob, CollectReport, Disagreement, Problem, VerifyReport};
 pub use config::{Collection, Config, Limits, Scrub, Storage, Untagged};
 pub use error::{BodyError, Error, Result};
+pub use import::{ImportError, ImportJob, ImportReport};
 pub use pull::{BlobContent, BlobHandle, StoredManifest};
 pub use push::PushedManifest;
 pub use repair::Repaired;
@@ -62,6 +65,7 @@ struct Inner {
     cache: cache::Cache,
     pulls: pull_counter::PullCounter,
     room: room::Room,
+    import: import::Import,
     /// Sessions that a request is writing to right now.
     writing: Mutex<HashSet<UploadId>>,
 }
@@ -69,6 +73,16 @@ struct Inner {
 impl Registry {
     /// Puts the registry together. Call [`Registry::repair`] before serving from it.
     pub fn new(catalog: Catalog, blobs: Arc<dyn Blobs>, config: Config) -> Self {
+        Self::assemble(catalog, blobs, config, import::Import::default())
+    }
+
+    /// Puts together a registry that may import another's store: the one that the symbolic link `link` names, while there is one.
+    /// `blobs` must serve its locations.
+    pub fn with_import(catalog: Catalog, blobs: Arc<dyn Blobs>, config: Config, link: PathBuf) -> Self {
+        Self::assemble(catalog, blobs, config, import::Import::behind(link))
+    }
+
+    fn assemble(catalog: Catalog, blobs: Arc<dyn Blobs>, config: Config, import: import::Import) -> Self {
         let cache = cache::Cache::new(config.storage.cache_bytes);
         Self(Arc::new(Inner {
             catalog,
@@ -77,6 +91,7 @@ impl Registry {
             cache,
             pulls: pull_counter::PullCounter::default(),
             room: room::Room::default(),
+            import,
             writing: Mutex::new(HashSet::new()),
         }))
     }

@@ -126,8 +126,12 @@ impl Registry {
         if let Some(served) = self.0.cache.manifest(catalog, &key) {
             return Ok(served);
         }
-        let generation = catalog.generation(repository);
-        let found = catalog.read(async |r| manifest::find(r, repository, reference).await).await?;
+        let mut generation = catalog.generation(repository);
+        let mut found = catalog.read(async |r| manifest::find(r, repository, reference).await).await?;
+        if found.is_none() && self.demand_manifest(repository, reference).await? {
+            generation = catalog.generation(repository);
+            found = catalog.read(async |r| manifest::find(r, repository, reference).await).await?;
+        }
         let Some(found) = found else {
             return Err(Error::ManifestUnknown {
                 repository: repository.clone(),
@@ -149,8 +153,12 @@ impl Registry {
         if let Some(blob) = self.0.cache.blob(catalog, &key) {
             return Ok(blob);
         }
-        let generation = catalog.generation(repository);
-        let found = catalog.read(async |r| blob::find(r, repository, digest).await).await?;
+        let mut generation = catalog.generation(repository);
+        let mut found = catalog.read(async |r| blob::find(r, repository, digest).await).await?;
+        if found.is_none() && self.demand_blob(repository, digest).await? {
+            generation = catalog.generation(repository);
+            found = catalog.read(async |r| blob::find(r, repository, digest).await).await?;
+        }
         let Some(found) = found else {
             return Err(Error::BlobUnknown { repository: repository.clone(), digest: *digest });
         };

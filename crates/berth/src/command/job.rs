@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result, bail};
 use berth_catalog::Catalog;
 use berth_catalog::job::{self, Job, JobId, NewJob, State};
 use berth_jobs::Runner;
-use berth_registry::{CollectJob, Registry, ScrubJob};
+use berth_registry::{CollectJob, ImportJob, Registry, ScrubJob};
 use indicatif::ProgressBar;
 use serde_json::Value;
 
@@ -33,10 +33,20 @@ pub(super) async fn enqueue(catalog: &Catalog, kind: &'static str, payload: Stri
 /// Works a job to its end, with progress, and returns its last word.
 pub(super) fn run_to_end(config: &Config, kind: &'static str, payload: String) -> Result<Value> {
     data::must_exist(config)?;
+    let enqueued = async |registry: &Registry| enqueue(registry.catalog(), kind, payload).await;
+    run_enqueued(config, kind, enqueued)
+}
+
+/// Does the same to the job that `enqueue` enqueues. A data directory that is empty is made one.
+pub(super) fn run_enqueued(
+    config: &Config,
+    kind: &'static str,
+    enqueue: impl AsyncFnOnce(&Registry) -> Result<JobId>,
+) -> Result<Value> {
     let lock = data::lock(config)?;
     let ended = match &lock {
-        Some(_) => block_on(work(config, kind, payload)),
-        None => block_on(delegate(config, kind, payload)),
+        Some(_) => block_on(work(config, enqueue)),
+        None => block_on(delegate(config, enqueue)),
     };
     drop(lock);
     let ended = ended?;
@@ -47,11 +57,11 @@ pub(super) fn run_to_end(config: &Config, kind: &'static str, payload: String) -
 }
 
 /// Works the job here.
-async fn work(config: &Config, kind: &'static str, payload: String) -> Result<Job> {
+async fn work(config: &Config, enqueue: impl AsyncFnOnce(&Registry) -> Result<JobId>) -> Result<Job> {
     let registry = data::open(config).await?;
     registry.repair().await.context("leftovers of the last run can't be repaired")?;
     let catalog = registry.catalog();
-    let id = enqueue(catalog, kind, payload).await?;
+    let id = enqueue(&registry).await?;
     let runner = runner(&registry);
     tokio::select! {
         ended = runner.run_until_ended(id) => ended?.context(GONE),
@@ -61,11 +71,12 @@ async fn work(config: &Config, kind: &'static str, payload: String) -> Result<Jo
 
 /// Leaves the job to the process that holds the data directory, a server or a command that ends with its own job, and waits
 /// no longer than that one lives.
-async fn delegate(config: &Config, kind: &'static str, payload: String) -> Result<Job> {
-    let catalog = data::join_catalog(config)?;
-    let id = enqueue(&catalog, kind, payload).await?;
+async fn delegate(config: &Config, enqueue: impl AsyncFnOnce(&Registry) -> Result<JobId>) -> Result<Job> {
+    let registry = data::join(config).await?;
+    let catalog = registry.catalog();
+    let id = enqueue(&registry).await?;
     let mut alone = 0;
-    follow(&catalog, id, || {
+    follow(catalog, id, || {
         // A server that restarts leaves the lock free for a moment.
         alone = if data::lock(config)?.is_some() { alone + 1 } else { 0 };
         Ok(alone < LOOKS_ALONE)
@@ -76,6 +87,7 @@ async fn delegate(config: &Config, kind: &'static str, payload: String) -> Resul
 fn runner(registry: &Registry) -> Runner {
     Runner::new(registry.catalog().clone())
         .handle(CollectJob::KIND, Arc::new(CollectJob::new(registry.clone())))
+        .handle(ImportJob::KIND, Arc::new(ImportJob::new(registry.clone())))
         .handle(ScrubJob::KIND, Arc::new(ScrubJob::new(registry.clone())))
 }
 

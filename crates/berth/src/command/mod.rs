@@ -6,6 +6,7 @@ mod config;
 mod doctor;
 mod events;
 mod gc;
+mod import;
 mod job;
 mod passwd;
 mod progress;
@@ -27,6 +28,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Gc(arguments) => return gc::run(arguments),
         Command::Scrub(arguments) => return scrub::run(arguments),
         Command::Backup(arguments) => return backup::run(arguments),
+        Command::Import(arguments) => return import::run(arguments),
         Command::Restore(arguments) => return restore::run(arguments),
         Command::Events(arguments) => events::run(arguments)?,
         Command::Passwd(arguments) => passwd::run(&arguments)?,
