@@ -34,6 +34,8 @@ impl Peer {
             .command("docker-registry")
             .arg("serve")
             .arg(config)
+            // To this program it is a key of its configuration.
+            .env_remove("REGISTRY_AUTH_FILE")
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
