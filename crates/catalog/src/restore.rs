@@ -62,39 +62,44 @@ pub async fn insert_blob(
     Ok(())
 }
 
-/// One row must have come of it: what it names was there.
-fn one(inserted: u64, what: &'static str, value: &impl ToString) -> Result<()> {
-    if inserted == 1 { Ok(()) } else { Err(Error::Invalid { what, value: value.to_string() }) }
+async fn repository(tx: &Tx, name: &str) -> Result<i64> {
+    let sql = "SELECT id FROM repository WHERE name = $1";
+    let found = tx.query_opt(sql, params![name], |row| row.int(0)).await?;
+    found.ok_or_else(|| Error::Invalid { what: "repository's name", value: name.to_owned() })
+}
+
+async fn blob(tx: &Tx, digest: &Digest) -> Result<i64> {
+    let text = digest.to_string();
+    let sql = "SELECT id FROM blob WHERE digest = $1";
+    let found = tx.query_opt(sql, params![&text], |row| row.int(0)).await?;
+    found.ok_or(Error::Invalid { what: "blob's digest", value: text })
 }
 
 impl Restored for Repository {
     async fn restore(&self, tx: &mut Tx) -> Result<()> {
         let sql = "INSERT INTO repository (name, created_at) VALUES ($1, $2)";
-        one(tx.execute(sql, params![&self.name, self.created_at]).await?, "repository", &self.name)
+        tx.execute(sql, params![&self.name, self.created_at]).await.map(drop)
     }
 }
 
 impl Restored for BlobLink {
     async fn restore(&self, tx: &mut Tx) -> Result<()> {
-        let inserted = tx
-            .execute(
-                "INSERT INTO link (repository_id, blob_id, questioned_at)
-                 SELECT r.id, b.id, $1 FROM repository AS r CROSS JOIN blob AS b WHERE r.name = $2 AND b.digest = $3",
-                params![self.questioned_at, &self.repository, &self.digest.to_string()],
-            )
-            .await?;
-        one(inserted, "link", &self.digest)
+        let (repository, blob) = (repository(tx, &self.repository).await?, blob(tx, &self.digest).await?);
+        let sql = "INSERT INTO link (repository_id, blob_id, questioned_at) VALUES ($1, $2, $3)";
+        tx.execute(sql, params![repository, blob, self.questioned_at]).await.map(drop)
     }
 }
 
 impl Restored for Manifest {
     async fn restore(&self, tx: &mut Tx) -> Result<()> {
+        let repository = repository(tx, &self.repository).await?;
         let id = tx
             .query_opt(
                 "INSERT INTO manifest (repository_id, digest, media_type, subject, artifact_type, depth, pushed_at,
                                        questioned_at, descriptor, content)
-                 SELECT id, $1, $2, $3, $4, $5, $6, $7, $8, $9 FROM repository WHERE name = $10 RETURNING id",
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) RETURNING id",
                 params![
+                    repository,
                     &self.digest.to_string(),
                     &self.media_type,
                     self.subject.as_deref(),
@@ -104,38 +109,23 @@ impl Restored for Manifest {
                     self.questioned_at,
                     self.descriptor.as_deref(),
                     self.content.as_bytes(),
-                    &self.repository,
                 ],
                 |row| row.int(0),
             )
             .await?
             .ok_or_else(|| Error::Invalid { what: "manifest", value: self.digest.to_string() })?;
-        for blob in &self.blobs {
-            let inserted = tx
-                .execute(
-                    "INSERT INTO manifest_blob (repository_id, blob_id, manifest_id)
-                     SELECT m.repository_id, b.id, m.id FROM manifest AS m CROSS JOIN blob AS b
-                      WHERE m.id = $1 AND b.digest = $2",
-                    params![id, &blob.to_string()],
-                )
-                .await?;
-            one(inserted, "manifest's blob", blob)?;
+        for digest in &self.blobs {
+            let blob = blob(tx, digest).await?;
+            let sql = "INSERT INTO manifest_blob (repository_id, blob_id, manifest_id) VALUES ($1, $2, $3)";
+            tx.execute(sql, params![repository, blob, id]).await?;
         }
-        for blob in &self.missing {
-            tx.execute(
-                "INSERT INTO manifest_missing (repository_id, digest, manifest_id)
-                 SELECT repository_id, $1, id FROM manifest WHERE id = $2",
-                params![&blob.to_string(), id],
-            )
-            .await?;
+        for digest in &self.missing {
+            let sql = "INSERT INTO manifest_missing (repository_id, digest, manifest_id) VALUES ($1, $2, $3)";
+            tx.execute(sql, params![repository, &digest.to_string(), id]).await?;
         }
-        for child in &self.children {
-            tx.execute(
-                "INSERT INTO manifest_child (repository_id, digest, manifest_id)
-                 SELECT repository_id, $1, id FROM manifest WHERE id = $2",
-                params![&child.to_string(), id],
-            )
-            .await?;
+        for digest in &self.children {
+            let sql = "INSERT INTO manifest_child (repository_id, digest, manifest_id) VALUES ($1, $2, $3)";
+            tx.execute(sql, params![repository, &digest.to_string(), id]).await?;
         }
         Ok(())
     }
@@ -143,29 +133,25 @@ impl Restored for Manifest {
 
 impl Restored for Tag {
     async fn restore(&self, tx: &mut Tx) -> Result<()> {
-        let inserted = tx
-            .execute(
-                "INSERT INTO tag (repository_id, name, manifest_id, moved_at)
-                 SELECT m.repository_id, $1, m.id, $2
-                   FROM repository AS r JOIN manifest AS m ON m.repository_id = r.id
-                  WHERE r.name = $3 AND m.digest = $4",
-                params![&self.name, self.moved_at, &self.repository, &self.digest.to_string()],
+        let (repository, digest) = (repository(tx, &self.repository).await?, self.digest.to_string());
+        let manifest = tx
+            .query_opt(
+                "SELECT id FROM manifest WHERE repository_id = $1 AND digest = $2",
+                params![repository, &digest],
+                |row| row.int(0),
             )
-            .await?;
-        one(inserted, "tag", &self.name)
+            .await?
+            .ok_or(Error::Invalid { what: "tag's manifest", value: digest })?;
+        let sql = "INSERT INTO tag (repository_id, name, manifest_id, moved_at) VALUES ($1, $2, $3, $4)";
+        tx.execute(sql, params![repository, &self.name, manifest, self.moved_at]).await.map(drop)
     }
 }
 
 impl Restored for Pull {
     async fn restore(&self, tx: &mut Tx) -> Result<()> {
-        let inserted = tx
-            .execute(
-                "INSERT INTO pull (repository_id, reference, count, last_at)
-                 SELECT id, $1, $2, $3 FROM repository WHERE name = $4",
-                params![&self.reference, self.count, self.last_at, &self.repository],
-            )
-            .await?;
-        one(inserted, "pull count", &self.reference)
+        let repository = repository(tx, &self.repository).await?;
+        let sql = "INSERT INTO pull (repository_id, reference, count, last_at) VALUES ($1, $2, $3, $4)";
+        tx.execute(sql, params![repository, &self.reference, self.count, self.last_at]).await.map(drop)
     }
 }
 
@@ -173,24 +159,23 @@ impl Restored for Event {
     async fn restore(&self, tx: &mut Tx) -> Result<()> {
         let hash = hex::decode(&self.hash)
             .map_err(|_| Error::Invalid { what: "event hash", value: self.hash.clone() })?;
-        let inserted = tx
-            .execute(
-                "INSERT INTO event (position, id, at, kind, repository, tag, digest, caller, detail, hash)
+        tx.execute(
+            "INSERT INTO event (position, id, at, kind, repository, tag, digest, caller, detail, hash)
                  VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
-                params![
-                    self.position,
-                    &self.id,
-                    self.at,
-                    &self.kind,
-                    &self.repository,
-                    self.tag.as_deref(),
-                    self.digest.as_deref(),
-                    &self.caller,
-                    &self.detail,
-                    &hash[..],
-                ],
-            )
-            .await?;
-        one(inserted, "event", &self.position)
+            params![
+                self.position,
+                &self.id,
+                self.at,
+                &self.kind,
+                &self.repository,
+                self.tag.as_deref(),
+                self.digest.as_deref(),
+                &self.caller,
+                &self.detail,
+                &hash[..],
+            ],
+        )
+        .await
+        .map(drop)
     }
 }

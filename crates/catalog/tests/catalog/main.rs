@@ -4,6 +4,7 @@
 
 mod collection;
 mod events;
+mod export;
 mod jobs;
 mod join;
 mod statements;

@@ -1,8 +1,11 @@
 //! Units of work that make manifests, blobs and tags of the other store known here.
+//!
+//! Each asks first whether the repository is taken in as a whole: between the look at the other store and the unit another may have
+//! done that, and what was deleted since must not come back.
 
 use berth_catalog::blob::{self, Placement};
 use berth_catalog::repository::Repository;
-use berth_catalog::{Tx, event, manifest, repository, tag};
+use berth_catalog::{Tx, event, imported, manifest, repository, tag};
 use berth_oci::{Digest, RepositoryName, Tag};
 use jiff::Timestamp;
 
@@ -33,6 +36,9 @@ impl Registry {
             .map(|prepared| (prepared.blobs.clone(), order(&name, prepared, now)))
             .collect();
         let unit = async move |tx: &mut Tx| {
+            if imported::is_done(tx, name.as_str()).await? {
+                return Ok(());
+            }
             let repository = repository::ensure(tx, &name, now).await?;
             for (blobs, order) in &orders {
                 for (digest, size, placement) in blobs {
@@ -55,6 +61,9 @@ impl Registry {
     ) -> Result<()> {
         let (name, now) = (name.clone(), self.now());
         let unit = async move |tx: &mut Tx| {
+            if imported::is_done(tx, name.as_str()).await? {
+                return Ok(());
+            }
             let repository = repository::ensure(tx, &name, now).await?;
             blob::insert(tx, &repository, &digest, size, Some(&placement), now).await.map(drop)
         };
@@ -63,13 +72,16 @@ impl Registry {
 
     /// Sets tags that are not set here, where their manifests came in. Returns those whose manifest did not.
     pub(super) async fn record_tags(&self, name: &RepositoryName, tags: Vec<OldTag>) -> Result<Vec<Tag>> {
-        let name = name.clone();
+        let (name, now) = (name.clone(), self.now());
         let unit = async move |tx: &mut Tx| {
             let mut dangling = Vec::new();
+            if imported::is_done(tx, name.as_str()).await? {
+                return Ok(dangling);
+            }
             let repository = repository::find(tx, &name).await?;
             for old in &tags {
                 let known = match &repository {
-                    Some(repository) => set(tx, repository, old).await?,
+                    Some(repository) => set(tx, repository, old, now).await?,
                     None => false,
                 };
                 if !known {
@@ -83,11 +95,11 @@ impl Registry {
 }
 
 /// Sets a tag unless it is set. Returns false if its manifest is not there.
-async fn set(tx: &mut Tx, repository: &Repository, old: &OldTag) -> Result<bool> {
+async fn set(tx: &mut Tx, repository: &Repository, old: &OldTag, now: Timestamp) -> Result<bool> {
     let Some(target) = manifest::find_id(tx, repository, &old.digest).await? else { return Ok(false) };
     if tag::find(tx, repository, &old.tag).await?.is_none() {
         tag::move_to(tx, repository, &old.tag, target, old.at).await?;
-        let mut event = new_event(event::Kind::TagMoved, old.at, CALLER);
+        let mut event = new_event(event::Kind::TagMoved, now, CALLER);
         event.repository = Some(repository.name().clone());
         event.tag = Some(old.tag.clone());
         event.digest = Some(old.digest);
