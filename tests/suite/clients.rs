@@ -2,20 +2,22 @@
 
 mod buildah;
 mod containerd;
-mod crane;
+pub(crate) mod crane;
 mod docker;
 mod engine;
 mod helm;
-mod oras;
-mod podman;
+pub(crate) mod oras;
+pub(crate) mod podman;
 mod regctl;
-mod skopeo;
+pub(crate) mod skopeo;
+
+pub(crate) use podman::configure as configure_podman;
 
 use std::sync::Arc;
 
 use anyhow::{Result, ensure};
 
-use crate::harness::{Authority, Home, Images, Server, Setup};
+use crate::harness::{Authority, Home, Images, Registry, Server, Setup};
 
 /// What most of these tests need: a server that wants a password over TLS, one open over HTTP, and images.
 struct Stage {
@@ -38,7 +40,7 @@ impl Stage {
 }
 
 /// Fails unless the tag of a server points to this digest.
-async fn ensure_tag(server: &Server, repository: &str, tag: &str, digest: &str) -> Result<()> {
+async fn ensure_tag(server: &dyn Registry, repository: &str, tag: &str, digest: &str) -> Result<()> {
     let found = server.api()?.resolve(repository, tag).await?;
     ensure!(found.as_deref() == Some(digest), "{repository}:{tag} is {found:?}, not the pushed {digest}");
     Ok(())

@@ -5,9 +5,12 @@
 
 mod architecture;
 mod backup;
+mod chaos;
 mod clients;
+mod cluster;
 mod conformance;
 mod crash;
+mod deploy;
 mod durability;
 mod faults;
 mod harness;

@@ -12,24 +12,29 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 use tokio::task::JoinSet;
 
-use crate::harness::{Random, Server, number_from_environment};
+use crate::harness::{Api, Random, Server, number_from_environment};
 use worker::Worker;
 
 const WORKERS: u64 = 5;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn collection_never_takes_what_was_acknowledged() -> Result<()> {
+    let server = Server::open().await?;
+    race(&server.api()?, &server).await
+}
+
+/// Lets workers race on the registry behind `api` with the collections and scrubs that are ordered beside `server`.
+pub(crate) async fn race(api: &Api, server: &Server) -> Result<()> {
     let seconds = number_from_environment("BERTH_RACE_SECONDS", 20)?;
     let mut random = Random::from_environment()?;
-    let server = Arc::new(Server::open().await?);
     let over = Arc::new(AtomicBool::new(false));
     let mut workers = JoinSet::new();
     for number in 0..WORKERS {
-        let worker = Worker::new(number, WORKERS, random.split(), server.api()?);
+        let worker = Worker::new(number, WORKERS, random.split(), api.clone());
         workers.spawn(worker.work(Arc::clone(&over)));
     }
-    let collections = repeat(Arc::clone(&server), Arc::clone(&over), &["gc", "--now", "--delay", "0s"]);
-    let scrubs = repeat(Arc::clone(&server), Arc::clone(&over), &["scrub", "--bytes-per-second", "0"]);
+    let collections = repeat(server, Arc::clone(&over), &["gc", "--now", "--delay", "0s"]);
+    let scrubs = repeat(server, Arc::clone(&over), &["scrub", "--bytes-per-second", "0"]);
     let clock = async {
         tokio::select! {
             () = tokio::time::sleep(Duration::from_secs(seconds)) => {}
@@ -66,7 +71,7 @@ async fn collection_never_takes_what_was_acknowledged() -> Result<()> {
 }
 
 /// Runs a command again and again until the time is over; hands back how often.
-async fn repeat(server: Arc<Server>, over: Arc<AtomicBool>, command: &[&str]) -> Result<u64> {
+async fn repeat(server: &Server, over: Arc<AtomicBool>, command: &[&str]) -> Result<u64> {
     let mut times = 0;
     while !over.load(Ordering::SeqCst) {
         let ran = server.succeeds(command).await;

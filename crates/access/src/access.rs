@@ -9,12 +9,16 @@ use crate::config::{Anonymous, Config, ConfigError};
 use crate::credentials::Credentials;
 use crate::error::{Denied, Reason, Unauthenticated};
 use crate::permit::{Action, CatalogPermit, Permit};
+use crate::read_only::ReadOnly;
 use crate::rights::Rights;
 use crate::verifier::Verifier;
 
 /// Decides who calls and what they may do. Cheap to clone.
 #[derive(Clone)]
-pub struct Access(Arc<Inner>);
+pub struct Access {
+    inner: Arc<Inner>,
+    read_only: ReadOnly,
+}
 
 struct Inner {
     anonymous: Rights,
@@ -34,7 +38,23 @@ impl Access {
             .iter()
             .map(|user| (Arc::from(user.name.as_str()), Rights::from(user.access).max(anonymous)))
             .collect();
-        Ok(Self(Arc::new(Inner { anonymous, users, verifier: Verifier::new(config)? })))
+        let inner = Arc::new(Inner { anonymous, users, verifier: Verifier::new(config)? });
+        Ok(Self { inner, read_only: ReadOnly::new(config.read_only) })
+    }
+
+    /// Follows a switch that others follow too. What the configuration says is carried over to it.
+    #[must_use]
+    pub fn heed(mut self, read_only: &ReadOnly) -> Self {
+        if self.read_only.is_configured() {
+            read_only.configure();
+        }
+        self.read_only = read_only.clone();
+        self
+    }
+
+    /// Returns the switch that forbids pushes and deletes.
+    pub fn read_only(&self) -> &ReadOnly {
+        &self.read_only
     }
 
     /// Finds out who calls from the value of the `Authorization` header.
@@ -44,7 +64,7 @@ impl Access {
     pub async fn authenticate(&self, authorization: Option<&str>) -> Result<Caller, Unauthenticated> {
         let Some(header) = authorization else { return Ok(Caller::Anonymous) };
         match Credentials::parse(header)? {
-            Some(credentials) => self.0.verifier.verify(&credentials).await,
+            Some(credentials) => self.inner.verifier.verify(&credentials).await,
             None => Ok(Caller::Anonymous),
         }
     }
@@ -55,10 +75,13 @@ impl Access {
         caller: &Caller,
         repository: &RepositoryName,
     ) -> Result<Permit<A>, Denied> {
-        if self.rights(caller) >= A::RIGHTS {
-            Ok(Permit::new(repository.clone(), caller.clone()))
-        } else {
+        if self.rights(caller) < A::RIGHTS {
             Err(Denied::new(A::NAME, Some(repository), caller, self.reason(caller)))
+        } else if A::RIGHTS > Rights::Read && self.read_only.is_on() {
+            // Only to those who could push otherwise: others have nothing to wait for.
+            Err(Denied::new(A::NAME, Some(repository), caller, Reason::ReadOnly))
+        } else {
+            Ok(Permit::new(repository.clone(), caller.clone()))
         }
     }
 
@@ -77,28 +100,28 @@ impl Access {
     /// The price is that a docker without credentials takes the challenge for a refusal and can't pull from a registry that
     /// has users, while containerd, podman, skopeo and others can. Tokens, which offer both, end that.
     pub fn challenge_needed(&self) -> bool {
-        self.0.anonymous < Rights::Read || (self.has_users() && self.0.anonymous < Rights::Write)
+        self.inner.anonymous < Rights::Read || (self.has_users() && self.inner.anonymous < Rights::Write)
     }
 
     /// Tells whether anybody can log in.
     pub fn has_users(&self) -> bool {
-        !self.0.users.is_empty()
+        !self.inner.users.is_empty()
     }
 
     /// Number of argon2 hashes computed since start, for metrics.
     pub fn password_hashes(&self) -> u64 {
-        self.0.verifier.hashes()
+        self.inner.verifier.hashes()
     }
 
     #[cfg(test)]
     pub(crate) fn logins_in_flight(&self) -> usize {
-        self.0.verifier.in_flight()
+        self.inner.verifier.in_flight()
     }
 
     fn rights(&self, caller: &Caller) -> Rights {
         match caller {
-            Caller::Anonymous => self.0.anonymous,
-            Caller::User(name) => self.0.users.get(name).copied().unwrap_or(self.0.anonymous),
+            Caller::Anonymous => self.inner.anonymous,
+            Caller::User(name) => self.inner.users.get(name).copied().unwrap_or(self.inner.anonymous),
         }
     }
 
@@ -114,8 +137,8 @@ impl Access {
 impl fmt::Debug for Access {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Access")
-            .field("anonymous", &self.0.anonymous)
-            .field("users", &self.0.users)
+            .field("anonymous", &self.inner.anonymous)
+            .field("users", &self.inner.users)
             .finish_non_exhaustive()
     }
 }

@@ -20,11 +20,14 @@ pub struct Config {
     /// How long verified credentials are believed without hashing the password again, in seconds. 0 hashes at every
     /// request.
     pub credential_cache_seconds: u32,
+    /// Refuses every push and delete and lets background work rest, until this is taken back and Berth is started again.
+    /// `berth read-only on` does the same for all nodes without a restart.
+    pub read_only: bool,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { anonymous: None, users: Vec::new(), credential_cache_seconds: 10 }
+        Self { anonymous: None, users: Vec::new(), credential_cache_seconds: 10, read_only: false }
     }
 }
 

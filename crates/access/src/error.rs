@@ -3,6 +3,7 @@ use std::fmt;
 use berth_oci::RepositoryName;
 
 use crate::caller::Caller;
+use crate::read_only::READ_ONLY;
 
 /// Why a request's credentials prove no caller. All but [`Busy`](Self::Busy) are answered with 401 and a challenge.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -44,6 +45,8 @@ pub enum Reason {
     CredentialsNeeded,
     /// Other credentials than the caller's, or another configuration, would be needed: 403.
     Forbidden,
+    /// Nobody may for now: the registry is read-only. 405.
+    ReadOnly,
 }
 
 /// A caller may not do what it asked for.
@@ -91,6 +94,7 @@ impl fmt::Display for Denied {
         let action = self.action;
         let target: &dyn fmt::Display = self.repository.as_ref().map_or(&"repositories", |name| name);
         match (self.reason, &self.caller) {
+            (Reason::ReadOnly, _) => f.write_str(READ_ONLY),
             (Reason::CredentialsNeeded, _) => {
                 write!(f, "credentials needed to {action} {target}; log in as a user who may {action}")
             }

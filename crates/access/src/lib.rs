@@ -10,6 +10,7 @@ mod credentials;
 mod error;
 mod password;
 mod permit;
+mod read_only;
 mod rights;
 mod verifier;
 
@@ -19,6 +20,7 @@ pub use config::{Anonymous, Config, ConfigError, Refusal, User, UserAccess, effe
 pub use error::{Denied, Reason, Unauthenticated};
 pub use password::{HashError, PasswordHash, PasswordHashError, hash_password};
 pub use permit::{Action, CatalogPermit, Delete, Permit, Pull, Push};
+pub use read_only::{READ_ONLY, ReadOnly};
 
 #[cfg(test)]
 mod tests;

@@ -39,7 +39,7 @@ pub(crate) async fn bring(
     digest: &Digest,
     size: u64,
 ) -> Result<Kept<PathBuf>> {
-    let reader = match blobs.open(location).await {
+    let reader = match blobs.open_uncached(location).await {
         Err(berth_blobs::Error::NotFound) => return Ok(Kept::Damaged("its bytes are gone".into())),
         opened => opened?,
     };
@@ -135,7 +135,7 @@ pub(crate) async fn send(
         }
         writer.write(bytes.into()).await?;
     }
-    let progress = writer.finish().await?;
+    let progress = writer.seal().await?;
     let reason = match progress.offset {
         offset if offset != size => format!("the backup has {offset} of its {size} bytes"),
         _ if progress.hasher.finish() != *digest => "its bytes in the backup do not match its digest".into(),

@@ -48,6 +48,8 @@ pub(crate) enum Command {
     Gc(Gc),
     /// Read everything that is stored and compare it with its digests
     Scrub(Scrub),
+    /// Refuse pushes and deletes on every node, for a backup or a move, or allow them again
+    ReadOnly(ReadOnly),
     /// Read the event log: what was pushed, tagged, deleted
     Events(Events),
     /// Keep a point in time in a directory, beside a running server; list, verify and prune such points
@@ -62,6 +64,8 @@ pub(crate) enum Command {
     Config(Config),
     /// Check this machine and say what to fix
     Doctor(Doctor),
+    /// Ask the running server whether it is ready, for health checks in containers
+    Ready(Ready),
     /// Print a completion script for a shell
     Completions(Completions),
 }
@@ -163,6 +167,29 @@ pub(crate) struct Scrub {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = "\
+While the registry is read-only, pulls work, pushes and deletes are refused at once, and collection, scrub and pull counts
+write nothing. Every node follows within a second; `on` returns when they have.
+
+Example:
+      berth read-only on && backup-the-bucket && berth read-only off")]
+pub(crate) struct ReadOnly {
+    /// What to do
+    #[command(subcommand)]
+    pub(crate) command: ReadOnlyCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ReadOnlyCommand {
+    /// Refuse pushes and deletes from now on, also after restarts
+    On(Place),
+    /// Allow pushes and deletes again
+    Off(Place),
+    /// Print how it stands
+    Status(Place),
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct Events {
     #[command(subcommand)]
     pub(crate) command: EventsCommand,
@@ -234,6 +261,18 @@ addresses. Exits with 1 when something must be fixed.
 Example:
       berth doctor --config /etc/berth.yaml")]
 pub(crate) struct Doctor {
+    #[command(flatten)]
+    pub(crate) flags: ServerFlags,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Asks for /readyz at the first of http.listen with a fixed port. Exits with 1 and says why when the server is not ready or
+does not answer. In an image without a shell it stands where others put curl.
+
+Example:
+      berth ready --config /etc/berth.yaml")]
+pub(crate) struct Ready {
     #[command(flatten)]
     pub(crate) flags: ServerFlags,
 }

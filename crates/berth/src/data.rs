@@ -7,8 +7,11 @@
 //!   store/       bytes (see berth-blobs)
 //!   foreign      symbolic link to another registry's store, while it is imported
 //! ```
+//!
+//! A node whose catalog lies in Postgres and whose bytes lie in a bucket has nothing in it, makes none and takes no lock.
 
 mod identity;
+mod store;
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, ErrorKind};
@@ -18,14 +21,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
-use berth_blobs::{Blobs, Disk, Foreign, Metered};
-use berth_catalog::{Catalog, Clock};
+use berth_blobs::{Blobs, Cached, Foreign, Metered};
+use berth_catalog::{Catalog, Clock, PostgresConfig};
 use berth_registry::Registry;
 use berth_server::MetricsRegistry;
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 
 use crate::config::Config;
+use store::Store;
 
 /// Longer than a look at the lock takes.
 const MOMENT: Duration = Duration::from_millis(50);
@@ -36,10 +40,13 @@ const UNFINISHED: &str = "catalog.restoring";
 /// The lock of a data directory; let go when dropped, by the kernel if the process dies. It must outlive the runtime, whose
 /// threads may still be moving files when the work has ended.
 #[derive(Debug)]
-pub(crate) struct Lock(#[expect(dead_code, reason = "held, not used")] File);
+pub(crate) struct Lock(#[expect(dead_code, reason = "held, not used")] Option<File>);
 
 /// Takes the lock; `None` when another process has it.
 pub(crate) fn lock(config: &Config) -> Result<Option<Lock>> {
+    if config.is_stateless() {
+        return Ok(Some(Lock(None)));
+    }
     let dir = &config.data_dir;
     create_durably(dir).with_context(|| format!("data directory {} can't be made", dir.display()))?;
     let path = dir.join("lock");
@@ -48,7 +55,7 @@ pub(crate) fn lock(config: &Config) -> Result<Option<Lock>> {
             format!("{} can't be opened: check who owns the data directory", path.display())
         })?;
     match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => Ok(Some(Lock(file))),
+        Ok(()) => Ok(Some(Lock(Some(file)))),
         Err(Errno::WOULDBLOCK) => Ok(None),
         Err(error) => Err(error).with_context(|| format!("{} can't be locked", path.display())),
     }
@@ -81,77 +88,119 @@ pub(crate) async fn lock_to_serve(config: &Config) -> Result<Option<Lock>> {
 /// Refuses a directory without a catalog: a command that makes an empty one and finds it in order helps nobody.
 pub(crate) fn must_exist(config: &Config) -> Result<()> {
     let dir = &config.data_dir;
-    if !dir.join(CATALOG).is_file() {
+    if config.database.url.is_none() && !dir.join(CATALOG).is_file() {
         bail!("{} holds no catalog: name the data directory with --data-dir", dir.display());
     }
     Ok(())
 }
 
-/// Opens catalog and store for the holder of the lock.
+/// Opens catalog and store for a command that holds the lock.
 pub(crate) async fn open(config: &Config) -> Result<Registry> {
-    let (catalog, disk) = open_both(config).await?;
-    Ok(registry(config, catalog, Arc::new(disk)))
+    let catalog = match config.database.postgres()? {
+        Some(database) => visit(&database, config).await?,
+        None => open_file(config)?,
+    };
+    let blobs = identity::open(&catalog, &Store::of(config)?).await?;
+    Ok(registry(catalog, blobs, config))
 }
 
-/// Opens catalog and store for a server, whose store counts what it does in `metrics`.
-pub(crate) async fn open_metered(config: &Config, metrics: &mut MetricsRegistry) -> Result<Registry> {
-    let (catalog, disk) = open_both(config).await?;
-    Ok(registry(config, catalog, Arc::new(Metered::new(Arc::new(disk), metrics))))
+/// Opens catalog and store for a server, whose store counts what it does in `metrics`; with the cache in front of it, if there
+/// is one.
+pub(crate) async fn open_metered(
+    config: &Config,
+    metrics: &mut MetricsRegistry,
+) -> Result<(Registry, Option<Cached>)> {
+    let catalog = match config.database.postgres()? {
+        Some(database) => {
+            Catalog::connect(&database, Clock::system()).await.with_context(|| unreached(config))?
+        }
+        None => open_file(config)?,
+    };
+    let blobs = identity::open(&catalog, &Store::of(config)?).await?;
+    let blobs: Arc<dyn Blobs> = Arc::new(Metered::new(blobs, metrics));
+    let Some(cache) = &config.storage.disk_cache else { return Ok((registry(catalog, blobs, config), None)) };
+    let cached = Cached::open(blobs, &cache.directory, cache.bytes).with_context(|| {
+        format!("storage.disk_cache.directory {} can't be used", cache.directory.display())
+    })?;
+    Ok((registry(catalog, Arc::new(cached.clone()), config), Some(cached)))
 }
 
 /// Opens catalog and store beside whoever holds the lock, to read.
 pub(crate) async fn join(config: &Config) -> Result<Registry> {
-    let catalog = join_catalog(config)?;
-    let disk = identity::join(&catalog, &store(config), Disk::OPEN_FILES).await?;
-    Ok(registry(config, catalog, Arc::new(disk)))
+    let catalog = join_catalog(config).await?;
+    let blobs = identity::join(&catalog, &Store::of(config)?).await?;
+    Ok(registry(catalog, blobs, config))
 }
 
 /// Puts a registry together that serves what is imported where it lies.
-fn registry(config: &Config, catalog: Catalog, blobs: Arc<dyn Blobs>) -> Registry {
+fn registry(catalog: Catalog, blobs: Arc<dyn Blobs>, config: &Config) -> Registry {
     let link = config.data_dir.join("foreign");
     let blobs = Arc::new(Foreign::new(blobs, &link));
-    Registry::with_import(catalog, blobs, registry_config(config), link)
+    let registry = Registry::with_import(catalog, blobs, registry_config(config), link);
+    // Before the repair, which writes.
+    if config.access.read_only {
+        registry.read_only().configure();
+    }
+    registry
 }
 
-/// Opens the catalog beside whoever holds the lock, to read and to enqueue jobs.
-pub(crate) fn join_catalog(config: &Config) -> Result<Catalog> {
+/// Opens the catalog beside whoever serves it, to read and to enqueue jobs.
+pub(crate) async fn join_catalog(config: &Config) -> Result<Catalog> {
+    if let Some(database) = config.database.postgres()? {
+        return visit(&database, config).await;
+    }
     let file = config.data_dir.join(CATALOG);
     Catalog::join(&file, Clock::system()).with_context(|| unopened(&file))
 }
 
-async fn open_both(config: &Config) -> Result<(Catalog, Disk)> {
-    let file = config.data_dir.join(CATALOG);
-    let catalog = Catalog::open(&file, Clock::system()).with_context(|| unopened(&file))?;
-    let disk = identity::open(&catalog, &store(config), Disk::OPEN_FILES).await?;
-    Ok((catalog, disk))
+async fn visit(database: &PostgresConfig, config: &Config) -> Result<Catalog> {
+    Catalog::visit(database, Clock::system()).await.with_context(|| unreached(config))
 }
 
-/// A data directory that is being filled; without [`NewData::finish`] it holds no catalog, and is refused by every command.
+fn open_file(config: &Config) -> Result<Catalog> {
+    let file = config.data_dir.join(CATALOG);
+    Catalog::open(&file, Clock::system()).with_context(|| unopened(&file))
+}
+
+/// An empty catalog and store that are being filled.
 pub(crate) struct NewData {
     pub(crate) catalog: Catalog,
     pub(crate) blobs: Arc<dyn Blobs>,
-    dir: PathBuf,
+    /// Where the catalog's file waits for its name: without [`NewData::finish`] the directory holds no catalog, and every command
+    /// refuses it. `None` where the catalog lies in Postgres.
+    dir: Option<PathBuf>,
 }
 
-/// Makes a new catalog and store in an empty data directory, for the holder of the lock.
+/// Makes a new catalog and store: in an empty data directory, for the holder of the lock, or in the database and the bucket that are
+/// configured.
 pub(crate) async fn create(config: &Config) -> Result<NewData> {
-    let dir = config.data_dir.clone();
-    let mut held = std::fs::read_dir(&dir)?.collect::<io::Result<Vec<_>>>()?;
-    held.retain(|entry| entry.file_name() != "lock");
-    if held.iter().any(|entry| entry.file_name().to_string_lossy().starts_with(UNFINISHED)) {
-        bail!(
-            "{} holds what an interrupted restore left: remove it, then run the command again",
-            dir.display()
-        );
+    if !config.is_stateless() {
+        refuse_used(&config.data_dir)?;
     }
-    if let Some(entry) = held.first() {
-        let name = entry.file_name();
-        bail!("{} holds {}: name an empty data directory with --data-dir", dir.display(), name.display());
+    let (catalog, dir) = if let Some(database) = config.database.postgres()? {
+        let catalog = Catalog::connect(&database, Clock::system()).await;
+        (catalog.with_context(|| unreached(config))?, None)
+    } else {
+        let file = config.data_dir.join(UNFINISHED);
+        let catalog = Catalog::open(&file, Clock::system()).with_context(|| unopened(&file))?;
+        (catalog, Some(config.data_dir.clone()))
+    };
+    let blobs = identity::open(&catalog, &Store::of(config)?).await?;
+    Ok(NewData { catalog, blobs, dir })
+}
+
+fn refuse_used(dir: &Path) -> Result<()> {
+    let shown = dir.display();
+    if dir.join(UNFINISHED).exists() {
+        bail!("{shown} holds what an interrupted restore left: remove it, then run the command again");
     }
-    let file = dir.join(UNFINISHED);
-    let catalog = Catalog::open(&file, Clock::system()).with_context(|| unopened(&file))?;
-    let disk = identity::open(&catalog, &store(config), Disk::OPEN_FILES).await?;
-    Ok(NewData { catalog, blobs: Arc::new(disk), dir })
+    for entry in std::fs::read_dir(dir).with_context(|| format!("{shown} can't be listed"))? {
+        let name = entry?.file_name();
+        if name != "lock" {
+            bail!("{shown} holds {}: name an empty data directory with --data-dir", name.display());
+        }
+    }
+    Ok(())
 }
 
 impl NewData {
@@ -160,6 +209,7 @@ impl NewData {
         let Self { catalog, blobs, dir } = self;
         // The last to go ends the writer, which leaves nothing in the log.
         drop((catalog, blobs));
+        let Some(dir) = dir else { return Ok(()) };
         let file = dir.join(UNFINISHED);
         for side in [format!("{UNFINISHED}-wal"), format!("{UNFINISHED}-shm")].map(|name| dir.join(name)) {
             let Ok(metadata) = std::fs::metadata(&side) else { continue };
@@ -178,14 +228,15 @@ fn unopened(catalog: &Path) -> String {
     format!("catalog {} can't be opened", catalog.display())
 }
 
-fn store(config: &Config) -> PathBuf {
-    config.data_dir.join("store")
+fn unreached(config: &Config) -> String {
+    let url = config.database.url.as_ref().map(ToString::to_string).unwrap_or_default();
+    format!("catalog {url} can't be used")
 }
 
 fn registry_config(config: &Config) -> berth_registry::Config {
     berth_registry::Config {
         limits: config.limits.clone(),
-        storage: config.storage.clone(),
+        storage: config.storage.registry(),
         gc: config.gc.clone(),
         scrub: config.scrub.clone(),
     }

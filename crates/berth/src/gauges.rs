@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use berth_blobs::{CacheStats, Cached};
 use berth_registry::{CollectJob, Registry, Status};
 use berth_server::{Sample, Sampler};
 use parking_lot::Mutex;
@@ -11,10 +12,11 @@ use parking_lot::Mutex;
 const FRESH: Duration = Duration::from_secs(10);
 
 /// Samples the registry, its jobs and its event log.
-pub(crate) fn sampler(registry: Registry, collector: CollectJob) -> Sampler {
+pub(crate) fn sampler(registry: Registry, collector: CollectJob, cache: Option<Cached>) -> Sampler {
     let last: Arc<Mutex<Option<(Instant, Status)>>> = Arc::default();
     Box::new(move || {
-        let (registry, collector, last) = (registry.clone(), collector.clone(), Arc::clone(&last));
+        let (registry, collector, cache) = (registry.clone(), collector.clone(), cache.clone());
+        let last = Arc::clone(&last);
         Box::pin(async move {
             let known = *last.lock();
             let status = match known {
@@ -30,7 +32,9 @@ pub(crate) fn sampler(registry: Registry, collector: CollectJob) -> Sampler {
                     }
                 },
             };
-            samples(&status, &registry, &collector)
+            let mut samples = samples(&status, &registry, &collector);
+            samples.extend(cache.iter().flat_map(|cache| cached(cache.stats())));
+            samples
         })
     })
 }
@@ -63,9 +67,27 @@ fn samples(status: &Status, registry: &Registry, collector: &CollectJob) -> Vec<
         Sample::gauge("jobs_queued", "Jobs that wait", status.jobs_queued as f64),
         Sample::gauge("jobs_running", "Jobs at work", status.jobs_running as f64),
         Sample::gauge("event_position", "Position of the last sealed event", status.event_position as f64),
-        // Sealed in the commit that appends: an event is never visible unsealed.
-        Sample::gauge("event_sealer_lag", "Events committed and not sealed", 0.0),
+        Sample::gauge("event_sealer_lag", "Events committed and not sealed", status.events_unsealed as f64),
         Sample::counter("catalog_commits", "Commits of the catalog, each one fsync", writer.commits as f64),
         Sample::counter("catalog_units", "Units of work in those commits", writer.units as f64),
+        Sample::counter(
+            "catalog_retries",
+            "Units of work run again because another node's was first",
+            writer.retries as f64,
+        ),
+    ]
+}
+
+#[expect(clippy::cast_precision_loss, reason = "metrics are floating point numbers")]
+fn cached(stats: CacheStats) -> [Sample; 4] {
+    [
+        Sample::counter("disk_cache_hits", "Blobs opened from the disk cache", stats.hits as f64),
+        Sample::counter("disk_cache_misses", "Blobs that had to be fetched", stats.misses as f64),
+        Sample::counter(
+            "disk_cache_corrupt",
+            "Files of the disk cache that were not what they should have been",
+            stats.corrupt as f64,
+        ),
+        Sample::gauge("disk_cache_bytes", "Bytes in the disk cache", stats.bytes as f64),
     ]
 }

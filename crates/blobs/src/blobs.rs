@@ -1,6 +1,6 @@
 //! Declares what a store of blobs can do.
 
-use std::{fmt::Debug, path::Path, sync::Arc};
+use std::{fmt::Debug, path::Path, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use berth_oci::{Algorithm, Digest};
@@ -13,14 +13,16 @@ use crate::{Hasher, Location, Result, UploadId};
 /// An upload is written ([`writer`](Self::writer)), perhaps in several goes, then published
 /// ([`publish`](Self::publish)); the caller commits the location to its catalog and only then discards
 /// ([`discard`](Self::discard)) the marker that the upload leaves, so that a crash at any moment leaves something that
-/// [`leftovers`](Self::leftovers) finds. The caller lets one writer at a time into an upload.
+/// [`leftovers`](Self::leftovers) or [`leftover`](Self::leftover) finds. The caller lets one writer at a time into an
+/// upload; where several nodes share a store, one of several writers gets its bytes into the catalog and the others are lost.
 #[async_trait]
 pub trait Blobs: Send + Sync + Debug + 'static {
     /// Continues an upload at `progress.offset`, or starts it when that is 0; what is stored past it is cut off.
     ///
-    /// An upload that was published is taken back from its location, whether the publication failed, its commit failed, or
-    /// the process ended in between. So a caller asks for a writer only while its catalog holds the upload as open, that is,
-    /// its blob as not committed, and while no commit of it is under way.
+    /// An upload that was published is taken back, whether the publication failed, its commit failed, or the process ended in
+    /// between. So a caller asks for a writer only while its catalog holds the upload as open, that is, its blob as not
+    /// committed, and while no commit of it is under way in this process. A store of several nodes leaves the bytes at the
+    /// old location, where another node may be committing them, and publishes to a new one.
     ///
     /// # Errors
     /// [`Error::UploadLost`](crate::Error::UploadLost) when fewer than `progress.offset` bytes are stored,
@@ -72,7 +74,31 @@ pub trait Blobs: Send + Sync + Debug + 'static {
     ///   publication that was not committed and cuts off what was not acknowledged;
     /// - else, a blob in the catalog lies at the location: [`discard`](Self::discard) the upload;
     /// - else [`delete`](Self::delete) the location, if there is one, then [`discard`](Self::discard) the upload.
+    ///
+    /// Empty for a store that can't list cheaply, see [`lists_leftovers`](Self::lists_leftovers).
     async fn leftovers(&self) -> Result<Vec<Leftover>>;
+
+    /// Says whether [`leftovers`](Self::leftovers) finds everything. If not, the caller gives every upload a row in its
+    /// catalog before the first byte is written, and asks for each [`leftover`](Self::leftover) by name.
+    fn lists_leftovers(&self) -> bool {
+        true
+    }
+
+    /// Returns what one upload left, `None` if that is nothing. The location may be that of a blob that is committed: the
+    /// caller asks its catalog before it deletes. Where deleting it brings up another, the caller asks again.
+    async fn leftover(&self, upload: &UploadId) -> Result<Option<Leftover>>;
+
+    /// Returns the upload that brought what lies at a location; `None` if the location is not one of this store.
+    fn upload_of(&self, location: &Location) -> Option<UploadId>;
+
+    /// Returns an address from which anybody may fetch a published blob with a GET, as long as it is valid; `None` if the
+    /// store has no such addresses. Doesn't ask whether the blob is there.
+    async fn link(&self, location: &Location, valid: Duration) -> Result<Option<String>>;
+
+    /// Opens a published blob past every cache: for those who ask how the stored bytes are.
+    async fn open_uncached(&self, location: &Location) -> Result<Arc<dyn BlobReader>> {
+        self.open(location).await
+    }
 
     /// Lists up to `limit` published blobs and their sizes in bytes, in the order of their locations, beginning behind
     /// `after`. It walks the store: for a scrub only.
@@ -92,6 +118,12 @@ pub trait BlobWriter: Send {
     /// Makes everything durable, the upload's name included, and returns how far it reaches: the hasher has seen exactly
     /// the bytes from 0 to the offset.
     async fn finish(self: Box<Self>) -> Result<Progress>;
+
+    /// Ends the upload: [`publish`](Blobs::publish), [`discard`](Blobs::discard) or another [`writer`](Blobs::writer) of the
+    /// same process follows, and a store may wait with its last bytes until then. They are no progress to acknowledge.
+    async fn seal(self: Box<Self>) -> Result<Progress> {
+        self.finish().await
+    }
 }
 
 /// Reads one published blob, at any position, by any number of callers at once.

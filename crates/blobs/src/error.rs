@@ -30,6 +30,9 @@ pub enum Error {
     /// The disk, its quota or its inodes are used up.
     #[error("no space is left in the store; free some or collect garbage")]
     Full,
+    /// The store can't be reached or is overloaded, and why.
+    #[error("the store is not available: {0}; try again in a moment")]
+    Unavailable(String),
     /// The location is not one this store can have issued.
     #[error("`{0}` is not a location of this store")]
     InvalidLocation(String),

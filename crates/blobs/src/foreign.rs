@@ -3,6 +3,7 @@
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 use async_trait::async_trait;
@@ -107,6 +108,29 @@ impl Blobs for Foreign {
 
     async fn leftovers(&self) -> Result<Vec<Leftover>> {
         self.inner.leftovers().await
+    }
+
+    fn lists_leftovers(&self) -> bool {
+        self.inner.lists_leftovers()
+    }
+
+    async fn open_uncached(&self, location: &Location) -> Result<Arc<dyn BlobReader>> {
+        match self.path(location) {
+            Some(path) => self.files.open(path?).await,
+            None => self.inner.open_uncached(location).await,
+        }
+    }
+
+    async fn leftover(&self, upload: &UploadId) -> Result<Option<Leftover>> {
+        self.inner.leftover(upload).await
+    }
+
+    fn upload_of(&self, location: &Location) -> Option<UploadId> {
+        if self.path(location).is_some() { None } else { self.inner.upload_of(location) }
+    }
+
+    async fn link(&self, location: &Location, valid: Duration) -> Result<Option<String>> {
+        if self.path(location).is_some() { Ok(None) } else { self.inner.link(location, valid).await }
     }
 
     async fn scan(&self, after: Option<&Location>, limit: usize) -> Result<Vec<(Location, u64)>> {

@@ -1,11 +1,14 @@
 //! Stores bytes: where blobs and unfinished uploads lie, never what they mean.
 //!
-//! [`Blobs`] is the interface every store implements; [`Disk`] keeps a local directory. [`Metered`], [`Foreign`] and the
+//! [`Blobs`] is the interface every store implements; [`Disk`] keeps a local directory, [`Bucket`] a bucket
+//! of an S3 service. [`Metered`], [`Cached`], [`Foreign`] and the
 //! `testing` module's `Faulty` wrap any store, and `testing::conformance` is the suite each of them passes.
 //! Nothing here knows repositories, links or the catalog: callers keep a [`Location`] in their own records and
 //! decide when it dies.
 
 mod blobs;
+mod bucket;
+mod cached;
 mod disk;
 mod error;
 mod foreign;
@@ -17,6 +20,8 @@ pub mod testing;
 mod upload_id;
 
 pub use blobs::{BlobReader, BlobWriter, Blobs, Capacity, Leftover, Progress};
+pub use bucket::{Bucket, BucketConfig, Credentials, Encryption};
+pub use cached::{CacheStats, Cached};
 pub use disk::{Disk, READ_BYTES};
 pub use error::{Error, Result};
 pub use foreign::Foreign;

@@ -1,6 +1,10 @@
 //! Counts what a store does.
 
-use std::{path::Path, sync::Arc, time::Instant};
+use std::{
+    path::Path,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use async_trait::async_trait;
 use berth_oci::Digest;
@@ -21,8 +25,8 @@ type Label = [(&'static str, &'static str); 1];
 ///
 /// - `blobs_operation_seconds{operation}`: how long operations took, failed ones too
 /// - `blobs_errors_total{operation}`: those that failed
-/// - `blobs_written_bytes_total`, `blobs_read_bytes_total{source}`: bytes taken for uploads, and bytes read from the
-///   page `cache` or, on a thread that may wait, the `disk`
+/// - `blobs_written_bytes_total`, `blobs_read_bytes_total{source}`: bytes taken for uploads, and bytes read from memory
+///   (the page `cache`, what a bucket has sent already) or, with a wait, from the `disk` or the network behind it
 #[derive(Debug)]
 pub struct Metered {
     inner: Arc<dyn Blobs>,
@@ -41,6 +45,7 @@ impl Metered {
 struct Metrics {
     writer: Operation,
     finish: Operation,
+    seal: Operation,
     publish: Operation,
     discard: Operation,
     open: Operation,
@@ -48,6 +53,8 @@ struct Metrics {
     delete: Operation,
     sync_deletions: Operation,
     leftovers: Operation,
+    leftover: Operation,
+    link: Operation,
     scan: Operation,
     capacity: Operation,
     write_errors: Counter,
@@ -73,6 +80,7 @@ impl Metrics {
         let metrics = Self {
             writer: operation("writer"),
             finish: operation("finish"),
+            seal: operation("seal"),
             publish: operation("publish"),
             discard: operation("discard"),
             open: operation("open"),
@@ -80,6 +88,8 @@ impl Metrics {
             delete: operation("delete"),
             sync_deletions: operation("sync_deletions"),
             leftovers: operation("leftovers"),
+            leftover: operation("leftover"),
+            link: operation("link"),
             scan: operation("scan"),
             capacity: operation("capacity"),
             write_errors: errors.get_or_create_owned(&[("operation", "write")]),
@@ -158,6 +168,27 @@ impl Blobs for Metered {
         self.metrics.leftovers.measure(self.inner.leftovers()).await
     }
 
+    fn lists_leftovers(&self) -> bool {
+        self.inner.lists_leftovers()
+    }
+
+    async fn leftover(&self, upload: &UploadId) -> Result<Option<Leftover>> {
+        self.metrics.leftover.measure(self.inner.leftover(upload)).await
+    }
+
+    fn upload_of(&self, location: &Location) -> Option<UploadId> {
+        self.inner.upload_of(location)
+    }
+
+    async fn link(&self, location: &Location, valid: Duration) -> Result<Option<String>> {
+        self.metrics.link.measure(self.inner.link(location, valid)).await
+    }
+
+    async fn open_uncached(&self, location: &Location) -> Result<Arc<dyn BlobReader>> {
+        let inner = self.metrics.open.measure(self.inner.open_uncached(location)).await?;
+        Ok(Arc::new(MeteredReader { inner, metrics: Arc::clone(&self.metrics) }))
+    }
+
     async fn scan(&self, after: Option<&Location>, limit: usize) -> Result<Vec<(Location, u64)>> {
         self.metrics.scan.measure(self.inner.scan(after, limit)).await
     }
@@ -183,6 +214,10 @@ impl BlobWriter for MeteredWriter {
 
     async fn finish(self: Box<Self>) -> Result<Progress> {
         self.metrics.finish.measure(self.inner.finish()).await
+    }
+
+    async fn seal(self: Box<Self>) -> Result<Progress> {
+        self.metrics.seal.measure(self.inner.seal()).await
     }
 }
 

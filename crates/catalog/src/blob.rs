@@ -8,7 +8,7 @@ use crate::driver::{Reader, Row, params};
 use crate::error::{Error, Result};
 use crate::repository::Repository;
 use crate::tx::Tx;
-use crate::{ledger, link, trash};
+use crate::{link, trash};
 
 /// A blob's row id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -163,7 +163,7 @@ async fn heal(tx: &mut Tx, id: BlobId, size: u64, placement: &Placement, now: Ti
         params![size, content, location, id.0],
     )
     .await?;
-    tx.touch_all();
+    tx.withdraw_all();
     Ok(())
 }
 
@@ -193,7 +193,7 @@ pub async fn mark_damaged(
         )
         .await?;
     if changed > 0 {
-        tx.touch_all();
+        tx.withdraw_all();
     }
     Ok(changed > 0)
 }
@@ -211,7 +211,7 @@ pub async fn clear_damaged(tx: &mut Tx, id: BlobId, digest: &Digest, placement: 
         )
         .await?;
     if changed > 0 {
-        tx.touch_all();
+        tx.withdraw_all();
     }
     Ok(changed > 0)
 }
@@ -283,18 +283,6 @@ pub async fn totals(r: &Reader) -> Result<Totals> {
         )
         .await?;
     Ok(totals.unwrap_or_default())
-}
-
-/// Books the blobs that a group added and took away, once, in the group's transaction.
-pub(crate) fn settle_totals(tx: &mut Tx) -> Result<()> {
-    let (blobs, bytes) = tx.take_blob_count();
-    if (blobs, bytes) == (0, 0) {
-        return Ok(());
-    }
-    for (name, amount) in [("blobs", blobs), ("blob_bytes", bytes)] {
-        ledger::book(tx, name, amount)?;
-    }
-    Ok(())
 }
 
 impl BlobId {

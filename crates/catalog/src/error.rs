@@ -1,13 +1,23 @@
 //! The one place where driver errors become the catalog's.
 
 use rusqlite::ffi::ErrorCode;
+use tokio_postgres::error::SqlState;
 
 /// Why the catalog could not do its work.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum Error {
-    /// Another writer held the database longer than the busy timeout: try again.
+    /// Others held what the work needed for longer than the catalog waits: try again.
     #[error("catalog is busy")]
     Busy,
+    /// The database can't be reached, or turns everybody away: try again.
+    #[error("catalog's database is unavailable: {0}")]
+    Unavailable(String),
+    /// The connection went while a commit was on its way: the work is done or not, try again.
+    #[error("the database's connection was lost during the commit; it may have happened: try again")]
+    Unknown,
+    /// The settings of the database's connection make no sense.
+    #[error("database settings: {0}")]
+    Config(String),
     /// The disk that holds the catalog is full.
     #[error("no space left for the catalog")]
     Full,
@@ -59,5 +69,85 @@ impl From<rusqlite::Error> for Error {
             Some(ErrorCode::DiskFull) => Self::Full,
             _ => Self::Database(error.to_string()),
         }
+    }
+}
+
+impl From<tokio_postgres::Error> for Error {
+    fn from(error: tokio_postgres::Error) -> Self {
+        Failure::from(error).error
+    }
+}
+
+/// What to do about a failure of a network database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Remedy {
+    /// Two units of work met: run this one again.
+    Again,
+    /// A row was there, or was not, against what the unit had read: mostly another unit's doing, so run it again a few times.
+    AgainFew,
+    /// The connection is of no use any more: run it again on another.
+    Reconnect,
+    /// Nothing: tell the caller.
+    None,
+}
+
+/// A failure of a network database.
+#[derive(Debug, Clone)]
+pub(crate) struct Failure {
+    pub(crate) error: Error,
+    pub(crate) remedy: Remedy,
+}
+
+impl Failure {
+    /// A failure that another try won't change.
+    pub(crate) fn last(error: Error) -> Self {
+        Self { error, remedy: Remedy::None }
+    }
+
+    /// No answer within the time that the catalog waits.
+    pub(crate) fn silent() -> Self {
+        Self { error: Error::Unavailable("it does not answer".into()), remedy: Remedy::Reconnect }
+    }
+}
+
+impl From<tokio_postgres::Error> for Failure {
+    fn from(error: tokio_postgres::Error) -> Self {
+        let Some(refusal) = error.as_db_error() else {
+            let cause = std::error::Error::source(&error);
+            let lost = error.is_closed() || cause.is_some_and(<dyn std::error::Error>::is::<std::io::Error>);
+            let text = cause.map_or_else(|| error.to_string(), |cause| format!("{error}: {cause}"));
+            return if lost {
+                Self { error: Error::Unavailable(text), remedy: Remedy::Reconnect }
+            } else {
+                Self::last(Error::Database(text))
+            };
+        };
+        let code = refusal.code();
+        let text = || format!("{} (SQLSTATE {})", refusal.message(), code.code());
+        let (error, remedy) = match code {
+            &SqlState::T_R_SERIALIZATION_FAILURE | &SqlState::T_R_DEADLOCK_DETECTED => {
+                (Error::Busy, Remedy::Again)
+            }
+            &SqlState::UNIQUE_VIOLATION | &SqlState::FOREIGN_KEY_VIOLATION => {
+                (Error::Database(text()), Remedy::AgainFew)
+            }
+            &SqlState::QUERY_CANCELED | &SqlState::LOCK_NOT_AVAILABLE => (Error::Busy, Remedy::None),
+            &SqlState::INVALID_SQL_STATEMENT_NAME | &SqlState::DUPLICATE_PSTATEMENT => {
+                let text =
+                    "a pooler in between does not keep prepared statements: turn prepared_statements off";
+                (Error::Config(text.into()), Remedy::None)
+            }
+            &SqlState::DISK_FULL => (Error::Full, Remedy::None),
+            // A primary that became a standby under us.
+            &SqlState::READ_ONLY_SQL_TRANSACTION | &SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT => {
+                (Error::Unavailable(text()), Remedy::Reconnect)
+            }
+            // 08: connections; 53: no memory, too many connections; 57P: shut down, starting up.
+            other if ["08", "53", "57P"].iter().any(|class| other.code().starts_with(class)) => {
+                (Error::Unavailable(text()), Remedy::Reconnect)
+            }
+            _ => (Error::Database(text()), Remedy::None),
+        };
+        Self { error, remedy }
     }
 }

@@ -1,8 +1,10 @@
 //! The event log: every change, once, in commit order, hash-chained.
 //!
-//! A unit of work appends; the writer seals what a group appended just before the group commits: it gives each event its
-//! position and its hash over the previous hash. So the log has no gaps, and nothing in it can be altered, removed or
-//! re-ordered without breaking the chain.
+//! A unit of work appends. On SQLite the writer seals what a group appended just before the group commits: it gives each event
+//! its position and its hash over the previous hash. On Postgres, which has many writers, one node at a time seals shortly after
+//! the commit. So the log has no gaps, and nothing in it can be altered, removed or re-ordered without breaking the chain.
+
+use std::borrow::Cow;
 
 use berth_oci::{Digest, RepositoryName, Tag};
 use jiff::Timestamp;
@@ -96,7 +98,7 @@ pub struct Event {
     pub hash: String,
 }
 
-/// Appends an event to the unit of work; it is sealed when the unit commits.
+/// Appends an event to the unit of work; it is sealed when the unit commits, on a shared catalog shortly after.
 pub async fn append(tx: &mut Tx, event: NewEvent) {
     tx.marks().events.push(event);
 }
@@ -108,35 +110,21 @@ pub(crate) fn seal(tx: &mut Tx) -> Result<()> {
         return Ok(());
     }
     let (mut position, mut hash) = head(tx)?;
-    for event in events {
+    for event in &events {
         position += 1;
-        let detail = event.detail.to_string();
-        let repository = event.repository.as_ref().map_or("", RepositoryName::as_str);
-        let id = event.id.to_string();
-        let digest = event.digest.map(|digest| digest.to_string());
-        let tag = event.tag.as_ref().map(Tag::as_str);
-        let link = Link {
-            position,
-            id: &id,
-            at: event.at.as_microsecond(),
-            kind: event.kind.as_str(),
-            repository,
-            tag,
-            digest: digest.as_deref(),
-            caller: &event.caller,
-            detail: &detail,
-        };
+        let fields = Fields::of(event);
+        let link = fields.link(position);
         hash = link.hash(&hash);
-        tx.run(
+        tx.embedded()?.run(
             "INSERT INTO event (position, id, at, kind, repository, tag, digest, caller, detail, hash)
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
             params![
                 position,
-                &id,
-                event.at,
+                link.id,
+                link.at,
                 link.kind,
-                repository,
-                tag,
+                link.repository,
+                link.tag,
                 link.digest,
                 link.caller,
                 link.detail,
@@ -146,6 +134,53 @@ pub(crate) fn seal(tx: &mut Tx) -> Result<()> {
     }
     tx.marks().sealed = Some(position);
     Ok(())
+}
+
+/// An event as its columns hold it.
+#[derive(Debug)]
+pub(crate) struct Fields<'a> {
+    pub(crate) id: Cow<'a, str>,
+    pub(crate) at: i64,
+    pub(crate) kind: Cow<'a, str>,
+    pub(crate) repository: Cow<'a, str>,
+    pub(crate) tag: Option<Cow<'a, str>>,
+    pub(crate) digest: Option<Cow<'a, str>>,
+    pub(crate) caller: Cow<'a, str>,
+    pub(crate) detail: Cow<'a, str>,
+}
+
+impl<'a> Fields<'a> {
+    pub(crate) fn of(event: &'a NewEvent) -> Self {
+        Self {
+            id: event.id.to_string().into(),
+            at: event.at.as_microsecond(),
+            kind: event.kind.as_str().into(),
+            repository: event.repository.as_ref().map_or("", RepositoryName::as_str).into(),
+            tag: event.tag.as_ref().map(|tag| tag.as_str().into()),
+            digest: event.digest.map(|digest| digest.to_string().into()),
+            caller: event.caller.as_str().into(),
+            detail: event.detail.to_string().into(),
+        }
+    }
+
+    /// Returns the chain hash of the event at `position`, behind an event whose hash is `previous`.
+    pub(crate) fn hash(&self, position: i64, previous: &[u8; 32]) -> [u8; 32] {
+        self.link(position).hash(previous)
+    }
+
+    fn link(&self, position: i64) -> Link<'_> {
+        Link {
+            position,
+            id: &self.id,
+            at: self.at,
+            kind: &self.kind,
+            repository: &self.repository,
+            tag: self.tag.as_deref(),
+            digest: self.digest.as_deref(),
+            caller: &self.caller,
+            detail: &self.detail,
+        }
+    }
 }
 
 fn head(tx: &Tx) -> Result<(i64, [u8; 32])> {
@@ -163,22 +198,21 @@ fn chain_hash(row: &Row<'_>, column: usize) -> Result<[u8; 32]> {
 }
 
 /// Exactly what an event's hash covers, besides the hash before it.
-#[derive(Serialize)]
-pub(crate) struct Link<'a> {
-    pub(crate) position: i64,
-    pub(crate) id: &'a str,
-    pub(crate) at: i64,
-    pub(crate) kind: &'a str,
-    pub(crate) repository: &'a str,
-    pub(crate) tag: Option<&'a str>,
-    pub(crate) digest: Option<&'a str>,
-    pub(crate) caller: &'a str,
-    pub(crate) detail: &'a str,
+struct Link<'a> {
+    position: i64,
+    id: &'a str,
+    at: i64,
+    kind: &'a str,
+    repository: &'a str,
+    tag: Option<&'a str>,
+    digest: Option<&'a str>,
+    caller: &'a str,
+    detail: &'a str,
 }
 
 impl Link<'_> {
     /// Each field goes in with its length, so that no two different events feed the same bytes.
-    pub(crate) fn hash(&self, previous: &[u8; 32]) -> [u8; 32] {
+    fn hash(&self, previous: &[u8; 32]) -> [u8; 32] {
         let mut hasher = Sha256::new();
         hasher.update(previous);
         hasher.update(self.position.to_be_bytes());
@@ -241,6 +275,14 @@ pub async fn last(r: &Reader) -> Result<(i64, String)> {
         })
         .await?;
     Ok(found.unwrap_or((0, hex::encode([0; 32]))))
+}
+
+/// Counts the events that have happened and that no node has sealed yet: always 0 on SQLite.
+pub async fn count_unsealed(r: &Reader) -> Result<u64> {
+    match r.shared() {
+        None => Ok(0),
+        Some(_) => crate::postgres::count_unsealed(r).await,
+    }
 }
 
 /// Checks the chain from its start, `batch` events at a time. Returns the first position whose hash is wrong or missing.

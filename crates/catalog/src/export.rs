@@ -4,6 +4,8 @@
 //! ([`restore`](crate::restore)). Left out is what has no meaning elsewhere: upload sessions, jobs, trash, locations, and blobs that
 //! nothing links.
 
+use std::borrow::Cow;
+
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use berth_oci::Digest;
@@ -13,7 +15,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::driver::{Reader, Row, params};
 use crate::error::{Error, Result};
-use crate::event::Link;
+use crate::event::Fields;
+use crate::postgres::export::list_unsealed;
 
 /// The key of the last row of a page; the default lies before every row.
 #[derive(Debug, Clone, Default)]
@@ -176,18 +179,17 @@ pub struct Event {
 impl Event {
     /// Returns the hash that this event must have behind the hash `previous` (zeros for the first).
     pub fn hash_after(&self, previous: &[u8; 32]) -> [u8; 32] {
-        let link = Link {
-            position: self.position,
-            id: &self.id,
+        let fields = Fields {
+            id: Cow::Borrowed(&self.id),
             at: self.at,
-            kind: &self.kind,
-            repository: &self.repository,
-            tag: self.tag.as_deref(),
-            digest: self.digest.as_deref(),
-            caller: &self.caller,
-            detail: &self.detail,
+            kind: Cow::Borrowed(&self.kind),
+            repository: Cow::Borrowed(&self.repository),
+            tag: self.tag.as_deref().map(Cow::Borrowed),
+            digest: self.digest.as_deref().map(Cow::Borrowed),
+            caller: Cow::Borrowed(&self.caller),
+            detail: Cow::Borrowed(&self.detail),
         };
-        link.hash(previous)
+        fields.hash(self.position, previous)
     }
 }
 
@@ -369,28 +371,54 @@ impl Exported for Event {
     const NOUN: &'static str = "event";
 
     async fn page(r: &Reader, after: &Key, limit: usize) -> Result<Vec<(Key, Self)>> {
-        r.query(
-            "SELECT position, id, at, kind, repository, tag, digest, caller, detail, hash
-               FROM event WHERE position > $1 ORDER BY position LIMIT $2",
-            params![after.first, limit],
-            |row| {
-                let event = Self {
-                    position: row.int(0)?,
-                    id: text(row, 1)?,
-                    at: row.int(2)?,
-                    kind: text(row, 3)?,
-                    repository: text(row, 4)?,
-                    tag: text_opt(row, 5)?,
-                    digest: text_opt(row, 6)?,
-                    caller: text(row, 7)?,
-                    detail: text(row, 8)?,
-                    hash: hex::encode(row.bytes(9)?),
-                };
-                Ok((Key::id(event.position), event))
-            },
-        )
-        .await
+        let mut page = sealed(r, after, limit).await?;
+        if page.len() < limit && r.shared().is_some() {
+            // They get the places that they would get now: the export's log ends with what has happened.
+            let last = page.last().map_or(after, |(key, _)| key).clone();
+            page.extend(seal(last, r, limit - page.len()).await?);
+        }
+        Ok(page)
     }
+}
+
+async fn sealed(r: &Reader, after: &Key, limit: usize) -> Result<Vec<(Key, Event)>> {
+    r.query(
+        "SELECT position, id, at, kind, repository, tag, digest, caller, detail, hash
+               FROM event WHERE position > $1 ORDER BY position LIMIT $2",
+        params![after.first, limit],
+        |row| {
+            let event = Event {
+                position: row.int(0)?,
+                id: text(row, 1)?,
+                at: row.int(2)?,
+                kind: text(row, 3)?,
+                repository: text(row, 4)?,
+                tag: text_opt(row, 5)?,
+                digest: text_opt(row, 6)?,
+                caller: text(row, 7)?,
+                detail: text(row, 8)?,
+                hash: hex::encode(row.bytes(9)?),
+            };
+            Ok((Key::name(event.position, &event.hash), event))
+        },
+    )
+    .await
+}
+
+/// Lists events that wait to be sealed behind `last`, a key with the hash before them.
+async fn seal(last: Key, r: &Reader, limit: usize) -> Result<Vec<(Key, Event)>> {
+    let hash = if last.name.is_empty() { vec![0; 32] } else { hex::decode(&last.name).unwrap_or_default() };
+    let mut hash: [u8; 32] =
+        hash.try_into().map_err(|_| Error::Invalid { what: "event hash", value: last.name.clone() })?;
+    let (mut position, mut listed) = (last.first, Vec::new());
+    for (number, mut event) in list_unsealed(r, last.second, limit).await? {
+        position += 1;
+        event.position = position;
+        hash = event.hash_after(&hash);
+        event.hash = hex::encode(hash);
+        listed.push((Key { first: position, second: number, name: event.hash.clone() }, event));
+    }
+    Ok(listed)
 }
 
 /// Bytes as base64 in JSON.

@@ -13,8 +13,10 @@ pub async fn find(r: &Reader) -> Result<Option<String>> {
     .await
 }
 
-/// Notes the name of the catalog's store, once and for all.
-pub async fn insert(tx: &mut Tx, store: &str) -> Result<()> {
-    tx.execute("INSERT INTO identity (one, store) VALUES (1, $1)", params![store]).await?;
-    Ok(())
+/// Notes the name of the catalog's store, once and for all. Returns false if it has one already: [`find`] tells which.
+pub async fn insert(tx: &mut Tx, store: &str) -> Result<bool> {
+    let changed = tx
+        .execute("INSERT INTO identity (one, store) VALUES (1, $1) ON CONFLICT DO NOTHING", params![store])
+        .await?;
+    Ok(changed > 0)
 }

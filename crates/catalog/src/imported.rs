@@ -65,7 +65,7 @@ pub async fn complete(tx: &mut Tx, now: Timestamp) -> Result<()> {
 
 /// Forgets everything noted, for another import.
 pub async fn clear(tx: &mut Tx) -> Result<()> {
-    tx.execute("DELETE FROM imported WHERE imported_at >= 0", params![]).await?;
+    tx.execute("DELETE FROM imported WHERE repository >= $1", params![ALL]).await?;
     Ok(())
 }
 
@@ -146,6 +146,12 @@ pub async fn count_foreign(r: &Reader) -> Result<(u64, u64)> {
     Ok(found.unwrap_or_default())
 }
 
+/// Lets every node forget where blobs lay: before the other store goes.
+pub async fn forget_places(tx: &mut Tx) -> Result<()> {
+    tx.withdraw_all();
+    Ok(())
+}
+
 /// Points a blob's row at where its bytes lie now. Returns false, and changes nothing, if it does not point at `from` any more.
 pub async fn move_blob(tx: &mut Tx, blob: &Foreign, to: &str) -> Result<bool> {
     let changed = tx
@@ -154,8 +160,5 @@ pub async fn move_blob(tx: &mut Tx, blob: &Foreign, to: &str) -> Result<bool> {
             params![to, &blob.digest.to_string(), &blob.location],
         )
         .await?;
-    if changed > 0 {
-        tx.touch_all();
-    }
     Ok(changed > 0)
 }

@@ -11,6 +11,11 @@ pub(crate) const FREED_BYTES: &str = "freed_bytes";
 /// Bytes that the store freed less than the catalog knew (negative: more).
 pub(crate) const DIFFERENCE_BYTES: &str = "difference_bytes";
 
+/// Blobs known.
+pub(crate) const BLOBS: &str = "blobs";
+/// Their bytes.
+pub(crate) const BLOB_BYTES: &str = "blob_bytes";
+
 /// The books at one moment.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Books {
@@ -33,19 +38,16 @@ impl Books {
     }
 }
 
-/// Adds to a total.
-pub(crate) async fn add(tx: &mut Tx, name: &'static str, amount: i64) -> Result<()> {
-    book(tx, name, amount)
-}
-
-/// Adds to a total at the end of a group, where nothing is awaited any more.
-pub(crate) fn book(tx: &mut Tx, name: &'static str, amount: i64) -> Result<()> {
-    tx.run(
-        "INSERT INTO ledger (name, value) VALUES ($1, $2)
-         ON CONFLICT (name) DO UPDATE SET value = ledger.value + excluded.value",
-        params![name, amount],
-    )
-    .map(drop)
+/// Books what a group added to the totals, once, in the group's transaction.
+pub(crate) fn settle(tx: &mut Tx) -> Result<()> {
+    for (name, amount) in tx.marks().take_books() {
+        tx.embedded()?.run(
+            "INSERT INTO ledger (name, value) VALUES ($1, $2)
+             ON CONFLICT (name) DO UPDATE SET value = ledger.value + excluded.value",
+            params![name, amount],
+        )?;
+    }
+    Ok(())
 }
 
 /// Reads the books in one statement, so that a collector's commit lies before all of it or behind.
@@ -55,7 +57,7 @@ pub async fn books(r: &Reader) -> Result<Books> {
             "SELECT COALESCE((SELECT value FROM ledger WHERE name = $1), 0),
                     COALESCE((SELECT value FROM ledger WHERE name = $2), 0),
                     COALESCE((SELECT value FROM ledger WHERE name = $3), 0),
-                    CAST(COALESCE(SUM(size), 0) AS INTEGER), COUNT(*)
+                    CAST(COALESCE(SUM(size), 0) AS BIGINT), COUNT(*)
                FROM trash",
             params![COLLECTED_BYTES, FREED_BYTES, DIFFERENCE_BYTES],
             |row| {

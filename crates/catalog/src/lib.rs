@@ -9,7 +9,9 @@ mod driver;
 mod error;
 mod generation;
 mod migrate;
+mod postgres;
 mod reader;
+mod signals;
 mod tx;
 mod writer;
 
@@ -23,6 +25,7 @@ pub mod job;
 pub mod ledger;
 pub mod link;
 pub mod manifest;
+pub mod mode;
 pub mod pull;
 pub mod repository;
 pub mod restore;
@@ -33,7 +36,6 @@ pub mod upload;
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use berth_oci::RepositoryName;
 use rusqlite::Connection;
@@ -42,30 +44,32 @@ use tokio::sync::watch;
 pub use clock::Clock;
 pub use driver::Reader;
 pub use error::{Error, Result};
+pub use migrate::Schema;
+pub use postgres::PostgresConfig;
+pub use signals::WriterStats;
 pub use tx::Tx;
 
+use postgres::{Database, Role};
 use reader::Readers;
-use writer::{Shared, Writer};
+use signals::Signals;
+use writer::Writer;
 
-/// The catalog of one data directory. Cheap to clone; the last clone to go ends the writer after what it was given.
+/// The catalog: in a file of one data directory, or in a database that several nodes share. Cheap to clone; the last clone to go
+/// ends the writing after what it was given.
 #[derive(Debug, Clone)]
 pub struct Catalog(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    writer: Writer,
-    readers: Readers,
-    shared: Arc<Shared>,
+    arm: Arm,
+    signals: Arc<Signals>,
     clock: Clock,
 }
 
-/// How the writer has worked since the start.
-#[derive(Debug, Clone, Copy)]
-pub struct WriterStats {
-    /// Commits, each one fsync.
-    pub commits: u64,
-    /// Units of work in them.
-    pub units: u64,
+#[derive(Debug)]
+enum Arm {
+    Embedded { writer: Writer, readers: Readers },
+    Shared(Database),
 }
 
 impl Catalog {
@@ -89,59 +93,122 @@ impl Catalog {
     }
 
     fn start(connection: Connection, file: &Path, clock: Clock, owns: bool) -> Result<Self> {
-        let (sealed, _) = watch::channel(event::last_position(&connection)?);
-        let shared = Arc::new(Shared {
-            generations: generation::Generations::new(),
-            sealed,
-            commits: 0.into(),
-            units: 0.into(),
-            owns,
-        });
+        let signals = Arc::new(Signals::new(event::last_position(&connection)?));
         let readers = Readers::new(file);
-        let writer = Writer::start(connection, Arc::clone(&shared))?;
-        Ok(Self(Arc::new(Inner { writer, readers, shared, clock })))
+        let writer = Writer::start(connection, Arc::clone(&signals), owns)?;
+        Ok(Self(Arc::new(Inner { arm: Arm::Embedded { writer, readers }, signals, clock })))
     }
 
-    /// Runs `body` at once on this thread. It must not wait for anything but the reader.
+    /// Connects to a database as one of the nodes that serve it, and brings it to this binary's schema.
+    ///
+    /// # Errors
+    /// [`Error::Config`] for settings that make no sense, [`Error::Unavailable`] if the database does not answer in time.
+    pub async fn connect(settings: &PostgresConfig, clock: Clock) -> Result<Self> {
+        Self::share(settings, Role::Node, clock).await
+    }
+
+    /// Connects to a database beside the nodes that serve it: leaves its schema, and the sealing of events, to them.
+    ///
+    /// # Errors
+    /// As [`Catalog::connect`], and [`Error::Older`] and [`Error::Newer`] unless it has this binary's schema.
+    pub async fn visit(settings: &PostgresConfig, clock: Clock) -> Result<Self> {
+        Self::share(settings, Role::Visitor, clock).await
+    }
+
+    async fn share(settings: &PostgresConfig, role: Role, clock: Clock) -> Result<Self> {
+        let database = Database::open(settings, role, clock.now()).await?;
+        let signals = Arc::clone(database.signals());
+        Ok(Self(Arc::new(Inner { arm: Arm::Shared(database), signals, clock })))
+    }
+
+    /// Reads which schema the catalog in a file has, and changes nothing.
+    pub fn schema_of_file(file: &Path) -> Result<Schema> {
+        migrate::schema(&reader::join_writer(file)?)
+    }
+
+    /// Reads which schema the catalog in a database has, and changes nothing.
+    pub async fn schema_of_database(settings: &PostgresConfig) -> Result<Schema> {
+        postgres::schema(settings).await
+    }
+
+    /// Tells whether other nodes may be at work on the same catalog.
+    pub fn is_shared(&self) -> bool {
+        matches!(self.0.arm, Arm::Shared(_))
+    }
+
+    /// Runs `body` where it is awaited. On SQLite it must not wait for anything but the reader; on Postgres it holds a connection
+    /// until it ends.
     pub async fn read<T, E, F>(&self, body: F) -> Result<T, E>
     where
         F: AsyncFnOnce(&Reader) -> Result<T, E>,
         E: From<Error>,
     {
-        self.0.readers.read(body)
+        match &self.0.arm {
+            Arm::Embedded { readers, .. } => readers.read(body),
+            Arm::Shared(database) => body(&database.reader()).await,
+        }
     }
 
-    /// Runs `body` at once on this thread, with one view of the catalog from its first statement to its last, however many commits
-    /// others make meanwhile. It must not wait for anything but the reader; what it writes to files may block.
+    /// Runs `body` where it is awaited, with one view of the catalog from its first statement to its last, however many commits
+    /// others make meanwhile. It must not wait for anything but the reader; what it writes to files may block. A day is the longest
+    /// that it may take on Postgres.
     pub async fn snapshot<T, E, F>(&self, body: F) -> Result<T, E>
     where
         F: AsyncFnOnce(&Reader) -> Result<T, E>,
         E: From<Error>,
     {
-        self.0.readers.snapshot(body)
+        match &self.0.arm {
+            Arm::Embedded { readers, .. } => readers.snapshot(body),
+            Arm::Shared(database) => database.snapshot(body).await,
+        }
     }
 
     /// Runs `body` as one unit of work: all of it becomes durable, or (on an error) none. Returns after the commit.
     ///
-    /// The body runs to completion even if the caller goes away, must not wait for anything but the transaction, and
-    /// may share its commit with others.
+    /// The body runs to completion even if the caller goes away, and must not wait for anything but the transaction. It may run
+    /// more than once, each time on the latest state as if the times before had not been; what it changes outside of the
+    /// transaction must bear that.
+    ///
+    /// # Errors
+    /// The body's own; [`Error::Busy`], [`Error::Unavailable`] and [`Error::Unknown`], after which the caller may try again.
     pub async fn write<T, E, F>(&self, body: F) -> Result<T, E>
     where
-        F: AsyncFnOnce(&mut Tx) -> Result<T, E> + Send + 'static,
+        F: AsyncFn(&mut Tx) -> Result<T, E> + Send + 'static,
         T: Send + 'static,
         E: From<Error> + Send + 'static,
     {
-        self.0.writer.write(body).await
+        match &self.0.arm {
+            Arm::Embedded { writer, .. } => writer.write(body).await,
+            Arm::Shared(database) => database.write(body).await,
+        }
     }
 
-    /// Returns a number that changes whenever what `repository` serves may have changed.
-    pub fn generation(&self, repository: &RepositoryName) -> u64 {
-        self.0.shared.generations.get(repository)
+    /// Returns a number that changes whenever what `repository` serves may have changed; `None` while this node can't know, and
+    /// so must serve nothing from memory.
+    pub fn generation(&self, repository: &RepositoryName) -> Option<u64> {
+        let known = match &self.0.arm {
+            Arm::Embedded { .. } => true,
+            Arm::Shared(database) => database.memory_is_good(),
+        };
+        known.then(|| self.0.signals.generations.get(repository))
+    }
+
+    /// Waits until no node serves from memory what was deleted before this call.
+    pub async fn forgotten(&self) {
+        if self.is_shared() {
+            tokio::time::sleep(postgres::LEASE).await;
+        }
+    }
+
+    /// Returns the last generation that is known, also while nobody can say whether it still stands: for what is served, and
+    /// labelled, while the database can't be reached.
+    pub fn last_generation(&self, repository: &RepositoryName) -> u64 {
+        self.0.signals.generations.get(repository)
     }
 
     /// Follows the position of the last sealed event (0: none).
     pub fn sealed(&self) -> watch::Receiver<i64> {
-        self.0.shared.sealed.subscribe()
+        self.0.signals.sealed.subscribe()
     }
 
     /// Returns the clock that times in the catalog come from.
@@ -149,11 +216,8 @@ impl Catalog {
         &self.0.clock
     }
 
-    /// Counts commits and the units of work in them.
+    /// Counts commits, the units of work in them, and how often one had to run again.
     pub fn writer_stats(&self) -> WriterStats {
-        WriterStats {
-            commits: self.0.shared.commits.load(Ordering::Relaxed),
-            units: self.0.shared.units.load(Ordering::Relaxed),
-        }
+        self.0.signals.stats()
     }
 }

@@ -41,7 +41,7 @@ pub async fn renew(tx: &mut Tx, repository: &RepositoryName, blob: BlobId, now: 
     tx.touch(repository);
     let changed = tx
         .execute(
-            "UPDATE link SET questioned_at = CASE WHEN questioned_at IS NULL THEN NULL ELSE $1 END
+            "UPDATE link SET questioned_at = CASE WHEN questioned_at IS NULL THEN NULL ELSE CAST($1 AS BIGINT) END
               WHERE repository_id = (SELECT id FROM repository WHERE name = $2) AND blob_id = $3",
             params![now, repository.as_str(), blob.0],
         )
@@ -77,7 +77,7 @@ pub async fn is_needed(r: &Reader, repository: &Repository, blob: BlobId) -> Res
 
 /// Deletes a link; condemns the blob if it was the last one, as waiting since `since`.
 pub async fn delete(tx: &mut Tx, repository: &Repository, blob: BlobId, since: Timestamp) -> Result<bool> {
-    tx.touch(&repository.name);
+    tx.withdraw(&repository.name);
     let deleted = tx
         .execute("DELETE FROM link WHERE repository_id = $1 AND blob_id = $2", params![repository.id, blob.0])
         .await?;

@@ -120,13 +120,22 @@ pub async fn insert(
     now: Timestamp,
 ) -> Result<(ManifestId, bool)> {
     tx.touch(&repository.name);
-    let found = find_id(tx, repository, &new.digest).await?;
+    let found = tx
+        .query_opt(
+            "SELECT id, media_type FROM manifest WHERE repository_id = $1 AND digest = $2",
+            params![repository.id, &new.digest.to_string()],
+            |row| Ok((ManifestId(row.int(0)?), row.text(1)? == new.media_type)),
+        )
+        .await?;
     let id = match found {
-        Some(id) => {
+        Some((id, same)) => {
             // The same bytes again: only the media type may differ, when the document itself states none.
+            if !same {
+                tx.withdraw(&repository.name);
+            }
             tx.execute(
                 "UPDATE manifest SET media_type = $1, pushed_at = $2,
-                        questioned_at = CASE WHEN questioned_at IS NULL THEN NULL ELSE $2 END
+                        questioned_at = CASE WHEN questioned_at IS NULL THEN NULL ELSE CAST($2 AS BIGINT) END
                   WHERE id = $3",
                 params![&new.media_type, now, id.0],
             )
@@ -214,7 +223,7 @@ pub async fn renew(
     tx.touch(repository);
     let changed = tx
         .execute(
-            "UPDATE manifest SET questioned_at = CASE WHEN questioned_at IS NULL THEN NULL ELSE $1 END
+            "UPDATE manifest SET questioned_at = CASE WHEN questioned_at IS NULL THEN NULL ELSE CAST($1 AS BIGINT) END
               WHERE repository_id = (SELECT id FROM repository WHERE name = $2) AND digest = $3",
             params![now, repository.as_str(), &digest.to_string()],
         )
@@ -230,7 +239,7 @@ pub async fn question(tx: &mut Tx, id: ManifestId, now: Timestamp) -> Result<()>
 
 /// Deletes a manifest. Its blobs' links, its children and its referrers are marked for review. Its tags must be gone.
 pub async fn delete(tx: &mut Tx, repository: &Repository, id: ManifestId, now: Timestamp) -> Result<()> {
-    tx.touch(&repository.name);
+    tx.withdraw(&repository.name);
     tx.execute(
         "UPDATE link SET questioned_at = $1 WHERE repository_id = $2
             AND blob_id IN (SELECT blob_id FROM manifest_blob WHERE manifest_id = $3
@@ -291,9 +300,9 @@ pub async fn list_referrers(
     r.each(
         "SELECT m.descriptor FROM repository AS r
            JOIN manifest AS m ON m.repository_id = r.id
-          WHERE r.name = $1 AND m.subject = $2 AND m.digest > $3 AND ($4 IS NULL OR m.artifact_type = $4)
-          ORDER BY m.digest",
-        params![repository.as_str(), &subject.to_string(), after, artifact_type],
+          WHERE r.name = $1 AND m.subject = $2 AND m.digest > $3 AND (CAST($4 AS TEXT) IS NULL OR m.artifact_type = $4)
+          ORDER BY m.digest LIMIT $5",
+        params![repository.as_str(), &subject.to_string(), after, artifact_type, limit.saturating_add(1)],
         |row| {
             let descriptor = row.text(0)?;
             bytes += descriptor.len();

@@ -6,9 +6,10 @@ use rusqlite::Connection;
 use crate::error::{Error, Result};
 
 /// Every migration in order; the number is its place in the list, starting at 1.
-const MIGRATIONS: &[&str] = &[
+pub(crate) const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/sqlite/0001_core.sql"),
-    include_str!("../migrations/sqlite/0002_import.sql"),
+    include_str!("../migrations/sqlite/0002_mode.sql"),
+    include_str!("../migrations/sqlite/0003_import.sql"),
 ];
 
 /// Applies what is missing, each migration in its own transaction.
@@ -17,7 +18,7 @@ pub(crate) fn migrate(connection: &Connection, now: Timestamp) -> Result<()> {
         "CREATE TABLE IF NOT EXISTS migration (version INTEGER PRIMARY KEY, applied_at INTEGER NOT NULL) STRICT",
     )?;
     let found = version(connection)?;
-    refuse_newer(found)?;
+    Schema { found, known: known() }.refuse_newer()?;
     for (version, sql) in (1_i64..).zip(MIGRATIONS).filter(|(version, _)| *version > found) {
         connection.execute_batch("BEGIN IMMEDIATE")?;
         let applied = connection.execute_batch(sql).and_then(|()| {
@@ -37,14 +38,36 @@ pub(crate) fn migrate(connection: &Connection, now: Timestamp) -> Result<()> {
 
 /// Refuses any schema but this binary's, and changes nothing.
 pub(crate) fn check(connection: &Connection) -> Result<()> {
-    let is_catalog = connection.table_exists(None, "migration")?;
-    let found = if is_catalog { version(connection)? } else { 0 };
-    refuse_newer(found)?;
-    if found < known() { Err(Error::Older { found, known: known() }) } else { Ok(()) }
+    schema(connection)?.check()
 }
 
-fn refuse_newer(found: i64) -> Result<()> {
-    if found > known() { Err(Error::Newer { found, known: known() }) } else { Ok(()) }
+/// Reads which schema a file has.
+pub(crate) fn schema(connection: &Connection) -> Result<Schema> {
+    let is_catalog = connection.table_exists(None, "migration")?;
+    let found = if is_catalog { version(connection)? } else { 0 };
+    Ok(Schema { found, known: known() })
+}
+
+/// Which schema a database has, and which one this binary brings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Schema {
+    /// Version found; 0 for a database without a catalog.
+    pub found: i64,
+    /// Newest version known here.
+    pub known: i64,
+}
+
+impl Schema {
+    pub(crate) fn check(self) -> Result<()> {
+        self.refuse_newer()?;
+        let Self { found, known } = self;
+        if found < known { Err(Error::Older { found, known }) } else { Ok(()) }
+    }
+
+    pub(crate) fn refuse_newer(self) -> Result<()> {
+        let Self { found, known } = self;
+        if found > known { Err(Error::Newer { found, known }) } else { Ok(()) }
+    }
 }
 
 fn version(connection: &Connection) -> Result<i64> {
@@ -52,6 +75,6 @@ fn version(connection: &Connection) -> Result<i64> {
     Ok(connection.query_row(newest, [], |row| row.get(0))?)
 }
 
-fn known() -> i64 {
+pub(crate) fn known() -> i64 {
     i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX)
 }

@@ -8,6 +8,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use crate::driver::Reader;
+use crate::driver::sqlite::Session;
 use crate::error::{Error, Result};
 use crate::writer::poll_once;
 
@@ -67,9 +68,11 @@ impl Readers {
         F: AsyncFnOnce(&Reader) -> Result<T, E>,
         E: From<Error>,
     {
-        let reader = Reader::new(self.connection()?);
+        let reader = Reader::sqlite(Session::new(self.connection()?));
         let outcome = poll_once(body(&reader));
-        self.idle.lock().push(reader.connection);
+        if let Some(connection) = reader.into_connection() {
+            self.idle.lock().push(connection);
+        }
         outcome.unwrap_or_else(waited)
     }
 
@@ -79,13 +82,13 @@ impl Readers {
         F: AsyncFnOnce(&Reader) -> Result<T, E>,
         E: From<Error>,
     {
-        let reader = Reader::new(self.connection()?);
-        reader.run("BEGIN", &[])?;
-        reader.set_in_transaction(true);
+        let reader = Reader::sqlite(Session::new(self.connection()?));
+        reader.embedded()?.run("BEGIN", &[])?;
         let outcome = poll_once(body(&reader));
-        reader.set_in_transaction(false);
-        reader.run("COMMIT", &[])?;
-        self.idle.lock().push(reader.connection);
+        reader.embedded()?.run("COMMIT", &[])?;
+        if let Some(connection) = reader.into_connection() {
+            self.idle.lock().push(connection);
+        }
         outcome.unwrap_or_else(waited)
     }
 

@@ -4,6 +4,7 @@
 use crate::driver::{Reader, params};
 use crate::error::{Error, Result};
 use crate::export::{BlobLink, Event, Exported, Manifest, Pull, Repository, Tag};
+use crate::postgres::export::advance_head;
 use crate::tx::Tx;
 
 use berth_oci::Digest;
@@ -175,7 +176,10 @@ impl Restored for Event {
                 &hash[..],
             ],
         )
-        .await
-        .map(drop)
+        .await?;
+        if tx.shared().is_some() {
+            advance_head(tx, self).await?;
+        }
+        Ok(())
     }
 }

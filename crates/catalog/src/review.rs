@@ -277,7 +277,7 @@ impl ManifestId {
 pub async fn condemned_totals(r: &Reader, before: Timestamp) -> Result<(u64, u64)> {
     let found = r
         .query_opt(
-            "SELECT COUNT(*), CAST(COALESCE(SUM(size), 0) AS INTEGER) FROM blob WHERE condemned_at < $1",
+            "SELECT COUNT(*), CAST(COALESCE(SUM(size), 0) AS BIGINT) FROM blob WHERE condemned_at < $1",
             params![before],
             |row| Ok((row.size(0)?, row.size(1)?)),
         )

@@ -28,6 +28,7 @@ pub async fn move_to(
     if let Some((id, _)) = before
         && id != target
     {
+        tx.withdraw(&repository.name);
         manifest::question(tx, id, now).await?;
     }
     Ok(before.map(|(_, digest)| digest))
@@ -52,7 +53,7 @@ pub async fn delete(
     now: Timestamp,
 ) -> Result<Option<Digest>> {
     let Some((id, digest)) = find(tx, repository, tag).await? else { return Ok(None) };
-    tx.touch(&repository.name);
+    tx.withdraw(&repository.name);
     tx.execute(
         "DELETE FROM tag WHERE repository_id = $1 AND name = $2",
         params![repository.id, tag.as_str()],

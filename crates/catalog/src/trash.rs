@@ -29,7 +29,7 @@ pub async fn discard_location(tx: &mut Tx, blob: BlobId, now: Timestamp) -> Resu
         )
         .await?;
     if let Some(size) = size {
-        ledger::add(tx, ledger::COLLECTED_BYTES, size).await?;
+        tx.book(ledger::COLLECTED_BYTES, size);
     }
     Ok(())
 }
@@ -46,7 +46,7 @@ pub async fn stored_size(r: &Reader, blob: BlobId) -> Result<Option<u64>> {
 pub async fn condemned_totals(r: &Reader, before: Timestamp) -> Result<(u64, u64)> {
     let totals = r
         .query_opt(
-            "SELECT COUNT(*), CAST(COALESCE(SUM(size), 0) AS INTEGER) FROM blob
+            "SELECT COUNT(*), CAST(COALESCE(SUM(size), 0) AS BIGINT) FROM blob
               WHERE condemned_at < $1 AND location IS NOT NULL",
             params![before],
             |row| Ok((row.size(0)?, row.size(1)?)),
@@ -75,9 +75,9 @@ pub async fn delete(tx: &mut Tx, location: &str, freed: Option<u64>) -> Result<(
         .await?;
     let Some(size) = size else { return Ok(()) };
     let freed = freed.map_or(size, |bytes| i64::try_from(bytes).unwrap_or(i64::MAX));
-    ledger::add(tx, ledger::FREED_BYTES, freed).await?;
+    tx.book(ledger::FREED_BYTES, freed);
     if freed != size {
-        ledger::add(tx, ledger::DIFFERENCE_BYTES, size - freed).await?;
+        tx.book(ledger::DIFFERENCE_BYTES, size - freed);
     }
     Ok(())
 }
@@ -85,7 +85,7 @@ pub async fn delete(tx: &mut Tx, location: &str, freed: Option<u64>) -> Result<(
 /// Number and bytes of what waits.
 pub async fn totals(r: &Reader) -> Result<(u64, u64)> {
     let totals = r
-        .query_opt("SELECT COUNT(*), CAST(COALESCE(SUM(size), 0) AS INTEGER) FROM trash", params![], |row| {
+        .query_opt("SELECT COUNT(*), CAST(COALESCE(SUM(size), 0) AS BIGINT) FROM trash", params![], |row| {
             Ok((row.size(0)?, row.size(1)?))
         })
         .await?;

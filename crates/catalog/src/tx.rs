@@ -7,7 +7,8 @@ use berth_oci::RepositoryName;
 use crate::driver::{Param, Reader};
 use crate::error::{Error, Result};
 use crate::event::NewEvent;
-use crate::generation::stripe;
+use crate::generation::{self, stripe};
+use crate::ledger;
 
 /// A write transaction; reads through it see its own changes.
 #[derive(Debug)]
@@ -22,10 +23,12 @@ pub struct Tx {
 pub(crate) struct Marks {
     /// Stripes of the repositories whose content changed.
     pub(crate) repositories: Vec<usize>,
+    /// Stripes of those that no node may serve from memory any more.
+    pub(crate) withdrawn: Vec<usize>,
     /// Events to seal at the commit, in order.
     pub(crate) events: Vec<NewEvent>,
-    /// Blobs added and taken away, one entry a change, with their bytes.
-    pub(crate) blobs: Vec<(i64, i64)>,
+    /// What to add to running totals.
+    pub(crate) books: Vec<(&'static str, i64)>,
     /// Position of the last event sealed.
     pub(crate) sealed: Option<i64>,
 }
@@ -34,8 +37,9 @@ pub(crate) struct Marks {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Mark {
     repositories: usize,
+    withdrawn: usize,
     events: usize,
-    blobs: usize,
+    books: usize,
 }
 
 impl Deref for Tx {
@@ -53,74 +57,63 @@ impl Tx {
 
     /// Changes rows and returns how many.
     pub(crate) async fn execute(&mut self, sql: &'static str, params: &[Param<'_>]) -> Result<u64> {
-        self.reader.run(sql, params)
+        self.reader.execute(sql, params).await
     }
 
-    /// Notes that what `repository` serves has changed, so that no cache outlives it.
+    /// Notes that what `repository` serves has changed, so that no cache of this node outlives it.
     pub(crate) fn touch(&mut self, repository: &RepositoryName) {
         self.marks.repositories.push(stripe(repository));
     }
 
-    /// Notes that what any repository serves may have changed.
-    pub(crate) fn touch_all(&mut self) {
-        self.marks.repositories.extend(crate::generation::all());
+    /// Notes that something `repository` served is gone, or waits for a review that a pull puts off: no node may go on serving
+    /// it from memory.
+    pub(crate) fn withdraw(&mut self, repository: &RepositoryName) {
+        self.touch(repository);
+        self.marks.withdrawn.push(stripe(repository));
     }
 
-    /// Counts a blob that came (1) or went (-1), for the totals that the group books.
+    /// Notes the same of every repository.
+    pub(crate) fn withdraw_all(&mut self) {
+        self.marks.repositories.push(generation::ALL);
+        self.marks.withdrawn.push(generation::ALL);
+    }
+
+    /// Adds to a running total at the commit.
+    pub(crate) fn book(&mut self, name: &'static str, amount: i64) {
+        self.marks.books.push((name, amount));
+    }
+
+    /// Counts a blob that came (1) or went (-1).
     pub(crate) fn count_blobs(&mut self, change: i64, size: u64) {
-        self.marks.blobs.push((change, change * i64::try_from(size).unwrap_or(i64::MAX)));
-    }
-
-    /// Adds up what the group counted, and forgets it.
-    pub(crate) fn take_blob_count(&mut self) -> (i64, i64) {
-        self.marks.blobs.drain(..).fold((0, 0), |sum, change| (sum.0 + change.0, sum.1 + change.1))
+        self.book(ledger::BLOBS, change);
+        self.book(ledger::BLOB_BYTES, change * i64::try_from(size).unwrap_or(i64::MAX));
     }
 
     pub(crate) fn marks(&mut self) -> &mut Marks {
         &mut self.marks
     }
 
-    pub(crate) fn begin(&mut self) -> Result<()> {
-        self.reader.run("BEGIN IMMEDIATE", &[])?;
-        self.reader.set_in_transaction(true);
-        Ok(())
-    }
-
-    pub(crate) fn commit(&mut self) -> Result<()> {
-        self.reader.run("COMMIT", &[])?;
-        self.reader.set_in_transaction(false);
-        Ok(())
-    }
-
-    /// Undoes what is not committed, if anything is: SQLite may have rolled back by itself.
-    pub(crate) fn rollback(&mut self) {
-        self.reader.set_in_transaction(false);
-        if !self.reader.connection.is_autocommit()
-            && let Err(error) = self.reader.run("ROLLBACK", &[])
-        {
-            tracing::error!(%error, "could not roll back");
-        }
-    }
-
     pub(crate) fn savepoint(&mut self) -> Result<Mark> {
-        self.reader.run("SAVEPOINT unit", &[])?;
+        self.embedded()?.run("SAVEPOINT unit", &[])?;
         Ok(Mark {
             repositories: self.marks.repositories.len(),
+            withdrawn: self.marks.withdrawn.len(),
             events: self.marks.events.len(),
-            blobs: self.marks.blobs.len(),
+            books: self.marks.books.len(),
         })
     }
 
     pub(crate) fn release(&mut self) -> Result<()> {
-        self.reader.run("RELEASE unit", &[]).map(drop)
+        self.embedded()?.run("RELEASE unit", &[]).map(drop)
     }
 
     pub(crate) fn rollback_to(&mut self, mark: Mark) -> Result<()> {
-        self.reader.run("ROLLBACK TO unit", &[])?;
-        self.reader.run("RELEASE unit", &[])?;
+        self.embedded()?.run("ROLLBACK TO unit", &[])?;
+        self.release()?;
         self.marks.repositories.truncate(mark.repositories);
+        self.marks.withdrawn.truncate(mark.withdrawn);
         self.marks.events.truncate(mark.events);
-        self.marks.blobs.truncate(mark.blobs);
+        self.marks.books.truncate(mark.books);
         Ok(())
     }
 
@@ -136,5 +129,20 @@ impl Tx {
     pub(crate) fn end(&mut self) -> Marks {
         self.refusal = None;
         std::mem::take(&mut self.marks)
+    }
+}
+
+impl Marks {
+    /// Adds up what was booked, by total, leaving out what comes to nothing.
+    pub(crate) fn take_books(&mut self) -> Vec<(&'static str, i64)> {
+        let mut sums: Vec<(&'static str, i64)> = Vec::new();
+        for (name, amount) in self.books.drain(..) {
+            match sums.iter_mut().find(|(known, _)| *known == name) {
+                Some((_, sum)) => *sum += amount,
+                None => sums.push((name, amount)),
+            }
+        }
+        sums.retain(|(_, sum)| *sum != 0);
+        sums
     }
 }

@@ -4,7 +4,7 @@ use std::any::Any;
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::task::{Context, Poll, Waker};
 use std::thread::JoinHandle;
@@ -14,10 +14,11 @@ use rusqlite::Connection;
 use tokio::sync::oneshot;
 
 use crate::driver::Reader;
+use crate::driver::sqlite::Session;
 use crate::error::{Error, Result};
-use crate::generation::Generations;
+use crate::signals::Signals;
 use crate::tx::Tx;
-use crate::{blob, event};
+use crate::{event, ledger};
 
 /// Units of work that may share one commit.
 const GROUP_UNITS: usize = 256;
@@ -50,11 +51,14 @@ pub(crate) struct Writer {
 
 impl Writer {
     /// Starts the thread; it ends when the writer is dropped.
-    pub(crate) fn start(connection: Connection, shared: Arc<Shared>) -> Result<Self> {
+    ///
+    /// `owns`: the database is this process's alone.
+    pub(crate) fn start(connection: Connection, signals: Arc<Signals>, owns: bool) -> Result<Self> {
         let (queue, units) = sync_channel(QUEUE_UNITS);
+        let tx = Tx::new(Reader::sqlite(Session::new(connection)));
         let thread = std::thread::Builder::new()
             .name("catalog-writer".into())
-            .spawn(move || run(Tx::new(Reader::new(connection)), &units, &shared))
+            .spawn(move || run(tx, &units, &signals, owns))
             .map_err(|error| Error::Database(format!("cannot start the writer thread: {error}")))?;
         Ok(Self { queue: Some(queue), thread: Some(thread) })
     }
@@ -62,12 +66,12 @@ impl Writer {
     /// Hands `body` to the thread and waits until its changes are durable, or undone.
     pub(crate) async fn write<T, E, F>(&self, body: F) -> Result<T, E>
     where
-        F: AsyncFnOnce(&mut Tx) -> Result<T, E> + Send + 'static,
+        F: AsyncFn(&mut Tx) -> Result<T, E> + Send + 'static,
         T: Send + 'static,
         E: From<Error> + Send + 'static,
     {
         let (tell, told) = oneshot::channel();
-        let unit: Unit = Box::new(move |tx| run_unit(tx, body, tell));
+        let unit: Unit = Box::new(move |tx| run_unit(tx, &body, tell));
         self.hand_over(unit).await?;
         told.await.map_err(|_| E::from(Error::Closed))?
     }
@@ -96,32 +100,21 @@ impl Drop for Writer {
     }
 }
 
-/// What the writer tells the rest of the process.
-#[derive(Debug)]
-pub(crate) struct Shared {
-    pub(crate) generations: Generations,
-    pub(crate) sealed: tokio::sync::watch::Sender<i64>,
-    pub(crate) commits: AtomicU64,
-    pub(crate) units: AtomicU64,
-    /// Whether the database is this process's alone.
-    pub(crate) owns: bool,
-}
-
-fn run(mut tx: Tx, units: &Receiver<Unit>, shared: &Shared) {
+fn run(mut tx: Tx, units: &Receiver<Unit>, signals: &Signals, owns: bool) {
     while let Ok(first) = units.recv() {
-        run_group(&mut tx, first, units, shared);
+        run_group(&mut tx, first, units, signals);
     }
-    if !shared.owns {
+    if !owns {
         return;
     }
     // A clean end leaves no log behind for the next start to replay.
-    if let Err(error) = tx.connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)") {
+    if let Err(error) = tx.embedded().and_then(Session::truncate_log) {
         tracing::debug!(%error, "could not truncate the write-ahead log at the end");
     }
 }
 
-fn run_group(tx: &mut Tx, first: Unit, units: &Receiver<Unit>, shared: &Shared) {
-    if let Err(error) = tx.begin() {
+fn run_group(tx: &mut Tx, first: Unit, units: &Receiver<Unit>, signals: &Signals) {
+    if let Err(error) = tx.embedded().and_then(Session::begin) {
         // Without a transaction a unit can't run; dropping it tells its caller that the catalog is closed, so answer properly.
         return refuse(tx, first, error);
     }
@@ -134,32 +127,34 @@ fn run_group(tx: &mut Tx, first: Unit, units: &Receiver<Unit>, shared: &Shared) 
         replies.push(ran.reply);
         if let Some(error) = ran.lost {
             tracing::error!(%error, "the catalog gave a group of units up");
-            return settle(tx, replies, &Err(error), shared);
+            return settle(tx, replies, &Err(error), signals);
         }
         let full = replies.len() >= GROUP_UNITS || started.elapsed() >= GROUP_TIME;
         next = if full { None } else { units.try_recv().ok() };
     }
-    let outcome = if stands { commit(tx, shared) } else { Ok(()) };
-    settle(tx, replies, &outcome, shared);
+    let outcome = if stands { commit(tx, signals) } else { Ok(()) };
+    settle(tx, replies, &outcome, signals);
 }
 
-fn commit(tx: &mut Tx, shared: &Shared) -> Result<()> {
-    blob::settle_totals(tx)?;
+fn commit(tx: &mut Tx, signals: &Signals) -> Result<()> {
+    ledger::settle(tx)?;
     event::seal(tx)?;
-    tx.commit()?;
-    shared.commits.fetch_add(1, Ordering::Relaxed);
+    tx.embedded()?.commit()?;
+    signals.commits.fetch_add(1, Ordering::Relaxed);
     Ok(())
 }
 
 /// Answers everyone in the group, after a commit or instead of one.
-fn settle(tx: &mut Tx, replies: Vec<Reply>, outcome: &Result<()>, shared: &Shared) {
-    tx.rollback();
+fn settle(tx: &mut Tx, replies: Vec<Reply>, outcome: &Result<()>, signals: &Signals) {
+    if let Ok(session) = tx.embedded() {
+        session.rollback();
+    }
     let marks = tx.end();
     if outcome.is_ok() {
-        shared.generations.bump(&marks.repositories);
-        shared.units.fetch_add(replies.len() as u64, Ordering::Relaxed);
+        signals.generations.bump(marks.repositories);
+        signals.units.fetch_add(replies.len() as u64, Ordering::Relaxed);
         if let Some(position) = marks.sealed {
-            shared.sealed.send_replace(position);
+            signals.advance_sealed(position);
         }
     }
     for reply in replies {
@@ -174,9 +169,9 @@ fn refuse(tx: &mut Tx, unit: Unit, error: Error) {
     tx.end();
 }
 
-fn run_unit<T, E, F>(tx: &mut Tx, body: F, tell: oneshot::Sender<Result<T, E>>) -> Ran
+fn run_unit<T, E, F>(tx: &mut Tx, body: &F, tell: oneshot::Sender<Result<T, E>>) -> Ran
 where
-    F: AsyncFnOnce(&mut Tx) -> Result<T, E>,
+    F: AsyncFn(&mut Tx) -> Result<T, E>,
     T: Send + 'static,
     E: From<Error> + Send + 'static,
 {
@@ -186,19 +181,23 @@ where
     match run_body(tx, body) {
         Ok(ended) => {
             let stands = ended.is_ok();
-            Ran { reply: reply_with(tell, ended), stands, lost: tx.lost() }
+            Ran { reply: reply_with(tell, ended), stands, lost: lost(tx) }
         }
         Err(error) => {
-            let lost = tx.lost().unwrap_or_else(|| error.clone());
+            let lost = lost(tx).unwrap_or_else(|| error.clone());
             Ran { reply: reply_with(tell, Err(error.into())), stands: false, lost: Some(lost) }
         }
     }
 }
 
+fn lost(tx: &Tx) -> Option<Error> {
+    tx.embedded().map_or_else(Some, Session::lost)
+}
+
 /// Runs a body in a savepoint. An error outside is the transaction's own: it can't go on.
-fn run_body<T, E, F>(tx: &mut Tx, body: F) -> Result<Result<T, E>>
+fn run_body<T, E, F>(tx: &mut Tx, body: &F) -> Result<Result<T, E>>
 where
-    F: AsyncFnOnce(&mut Tx) -> Result<T, E>,
+    F: AsyncFn(&mut Tx) -> Result<T, E>,
     E: From<Error>,
 {
     let mark = tx.savepoint()?;
@@ -212,7 +211,7 @@ where
     };
     if ended.is_ok() {
         tx.release()?;
-    } else if tx.lost().is_none() {
+    } else if lost(tx).is_none() {
         tx.rollback_to(mark)?;
     }
     Ok(ended)
@@ -237,7 +236,7 @@ pub(crate) fn poll_once<T>(future: impl Future<Output = T>) -> Option<T> {
     }
 }
 
-fn panic_text(panic: &(dyn Any + Send)) -> String {
+pub(crate) fn panic_text(panic: &(dyn Any + Send)) -> String {
     panic
         .downcast_ref::<&str>()
         .map(ToString::to_string)

@@ -34,6 +34,7 @@ pub struct Runner {
     catalog: Catalog,
     handlers: HashMap<&'static str, Arc<dyn Handler>>,
     schedules: Vec<Schedule>,
+    hold: Option<watch::Receiver<bool>>,
 }
 
 /// A job and the lease that this claim of it holds.
@@ -55,7 +56,7 @@ impl std::fmt::Debug for Runner {
 impl Runner {
     /// Creates a runner that knows no kind yet.
     pub fn new(catalog: Catalog) -> Self {
-        Self { catalog, handlers: HashMap::new(), schedules: Vec::new() }
+        Self { catalog, handlers: HashMap::new(), schedules: Vec::new(), hold: None }
     }
 
     /// Registers who works a kind.
@@ -69,6 +70,13 @@ impl Runner {
     #[must_use]
     pub fn schedule(mut self, schedule: Schedule) -> Self {
         self.schedules.push(schedule);
+        self
+    }
+
+    /// Rests while `hold` is true: begins no job, and asks those at work to stop, which puts them back to go on later.
+    #[must_use]
+    pub fn hold_while(mut self, hold: watch::Receiver<bool>) -> Self {
+        self.hold = Some(hold);
         self
     }
 
@@ -120,7 +128,7 @@ impl Runner {
         stop: &watch::Receiver<bool>,
     ) -> Result<()> {
         let mut plan = Ok(());
-        if planned.is_none_or(|at| at.elapsed() >= PLAN) {
+        if planned.is_none_or(|at| at.elapsed() >= PLAN) && !self.is_held() {
             plan = self.plan().await;
             if plan.is_ok() {
                 *planned = Some(Instant::now());
@@ -140,7 +148,14 @@ impl Runner {
         Ok(())
     }
 
+    fn is_held(&self) -> bool {
+        self.hold.as_ref().is_some_and(|hold| *hold.borrow())
+    }
+
     async fn claim(&self, wanted: Option<JobId>, working: &Working) -> Result<Option<Claim>> {
+        if self.is_held() {
+            return Ok(None);
+        }
         let now = self.catalog.clock().now();
         // A look costs microseconds, an empty unit of work a commit.
         let due = self.catalog.read(async |r| job::find_due(r, wanted, now).await).await?;
@@ -187,7 +202,7 @@ impl Runner {
         self.end(&claim, outcome).await;
     }
 
-    /// Renews the lease and writes progress every second; tells the handler to stop on shutdown or when the lease is lost.
+    /// Renews the lease and writes progress every second; tells the handler to stop on shutdown, on hold, or when the lease is lost.
     async fn keep_alive(
         &self,
         claim: &Claim,
@@ -195,9 +210,11 @@ impl Runner {
         seen: watch::Receiver<Option<String>>,
         mut stop: watch::Receiver<bool>,
     ) -> std::convert::Infallible {
+        let mut hold = self.hold.clone();
         loop {
             tokio::select! {
                 () = sleep(HEARTBEAT) => {}
+                () = held(hold.as_mut()), if !*lost.borrow() => { lost.send_replace(true); }
                 () = stopped(&mut stop), if !*lost.borrow() => { lost.send_replace(true); }
             }
             let (id, lease, progress) = (claim.job.id, claim.lease.clone(), seen.borrow().clone());
@@ -240,9 +257,9 @@ impl Runner {
         let ended = self
             .catalog
             .write(async move |tx| {
-                let Some(outcome) = outcome else { return job::release(tx, id, &lease).await };
-                let ended = job::finish(tx, id, &lease, &outcome, now).await?;
-                match schedule {
+                let Some(outcome) = &outcome else { return job::release(tx, id, &lease).await };
+                let ended = job::finish(tx, id, &lease, outcome, now).await?;
+                match &schedule {
                     Some(schedule) if ended && !matches!(outcome, Outcome::Retry(..)) => {
                         schedule.enqueue(tx, now).await
                     }
@@ -268,6 +285,16 @@ fn is_stopped(stop: &watch::Receiver<bool>) -> bool {
 async fn stopped(stop: &mut watch::Receiver<bool>) {
     // An error says that the sender is gone, which is a stop as well.
     let _ = stop.wait_for(|stop| *stop).await;
+}
+
+/// Resolves when the runner has to rest; never if nobody can say so.
+async fn held(hold: Option<&mut watch::Receiver<bool>>) {
+    if let Some(hold) = hold
+        && hold.wait_for(|hold| *hold).await.is_ok()
+    {
+        return;
+    }
+    std::future::pending::<()>().await;
 }
 
 /// Waits 1, 2, 4 … seconds, at most ten minutes.

@@ -1,4 +1,7 @@
 //! Manifests and small blobs in memory, used only while what they were read under still stands.
+//!
+//! On a catalog that nodes share a tag is asked for each time: another node may just have moved it. What a digest names can
+//! only go, which every node hears of within the time that a deletion takes.
 
 use std::sync::Arc;
 
@@ -16,11 +19,17 @@ const ENTRY_BYTES: u64 = 512;
 /// Expected size of an entry, for the cache's tables.
 const TYPICAL_BYTES: u64 = 4096;
 
-/// A value and the generation of its repository before it was read.
+/// A value and the generation of its repository before it was read; without one it may not be served.
 #[derive(Debug, Clone)]
 struct Dated<T> {
-    generation: u64,
+    generation: Option<u64>,
     value: T,
+}
+
+impl<T> Dated<T> {
+    fn stands(&self, catalog: &Catalog, repository: &RepositoryName) -> bool {
+        self.generation.is_some() && self.generation == catalog.generation(repository)
+    }
 }
 
 /// A manifest with its counters.
@@ -31,6 +40,16 @@ pub(crate) struct Served {
     pub(crate) by_reference: Arc<Tally>,
     /// Counts under the digest, when the reference is a tag.
     pub(crate) by_digest: Option<Arc<Tally>>,
+}
+
+impl Served {
+    fn new((repository, reference): &ManifestKey, manifest: StoredManifest) -> Self {
+        Self {
+            by_reference: Tally::new(repository, reference.to_string()),
+            by_digest: reference.tag().map(|_| Tally::new(repository, manifest.digest.to_string())),
+            manifest: Arc::new(manifest),
+        }
+    }
 }
 
 type ManifestKey = (RepositoryName, Reference);
@@ -74,22 +93,56 @@ impl Cache {
     }
 
     pub(crate) fn manifest(&self, catalog: &Catalog, key: &ManifestKey) -> Option<Served> {
+        if catalog.is_shared() && key.1.tag().is_some() {
+            return None;
+        }
         let entry = self.manifests.get(key)?;
-        (entry.generation == catalog.generation(&key.0)).then_some(entry.value)
+        entry.stands(catalog, &key.0).then_some(entry.value)
     }
 
-    /// Keeps a manifest read under `generation`.
-    pub(crate) fn keep_manifest(&self, key: ManifestKey, generation: u64, value: Served) {
-        self.manifests.insert(key, Dated { generation, value });
+    /// Keeps a manifest read under `generation`, with the counters of the entry before if it is the same, and returns it.
+    pub(crate) fn keep_manifest(
+        &self,
+        catalog: &Catalog,
+        key: &ManifestKey,
+        generation: Option<u64>,
+        found: StoredManifest,
+    ) -> Served {
+        let is_same = |manifest: &StoredManifest| {
+            manifest.digest == found.digest
+                && manifest.media_type == found.media_type
+                && manifest.questioned_at == found.questioned_at
+        };
+        let served = match self.manifests.get(key) {
+            Some(entry) if is_same(&entry.value.manifest) => entry.value,
+            _ => Served::new(key, found),
+        };
+        if catalog.is_shared()
+            && let Some(by_digest) = &served.by_digest
+        {
+            // Clients resolve a tag, then fetch by digest.
+            let key = (key.0.clone(), served.manifest.digest.into());
+            let manifest = Arc::clone(&served.manifest);
+            let value = Served { manifest, by_reference: Arc::clone(by_digest), by_digest: None };
+            self.manifests.insert(key, Dated { generation, value });
+        }
+        self.manifests.insert(key.clone(), Dated { generation, value: served.clone() });
+        served
     }
 
     pub(crate) fn blob(&self, catalog: &Catalog, key: &BlobKey) -> Option<Arc<Blob>> {
         let entry = self.blobs.get(key)?;
-        (entry.generation == catalog.generation(&key.0)).then_some(entry.value)
+        entry.stands(catalog, &key.0).then_some(entry.value)
+    }
+
+    #[cfg(any(test, feature = "testing"))]
+    pub(crate) fn clear(&self) {
+        self.manifests.clear();
+        self.blobs.clear();
     }
 
     /// Keeps a blob's row read under `generation`.
-    pub(crate) fn keep_blob(&self, key: BlobKey, generation: u64, value: Arc<Blob>) {
+    pub(crate) fn keep_blob(&self, key: BlobKey, generation: Option<u64>, value: Arc<Blob>) {
         self.blobs.insert(key, Dated { generation, value });
     }
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use ipnet::IpNet;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -50,17 +51,51 @@ impl Default for Limits {
 }
 
 /// How bytes are kept.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Storage {
-    /// Blobs up to this many bytes lie in the catalog, larger ones in files.
+    /// Blobs up to this many bytes lie in the catalog, larger ones in the blob store.
     pub inline_bytes: usize,
     /// Bytes of the disk that uploads leave free, so that the catalog can go on writing; at most a fiftieth of the disk.
     pub reserve_bytes: u64,
     /// Memory for manifests and small blobs that are pulled often, in bytes.
     pub cache_bytes: u64,
-    /// Hash every blob again before it is served. Costs a whole read per pull; the scrub does the same work in the background.
+    /// Hash every blob again before it is served.
     pub verify_on_read: bool,
+    /// Seconds for which what was pulled a while ago is served, and labelled as stale, while the database can't be reached; 0
+    /// refuses pulls then. Takes as much memory as `cache_bytes` once more.
+    pub serve_stale_seconds: u64,
+    /// Which pulls of blobs the blob store answers itself.
+    pub redirect: Redirect,
+}
+
+/// Which pulls of blobs are sent on to the blob store, by a link that is good for a while. Only a store that clients can reach,
+/// such as a bucket, can answer them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Redirect {
+    /// Sends on pulls of blobs of at least this many bytes; 0 sends on none.
+    pub from_bytes: u64,
+    /// Seconds for which a link is good, at most a week: a download must begin within.
+    pub valid_seconds: u64,
+    /// Networks whose clients are sent on, for example `10.0.0.0/8`; empty for all.
+    #[schemars(with = "Vec<String>")]
+    pub networks: Vec<IpNet>,
+    /// Beginnings of the `User-Agent` of clients that are sent on, for example `containerd/`; empty for all.
+    pub clients: Vec<String>,
+    /// Beginnings of the `User-Agent` of clients that are never sent on.
+    pub except_clients: Vec<String>,
+}
+
+impl Default for Redirect {
+    fn default() -> Self {
+        Self {
+            from_bytes: 0,
+            valid_seconds: 900,
+            networks: Vec::new(),
+            clients: Vec::new(),
+            except_clients: Vec::new(),
+        }
+    }
 }
 
 impl Default for Storage {
@@ -70,6 +105,8 @@ impl Default for Storage {
             reserve_bytes: 256 << 20,
             cache_bytes: 32 << 20,
             verify_on_read: false,
+            serve_stale_seconds: 0,
+            redirect: Redirect::default(),
         }
     }
 }

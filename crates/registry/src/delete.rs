@@ -26,14 +26,18 @@ impl Registry {
     pub async fn delete_manifest(&self, permit: &Permit<Delete>, digest: &Digest) -> Result<()> {
         self.demand_repository(permit.repository()).await?;
         let (deletion, digest) = (self.deletion(permit), *digest);
-        self.0.catalog.write(async move |tx| deletion.delete_manifest(tx, &digest).await).await
+        self.0.catalog.write(async move |tx| deletion.delete_manifest(tx, &digest).await).await?;
+        self.0.catalog.forgotten().await;
+        Ok(())
     }
 
     /// Deletes a blob from the repository. A blob that a manifest there names stays.
     pub async fn delete_blob(&self, permit: &Permit<Delete>, digest: &Digest) -> Result<()> {
         self.demand_repository(permit.repository()).await?;
         let (deletion, digest) = (self.deletion(permit), *digest);
-        self.0.catalog.write(async move |tx| deletion.delete_blob(tx, &digest).await).await
+        self.0.catalog.write(async move |tx| deletion.delete_blob(tx, &digest).await).await?;
+        self.0.catalog.forgotten().await;
+        Ok(())
     }
 
     fn deletion(&self, permit: &Permit<Delete>) -> Deletion {
@@ -46,7 +50,7 @@ impl Registry {
 }
 
 impl Deletion {
-    async fn delete_tag(self, tx: &mut Tx, tag: &Tag) -> Result<()> {
+    async fn delete_tag(&self, tx: &mut Tx, tag: &Tag) -> Result<()> {
         let unknown = || self.manifest_unknown(tag.clone().into());
         let repository = repository::find(tx, &self.repository).await?.ok_or_else(unknown)?;
         let digest = tag::delete(tx, &repository, tag, self.now).await?.ok_or_else(unknown)?;
@@ -54,7 +58,7 @@ impl Deletion {
         Ok(())
     }
 
-    async fn delete_manifest(self, tx: &mut Tx, digest: &Digest) -> Result<()> {
+    async fn delete_manifest(&self, tx: &mut Tx, digest: &Digest) -> Result<()> {
         let unknown = || self.manifest_unknown((*digest).into());
         let repository = repository::find(tx, &self.repository).await?.ok_or_else(unknown)?;
         let id = manifest::find_id(tx, &repository, digest).await?.ok_or_else(unknown)?;
@@ -66,12 +70,12 @@ impl Deletion {
         Ok(())
     }
 
-    async fn delete_blob(self, tx: &mut Tx, digest: &Digest) -> Result<()> {
+    async fn delete_blob(&self, tx: &mut Tx, digest: &Digest) -> Result<()> {
         let unknown = || Error::BlobUnknown { repository: self.repository.clone(), digest: *digest };
         let repository = repository::find(tx, &self.repository).await?.ok_or_else(unknown)?;
         let (blob, _) = link::find(tx, &repository, digest).await?.ok_or_else(unknown)?;
         if link::is_needed(tx, &repository, blob).await? {
-            return Err(Error::BlobInUse { repository: self.repository, digest: *digest });
+            return Err(Error::BlobInUse { repository: self.repository.clone(), digest: *digest });
         }
         link::delete(tx, &repository, blob, self.now).await?;
         self.append(tx, event::Kind::BlobDeleted, None, *digest).await;

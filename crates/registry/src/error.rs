@@ -108,6 +108,12 @@ pub enum Error {
     /// The registry is overloaded for the moment.
     #[error("the registry is busy: try again in a moment")]
     Busy,
+    /// The database or the blob store can't be reached.
+    #[error("the registry can't reach its database or its storage: try again in a moment")]
+    Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The registry was told to take nothing while this was under way.
+    #[error("{}", berth_access::READ_ONLY)]
+    ReadOnly,
     /// Anything else; the cause is for the log, not for the client.
     #[error("internal error")]
     Internal(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -121,6 +127,9 @@ impl From<berth_catalog::Error> for Error {
         match error {
             berth_catalog::Error::Busy => Self::Busy,
             berth_catalog::Error::Full => Self::StorageFull,
+            berth_catalog::Error::Unavailable(_) | berth_catalog::Error::Unknown => {
+                Self::Unavailable(error.into())
+            }
             other => Self::Internal(other.into()),
         }
     }
@@ -130,6 +139,7 @@ impl From<berth_blobs::Error> for Error {
     fn from(error: berth_blobs::Error) -> Self {
         match error {
             berth_blobs::Error::Full => Self::StorageFull,
+            berth_blobs::Error::Unavailable(_) => Self::Unavailable(error.into()),
             other => Self::Internal(other.into()),
         }
     }

@@ -10,10 +10,13 @@ mod delete;
 mod error;
 mod import;
 mod list;
+mod mode;
 mod mount;
 mod pull;
 mod pull_counter;
 mod push;
+mod recall;
+mod redirect;
 mod rehash;
 mod repair;
 mod room;
@@ -31,14 +34,15 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 
 pub use collect::{CollectJob, CollectReport, Disagreement, Problem, VerifyReport};
-pub use config::{Collection, Config, Limits, Scrub, Storage, Untagged};
+pub use config::{Collection, Config, Limits, Redirect, Scrub, Storage, Untagged};
 pub use error::{BodyError, Error, Result};
 pub use import::{ImportError, ImportJob, ImportReport};
 pub use pull::{BlobContent, BlobHandle, StoredManifest};
 pub use push::PushedManifest;
+pub use recall::Stale;
 pub use repair::Repaired;
 pub use scrub::{ScrubJob, ScrubReport};
-pub use status::Status;
+pub use status::{Readiness, Status};
 pub use upload::Upload;
 
 /// What a request body yields: bytes, or why there are no more.
@@ -66,6 +70,9 @@ struct Inner {
     pulls: pull_counter::PullCounter,
     room: room::Room,
     import: import::Import,
+    mode: mode::Mode,
+    recall: recall::Recall,
+    outage: recall::Outage,
     /// Sessions that a request is writing to right now.
     writing: Mutex<HashSet<UploadId>>,
 }
@@ -84,6 +91,7 @@ impl Registry {
 
     fn assemble(catalog: Catalog, blobs: Arc<dyn Blobs>, config: Config, import: import::Import) -> Self {
         let cache = cache::Cache::new(config.storage.cache_bytes);
+        let recall = recall::Recall::new(config.storage.serve_stale_seconds, config.storage.cache_bytes);
         Self(Arc::new(Inner {
             catalog,
             blobs,
@@ -92,6 +100,9 @@ impl Registry {
             pulls: pull_counter::PullCounter::default(),
             room: room::Room::default(),
             import,
+            mode: mode::Mode::default(),
+            recall,
+            outage: recall::Outage::new(),
             writing: Mutex::new(HashSet::new()),
         }))
     }

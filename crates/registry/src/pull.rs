@@ -12,7 +12,6 @@ use jiff::Timestamp;
 
 use crate::cache::Served;
 use crate::config::seconds;
-use crate::pull_counter::Tally;
 use crate::rehash::{Pace, Verdict, compare};
 use crate::{Error, Registry, Result, Untagged, new_event};
 
@@ -64,6 +63,7 @@ impl Registry {
         if reference.tag().is_some() {
             self.0.pulls.record(&served.by_reference);
         } else if self.0.config.gc.untagged == Untagged::Delete
+            && !self.read_only().is_on()
             && self.is_half_due(served.manifest.questioned_at)
         {
             let (repository, digest, now) = (permit.repository().clone(), served.manifest.digest, self.now());
@@ -103,7 +103,8 @@ impl Registry {
     /// Returns a blob's size. The client may now count on the blob for a manifest, so a link under review waits anew.
     pub async fn stat_blob(&self, permit: &Permit<Pull>, digest: &Digest) -> Result<u64> {
         let blob = self.find_blob(permit.repository(), digest).await?;
-        if self.is_half_due(blob.questioned_at) {
+        // Read-only, the collector rests too.
+        if self.is_half_due(blob.questioned_at) && !self.read_only().is_on() {
             let (repository, id, now) = (permit.repository().clone(), blob.id, self.now());
             let unit = async move |tx: &mut Tx| link::renew(tx, &repository, id, now).await;
             if !self.0.catalog.write(unit).await? {
@@ -124,45 +125,48 @@ impl Registry {
         let catalog = &self.0.catalog;
         let key = (repository.clone(), reference.clone());
         if let Some(served) = self.0.cache.manifest(catalog, &key) {
+            self.0.outage.over();
             return Ok(served);
         }
-        let mut generation = catalog.generation(repository);
-        let mut found = catalog.read(async |r| manifest::find(r, repository, reference).await).await?;
+        let (mut generation, last) = (catalog.generation(repository), catalog.last_generation(repository));
+        let asking = catalog.read(async |r| manifest::find(r, repository, reference).await);
+        let mut found = self.ask(self.0.recall.has_manifest(&key), asking).await?;
         if found.is_none() && self.demand_manifest(repository, reference).await? {
             generation = catalog.generation(repository);
             found = catalog.read(async |r| manifest::find(r, repository, reference).await).await?;
         }
         let Some(found) = found else {
+            self.0.recall.note_manifest(&key, last, None);
             return Err(Error::ManifestUnknown {
                 repository: repository.clone(),
                 reference: reference.clone(),
             });
         };
-        let served = Served {
-            by_reference: Tally::new(repository, reference.to_string()),
-            by_digest: reference.tag().map(|_| Tally::new(repository, found.digest.to_string())),
-            manifest: Arc::new(found),
-        };
-        self.0.cache.keep_manifest(key, generation, served.clone());
+        let served = self.0.cache.keep_manifest(catalog, &key, generation, found);
+        self.0.recall.note_manifest(&key, last, Some(&served));
         Ok(served)
     }
 
-    async fn find_blob(&self, repository: &RepositoryName, digest: &Digest) -> Result<Arc<Blob>> {
+    pub(crate) async fn find_blob(&self, repository: &RepositoryName, digest: &Digest) -> Result<Arc<Blob>> {
         let catalog = &self.0.catalog;
         let key = (repository.clone(), *digest);
         if let Some(blob) = self.0.cache.blob(catalog, &key) {
+            self.0.outage.over();
             return Ok(blob);
         }
-        let mut generation = catalog.generation(repository);
-        let mut found = catalog.read(async |r| blob::find(r, repository, digest).await).await?;
+        let (mut generation, last) = (catalog.generation(repository), catalog.last_generation(repository));
+        let asking = catalog.read(async |r| blob::find(r, repository, digest).await);
+        let mut found = self.ask(self.0.recall.has_blob(&key), asking).await?;
         if found.is_none() && self.demand_blob(repository, digest).await? {
             generation = catalog.generation(repository);
             found = catalog.read(async |r| blob::find(r, repository, digest).await).await?;
         }
         let Some(found) = found else {
+            self.0.recall.note_blob(&key, last, None);
             return Err(Error::BlobUnknown { repository: repository.clone(), digest: *digest });
         };
         let found = Arc::new(found);
+        self.0.recall.note_blob(&key, last, Some(&found));
         self.0.cache.keep_blob(key, generation, Arc::clone(&found));
         Ok(found)
     }
@@ -197,6 +201,10 @@ impl Registry {
         reason: &str,
     ) -> Error {
         let unknown = Error::BlobUnknown { repository: repository.clone(), digest: *digest };
+        if self.read_only().is_on() {
+            tracing::error!(%digest, reason, "blob is damaged; it is marked when the registry is no longer read-only");
+            return unknown;
+        }
         match self.quarantine(*digest, blob.id, &blob.placement, reason).await {
             Ok(true) => return unknown,
             Ok(false) => {}
@@ -226,7 +234,7 @@ impl Registry {
         let unit = async move |tx: &mut Tx| {
             let marked = blob::mark_damaged(tx, id, &digest, &placement, new.at).await?;
             if marked {
-                event::append(tx, new).await;
+                event::append(tx, new.clone()).await;
             }
             Ok::<_, Error>(marked)
         };

@@ -70,8 +70,12 @@ impl Registry {
         }
     }
 
-    /// Writes what was counted so far. What can't be written is kept for the next time.
+    /// Writes what was counted so far. What can't be written is kept for the next time; while the registry is read-only that
+    /// is all of it.
     pub async fn flush_pulls(&self) -> Result<()> {
+        if self.read_only().is_on() {
+            return Ok(());
+        }
         let tallies = std::mem::take(&mut *self.0.pulls.0.lock());
         let tallies = in_row_order(tallies).await;
         let now = self.now();

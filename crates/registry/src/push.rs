@@ -47,6 +47,8 @@ impl Registry {
         media_type: Option<&str>,
         content: Bytes,
     ) -> Result<PushedManifest> {
+        // The body may have taken longer than the permit held.
+        self.check_writable()?;
         let limits = &self.0.config.limits;
         if content.len() > limits.manifest_bytes {
             return Err(Error::ManifestTooLarge { limit: limits.manifest_bytes });

@@ -19,11 +19,22 @@ pub struct Repaired {
 }
 
 impl Registry {
-    /// Repairs what a crash left. Run once, alone on the data directory, before anything is served.
+    /// Repairs what a crash left. Run once, alone on the data directory, before anything is served. While the registry is
+    /// read-only this waits for the end of that: nothing is written meanwhile that it could harm.
     pub async fn repair(&self) -> Result<Repaired> {
+        self.heed_mode().await?;
+        if self.read_only().is_on() {
+            self.owe_repair();
+            return Ok(Repaired::default());
+        }
+        self.repair_now().await
+    }
+
+    pub(crate) async fn repair_now(&self) -> Result<Repaired> {
         // Looked at first: a write after a crash may have to carry a long log into the database before anything is served.
         let (_, running) = self.0.catalog.read(async |r| job::count_open(r).await).await?;
-        if running > 0 {
+        // Where nodes share the catalog, what runs may be another's; its lease ends by itself if that one is gone.
+        if running > 0 && !self.0.catalog.is_shared() {
             self.0.catalog.write(async |tx| job::release_all(tx).await).await?;
         }
         let mut repaired = Repaired::default();

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use berth_blobs::{Leftover, Location};
 use berth_catalog::blob::{self, Placement, ScrubItem};
 use berth_catalog::job::Job;
-use berth_catalog::{Tx, trash};
+use berth_catalog::{Tx, trash, upload};
 use berth_jobs::{Failure, Handler, Work};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -154,7 +154,7 @@ impl Registry {
         let content = match &item.placement {
             Placement::Inline(content) => BlobContent::Inline(content.clone()),
             Placement::Stored(location) => {
-                match self.0.blobs.open(&Location::from(location.as_str())).await {
+                match self.0.blobs.open_uncached(&Location::from(location.as_str())).await {
                     Ok(reader) if reader.size() != item.size => {
                         return Verdict::Differs("its file has another size");
                     }
@@ -206,6 +206,15 @@ impl Registry {
     pub(crate) async fn is_litter(&self, location: &Location, under_way: &UnderWay) -> Result<bool> {
         let text = location.as_str();
         let catalog = &self.0.catalog;
+        if !self.0.blobs.lists_leftovers()
+            && let Some(upload) = self.0.blobs.upload_of(location)
+        {
+            // Asked before the blobs: a commit ends the session in one transaction with the blob's row.
+            let upload = upload.to_string();
+            if catalog.read(async |r| upload::find(r, &upload).await).await?.is_some() {
+                return Ok(false);
+            }
+        }
         let known = catalog
             .read(async |r| Ok::<_, Error>(blob::is_at(r, text).await? || trash::contains(r, text).await?))
             .await?;

@@ -7,7 +7,7 @@ mod commit;
 mod receive;
 
 use berth_access::{Permit, Push};
-use berth_blobs::{Hasher, Progress, UploadId};
+use berth_blobs::{Hasher, Leftover, Progress, UploadId};
 use berth_catalog::{repository, upload};
 use berth_oci::{Algorithm, ContentRange, Digest, RepositoryName};
 use futures_util::Stream;
@@ -38,6 +38,10 @@ struct Session {
     progress: Progress,
     /// The bytes so far while they are few; `None` once they lie in the blob store.
     held: Option<bytes::Bytes>,
+    /// Whether the request brings the last bytes.
+    ends: bool,
+    /// Who brings an upload that has no row, and needs none while its bytes are held or the store lists what it has.
+    unbooked: Option<Owner>,
 }
 
 /// Keeps other requests out of a session.
@@ -56,8 +60,14 @@ impl Drop for Writing<'_> {
 impl Registry {
     /// Starts a session; `algorithm` is that of the digest the blob will have, sha256 unless the client says otherwise.
     pub async fn start_upload(&self, permit: &Permit<Push>, algorithm: Option<Algorithm>) -> Result<Upload> {
-        let (id, owner, now) = (UploadId::random(), Owner::of(permit), self.now());
-        let (text, state) = (id.to_string(), Hasher::new(algorithm.unwrap_or_default()).save());
+        let id = UploadId::random();
+        self.book(id, Owner::of(permit), algorithm.unwrap_or_default()).await?;
+        Ok(Upload { id, offset: 0 })
+    }
+
+    /// Gives an upload its row.
+    async fn book(&self, id: UploadId, owner: Owner, algorithm: Algorithm) -> Result<()> {
+        let (text, state, now) = (id.to_string(), Hasher::new(algorithm).save(), self.now());
         self.0
             .catalog
             .write(async move |tx| {
@@ -65,8 +75,7 @@ impl Registry {
                 upload::insert(tx, &text, &repository, &owner.caller, &state, now).await
             })
             .await
-            .map_err(Error::from)?;
-        Ok(Upload { id, offset: 0 })
+            .map_err(Error::from)
     }
 
     /// Tells where a session stands.
@@ -116,6 +125,7 @@ impl Registry {
         to_completion(async move {
             let _writing = registry.enter(id)?;
             let mut session = registry.load(&owner, &id).await?;
+            session.ends = true;
             if session.progress.offset == 0 {
                 session.progress = Progress::start(digest.algorithm());
             }
@@ -137,16 +147,43 @@ impl Registry {
         let (registry, owner, digest) = (self.clone(), Owner::of(permit), *digest);
         to_completion(async move {
             let id = UploadId::random();
-            let held = Some(bytes::Bytes::new());
-            let session = Session { id, progress: Progress::start(digest.algorithm()), held };
-            let received = registry.receive(session, None, body).await?;
-            if let Err(error) = received.check(None) {
-                registry.take_back(&id, &received.before).await;
-                return Err(error);
+            let result = registry.push_unbooked(&owner, id, body, &digest).await;
+            // What may have happened after all is left to the expiry of its row.
+            if result.is_err() && !matches!(result, Err(Error::Unavailable(_))) {
+                registry.unbook(id).await;
             }
-            registry.commit(&owner, id, received, &digest).await
+            result
         })
         .await
+    }
+
+    async fn push_unbooked<S>(&self, owner: &Owner, id: UploadId, body: S, digest: &Digest) -> Result<()>
+    where
+        S: Stream<Item = BodyResult> + Send + Unpin,
+    {
+        let session = Session {
+            id,
+            progress: Progress::start(digest.algorithm()),
+            held: Some(bytes::Bytes::new()),
+            ends: true,
+            unbooked: Some(owner.clone()),
+        };
+        let received = self.receive(session, None, body).await?;
+        if let Err(error) = received.check(None) {
+            self.take_back(&id, &received.before).await;
+            return Err(error);
+        }
+        self.commit(owner, id, received, digest).await
+    }
+
+    /// Forgets an upload that failed, if it was given a row.
+    async fn unbook(&self, id: UploadId) {
+        if self.0.blobs.lists_leftovers() {
+            return;
+        }
+        if let Err(error) = self.forget_upload(id).await {
+            tracing::warn!(upload = %id, %error, "could not forget an upload that failed, it will expire");
+        }
     }
 
     /// Ends a session and forgets its bytes.
@@ -160,7 +197,7 @@ impl Registry {
     pub(crate) async fn forget_upload(&self, id: UploadId) -> Result<bool> {
         let text = id.to_string();
         let deleted = self.0.catalog.write(async move |tx| upload::delete(tx, &text).await).await?;
-        self.0.blobs.discard(&id).await?;
+        self.clear_upload(&id).await?;
         Ok(deleted)
     }
 
@@ -171,9 +208,20 @@ impl Registry {
         let expired =
             self.0.catalog.write(async move |tx| upload::delete_stale(tx, &text, before).await).await?;
         if expired {
-            self.0.blobs.discard(&id).await?;
+            self.clear_upload(&id).await?;
         }
         Ok(expired)
+    }
+
+    /// Removes what an upload left whose session has ended: nobody can commit it any more.
+    async fn clear_upload(&self, id: &UploadId) -> Result<()> {
+        let blobs = &self.0.blobs;
+        while let Some(Leftover { location: Some(location), .. }) = blobs.leftover(id).await? {
+            if self.is_committed(location.as_str()).await? || blobs.delete(&location).await?.is_none() {
+                break;
+            }
+        }
+        Ok(blobs.discard(id).await?)
     }
 
     fn enter(&self, id: UploadId) -> Result<Writing<'_>> {
@@ -192,11 +240,13 @@ impl Registry {
             .ok_or(Error::UploadUnknown(*id))?;
         // State saved by another version of the hash library can't be used: the client must start again.
         let hasher = Hasher::restore(&row.hash_state).ok_or(Error::UploadUnknown(*id))?;
-        Ok(Session { id: *id, progress: Progress { offset: row.size, hasher }, held: row.content })
+        let progress = Progress { offset: row.size, hasher };
+        Ok(Session { id: *id, progress, held: row.content, ends: false, unbooked: None })
     }
 
     /// Makes what a request brought part of the session.
     async fn acknowledge(&self, id: &UploadId, received: &Received) -> Result<()> {
+        self.check_writable()?;
         let (id, now) = (*id, self.now());
         let (text, from, to) = (id.to_string(), received.before.offset(), received.progress.offset);
         let (state, held) = (received.progress.hasher.save(), received.held.clone());

@@ -1,15 +1,17 @@
 //! What every request needs: access, the registry, the configuration, metrics and the access log.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use berth_access::Access;
+use berth_access::{Access, ReadOnly};
 use berth_catalog::Clock;
 use berth_registry::Registry;
 use prometheus_client::registry::Registry as MetricsRegistry;
 
 use crate::access_log::AccessLog;
 use crate::config::Config;
-use crate::metrics::{Metrics, Sampler};
+use crate::metrics::{Metrics, ReadOnlyGauge, Sampler};
+use crate::overload::{Overload, OverloadMetrics};
 
 /// What every request needs, shared by all connections.
 pub struct App {
@@ -21,6 +23,8 @@ pub struct App {
     pub(crate) registry: Registry,
     /// Tells the time, for log lines.
     pub(crate) clock: Clock,
+    /// Lets requests in.
+    pub(crate) overload: Arc<Overload>,
     /// Counts and times requests.
     pub(crate) metrics: Metrics,
     /// Takes one line per request.
@@ -30,13 +34,21 @@ pub struct App {
 
 impl App {
     /// Puts the parts together; access lines go nowhere until [`App::log_to`] says where.
+    ///
+    /// From here on `access` follows the registry's switch for read-only mode.
     pub fn new(config: Config, access: Access, registry: Registry, clock: Clock) -> Self {
+        let access = access.heed(registry.read_only());
+        let mut metrics = Metrics::new();
+        metrics.register(Box::new(ReadOnlyGauge(registry.read_only().clone())));
+        let overload = Arc::new(Overload::new(&config.limits));
+        metrics.register(Box::new(OverloadMetrics(Arc::clone(&overload))));
         Self {
             config,
             access,
             registry,
             clock,
-            metrics: Metrics::new(),
+            overload,
+            metrics,
             access_log: AccessLog::off(),
             closing: AtomicBool::new(false),
         }
@@ -61,6 +73,11 @@ impl App {
     pub fn with_sampler(mut self, sampler: Sampler) -> Self {
         self.metrics.sample(sampler);
         self
+    }
+
+    /// Returns the switch for read-only mode.
+    pub fn read_only(&self) -> &ReadOnly {
+        self.access.read_only()
     }
 
     /// Says that no new work should be sent here.

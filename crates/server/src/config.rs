@@ -62,8 +62,10 @@ pub struct Tls {
 pub struct Limits {
     /// Connections open at once; further ones wait in the kernel's queue.
     pub connections: usize,
-    /// Requests answered at once over all connections; further ones get 503 with `Retry-After`.
+    /// Requests at work at once over all connections; `overload` says what becomes of further ones.
     pub requests: usize,
+    /// What happens when there are too many requests.
+    pub overload: Overload,
     /// Requests at once on one HTTP/2 connection.
     pub http2_streams: u32,
     /// Header fields of a request.
@@ -81,6 +83,41 @@ pub struct Limits {
     pub tags_page: usize,
     /// Referrers in one page.
     pub referrers_page: usize,
+}
+
+/// What happens when there are too many requests: lists are turned away first, then pushes, pulls last.
+///
+/// Health and metrics are always answered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Overload {
+    /// Blobs on their way to clients, and bodies on their way in, at once. They may be slow, so they are counted by themselves
+    /// and not among `requests`.
+    pub transfers: usize,
+    /// Share of the places that pushes may fill, in percent; the rest is for pulls.
+    pub push_percent: u8,
+    /// Share of the places that lists of tags, repositories and referrers may fill, in percent.
+    pub list_percent: u8,
+    /// Share of what its kind of request may fill that one client address may take, in percent; it gets 429 beyond. 100 lets
+    /// one take all.
+    pub client_percent: u8,
+    /// Requests that may wait for a place; further ones get 503 with `Retry-After` at once.
+    pub queue: usize,
+    /// Milliseconds that a request waits before it gets 503 with `Retry-After`.
+    pub queue_milliseconds: u64,
+}
+
+impl Default for Overload {
+    fn default() -> Self {
+        Self {
+            transfers: 16_384,
+            push_percent: 80,
+            list_percent: 50,
+            client_percent: 50,
+            queue: 1_024,
+            queue_milliseconds: 500,
+        }
+    }
 }
 
 impl Default for Config {
@@ -103,6 +140,7 @@ impl Default for Limits {
         Self {
             connections: 10_000,
             requests: 4_096,
+            overload: Overload::default(),
             http2_streams: 256,
             header_count: 100,
             header_bytes: 32 * 1024,
@@ -138,6 +176,7 @@ impl Config {
         for (key, value) in [
             ("limits.connections", limits.connections as u64),
             ("limits.requests", limits.requests as u64),
+            ("limits.overload.transfers", limits.overload.transfers as u64),
             ("limits.http2_streams", u64::from(limits.http2_streams)),
             ("limits.header_timeout_seconds", limits.header_timeout_seconds),
             ("limits.body_idle_seconds", limits.body_idle_seconds),
@@ -148,6 +187,20 @@ impl Config {
             if value == 0 {
                 return refuse(key, "0".into(), "use 1 or more");
             }
+        }
+        let overload = &limits.overload;
+        for (key, percent) in [
+            ("limits.overload.push_percent", overload.push_percent),
+            ("limits.overload.list_percent", overload.list_percent),
+            ("limits.overload.client_percent", overload.client_percent),
+        ] {
+            if !(1..=100).contains(&percent) {
+                return refuse(key, percent.to_string(), "use 1 to 100");
+            }
+        }
+        if overload.queue_milliseconds > 60_000 {
+            let value = overload.queue_milliseconds.to_string();
+            return refuse("limits.overload.queue_milliseconds", value, "use 60000 or less");
         }
         if !(4096..=1024 * 1024).contains(&limits.header_bytes) {
             return refuse("limits.header_bytes", limits.header_bytes.to_string(), "use 4096 to 1048576");

@@ -6,6 +6,7 @@ use berth_access::Caller;
 use berth_oci::RepositoryName;
 use http::{HeaderValue, Method, Uri, Version};
 
+use crate::overload::Slot;
 use crate::proxy::Forwarded;
 use crate::request_id::RequestId;
 
@@ -101,6 +102,8 @@ pub(crate) struct RequestContext {
     pub(crate) repository: Option<RepositoryName>,
     /// The tag or digest the request is for.
     pub(crate) reference: Option<String>,
+    /// The place it was given among the requests at work.
+    pub(crate) slot: Option<Slot>,
     /// The internal cause of a failure, for the access line only.
     pub(crate) error: Option<String>,
 }

@@ -66,6 +66,9 @@ impl Exchange {
     pub(crate) fn respond(mut self, response: Response<Body>) -> Response<Body> {
         self.head = Some((response.status(), self.began.elapsed()));
         self.connection.begin_responding();
+        if let Some(slot) = &mut self.context.slot {
+            slot.begin_responding();
+        }
         let (mut head, body) = response.into_parts();
         head.headers.insert(X_REQUEST_ID.clone(), self.context.request_id.header());
         Response::from_parts(head, body.on_end(move |sent| self.end(sent)))
@@ -92,6 +95,7 @@ impl Exchange {
         } else {
             self.connection.end_handling();
         }
+        self.context.slot = None;
         self.count(outcome);
         self.log(outcome, sent.bytes);
     }

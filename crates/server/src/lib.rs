@@ -14,6 +14,8 @@ mod inbound;
 mod listen;
 mod metrics;
 mod ops;
+mod overload;
+mod probe;
 mod proxy;
 mod request_id;
 mod router;
@@ -24,8 +26,9 @@ mod v2;
 
 pub use access_log::{AccessLog, Format, LogWriter};
 pub use app::App;
-pub use config::{Config, ConfigError, Limits, ProxyHeaders, Tls};
+pub use config::{Config, ConfigError, Limits, Overload, ProxyHeaders, Tls};
 pub use metrics::{Point, Sample, SampleKind, Sampler};
+pub use probe::{ProbeError, probe};
 /// Where other rooms register what they count; see [`App::with_registry`].
 pub use prometheus_client::registry::Registry as MetricsRegistry;
 pub use server::Server;

@@ -14,9 +14,11 @@ use prometheus_client::registry::Registry;
 
 mod histogram;
 mod http;
+mod mode;
 mod sample;
 
 pub(crate) use self::http::{Finished, HttpMetrics, Outcome};
+pub(crate) use self::mode::ReadOnlyGauge;
 pub use sample::{Point, Sample, SampleKind, Sampler};
 
 /// The media type of [`Metrics::render`].

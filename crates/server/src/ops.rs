@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::IntoResponse;
+use berth_registry::Readiness;
 use http::StatusCode;
 use http::header::CONTENT_TYPE;
 
@@ -21,7 +22,11 @@ pub(crate) async fn ready(State(app): State<Arc<App>>) -> impl IntoResponse {
         return (StatusCode::SERVICE_UNAVAILABLE, "shutting down\n");
     }
     match app.registry.check_ready().await {
-        Ok(()) => (StatusCode::OK, "ready\n"),
+        Ok(Readiness::Recalling) => {
+            (StatusCode::OK, "ready, without the database: only what was pulled before\n")
+        }
+        Ok(Readiness::Whole) if app.read_only().is_on() => (StatusCode::OK, "ready, read-only\n"),
+        Ok(Readiness::Whole) => (StatusCode::OK, "ready\n"),
         Err(error) => {
             tracing::warn!(%error, "not ready");
             (StatusCode::SERVICE_UNAVAILABLE, "not ready: the log says why\n")

@@ -1,4 +1,4 @@
-//! One request to one response: where it came from, whether there is room, the handler, and a net under the handler.
+//! One request to one response: where it came from, the handler, and a net under the handler.
 
 use std::convert::Infallible;
 use std::fmt::Display;
@@ -10,7 +10,7 @@ use std::time::Duration;
 use berth_oci::RepositoryName;
 use bytes::Bytes;
 use futures_util::FutureExt as _;
-use http::header::{CONTENT_TYPE, RETRY_AFTER, USER_AGENT};
+use http::header::{CONTENT_TYPE, USER_AGENT};
 use http::{HeaderValue, Request, Response, StatusCode};
 use http_body::Body as HttpBody;
 use tracing::Instrument as _;
@@ -28,16 +28,12 @@ use crate::router::Router;
 
 /// Sent when a handler panicked. The cause is in the log only.
 const BROKEN: &str = r#"{"errors":[{"code":"UNKNOWN","message":"the registry failed; its log says why under the id in X-Request-Id"}]}"#;
-/// Sent when too many requests are being answered.
-const BUSY: &str =
-    r#"{"errors":[{"code":"UNAVAILABLE","message":"too many requests at once; try again in a second"}]}"#;
 
 /// Answers requests.
 pub(crate) struct Service {
     app: Arc<App>,
     router: Router,
     proxies: TrustedProxies,
-    most_at_once: u64,
     body_patience: Duration,
 }
 
@@ -46,7 +42,6 @@ impl Service {
         Self {
             router: Router::new(&app),
             proxies: TrustedProxies::new(&app.config),
-            most_at_once: app.config.limits.requests as u64,
             body_patience: Duration::from_secs(app.config.limits.body_idle_seconds),
             app,
         }
@@ -66,10 +61,6 @@ impl Service {
         let (head, body) = request.into_parts();
         let (body, received) = Inbound::new(body, self.body_patience);
         let mut exchange = Exchange::begin(Arc::clone(&self.app), connection, context, received);
-        // An operator must see a busy server's state, so only the registry itself turns away.
-        if Router::is_registry(&head.uri) && self.is_busy() {
-            return Ok(exchange.respond(busy()));
-        }
         let context = &mut exchange.context;
         // Off unless traces are collected or somebody debugs: then one span per request.
         let span = tracing::debug_span!(
@@ -113,18 +104,9 @@ impl Service {
             caller: None,
             repository: None,
             reference: None,
+            slot: None,
             error: None,
         }
-    }
-
-    /// Whether there are more requests than may be answered at once, the present one included.
-    fn is_busy(&self) -> bool {
-        let http = &self.app.metrics.http;
-        let busy = http.in_flight.load(Ordering::Relaxed) > self.most_at_once;
-        if busy {
-            http.shed.fetch_add(1, Ordering::Relaxed);
-        }
-        busy
     }
 
     /// Answers for a handler that panicked.
@@ -138,12 +120,6 @@ impl Service {
         context.error = Some(format!("handler panicked: {message}"));
         json(StatusCode::INTERNAL_SERVER_ERROR, BROKEN)
     }
-}
-
-fn busy() -> Response<Body> {
-    let mut response = json(StatusCode::SERVICE_UNAVAILABLE, BUSY);
-    response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
-    response
 }
 
 fn json(status: StatusCode, text: &'static str) -> Response<Body> {

@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::{Result, ensure};
 
 use super::{REFUSED, Stage, UNTRUSTED, ensure_tag};
-use crate::harness::{Home, Image, Images, PASSWORD, Server, Setup, USER};
+use crate::harness::{Home, Image, Images, PASSWORD, Registry, Setup, USER};
 
 #[tokio::test]
 async fn works_over_http() -> Result<()> {
@@ -22,7 +22,7 @@ async fn works_over_tls() -> Result<()> {
     round_trip(&stage.home, &stage.images, &stage.secure).await
 }
 
-async fn round_trip(home: &Home, images: &Images, server: &Server) -> Result<()> {
+pub(crate) async fn round_trip(home: &Home, images: &Images, server: &dyn Registry) -> Result<()> {
     let host = server.host();
     let reference = push(home, images, server, &images.image).await?;
     let multi = push(home, images, server, &images.multi).await?;
@@ -52,7 +52,7 @@ async fn round_trip(home: &Home, images: &Images, server: &Server) -> Result<()>
 }
 
 /// Pushes an image of the layout, which crane takes only as a layout of its own.
-async fn push(home: &Home, images: &Images, server: &Server, image: &Image) -> Result<String> {
+async fn push(home: &Home, images: &Images, server: &dyn Registry, image: &Image) -> Result<String> {
     let own = home.file(&format!("own-{}", image.name));
     home.run("skopeo", &["copy", "-q", "--all", &images.oci(image), &format!("oci:{own}:{}", image.name)])
         .await?;

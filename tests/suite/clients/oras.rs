@@ -4,7 +4,7 @@ use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 
 use super::{Stage, UNTRUSTED};
-use crate::harness::{Home, Server};
+use crate::harness::{Home, Registry};
 
 #[tokio::test]
 async fn attaches_over_http() -> Result<()> {
@@ -22,7 +22,12 @@ async fn attaches_over_tls() -> Result<()> {
         .await
 }
 
-async fn artifacts(home: &Home, server: &Server, trust: &[&str], copy_trust: &[&str]) -> Result<()> {
+pub(crate) async fn artifacts(
+    home: &Home,
+    server: &dyn Registry,
+    trust: &[&str],
+    copy_trust: &[&str],
+) -> Result<()> {
     home.write("note.txt", "an artifact\n")?;
     home.write("sbom.json", "{\"packages\": []}\n")?;
     home.write("signature.bin", "signed\n")?;

@@ -3,10 +3,10 @@
 use anyhow::{Result, ensure};
 
 use super::{REFUSED, Stage, UNTRUSTED, ensure_tag};
-use crate::harness::{Home, Images, PASSWORD, Server, Setup, USER};
+use crate::harness::{Home, Images, PASSWORD, Registry, Setup, USER};
 
 /// Lets podman and buildah keep their images in this home, and run without more limits or cgroups than root has here.
-pub(super) fn configure(home: &mut Home) -> Result<()> {
+pub(crate) fn configure(home: &mut Home) -> Result<()> {
     let containers = "[containers]\ndefault_ulimits = [\"nofile=1024:1024\", \"nproc=1024:1024\"]\nnetns = \"none\"\n\
                       [engine]\nruntime = \"runc\"\ncgroup_manager = \"cgroupfs\"\nevents_logger = \"none\"\n";
     let storage = format!(
@@ -25,7 +25,7 @@ pub(super) fn configure(home: &mut Home) -> Result<()> {
 async fn pulls_runs_and_pushes_over_http() -> Result<()> {
     let mut stage = Stage::new().await?;
     configure(&mut stage.home)?;
-    round_trip(&stage, &stage.plain, "--tls-verify=false").await
+    round_trip(&stage.home, &stage.images, &stage.plain, "--tls-verify=false").await
 }
 
 #[tokio::test]
@@ -34,12 +34,17 @@ async fn pulls_runs_and_pushes_over_tls() -> Result<()> {
     configure(&mut stage.home)?;
     let reference = format!("{}/podman/multi:1", stage.secure.host());
     stage.home.fails("podman", &["pull", "-q", &reference], UNTRUSTED).await?;
-    round_trip(&stage, &stage.secure, &format!("--cert-dir={}", stage.authority.ca_dir())).await
+    round_trip(&stage.home, &stage.images, &stage.secure, &format!("--cert-dir={}", stage.authority.ca_dir()))
+        .await
 }
 
 /// Brings the images in by podman itself, pulls them into an emptied store and runs the one for this machine.
-async fn round_trip(stage: &Stage, server: &Server, trust: &str) -> Result<()> {
-    let (home, images) = (&stage.home, &stage.images);
+pub(crate) async fn round_trip(
+    home: &Home,
+    images: &Images,
+    server: &dyn Registry,
+    trust: &str,
+) -> Result<()> {
     let reference = format!("{}/podman/image:1", server.host());
     let id = load(home, images).await?;
     let digest_file = home.file("digest");
@@ -72,7 +77,7 @@ async fn load(home: &Home, images: &Images) -> Result<String> {
     Ok(home.run("podman", &["images", "-q", "--no-trunc"]).await?.trim().to_owned())
 }
 
-async fn manifest_list(home: &Home, server: &Server, trust: &str, image: &str) -> Result<()> {
+async fn manifest_list(home: &Home, server: &dyn Registry, trust: &str, image: &str) -> Result<()> {
     let list = format!("{}/podman/list:1", server.host());
     home.run("podman", &["manifest", "create", &list]).await?;
     home.run("podman", &["manifest", "add", trust, &list, image]).await?;

@@ -3,12 +3,13 @@
 use anyhow::{Result, ensure};
 
 use super::{REFUSED, Stage, UNTRUSTED, ensure_tag};
-use crate::harness::{Home, Image, Images, PASSWORD, Server, Setup, USER, digest_of};
+use crate::harness::{Home, Image, Images, PASSWORD, Registry, Server, Setup, USER, digest_of};
 
 #[tokio::test]
 async fn copies_over_http() -> Result<()> {
     let stage = Stage::new().await?;
-    round_trip(&stage, &stage.plain, "--src-tls-verify=false", "--dest-tls-verify=false").await
+    round_trip(&stage.home, &stage.images, &stage.plain, "--src-tls-verify=false", "--dest-tls-verify=false")
+        .await
 }
 
 #[tokio::test]
@@ -18,27 +19,28 @@ async fn copies_over_tls() -> Result<()> {
     let (source, target) = (format!("--src-cert-dir={ca}"), format!("--dest-cert-dir={ca}"));
     let there = format!("docker://{}/skopeo/image:untrusted", stage.secure.host());
     stage.home.fails("skopeo", &["copy", &stage.images.oci(&stage.images.image), &there], UNTRUSTED).await?;
-    round_trip(&stage, &stage.secure, &source, &target).await
+    round_trip(&stage.home, &stage.images, &stage.secure, &source, &target).await
 }
 
 /// Pushes every image, pulls it into another layout and compares digests.
-async fn round_trip(stage: &Stage, server: &Server, source: &str, target: &str) -> Result<()> {
-    let images = &stage.images;
+pub(crate) async fn round_trip(
+    home: &Home,
+    images: &Images,
+    server: &dyn Registry,
+    source: &str,
+    target: &str,
+) -> Result<()> {
     for image in [&images.image, &images.multi, &images.artifact] {
         let there = format!("docker://{}/skopeo/{}:1", server.host(), image.name);
-        stage.home.run("skopeo", &["copy", "-q", "--all", target, &images.oci(image), &there]).await?;
+        home.run("skopeo", &["copy", "-q", "--all", target, &images.oci(image), &there]).await?;
         ensure_tag(server, &format!("skopeo/{}", image.name), "1", &image.digest).await?;
-        let back = format!("oci:{}:{}", stage.home.file("back"), image.name);
-        stage.home.run("skopeo", &["copy", "-q", "--all", source, &there, &back]).await?;
-        ensure!(
-            named_digest(&stage.home, "back", image.name)? == image.digest,
-            "{} came back changed",
-            image.name
-        );
+        let back = format!("oci:{}:{}", home.file("back"), image.name);
+        home.run("skopeo", &["copy", "-q", "--all", source, &there, &back]).await?;
+        ensure!(named_digest(home, "back", image.name)? == image.digest, "{} came back changed", image.name);
         let by_digest = format!("docker://{}/skopeo/{}@{}", server.host(), image.name, image.digest);
-        let dir = format!("dir:{}", stage.home.file(&format!("dir-{}", image.name)));
-        stage.home.run("skopeo", &["copy", "-q", "--all", source, &by_digest, &dir]).await?;
-        let manifest = std::fs::read(stage.home.path().join(format!("dir-{}/manifest.json", image.name)))?;
+        let dir = format!("dir:{}", home.file(&format!("dir-{}", image.name)));
+        home.run("skopeo", &["copy", "-q", "--all", source, &by_digest, &dir]).await?;
+        let manifest = std::fs::read(home.path().join(format!("dir-{}/manifest.json", image.name)))?;
         ensure!(digest_of(&manifest) == image.digest, "{} by digest came back changed", image.name);
     }
     Ok(())

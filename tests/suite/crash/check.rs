@@ -11,6 +11,8 @@ use crate::harness::{Api, Event, Server, digest_of, expect, upload_id};
 
 /// Longest that the clean-up of a start may take.
 const CLEANED_WITHIN: Duration = Duration::from_secs(10);
+/// Longest that events may take from their commit into the log.
+const SEALED_WITHIN: Duration = Duration::from_secs(5);
 
 impl Client {
     /// Learns what became of the change in doubt, and continues about half of the unfinished uploads.
@@ -141,8 +143,20 @@ pub(super) async fn no_litter(server: &Server, clients: &[Client]) -> Result<()>
     }
 }
 
+/// Checks the events until they are right: on a shared database they are put in order a moment after their commit.
+pub(super) async fn events_settle(server: &Server, clients: &[Client]) -> Result<()> {
+    let begin = Instant::now();
+    loop {
+        let checked = events(&server.events().await?, clients);
+        if checked.is_ok() || begin.elapsed() > SEALED_WITHIN {
+            return checked;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
 /// Fails unless the event log tells each repository's changes exactly once, in the order in which they were acknowledged.
-pub(super) fn events(events: &[Event], clients: &[Client]) -> Result<()> {
+fn events(events: &[Event], clients: &[Client]) -> Result<()> {
     for (index, event) in events.iter().enumerate() {
         ensure!(event.position == index as u64 + 1, "event {} at place {}", event.position, index + 1);
     }

@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
 
 use super::ledger::{Change, Ledger, Upload};
-use crate::harness::{Api, Random, content, digest_of, expect, manifest_of};
+use crate::harness::{Api, Random, content, digest_of, expect, is_outage, manifest_of};
 
 /// Seeds of content that all clients push, so that equal digests meet.
 const SHARED_SEEDS: u64 = 30;
@@ -15,7 +15,7 @@ const TAGS: u64 = 6;
 /// Bytes that a client pushes in one life of a server at most, so that many rounds fit on a disk.
 const BYTES_PER_LIFE: u64 = 6 << 20;
 
-pub(super) struct Client {
+pub(crate) struct Client {
     pub(super) repository: String,
     pub(super) ledger: Ledger,
     pub(super) random: Random,
@@ -38,9 +38,11 @@ impl Client {
     pub(super) async fn work(mut self, api: Api, killed: Arc<AtomicBool>) -> Result<Self> {
         self.bytes_left = BYTES_PER_LIFE;
         loop {
+            if killed.load(Ordering::SeqCst) {
+                return Ok(self);
+            }
             let Err(error) = self.step(&api).await else { continue };
-            let gone = error.chain().any(<dyn std::error::Error>::is::<reqwest::Error>);
-            if gone && killed.load(Ordering::SeqCst) {
+            if is_outage(&error) && killed.load(Ordering::SeqCst) {
                 return Ok(self);
             }
             return Err(error.context(format!("client {} of a living server", self.number)));

@@ -172,7 +172,8 @@ impl Api {
         let body = expect(self.get(path).await?, 200).await?.bytes().await?;
         let computed = digest_of(&body);
         if digest.is_some_and(|digest| digest != computed) {
-            bail!("{path}: served {} bytes that hash to {computed}", body.len());
+            let what = format!("{path}: served {} bytes that hash to {computed}", body.len());
+            return Err(Corrupted(what).into());
         }
         Ok(body.into())
     }
@@ -207,7 +208,44 @@ pub(crate) async fn expect(response: Response, status: u16) -> Result<Response> 
         return Ok(response);
     }
     let (got, url) = (response.status(), response.url().clone());
-    bail!("{url}: {got} where {status} was due: {}", response.text().await.unwrap_or_default())
+    let said = response.text().await.unwrap_or_default();
+    Err(Refused { status: got.as_u16(), what: format!("{url}: {got} where {status} was due: {said}") }.into())
+}
+
+/// An answer of another status than was due.
+#[derive(Debug)]
+pub(crate) struct Refused {
+    pub(crate) status: u16,
+    what: String,
+}
+
+impl std::fmt::Display for Refused {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(&self.what)
+    }
+}
+
+impl std::error::Error for Refused {}
+
+/// An answer that arrived whole, and is not what was asked for.
+#[derive(Debug)]
+pub(crate) struct Corrupted(String);
+
+impl std::fmt::Display for Corrupted {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Corrupted {}
+
+/// Whether it was no answer of a registry at all: the connection was lost, or who passes requests on found nobody.
+pub(crate) fn is_outage(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| {
+        let refused =
+            cause.downcast_ref::<Refused>().is_some_and(|refused| matches!(refused.status, 502..=504));
+        refused || cause.is::<reqwest::Error>()
+    })
 }
 
 fn location(response: &Response) -> Result<String> {

@@ -1,22 +1,26 @@
-//! What the tests stand on: the server under test, programs with a private home, an HTTP client, images, a private CA.
+//! What the tests stand on: the server under test, several of them behind a balancer, programs with a private home, an HTTP client, images, a private CA.
 
 mod api;
 mod authority;
 mod binary;
+mod cluster;
 mod events;
 mod home;
 mod image;
 mod random;
+mod registry;
 mod server;
 mod trace;
 
-pub(crate) use api::{Api, digest_of, expect, upload_id};
+pub(crate) use api::{Api, Corrupted, Refused, digest_of, expect, is_outage, upload_id};
 pub(crate) use authority::Authority;
 pub(crate) use binary::{berth, tool_path, workspace};
+pub(crate) use cluster::Cluster;
 pub(crate) use events::Event;
 pub(crate) use home::{Home, Outcome};
 pub(crate) use image::{Image, Images, MANIFEST, index_of, manifest_of};
 pub(crate) use random::{Random, content};
+pub(crate) use registry::Registry;
 pub(crate) use server::{PASSWORD, Server, Setup, USER};
 pub(crate) use trace::{Call, Trace};
 

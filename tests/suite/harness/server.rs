@@ -51,6 +51,12 @@ impl Setup {
         self
     }
 
+    /// Listens on this port of 127.0.0.1, also after a restart.
+    pub(crate) fn on_port(mut self, port: u16) -> Self {
+        self.listen = Some(format!("127.0.0.1:{port}"));
+        self
+    }
+
     /// Keeps the data in a directory of the test, which may be a file system of its own.
     pub(crate) fn in_dir(mut self, dir: &Path) -> Self {
         self.data_dir = Some(dir.to_owned());
@@ -87,6 +93,7 @@ impl Setup {
         let home = Home::new()?;
         let mut server = Server {
             dir,
+            config,
             data,
             arguments,
             child: None,
@@ -135,6 +142,7 @@ fn user_entry() -> Result<String> {
 /// A `berth serve` with a data directory of its own. Dropping it ends the process.
 pub(crate) struct Server {
     dir: TempDir,
+    config: PathBuf,
     data: PathBuf,
     arguments: Vec<String>,
     child: Option<Child>,
@@ -197,7 +205,7 @@ impl Server {
     /// Asks the process to end and waits until it has, with success.
     pub(crate) async fn stop(&mut self) -> Result<()> {
         let Some(mut child) = self.child.take() else { return Ok(()) };
-        self.home.run("kill", &["-TERM", &child.id().to_string()]).await?;
+        self.home.run("kill", &["-s", "TERM", &child.id().to_string()]).await?;
         let begin = Instant::now();
         loop {
             if let Some(status) = child.try_wait()? {
@@ -242,11 +250,17 @@ impl Server {
         Api::new(&format!("{scheme}://{}", self.host), authority, credentials)
     }
 
-    /// Runs `berth ARGUMENTS --data-dir D` beside the server, or on what it left.
+    /// Sends a signal to the process, such as `STOP`.
+    pub(crate) async fn signal(&self, signal: &str) -> Result<()> {
+        self.home.run("kill", &["-s", signal, &self.pid()?.to_string()]).await?;
+        Ok(())
+    }
+
+    /// Runs `berth ARGUMENTS` with the server's configuration beside it, or on what it left.
     pub(crate) async fn berth(&self, arguments: &[&str]) -> Result<Outcome> {
-        let data = self.data.display().to_string();
+        let (config, data) = (self.config.display().to_string(), self.data.display().to_string());
         let mut all = arguments.to_vec();
-        all.extend(["--data-dir", &data]);
+        all.extend(["--config", &config, "--data-dir", &data]);
         self.home.outcome(&binary::berth()?.display().to_string(), &all).await
     }
 

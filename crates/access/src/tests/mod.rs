@@ -1,6 +1,7 @@
 mod authenticate;
 mod config;
 mod decision;
+mod read_only;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

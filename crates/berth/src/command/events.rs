@@ -21,7 +21,7 @@ pub(super) fn run(arguments: cli::Events) -> Result<()> {
     let config = config::load(arguments.place.into())?.config;
     block_on(async move {
         data::must_exist(&config)?;
-        let catalog = data::join_catalog(&config)?;
+        let catalog = data::join_catalog(&config).await?;
         let start = match arguments.after {
             Some(after) => i64::try_from(after)?,
             None => catalog.read(async |r| event::last(r).await).await?.0.saturating_sub(LAST).max(0),

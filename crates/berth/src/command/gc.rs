@@ -30,9 +30,14 @@ pub(super) fn run(arguments: cli::Gc) -> Result<ExitCode> {
 
 async fn enqueue(config: &Config, payload: String) -> Result<()> {
     data::must_exist(config)?;
-    let served = data::lock(config)?.is_none();
-    let id = job::enqueue(&data::join_catalog(config)?, CollectJob::KIND, payload).await?;
-    let when = if served { "the running server works it now" } else { "it runs when `berth serve` starts" };
+    let shared = config.database.url.is_some();
+    let served = shared || data::lock(config)?.is_none();
+    let id = job::enqueue(&data::join_catalog(config).await?, CollectJob::KIND, payload).await?;
+    let when = match (shared, served) {
+        (true, _) => "the first node that is free works it",
+        (false, true) => "the running server works it now",
+        (false, false) => "it runs when `berth serve` starts",
+    };
     Ok(print(format!("collection enqueued as job {}; {when}\n", id.0))?)
 }
 

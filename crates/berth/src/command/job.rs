@@ -6,10 +6,12 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail};
 use berth_catalog::Catalog;
 use berth_catalog::job::{self, Job, JobId, NewJob, State};
+use berth_catalog::mode;
 use berth_jobs::Runner;
 use berth_registry::{CollectJob, ImportJob, Registry, ScrubJob};
 use indicatif::ProgressBar;
 use serde_json::Value;
+use tokio::sync::watch;
 
 use super::block_on;
 use super::progress::progress_bar;
@@ -43,6 +45,9 @@ pub(super) fn run_enqueued(
     kind: &'static str,
     enqueue: impl AsyncFnOnce(&Registry) -> Result<JobId>,
 ) -> Result<Value> {
+    if data::must_exist(config).is_ok() {
+        block_on(refuse_read_only(config))?;
+    }
     let lock = data::lock(config)?;
     let ended = match &lock {
         Some(_) => block_on(work(config, enqueue)),
@@ -56,14 +61,30 @@ pub(super) fn run_enqueued(
     }
 }
 
-/// Works the job here.
+/// Refuses to order work that would wait for the end of read-only mode.
+async fn refuse_read_only(config: &Config) -> Result<()> {
+    let told = data::join_catalog(config).await?.read(async |r| mode::find(r).await).await?.read_only;
+    if config.access.read_only {
+        bail!("the registry is read-only, which lets background work rest: take access.read_only back first");
+    }
+    if told {
+        bail!("the registry is read-only, which lets background work rest: `berth read-only off` ends that");
+    }
+    Ok(())
+}
+
+/// Works the job here, or follows the node that is faster.
 async fn work(config: &Config, enqueue: impl AsyncFnOnce(&Registry) -> Result<JobId>) -> Result<Job> {
     let registry = data::open(config).await?;
-    registry.repair().await.context("leftovers of the last run can't be repaired")?;
     let catalog = registry.catalog();
+    if !catalog.is_shared() {
+        registry.repair().await.context("leftovers of the last run can't be repaired")?;
+    }
     let id = enqueue(&registry).await?;
     let runner = runner(&registry);
+    let (_stop, stopped) = watch::channel(false);
     tokio::select! {
+        () = registry.follow_mode(stopped) => bail!("the work was left before its end"),
         ended = runner.run_until_ended(id) => ended?.context(GONE),
         ended = follow(catalog, id, || Ok(true)) => ended,
     }
@@ -73,10 +94,9 @@ async fn work(config: &Config, enqueue: impl AsyncFnOnce(&Registry) -> Result<Jo
 /// no longer than that one lives.
 async fn delegate(config: &Config, enqueue: impl AsyncFnOnce(&Registry) -> Result<JobId>) -> Result<Job> {
     let registry = data::join(config).await?;
-    let catalog = registry.catalog();
     let id = enqueue(&registry).await?;
     let mut alone = 0;
-    follow(catalog, id, || {
+    follow(registry.catalog(), id, || {
         // A server that restarts leaves the lock free for a moment.
         alone = if data::lock(config)?.is_some() { alone + 1 } else { 0 };
         Ok(alone < LOOKS_ALONE)
@@ -86,6 +106,7 @@ async fn delegate(config: &Config, enqueue: impl AsyncFnOnce(&Registry) -> Resul
 
 fn runner(registry: &Registry) -> Runner {
     Runner::new(registry.catalog().clone())
+        .hold_while(registry.read_only().subscribe())
         .handle(CollectJob::KIND, Arc::new(CollectJob::new(registry.clone())))
         .handle(ImportJob::KIND, Arc::new(ImportJob::new(registry.clone())))
         .handle(ScrubJob::KIND, Arc::new(ScrubJob::new(registry.clone())))

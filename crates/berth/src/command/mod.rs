@@ -10,6 +10,8 @@ mod import;
 mod job;
 mod passwd;
 mod progress;
+mod read_only;
+mod ready;
 mod restore;
 mod scrub;
 mod serve;
@@ -30,10 +32,12 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Backup(arguments) => return backup::run(arguments),
         Command::Import(arguments) => return import::run(arguments),
         Command::Restore(arguments) => return restore::run(arguments),
+        Command::ReadOnly(arguments) => read_only::run(arguments)?,
         Command::Events(arguments) => events::run(arguments)?,
         Command::Passwd(arguments) => passwd::run(&arguments)?,
         Command::Config(arguments) => config::run(arguments)?,
         Command::Doctor(arguments) => return Ok(doctor::run(arguments)),
+        Command::Ready(arguments) => ready::run(arguments)?,
         Command::Completions(arguments) => completions::run(&arguments)?,
     }
     Ok(ExitCode::SUCCESS)

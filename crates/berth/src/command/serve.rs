@@ -9,7 +9,7 @@ use berth_access::Access;
 use berth_catalog::Clock;
 use berth_jobs::{Runner, Schedule};
 use berth_registry::{CollectJob, ImportJob, Registry, ScrubJob};
-use berth_server::{AccessLog, App, Format, LogWriter, MetricsRegistry, Server};
+use berth_server::{AccessLog, App, Format, LogWriter, MetricsRegistry, Sampler, Server};
 use rustix::process::{Resource, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
@@ -56,14 +56,15 @@ async fn lock(config: &Config) -> Result<data::Lock> {
 
 async fn serve(config: &Config) -> Result<()> {
     let mut metrics = MetricsRegistry::with_prefix("berth");
-    let registry = data::open_metered(config, &mut metrics).await?;
+    let (registry, cache) = data::open_metered(config, &mut metrics).await?;
     let repaired = registry.repair().await.context("leftovers of the last run can't be repaired")?;
     if repaired != berth_registry::Repaired::default() {
         tracing::info!(?repaired, "repaired what the last run left");
     }
     let collector = CollectJob::new(registry.clone());
+    let sampler = gauges::sampler(registry.clone(), collector.clone(), cache);
     let server =
-        Server::bind(app(config, &registry, &collector)?.with_registry(metrics)).context("can't listen")?;
+        Server::bind(app(config, &registry, sampler)?.with_registry(metrics)).context("can't listen")?;
     announce(config, &server)?;
 
     let (stop, stopped) = watch::channel(false);
@@ -73,10 +74,16 @@ async fn serve(config: &Config) -> Result<()> {
         let registry = registry.clone();
         async move { registry.count_pulls(stopped).await }
     });
+    let mode = tokio::spawn({
+        let (registry, stopped) = (registry.clone(), stop.subscribe());
+        async move { registry.follow_mode(stopped).await }
+    });
     server.run(shutdown_signal()?).await;
     stop.send_replace(true);
-    // Both end by themselves now; a panic in one must not keep the other.
-    for (task, ended) in [("job runner", jobs.await), ("pull counter", pulls.await)] {
+    // They end by themselves now; a panic in one must not keep the others.
+    for (task, ended) in
+        [("job runner", jobs.await), ("pull counter", pulls.await), ("follower of the mode", mode.await)]
+    {
         if let Err(error) = ended {
             tracing::error!(%error, "the {task} ended early");
         }
@@ -85,18 +92,18 @@ async fn serve(config: &Config) -> Result<()> {
     Ok(())
 }
 
-fn app(config: &Config, registry: &Registry, collector: &CollectJob) -> Result<App> {
+fn app(config: &Config, registry: &Registry, sampler: Sampler) -> Result<App> {
     let access = Access::new(&config.access)?;
     let human = log::is_human(&config.log);
     let writer = if human { LogWriter::spawn(io::stderr()) } else { LogWriter::spawn(io::stdout()) };
     let format = if human { Format::Human } else { Format::Json };
-    let app = App::new(config.http.clone(), access, registry.clone(), Clock::system())
-        .with_sampler(gauges::sampler(registry.clone(), collector.clone()));
+    let app = App::new(config.http.clone(), access, registry.clone(), Clock::system()).with_sampler(sampler);
     Ok(app.log_to(AccessLog::new(writer.context("the access log can't be started")?, format)))
 }
 
 fn runner(config: &Config, registry: &Registry, collector: CollectJob) -> Runner {
     let mut runner = Runner::new(registry.catalog().clone())
+        .hold_while(registry.read_only().subscribe())
         .handle(CollectJob::KIND, Arc::new(collector))
         .handle(ImportJob::KIND, Arc::new(ImportJob::new(registry.clone())))
         .handle(ScrubJob::KIND, Arc::new(ScrubJob::new(registry.clone())));
@@ -119,7 +126,14 @@ fn announce(config: &Config, server: &Server) -> Result<()> {
         tracing::info!("listening on {scheme}://{address}");
     }
     let dir = std::path::absolute(&config.data_dir).unwrap_or_else(|_| config.data_dir.clone());
-    tracing::info!("data lies in {}", dir.display());
+    let dir = dir.display().to_string();
+    let catalog = config.database.url.as_ref().map_or(dir.clone(), ToString::to_string);
+    let blobs = config.storage.bucket.as_ref().map_or(dir, |bucket| bucket.url.clone());
+    if catalog == blobs {
+        tracing::info!("data lies in {catalog}");
+    } else {
+        tracing::info!("the catalog lies in {catalog}, blobs in {blobs}");
+    }
     if let Some(address) = addresses.first()
         && io::stderr().is_terminal()
     {

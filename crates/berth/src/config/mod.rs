@@ -1,9 +1,12 @@
 //! Configuration: the rooms' own, composed. A file, then the environment, then flags; what comes later wins.
 
+mod database;
 mod environment;
 mod file;
 mod nearest;
 mod schema;
+mod secret;
+mod storage;
 mod traces;
 
 #[cfg(test)]
@@ -18,7 +21,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tracing_subscriber::EnvFilter;
 
+pub(crate) use database::Database;
 pub(crate) use schema::document as schema_document;
+pub(crate) use storage::Storage;
 pub(crate) use traces::Traces;
 
 /// Read when it lies in the working directory and no other file is named.
@@ -29,8 +34,11 @@ const DEFAULT_FILE: &str = "berth.yaml";
 #[serde(default, deny_unknown_fields)]
 #[schemars(title = "Berth configuration")]
 pub(crate) struct Config {
-    /// The directory that holds everything: catalog, blobs, uploads. Made when missing. One server at a time uses it.
+    /// The directory that holds everything: catalog, blobs, uploads. Made when missing. One server at a time uses it; a node
+    /// with `database.url` and `storage.bucket` keeps nothing in it.
     pub data_dir: PathBuf,
+    /// Where what exists is written down.
+    pub database: Database,
     /// How Berth speaks HTTP.
     pub http: berth_server::Config,
     /// Who may use the registry.
@@ -38,7 +46,7 @@ pub(crate) struct Config {
     /// What a push may be.
     pub limits: berth_registry::Limits,
     /// How bytes are kept.
-    pub storage: berth_registry::Storage,
+    pub storage: Storage,
     /// When garbage is collected.
     pub gc: berth_registry::Collection,
     /// How stored bytes are checked.
@@ -53,10 +61,11 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             data_dir: "berth-data".into(),
+            database: Database::default(),
             http: berth_server::Config::default(),
             access: berth_access::Config::default(),
             limits: berth_registry::Limits::default(),
-            storage: berth_registry::Storage::default(),
+            storage: Storage::default(),
             gc: berth_registry::Collection::default(),
             scrub: berth_registry::Scrub::default(),
             log: Log::default(),
@@ -160,15 +169,24 @@ impl Config {
         });
         let http = self.http.check().err().map(|error| error.to_string());
         let access = self.access.validate().err().map(|error| error.to_string());
-        [data_dir, http, access, level].into_iter().flatten().chain(self.traces.problems()).collect()
+        let rooms = self.database.problems().chain(self.storage.problems()).chain(self.traces.problems());
+        [data_dir, http, access, level].into_iter().flatten().chain(rooms).collect()
     }
 
-    /// Writes the configuration as YAML, without the users' password hashes.
+    /// Tells whether everything that must last lies outside this machine.
+    pub(crate) fn is_stateless(&self) -> bool {
+        self.database.url.is_some() && self.storage.bucket.is_some()
+    }
+
+    /// Writes the configuration as YAML, without the users' password hashes and the database's password.
     pub(crate) fn to_yaml(&self) -> anyhow::Result<String> {
         let mut value = serde_json::to_value(self)?;
         let users = value.pointer_mut("/access/users").and_then(serde_json::Value::as_array_mut);
         for user in users.into_iter().flatten() {
             user["password"] = "(hidden)".into();
+        }
+        if let Some(url) = &self.database.url {
+            value["database"]["url"] = url.to_string().into();
         }
         Ok(serde_saphyr::to_string(&value)?)
     }

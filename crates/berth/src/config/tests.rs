@@ -50,7 +50,7 @@ fn unknown_keys_are_refused_with_position_and_nearest_key() {
     );
     assert!(
         refused("colour: red\n")
-            .starts_with("berth.yaml:1:1: unknown key \"colour\": known here are data_dir, http, ")
+            .starts_with("berth.yaml:1:1: unknown key \"colour\": known here are data_dir, database, ")
     );
 }
 

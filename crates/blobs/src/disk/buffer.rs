@@ -17,7 +17,7 @@ const SMALL: usize = READ_BYTES / 4;
 
 /// Lends buffers.
 #[derive(Debug, Default)]
-pub(super) struct Pool {
+pub(crate) struct Pool {
     free: Mutex<Vec<Box<[u8]>>>,
 }
 

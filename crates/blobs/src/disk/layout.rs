@@ -90,6 +90,12 @@ pub(super) fn location(digest: &Digest, upload: &UploadId) -> Location {
     Location::from(text)
 }
 
+/// Returns the upload that a location ends with.
+pub(super) fn upload_of(location: &Location) -> Option<UploadId> {
+    check(location.as_str())?;
+    location.as_str().rsplit_once('.')?.1.parse().ok()
+}
+
 /// Returns the content of a marker for a location.
 pub(super) fn marker_target(location: &Location) -> PathBuf {
     PathBuf::from(format!("{TO_BLOBS}{location}"))
@@ -136,6 +142,7 @@ mod tests {
         let upload = UploadId::random();
         let good = location(&Digest::of(Algorithm::Sha256, b"x"), &upload);
         assert!(layout.blob(&good).unwrap().starts_with("/store/blobs/sha256"));
+        assert_eq!(upload_of(&good), Some(upload));
 
         let good = good.as_str();
         let (directory, name) = good.rsplit_once('/').unwrap();

@@ -12,9 +12,7 @@ use berth_oci::Digest;
 use rustix::fs::statvfs;
 use tokio::{sync::Semaphore, task::JoinError};
 
-use self::{
-    buffer::Pool, layout::Layout, open_files::OpenFiles, publish::Publisher, reader::DiskReader, sink::Sink,
-};
+use self::{layout::Layout, open_files::OpenFiles, publish::Publisher, sink::Sink};
 use crate::{
     BlobReader, BlobWriter, Blobs, Capacity, Error, Leftover, Location, Progress, Result, UploadId,
     error::Context as _,
@@ -36,6 +34,7 @@ mod walk;
 mod writeback;
 mod writer;
 
+pub(crate) use self::{buffer::Pool, reader::DiskReader};
 pub(crate) use foreign::ForeignFiles;
 
 /// Bytes per read that a disk store serves best: its buffers have this size.
@@ -156,6 +155,19 @@ impl Blobs for Disk {
         self.blocking(|store| publish::leftovers(&store.layout)).await
     }
 
+    async fn leftover(&self, upload: &UploadId) -> Result<Option<Leftover>> {
+        let upload = *upload;
+        self.blocking(move |store| publish::leftover(&store.layout, &upload)).await
+    }
+
+    fn upload_of(&self, location: &Location) -> Option<UploadId> {
+        layout::upload_of(location)
+    }
+
+    async fn link(&self, location: &Location, _valid: Duration) -> Result<Option<String>> {
+        self.0.layout.blob(location).map(|_| None)
+    }
+
     async fn scan(&self, after: Option<&Location>, limit: usize) -> Result<Vec<(Location, u64)>> {
         let after = after.cloned();
         self.blocking(move |store| walk::scan(&store.layout, after.as_ref(), limit)).await
@@ -176,7 +188,9 @@ impl Blobs for Disk {
 }
 
 /// Runs something that blocks on a pool thread.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+pub(crate) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
     joined(tokio::task::spawn_blocking(work).await)
 }
 

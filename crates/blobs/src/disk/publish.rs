@@ -142,6 +142,13 @@ pub(super) fn leftovers(layout: &Layout) -> Result<Vec<Leftover>> {
     Ok(found)
 }
 
+/// Tells what one upload left; blocks.
+pub(super) fn leftover(layout: &Layout, upload: &UploadId) -> Result<Option<Leftover>> {
+    let location = marked(layout, upload)?;
+    let left = location.is_some() || exists(&layout.upload(upload))? || exists(&layout.marker(upload))?;
+    Ok(left.then_some(Leftover { upload: *upload, location }))
+}
+
 /// Returns the location an upload's marker names.
 fn marked(layout: &Layout, upload: &UploadId) -> Result<Option<Location>> {
     match fs::read_link(layout.marker(upload)) {

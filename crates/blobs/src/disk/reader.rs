@@ -20,7 +20,7 @@ use crate::{BlobReader, Error, Result, error::Context as _};
 
 /// Reads one open file; clones share it.
 #[derive(Debug, Clone)]
-pub(super) struct DiskReader(Arc<Open>);
+pub(crate) struct DiskReader(Arc<Open>);
 
 #[derive(Debug)]
 struct Open {
@@ -31,7 +31,7 @@ struct Open {
 
 impl DiskReader {
     /// Opens a blob; blocks.
-    pub(super) fn open(path: &Path, pool: &Arc<Pool>) -> Result<Self> {
+    pub(crate) fn open(path: &Path, pool: &Arc<Pool>) -> Result<Self> {
         let file = match File::open(path) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Err(Error::NotFound),
             result => result.context(|| format!("cannot open {}", path.display()))?,

@@ -1,5 +1,9 @@
 //! Says what every store must do, as a test that runs on any of them.
-#![expect(clippy::unwrap_used, reason = "a test suite that lives outside `cfg(test)` for other crates")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test suite that lives outside `cfg(test)` for other crates"
+)]
 
 use berth_oci::{Algorithm, Digest};
 use bytes::Bytes;
@@ -20,6 +24,7 @@ pub async fn conformance<S: Blobs>(make_store: impl AsyncFn() -> S) {
     publishes_the_same_digest_side_by_side(store).await;
     discards_uploads_but_not_blobs(store).await;
     takes_uncommitted_publications_back(&make_store).await;
+    seals_and_publishes(&make_store).await;
     deletes_and_reports_bytes(store).await;
     refuses_foreign_locations(store).await;
     scans_in_order(store).await;
@@ -151,9 +156,35 @@ async fn publishes_the_same_digest_side_by_side(store: &dyn Blobs) {
 }
 
 async fn leftover(store: &dyn Blobs, upload: &UploadId) -> Option<Leftover> {
+    let left = store.leftover(upload).await.unwrap();
     let all = store.leftovers().await.unwrap();
     assert!(all.is_sorted_by(|a, b| a.upload < b.upload), "one per upload, in order");
-    all.into_iter().find(|leftover| leftover.upload == *upload)
+    if store.lists_leftovers() {
+        assert_eq!(all.into_iter().find(|leftover| leftover.upload == *upload), left);
+    } else {
+        assert!(all.is_empty());
+    }
+    left
+}
+
+/// Asserts that an upload left nothing but, where the store can't tell it from a leftover, a published blob.
+async fn assert_nothing_but(store: &dyn Blobs, upload: &UploadId, blob: &Location) {
+    let left = leftover(store, upload).await;
+    if store.lists_leftovers() || left.is_some() {
+        let blob =
+            (!store.lists_leftovers()).then(|| Leftover { upload: *upload, location: Some(blob.clone()) });
+        assert_eq!(left, blob);
+    }
+}
+
+/// Asserts that an upload was taken back: its location is free, or is still known as a leftover.
+async fn assert_taken_back(store: &dyn Blobs, upload: &UploadId, location: &Location) {
+    let location = match store.open(location).await {
+        Err(Error::NotFound) => None,
+        Ok(_) if !store.lists_leftovers() => Some(location.clone()),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(leftover(store, upload).await, Some(Leftover { upload: *upload, location }));
 }
 
 async fn discards_uploads_but_not_blobs(store: &dyn Blobs) {
@@ -173,7 +204,7 @@ async fn discards_uploads_but_not_blobs(store: &dyn Blobs) {
     );
     for _ in 0..2 {
         store.discard(&upload).await.unwrap();
-        assert_eq!(leftover(store, &upload).await, None);
+        assert_nothing_but(store, &upload, &location).await;
         assert_eq!(read_all(&*store.open(&location).await.unwrap(), 3).await, b"a blob");
     }
 }
@@ -186,8 +217,7 @@ async fn takes_uncommitted_publications_back<S: Blobs>(make_store: &impl AsyncFn
     let location = store.publish(&upload, &digest).await.unwrap();
     // In the process that published, after a commit that failed.
     store.writer(&upload, progress.clone()).await.map(drop).unwrap();
-    assert_eq!(leftover(&store, &upload).await, Some(Leftover { upload, location: None }));
-    assert!(matches!(store.open(&location).await, Err(Error::NotFound)));
+    assert_taken_back(&store, &upload, &location).await;
     assert_eq!(store.publish(&upload, &digest).await.unwrap(), location);
     drop(store);
 
@@ -195,11 +225,45 @@ async fn takes_uncommitted_publications_back<S: Blobs>(make_store: &impl AsyncFn
     let expected = Leftover { upload, location: Some(location.clone()) };
     assert_eq!(leftover(&store, &upload).await, Some(expected));
     let progress = append(&store, &upload, progress, &[b", and more"]).await;
-    assert!(matches!(store.open(&location).await, Err(Error::NotFound)), "the bytes were taken back");
-    assert_eq!(leftover(&store, &upload).await, Some(Leftover { upload, location: None }));
-    let location = store.publish(&upload, &progress.hasher.finish()).await.unwrap();
-    assert_eq!(read_all(&*store.open(&location).await.unwrap(), 64).await, b"all of it, and more");
+    assert_taken_back(&store, &upload, &location).await;
+    let again = store.publish(&upload, &progress.hasher.finish()).await.unwrap();
+    assert_eq!(read_all(&*store.open(&again).await.unwrap(), 64).await, b"all of it, and more");
     store.discard(&upload).await.unwrap();
+    assert_eq!(read_all(&*store.open(&again).await.unwrap(), 64).await, b"all of it, and more");
+    if location != again {
+        assert!(
+            matches!(store.open(&location).await, Err(Error::NotFound)),
+            "an abandoned location is freed"
+        );
+    }
+}
+
+async fn seals_and_publishes<S: Blobs>(make_store: &impl AsyncFn() -> S) {
+    let store = make_store().await;
+    for size in [0, 10, 1_000_000] {
+        let upload = UploadId::random();
+        let bytes = content(&upload, size);
+        let half = append(&store, &upload, Progress::start(Algorithm::Sha256), &[&bytes[..size / 2]]).await;
+        // Sealed, but then given up: what was acknowledged is still there, on another node too.
+        let mut writer = store.writer(&upload, half.clone()).await.unwrap();
+        writer.write(Bytes::from_static(b"something else")).await.unwrap();
+        writer.seal().await.unwrap();
+        let other = make_store().await;
+        let mut writer = other.writer(&upload, half).await.unwrap();
+        writer.write(Bytes::copy_from_slice(&bytes[size / 2..])).await.unwrap();
+        let progress = writer.seal().await.unwrap();
+        assert_eq!(progress.offset, size as u64);
+        let location = other.publish(&upload, &progress.hasher.finish()).await.unwrap();
+        assert!(read_all(&*other.open(&location).await.unwrap(), 1 << 18).await == bytes);
+        other.discard(&upload).await.unwrap();
+        assert_nothing_but(&other, &upload, &location).await;
+    }
+    let upload = UploadId::random();
+    let mut writer = store.writer(&upload, Progress::start(Algorithm::Sha256)).await.unwrap();
+    writer.write(Bytes::from_static(b"of no use")).await.unwrap();
+    writer.seal().await.unwrap();
+    store.discard(&upload).await.unwrap();
+    assert_eq!(leftover(&store, &upload).await, None);
 }
 
 async fn deletes_and_reports_bytes(store: &dyn Blobs) {

@@ -14,13 +14,13 @@ pub enum Operation {
     Writer,
     /// [`BlobWriter::write`](crate::BlobWriter::write)
     Write,
-    /// [`BlobWriter::finish`](crate::BlobWriter::finish)
+    /// [`BlobWriter::finish`](crate::BlobWriter::finish) and [`seal`](crate::BlobWriter::seal)
     Finish,
     /// [`Blobs::publish`](crate::Blobs::publish)
     Publish,
     /// [`Blobs::discard`](crate::Blobs::discard)
     Discard,
-    /// [`Blobs::open`](crate::Blobs::open)
+    /// [`Blobs::open`](crate::Blobs::open) and [`open_uncached`](crate::Blobs::open_uncached)
     Open,
     /// [`BlobReader::read`](crate::BlobReader::read); `try_read` then returns `None`
     Read,
@@ -28,8 +28,10 @@ pub enum Operation {
     Delete,
     /// [`Blobs::sync_deletions`](crate::Blobs::sync_deletions)
     SyncDeletions,
-    /// [`Blobs::leftovers`](crate::Blobs::leftovers)
+    /// [`Blobs::leftovers`](crate::Blobs::leftovers) and [`leftover`](crate::Blobs::leftover)
     Leftovers,
+    /// [`Blobs::link`](crate::Blobs::link)
+    Link,
     /// [`Blobs::scan`](crate::Blobs::scan)
     Scan,
     /// [`Blobs::capacity`](crate::Blobs::capacity)
@@ -49,6 +51,8 @@ pub enum Failure {
     UploadLost,
     /// The blob's file ends at this byte.
     Truncated(u64),
+    /// The store can't be reached.
+    Unavailable,
     /// The call never returns.
     Hangs,
 }
@@ -62,6 +66,7 @@ impl Failure {
             Self::NotFound => Error::NotFound,
             Self::UploadLost => Error::UploadLost,
             Self::Truncated(stored) => Error::Truncated { stored, expected: u64::MAX },
+            Self::Unavailable => Error::Unavailable("fault injected by a test".to_owned()),
             Self::Hangs => future::pending().await,
         })
     }

@@ -1,6 +1,6 @@
 //! Makes any store fail as planned.
 
-use std::{path::Path, sync::Arc};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use berth_oci::Digest;
@@ -72,6 +72,27 @@ impl Blobs for Faulty {
         self.faults.call(Operation::Leftovers, self.inner.leftovers()).await
     }
 
+    fn lists_leftovers(&self) -> bool {
+        self.inner.lists_leftovers()
+    }
+
+    async fn leftover(&self, upload: &UploadId) -> Result<Option<Leftover>> {
+        self.faults.call(Operation::Leftovers, self.inner.leftover(upload)).await
+    }
+
+    fn upload_of(&self, location: &Location) -> Option<UploadId> {
+        self.inner.upload_of(location)
+    }
+
+    async fn link(&self, location: &Location, valid: Duration) -> Result<Option<String>> {
+        self.faults.call(Operation::Link, self.inner.link(location, valid)).await
+    }
+
+    async fn open_uncached(&self, location: &Location) -> Result<Arc<dyn BlobReader>> {
+        let inner = self.faults.call(Operation::Open, self.inner.open_uncached(location)).await?;
+        Ok(Arc::new(FaultyReader { inner, faults: self.faults.clone() }))
+    }
+
     async fn scan(&self, after: Option<&Location>, limit: usize) -> Result<Vec<(Location, u64)>> {
         self.faults.call(Operation::Scan, self.inner.scan(after, limit)).await
     }
@@ -102,6 +123,11 @@ impl BlobWriter for FaultyWriter {
     async fn finish(self: Box<Self>) -> Result<Progress> {
         let Self { inner, faults } = *self;
         faults.call(Operation::Finish, inner.finish()).await
+    }
+
+    async fn seal(self: Box<Self>) -> Result<Progress> {
+        let Self { inner, faults } = *self;
+        faults.call(Operation::Finish, inner.seal()).await
     }
 }
 

@@ -4,7 +4,7 @@ use berth_catalog::{Error, blob, ledger, link, manifest, repository, review, tag
 use berth_oci::Digest;
 use jiff::SignedDuration;
 
-use crate::{Fixture, digest, name};
+use crate::{Fixture, On, digest, name, on_both};
 
 async fn sweep(fixture: &Fixture) -> (u64, u64) {
     let cutoff = fixture.now();
@@ -45,9 +45,8 @@ async fn is_readable(fixture: &Fixture, repository: &str, blob: &Digest) -> bool
     fixture.catalog.read(async |r| blob::find(r, &name, blob).await).await.unwrap().is_some()
 }
 
-#[tokio::test]
-async fn a_blob_that_no_manifest_names_goes_and_a_named_one_stays() {
-    let fixture = Fixture::new();
+async fn a_blob_that_no_manifest_names_goes_and_a_named_one_stays(on: On) {
+    let fixture = Fixture::new(on).await;
     let app = name("app");
     let kept = fixture.push_blob(&app, "kept").await;
     let orphan = fixture.push_blob(&app, "orphan").await;
@@ -58,9 +57,8 @@ async fn a_blob_that_no_manifest_names_goes_and_a_named_one_stays() {
     assert!(!is_readable(&fixture, "app", &orphan).await);
 }
 
-#[tokio::test]
-async fn the_last_manifest_to_go_takes_its_blobs_and_another_repository_keeps_them() {
-    let fixture = Fixture::new();
+async fn the_last_manifest_to_go_takes_its_blobs_and_another_repository_keeps_them(on: On) {
+    let fixture = Fixture::new(on).await;
     let (app, other) = (name("app"), name("other"));
     let shared = fixture.push_blob(&app, "base").await;
     fixture.push_blob(&other, "base").await;
@@ -82,9 +80,8 @@ async fn the_last_manifest_to_go_takes_its_blobs_and_another_repository_keeps_th
     assert!(is_readable(&fixture, "other", &shared).await);
 }
 
-#[tokio::test]
-async fn a_push_between_the_look_and_the_decision_saves_the_blob() {
-    let fixture = Fixture::new();
+async fn a_push_between_the_look_and_the_decision_saves_the_blob(on: On) {
+    let fixture = Fixture::new(on).await;
     let app = name("app");
     let blob = fixture.push_blob(&app, "layer").await;
     later(&fixture);
@@ -101,9 +98,8 @@ async fn a_push_between_the_look_and_the_decision_saves_the_blob() {
     assert!(is_readable(&fixture, "app", &blob).await);
 }
 
-#[tokio::test]
-async fn a_condemned_blob_is_revived_by_a_push_of_the_same_bytes() {
-    let fixture = Fixture::new();
+async fn a_condemned_blob_is_revived_by_a_push_of_the_same_bytes(on: On) {
+    let fixture = Fixture::new(on).await;
     let app = name("app");
     fixture.push_blob(&app, "layer").await;
     later(&fixture);
@@ -124,9 +120,8 @@ async fn a_condemned_blob_is_revived_by_a_push_of_the_same_bytes() {
     assert!(is_readable(&fixture, "app", &again).await);
 }
 
-#[tokio::test]
-async fn a_stored_blob_leaves_through_the_trash_and_the_ledger_adds_up() {
-    let fixture = Fixture::new();
+async fn a_stored_blob_leaves_through_the_trash_and_the_ledger_adds_up(on: On) {
+    let fixture = Fixture::new(on).await;
     let (stored, now) = (digest("big"), fixture.now());
     fixture
         .catalog
@@ -150,9 +145,8 @@ async fn a_stored_blob_leaves_through_the_trash_and_the_ledger_adds_up() {
     assert!(books.add_up());
 }
 
-#[tokio::test]
-async fn a_damaged_blob_is_not_served_and_heals_with_a_new_placement() {
-    let fixture = Fixture::new();
+async fn a_damaged_blob_is_not_served_and_heals_with_a_new_placement(on: On) {
+    let fixture = Fixture::new(on).await;
     let app = name("app");
     let blob = fixture.push_blob(&app, "layer").await;
     let now = fixture.now();
@@ -182,9 +176,8 @@ async fn a_damaged_blob_is_not_served_and_heals_with_a_new_placement() {
     assert!(is_readable(&fixture, "app", &blob).await);
 }
 
-#[tokio::test]
-async fn untagged_manifests_go_and_children_and_referrers_of_kept_ones_stay() {
-    let fixture = Fixture::new();
+async fn untagged_manifests_go_and_children_and_referrers_of_kept_ones_stay(on: On) {
+    let fixture = Fixture::new(on).await;
     let (app, now) = (name("app"), fixture.now());
     let (child, index) = (digest("child"), digest("index"));
     let referrer = digest("referrer");
@@ -258,9 +251,8 @@ async fn decide_manifests(fixture: &Fixture) -> Vec<Digest> {
         .unwrap()
 }
 
-#[tokio::test]
-async fn a_told_client_gets_its_whole_delay_again() {
-    let fixture = Fixture::new();
+async fn a_told_client_gets_its_whole_delay_again(on: On) {
+    let fixture = Fixture::new(on).await;
     let app = name("app");
     let blob = fixture.push_blob(&app, "layer").await;
     let found = fixture.catalog.read(async |r| blob::find(r, &app, &blob).await).await.unwrap().unwrap();
@@ -270,4 +262,15 @@ async fn a_told_client_gets_its_whole_delay_again() {
     let cutoff = now - SignedDuration::from_secs(50);
     let due = fixture.catalog.read(async |r| review::list_links(r, cutoff, None, 10).await).await.unwrap();
     assert!(due.is_empty());
+}
+
+on_both! {
+    a_blob_that_no_manifest_names_goes_and_a_named_one_stays,
+    the_last_manifest_to_go_takes_its_blobs_and_another_repository_keeps_them,
+    a_push_between_the_look_and_the_decision_saves_the_blob,
+    a_condemned_blob_is_revived_by_a_push_of_the_same_bytes,
+    a_stored_blob_leaves_through_the_trash_and_the_ledger_adds_up,
+    a_damaged_blob_is_not_served_and_heals_with_a_new_placement,
+    untagged_manifests_go_and_children_and_referrers_of_kept_ones_stay,
+    a_told_client_gets_its_whole_delay_again,
 }

@@ -4,7 +4,13 @@ use berth_catalog::export::{Blob, BlobLink, Event, Exported, Key, Manifest, Pull
 use berth_catalog::restore::{self, Bytes, Restored};
 use berth_catalog::{Catalog, Error, Tx, event, hold, job, pull};
 
-use crate::{Fixture, name};
+use crate::{Fixture, On, name, on_both};
+
+on_both!(
+    another_catalog_takes_in_what_one_exports,
+    a_snapshot_sees_no_commit_behind_its_first_statement,
+    a_hold_keeps_jobs_of_its_kind_from_beginning_until_its_lease_ends,
+);
 
 /// Every row of a table, read two at a time.
 async fn all<T: Exported>(catalog: &Catalog) -> Vec<T> {
@@ -46,8 +52,8 @@ async fn texts<T: Exported>(catalog: &Catalog) -> Vec<String> {
     texts
 }
 
-async fn filled() -> Fixture {
-    let fixture = Fixture::new();
+async fn filled(on: On) -> Fixture {
+    let fixture = Fixture::new(on).await;
     for (repository, image) in [("a/one", "1"), ("a/one", "2"), ("b", "1"), ("b/c", "3")] {
         let layer = fixture.push_blob(&name(repository), &format!("layer {image}")).await;
         let config = fixture.push_blob(&name(repository), "config").await;
@@ -56,9 +62,8 @@ async fn filled() -> Fixture {
     fixture
 }
 
-#[tokio::test]
-async fn another_catalog_takes_in_what_one_exports() {
-    let (from, to) = (filled().await, Fixture::new());
+async fn another_catalog_takes_in_what_one_exports(on: On) {
+    let (from, to) = (filled(on).await, Fixture::new(on).await);
     let delta = pull::Delta { repository: name("b"), reference: "v1".into(), count: 7, last_at: from.now() };
     from.catalog.write(async move |tx| pull::add(tx, &delta).await).await.unwrap();
     assert!(to.catalog.read(async |r| restore::is_empty(r).await).await.unwrap());
@@ -98,13 +103,12 @@ async fn another_catalog_takes_in_what_one_exports() {
     assert!(matches!(refused, Err(Error::Invalid { .. })), "{refused:?}");
 }
 
-#[tokio::test]
-async fn a_snapshot_sees_no_commit_behind_its_first_statement() {
-    let fixture = filled().await;
-    let beside = Catalog::join(&fixture.dir.path().join("catalog.db"), fixture.clock.clone()).unwrap();
+async fn a_snapshot_sees_no_commit_behind_its_first_statement(on: On) {
+    let fixture = filled(on).await;
+    let beside = fixture.catalog.clone();
     let counts = fixture.catalog.snapshot(async |r| {
         let before = Repository::page(r, &Key::default(), 100).await?.len();
-        // Another process commits in between.
+        // Another commits in between.
         let late = Repository { name: "late".into(), created_at: 1 };
         let (told, told_of) = std::sync::mpsc::channel();
         std::thread::spawn(move || {
@@ -120,9 +124,8 @@ async fn a_snapshot_sees_no_commit_behind_its_first_statement() {
     assert_eq!(all::<Repository>(&fixture.catalog).await.len(), 4);
 }
 
-#[tokio::test]
-async fn a_hold_keeps_jobs_of_its_kind_from_beginning_until_its_lease_ends() {
-    let fixture = Fixture::new();
+async fn a_hold_keeps_jobs_of_its_kind_from_beginning_until_its_lease_ends(on: On) {
+    let fixture = Fixture::new(on).await;
     let (catalog, now) = (&fixture.catalog, fixture.now());
     let second = jiff::SignedDuration::from_secs(1);
     let acquire = async move |lease: &'static str| {

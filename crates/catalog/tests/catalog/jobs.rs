@@ -3,7 +3,7 @@
 use berth_catalog::job::{self, Job, JobId, NewJob, Outcome, State};
 use jiff::{SignedDuration, Timestamp};
 
-use crate::Fixture;
+use crate::{Fixture, On, on_both};
 
 const LEASE: SignedDuration = SignedDuration::from_secs(30);
 
@@ -42,18 +42,16 @@ async fn find(fixture: &Fixture, id: JobId) -> Option<Job> {
     fixture.catalog.read(async |r| job::find(r, id).await).await.unwrap()
 }
 
-#[tokio::test]
-async fn a_slot_holds_one_open_job() {
-    let fixture = Fixture::new();
+async fn a_slot_holds_one_open_job(on: On) {
+    let fixture = Fixture::new(on).await;
     assert!(enqueue(&fixture, "collect", Some("gc")).await.is_some());
     assert!(enqueue(&fixture, "collect", Some("gc")).await.is_none());
     assert!(enqueue(&fixture, "collect", None).await.is_some());
     assert!(enqueue(&fixture, "collect", None).await.is_some());
 }
 
-#[tokio::test]
-async fn a_claimed_job_is_nobody_elses_until_its_lease_ends() {
-    let fixture = Fixture::new();
+async fn a_claimed_job_is_nobody_elses_until_its_lease_ends(on: On) {
+    let fixture = Fixture::new(on).await;
     let id = enqueue(&fixture, "collect", None).await.unwrap();
     assert_eq!(claim(&fixture, "a").await.unwrap().id, id);
     assert!(claim(&fixture, "b").await.is_none());
@@ -77,9 +75,8 @@ async fn a_claimed_job_is_nobody_elses_until_its_lease_ends() {
     assert_eq!((job.state, job.attempts, job.progress), (State::Running, 2, None));
 }
 
-#[tokio::test]
-async fn one_job_of_a_kind_runs_at_a_time() {
-    let fixture = Fixture::new();
+async fn one_job_of_a_kind_runs_at_a_time(on: On) {
+    let fixture = Fixture::new(on).await;
     let first = enqueue(&fixture, "scrub", None).await.unwrap();
     let second = enqueue(&fixture, "scrub", None).await.unwrap();
     let other = enqueue(&fixture, "collect", None).await.unwrap();
@@ -93,9 +90,8 @@ async fn one_job_of_a_kind_runs_at_a_time() {
     assert_eq!(claim_one(&fixture, "e", Some(second)).await.unwrap().id, second);
 }
 
-#[tokio::test]
-async fn who_wants_one_job_gets_no_other() {
-    let fixture = Fixture::new();
+async fn who_wants_one_job_gets_no_other(on: On) {
+    let fixture = Fixture::new(on).await;
     let overdue = enqueue(&fixture, "collect", None).await.unwrap();
     fixture.clock.advance(std::time::Duration::from_mins(1));
     let wanted = enqueue(&fixture, "collect", None).await.unwrap();
@@ -104,9 +100,8 @@ async fn who_wants_one_job_gets_no_other() {
     assert!(claim_one(&fixture, "a", Some(JobId(99))).await.is_none());
 }
 
-#[tokio::test]
-async fn a_retry_waits_and_a_done_job_frees_its_slot() {
-    let fixture = Fixture::new();
+async fn a_retry_waits_and_a_done_job_frees_its_slot(on: On) {
+    let fixture = Fixture::new(on).await;
     let id = enqueue(&fixture, "collect", Some("gc")).await.unwrap();
     claim(&fixture, "a").await.unwrap();
     let later = fixture.now() + SignedDuration::from_secs(5);
@@ -123,9 +118,8 @@ async fn a_retry_waits_and_a_done_job_frees_its_slot() {
     assert!(enqueue(&fixture, "collect", Some("gc")).await.is_some());
 }
 
-#[tokio::test]
-async fn the_run_that_waits_in_a_slot_can_be_hastened_and_cancelled() {
-    let fixture = Fixture::new();
+async fn the_run_that_waits_in_a_slot_can_be_hastened_and_cancelled(on: On) {
+    let fixture = Fixture::new(on).await;
     let (now, id) = (fixture.now(), enqueue(&fixture, "collect", Some("gc")).await.unwrap());
     hasten(&fixture, "[1]", now + LEASE).await;
     let job = find(&fixture, id).await.unwrap();
@@ -144,4 +138,13 @@ async fn the_run_that_waits_in_a_slot_can_be_hastened_and_cancelled() {
     fixture.catalog.write(async move |tx| job::release(tx, id, "a").await).await.unwrap();
     fixture.catalog.write(cancel).await.unwrap();
     assert!(find(&fixture, id).await.is_none());
+}
+
+on_both! {
+    a_slot_holds_one_open_job,
+    a_claimed_job_is_nobody_elses_until_its_lease_ends,
+    one_job_of_a_kind_runs_at_a_time,
+    who_wants_one_job_gets_no_other,
+    a_retry_waits_and_a_done_job_frees_its_slot,
+    the_run_that_waits_in_a_slot_can_be_hastened_and_cancelled,
 }

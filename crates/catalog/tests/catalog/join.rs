@@ -2,12 +2,19 @@
 
 use std::path::Path;
 
-use berth_catalog::{Catalog, Error, identity, repository};
+use berth_catalog::{Catalog, Error, repository};
 
-use crate::{Fixture, name};
+use crate::{Fixture, On, Place, name};
+
+fn directory(fixture: &Fixture) -> &Path {
+    match &fixture.place {
+        Place::Directory(directory) => directory.path(),
+        Place::Database(_) => panic!("these tests are about SQLite"),
+    }
+}
 
 fn join(fixture: &Fixture) -> Result<Catalog, Error> {
-    Catalog::join(&fixture.dir.path().join("catalog.db"), fixture.clock.clone())
+    Catalog::join(&directory(fixture).join("catalog.db"), fixture.clock.clone())
 }
 
 fn log_bytes(dir: &Path) -> u64 {
@@ -21,7 +28,7 @@ async fn ensure(catalog: &Catalog, text: &str) {
 
 #[tokio::test]
 async fn who_joins_works_beside_the_owner_and_leaves_the_log() {
-    let fixture = Fixture::new();
+    let fixture = Fixture::new(On::Sqlite).await;
     ensure(&fixture.catalog, "a").await;
     let joined = join(&fixture).unwrap();
     ensure(&joined, "b").await;
@@ -32,22 +39,21 @@ async fn who_joins_works_beside_the_owner_and_leaves_the_log() {
         assert!(found.is_some(), "{written}");
     }
     drop(joined);
-    assert!(log_bytes(fixture.dir.path()) > 0, "the owner's log was truncated");
-    let Fixture { catalog, dir, .. } = fixture;
+    assert!(log_bytes(directory(&fixture)) > 0, "the owner's log was truncated");
+    let Fixture { catalog, place: Place::Directory(directory), .. } = fixture else { panic!() };
     drop(catalog);
-    assert_eq!(log_bytes(dir.path()), 0, "the owner leaves none");
+    assert_eq!(log_bytes(directory.path()), 0, "the owner leaves none");
 }
 
-#[test]
-fn another_schema_is_refused_and_left_as_it_is() {
-    let fixture = Fixture::new();
+#[tokio::test]
+async fn another_schema_is_refused_and_left_as_it_is() {
+    let fixture = Fixture::new(On::Sqlite).await;
     for (change, newer) in [
         ("INSERT INTO migration VALUES (99, 0)", true),
         ("DELETE FROM migration", false),
         ("DROP TABLE migration", false),
     ] {
-        let raw = fixture.raw();
-        raw.execute_batch(change).unwrap();
+        fixture.alter(change);
         let error = join(&fixture).unwrap_err();
         assert!(
             if newer {
@@ -58,23 +64,14 @@ fn another_schema_is_refused_and_left_as_it_is() {
             "{error}"
         );
     }
-    assert!(!fixture.raw().table_exists(None, "migration").unwrap());
-}
-
-#[test]
-fn no_catalog_is_made() {
-    let fixture = Fixture::new();
-    let file = fixture.dir.path().join("other.db");
-    assert!(Catalog::join(&file, fixture.clock.clone()).is_err());
-    assert!(!file.exists());
+    let raw = rusqlite::Connection::open(directory(&fixture).join("catalog.db")).unwrap();
+    assert!(!raw.table_exists(None, "migration").unwrap());
 }
 
 #[tokio::test]
-async fn a_catalog_has_one_store() {
-    let fixture = Fixture::new();
-    let find = async |r: &berth_catalog::Reader| identity::find(r).await;
-    assert_eq!(fixture.catalog.read(find).await.unwrap(), None);
-    fixture.catalog.write(async |tx| identity::insert(tx, "one").await).await.unwrap();
-    assert!(fixture.catalog.write(async |tx| identity::insert(tx, "two").await).await.is_err());
-    assert_eq!(fixture.catalog.read(find).await.unwrap().as_deref(), Some("one"));
+async fn no_catalog_is_made() {
+    let fixture = Fixture::new(On::Sqlite).await;
+    let file = directory(&fixture).join("other.db");
+    assert!(Catalog::join(&file, fixture.clock.clone()).is_err());
+    assert!(!file.exists());
 }

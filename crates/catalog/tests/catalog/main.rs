@@ -1,39 +1,143 @@
 //! The catalog through its public face, on a real file.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test says what is wrong by panicking")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test says what is wrong by panicking"
+)]
 
 mod collection;
 mod events;
 mod export;
 mod jobs;
 mod join;
+mod memory;
+mod mode;
+mod nodes;
+mod outage;
+mod races;
+mod schema;
+mod seal;
 mod statements;
 mod units;
 
-use berth_catalog::{Catalog, Clock, Error, blob, manifest, repository, tag};
+use std::time::{Duration, Instant};
+
+use berth_catalog::{Catalog, Clock, Error, PostgresConfig, blob, manifest, repository, tag};
+use berth_engines::Postgres;
 use berth_oci::{Algorithm, Digest, RepositoryName, Tag};
 use bytes::Bytes;
 use jiff::Timestamp;
 use tempfile::TempDir;
 
-/// A catalog in a directory of its own.
+/// Longer than anything here takes on a busy machine.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// Which database a test runs on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum On {
+    Sqlite,
+    Postgres,
+}
+
+/// Makes two tests of each function: one on SQLite, one on PostgreSQL.
+macro_rules! on_both {
+    ($($test:ident),* $(,)?) => {
+        mod sqlite {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $test() {
+                super::$test($crate::On::Sqlite).await;
+            })*
+        }
+        mod postgres {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $test() {
+                super::$test($crate::On::Postgres).await;
+            })*
+        }
+    };
+}
+use on_both;
+
+/// Where a catalog lies.
+#[derive(Debug)]
+enum Place {
+    Directory(TempDir),
+    Database(String),
+}
+
+impl Place {
+    fn new(on: On) -> Self {
+        match on {
+            On::Sqlite => Self::Directory(TempDir::new().unwrap()),
+            On::Postgres => Self::Database(Postgres::shared().database()),
+        }
+    }
+
+    async fn open(&self, clock: Clock) -> Result<Catalog, Error> {
+        match self {
+            Self::Directory(directory) => Catalog::open(&directory.path().join("catalog.db"), clock),
+            Self::Database(url) => Catalog::connect(&config(url), clock).await,
+        }
+    }
+}
+
+/// Says how to connect to a database of these tests.
+fn config(url: &str) -> PostgresConfig {
+    PostgresConfig { pool: 8, ..PostgresConfig::new(url) }
+}
+
+/// A catalog of its own, under a clock that stands still.
+#[derive(Debug)]
 struct Fixture {
     catalog: Catalog,
     clock: Clock,
-    dir: TempDir,
+    place: Place,
 }
 
 impl Fixture {
-    fn new() -> Self {
-        let dir = TempDir::new().unwrap();
+    async fn new(on: On) -> Self {
         let clock = Clock::manual(Timestamp::from_second(1_700_000_000).unwrap());
-        let catalog = Catalog::open(&dir.path().join("catalog.db"), clock.clone()).unwrap();
-        Self { catalog, clock, dir }
+        let place = Place::new(on);
+        let catalog = place.open(clock.clone()).await.unwrap();
+        Self { catalog, clock, place }
     }
 
-    /// Opens the file beside the catalog, as someone with the database in hand would.
-    fn raw(&self) -> rusqlite::Connection {
-        rusqlite::Connection::open(self.dir.path().join("catalog.db")).unwrap()
+    /// Opens the same catalog after its process has ended.
+    async fn restart(self) -> Self {
+        let Self { catalog, clock, place } = self;
+        drop(catalog);
+        let catalog = place.open(clock.clone()).await.unwrap();
+        Self { catalog, clock, place }
+    }
+
+    /// Opens the same catalog beside the process that serves it, as a command does.
+    async fn visit(&self) -> Catalog {
+        match &self.place {
+            Place::Directory(directory) => {
+                Catalog::join(&directory.path().join("catalog.db"), self.clock.clone()).unwrap()
+            }
+            Place::Database(url) => Catalog::visit(&config(url), self.clock.clone()).await.unwrap(),
+        }
+    }
+
+    /// Changes the database behind the catalog's back, as someone with it in hand would.
+    fn alter(&self, sql: &str) {
+        match &self.place {
+            Place::Directory(directory) => {
+                let connection = rusqlite::Connection::open(directory.path().join("catalog.db")).unwrap();
+                connection.execute_batch(sql).unwrap();
+            }
+            Place::Database(url) => drop(Postgres::query(url, sql)),
+        }
+    }
+
+    /// Waits until the log holds the event at `position`: on PostgreSQL it does so shortly after the commit.
+    async fn wait_until_sealed(&self, position: i64) {
+        let mut sealed = self.catalog.sealed();
+        let waiting = sealed.wait_for(|sealed| *sealed >= position);
+        tokio::time::timeout(PATIENCE, waiting).await.expect("the events are sealed").unwrap();
     }
 
     fn now(&self) -> Timestamp {
@@ -49,7 +153,8 @@ impl Fixture {
             .write(async move |tx| {
                 let repository = repository::ensure(tx, &name, now).await?;
                 let size = bytes.len() as u64;
-                blob::insert(tx, &repository, &digest, size, Some(&blob::Placement::Inline(bytes)), now).await
+                let placement = blob::Placement::Inline(bytes.clone());
+                blob::insert(tx, &repository, &digest, size, Some(&placement), now).await
             })
             .await
             .unwrap_or_else(|error: Error| panic!("{error}"));
@@ -79,7 +184,7 @@ impl Fixture {
                     digest,
                     media_type: "application/vnd.oci.image.manifest.v1+json".into(),
                     referrer: None,
-                    content,
+                    content: content.clone(),
                     blobs: ids,
                     missing: Vec::new(),
                     children: Vec::new(),
@@ -103,4 +208,13 @@ fn digest(content: &str) -> Digest {
 
 fn name(text: &str) -> RepositoryName {
     text.parse().unwrap()
+}
+
+/// Waits until something is so.
+async fn eventually(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
+    let start = Instant::now();
+    while !is_so().await {
+        assert!(start.elapsed() < PATIENCE, "waited in vain until {what}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
 }

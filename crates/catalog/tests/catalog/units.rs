@@ -3,13 +3,13 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use berth_catalog::{Error, repository};
+use berth_catalog::{Error, Reader, blob, identity, repository};
+use berth_oci::RepositoryName;
 
-use crate::{Fixture, name};
+use crate::{Fixture, On, eventually, name, on_both};
 
-#[tokio::test]
-async fn an_error_undoes_its_own_unit_only() {
-    let fixture = Fixture::new();
+async fn an_error_undoes_its_own_unit_only(on: On) {
+    let fixture = Fixture::new(on).await;
     let now = fixture.now();
     let units = (0..64).map(|n| {
         fixture.catalog.write(async move |tx| {
@@ -28,7 +28,7 @@ async fn an_error_undoes_its_own_unit_only() {
 
 #[tokio::test]
 async fn units_of_one_moment_share_commits() {
-    let fixture = Fixture::new();
+    let fixture = Fixture::new(On::Sqlite).await;
     let now = fixture.now();
     let units = (0..500).map(|n| {
         fixture.catalog.write(async move |tx| repository::ensure(tx, &name(&format!("r{n}")), now).await)
@@ -41,9 +41,8 @@ async fn units_of_one_moment_share_commits() {
 }
 
 /// A refusal that leans on a change of its own group must not be heard before that change can be seen.
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_refusal_is_heard_only_after_what_it_refused_on() {
-    let fixture = Fixture::new();
+async fn a_refusal_is_heard_only_after_what_it_refused_on(on: On) {
+    let fixture = Fixture::new(on).await;
     let now = fixture.now();
     for n in 0..200 {
         let known = name(&format!("r{n}"));
@@ -63,9 +62,8 @@ async fn a_refusal_is_heard_only_after_what_it_refused_on() {
     }
 }
 
-#[tokio::test]
-async fn a_panic_undoes_its_unit_and_the_writer_lives() {
-    let fixture = Fixture::new();
+async fn a_panic_undoes_its_unit_and_the_writer_lives(on: On) {
+    let fixture = Fixture::new(on).await;
     let now = fixture.now();
     let outcome = fixture
         .catalog
@@ -81,9 +79,8 @@ async fn a_panic_undoes_its_unit_and_the_writer_lives() {
     assert!(gone.is_none());
 }
 
-#[tokio::test]
-async fn a_caller_that_goes_away_cancels_nothing() {
-    let fixture = Fixture::new();
+async fn a_caller_that_goes_away_cancels_nothing(on: On) {
+    let fixture = Fixture::new(on).await;
     let now = fixture.now();
     let ran = Arc::new(AtomicBool::new(false));
     let seen = Arc::clone(&ran);
@@ -94,42 +91,62 @@ async fn a_caller_that_goes_away_cancels_nothing() {
     });
     // Polled once, so that the unit is handed over, then dropped.
     let _ = futures_util::poll!(Box::pin(unit));
-    fixture.catalog.write(async move |tx| repository::ensure(tx, &name("next"), now).await).await.unwrap();
-    assert!(ran.load(Ordering::SeqCst));
-    assert!(
-        fixture.catalog.read(async |r| repository::find(r, &name("kept")).await).await.unwrap().is_some()
-    );
+    eventually("the unit ran", async || {
+        let kept = fixture.catalog.read(async |r| repository::find(r, &name("kept")).await).await.unwrap();
+        kept.is_some() && ran.load(Ordering::SeqCst)
+    })
+    .await;
 }
 
-#[tokio::test]
-async fn the_generation_moves_with_the_acknowledgement() {
-    let fixture = Fixture::new();
+async fn the_generation_moves_with_the_acknowledgement(on: On) {
+    let fixture = Fixture::new(on).await;
     let name = name("library/app");
-    let before = fixture.catalog.generation(&name);
+    let before = generation(&fixture, &name).await;
     let blob = fixture.push_blob(&name, "layer").await;
-    let pushed = fixture.catalog.generation(&name);
+    let pushed = generation(&fixture, &name).await;
     assert!(pushed > before);
     fixture.push_manifest(&name, "manifest", &[blob], &["1"]).await;
-    assert!(fixture.catalog.generation(&name) > pushed);
+    assert!(generation(&fixture, &name).await > pushed);
 }
 
-#[tokio::test]
-async fn what_was_written_is_there_after_a_restart() {
-    let fixture = Fixture::new();
+/// A node that has not heard from the database for a moment has none.
+async fn generation(fixture: &Fixture, name: &RepositoryName) -> u64 {
+    eventually("a generation", async || fixture.catalog.generation(name).is_some()).await;
+    fixture.catalog.generation(name).unwrap_or_default()
+}
+
+async fn what_was_written_is_there_after_a_restart(on: On) {
+    let fixture = Fixture::new(on).await;
     let name = name("library/app");
     let blob = fixture.push_blob(&name, "layer").await;
-    let Fixture { catalog, clock, dir } = fixture;
-    drop(catalog);
-    let catalog = berth_catalog::Catalog::open(&dir.path().join("catalog.db"), clock).unwrap();
-    assert!(
-        catalog.read(async |r| berth_catalog::blob::find(r, &name, &blob).await).await.unwrap().is_some()
-    );
+    let fixture = fixture.restart().await;
+    let found = fixture.catalog.read(async |r| blob::find(r, &name, &blob).await).await.unwrap();
+    assert!(found.is_some());
 }
 
-#[test]
-fn a_newer_schema_is_refused() {
-    let fixture = Fixture::new();
-    fixture.raw().execute("INSERT INTO migration (version, applied_at) VALUES (999, 0)", []).unwrap();
-    let again = berth_catalog::Catalog::open(&fixture.dir.path().join("catalog.db"), fixture.clock.clone());
-    assert!(matches!(again, Err(Error::Newer { found: 999, .. })));
+async fn a_newer_schema_is_refused(on: On) {
+    let fixture = Fixture::new(on).await;
+    fixture.alter("INSERT INTO migration (version, applied_at) VALUES (999, 0)");
+    let again = fixture.place.open(fixture.clock.clone()).await;
+    assert!(matches!(again, Err(Error::Newer { found: 999, .. })), "{again:?}");
+}
+
+async fn a_catalog_has_one_store(on: On) {
+    let fixture = Fixture::new(on).await;
+    let find = async |r: &Reader| identity::find(r).await;
+    assert_eq!(fixture.catalog.read(find).await.unwrap(), None);
+    assert!(fixture.catalog.write(async |tx| identity::insert(tx, "one").await).await.unwrap());
+    assert!(!fixture.catalog.write(async |tx| identity::insert(tx, "two").await).await.unwrap());
+    assert_eq!(fixture.catalog.read(find).await.unwrap().as_deref(), Some("one"));
+}
+
+on_both! {
+    an_error_undoes_its_own_unit_only,
+    a_refusal_is_heard_only_after_what_it_refused_on,
+    a_panic_undoes_its_unit_and_the_writer_lives,
+    a_caller_that_goes_away_cancels_nothing,
+    the_generation_moves_with_the_acknowledgement,
+    what_was_written_is_there_after_a_restart,
+    a_newer_schema_is_refused,
+    a_catalog_has_one_store,
 }

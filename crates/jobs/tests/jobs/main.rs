@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test says what is wrong by panicking")]
 
+mod hold;
 mod run;
 mod schedule;
 
@@ -10,7 +11,8 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use berth_catalog::job::{self, Job, JobId, NewJob, State};
-use berth_catalog::{Catalog, Clock};
+use berth_catalog::{Catalog, Clock, PostgresConfig};
+use berth_engines::Postgres;
 use berth_jobs::{Failure, Handler, Runner, Work};
 use jiff::{SignedDuration, Timestamp};
 use parking_lot::Mutex;
@@ -22,7 +24,33 @@ use tokio::task::JoinHandle;
 /// Longer than anything here takes on a busy machine.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// A catalog in a directory of its own, under a clock that stands still.
+/// Which database a test runs on.
+#[derive(Debug, Clone, Copy)]
+enum On {
+    Sqlite,
+    Postgres,
+}
+
+/// Makes two tests of each function: one on SQLite, one on PostgreSQL.
+macro_rules! on_both {
+    ($($test:ident),* $(,)?) => {
+        mod sqlite {
+            $(#[tokio::test]
+            async fn $test() {
+                super::$test($crate::On::Sqlite).await;
+            })*
+        }
+        mod postgres {
+            $(#[tokio::test]
+            async fn $test() {
+                super::$test($crate::On::Postgres).await;
+            })*
+        }
+    };
+}
+use on_both;
+
+/// A catalog of its own, under a clock that stands still.
 struct Fixture {
     catalog: Catalog,
     clock: Clock,
@@ -30,11 +58,17 @@ struct Fixture {
 }
 
 impl Fixture {
-    fn new() -> Self {
+    async fn new(on: On) -> Self {
         let dir = TempDir::new().unwrap();
         let clock = Clock::manual(Timestamp::from_second(1_700_000_000).unwrap());
-        let catalog = Catalog::open(&dir.path().join("catalog.db"), clock.clone()).unwrap();
-        Self { catalog, clock, dir }
+        let catalog = match on {
+            On::Sqlite => Catalog::open(&dir.path().join("catalog.db"), clock.clone()),
+            On::Postgres => {
+                let config = PostgresConfig { pool: 4, ..PostgresConfig::new(Postgres::shared().database()) };
+                Catalog::connect(&config, clock.clone()).await
+            }
+        };
+        Self { catalog: catalog.unwrap(), clock, dir }
     }
 
     fn now(&self) -> Timestamp {
@@ -59,12 +93,33 @@ impl Fixture {
         self.catalog.read(async |r| job::find(r, id).await).await.unwrap()
     }
 
+    /// Finds the first, second, … of the jobs that there are. PostgreSQL leaves gaps between the ids that it gives.
+    async fn find_nth(&self, number: usize) -> Option<Job> {
+        let mut left = number;
+        for id in 1..50 {
+            let found = self.find(JobId(id)).await;
+            left -= usize::from(found.is_some());
+            if left == 0 {
+                return found;
+            }
+        }
+        None
+    }
+
     /// Waits until a job is as `is` wants it.
     async fn wait_for(&self, id: JobId, is: impl Fn(&Job) -> bool) -> Job {
+        Self::wait(async || self.find(id).await, is).await
+    }
+
+    async fn wait_for_nth(&self, number: usize, is: impl Fn(&Job) -> bool) -> Job {
+        Self::wait(async || self.find_nth(number).await, is).await
+    }
+
+    async fn wait(find: impl AsyncFn() -> Option<Job>, is: impl Fn(&Job) -> bool) -> Job {
         let mut last = None;
         let start = Instant::now();
         while start.elapsed() < PATIENCE {
-            last = self.find(id).await;
+            last = find().await;
             if let Some(job) = last.clone().filter(&is) {
                 return job;
             }

@@ -7,11 +7,10 @@ use berth_jobs::Runner;
 use tokio::sync::watch;
 
 use crate::Step::{Done, Panic, Permanent, Retry, Stay};
-use crate::{Deed, Fixture, PATIENCE, Running, seconds};
+use crate::{Deed, Fixture, On, PATIENCE, Running, on_both, seconds};
 
-#[tokio::test]
-async fn a_job_is_done_and_leaves_its_last_word() {
-    let fixture = Fixture::new();
+async fn a_job_is_done_and_leaves_its_last_word(on: On) {
+    let fixture = Fixture::new(on).await;
     let deed = Deed::new(&[Done]);
     let running = Running::start(fixture.runner("work", &deed));
     let id = fixture.enqueue("work").await;
@@ -20,9 +19,8 @@ async fn a_job_is_done_and_leaves_its_last_word() {
     running.stop().await;
 }
 
-#[tokio::test]
-async fn a_retry_waits_twice_as_long_each_time_and_ends() {
-    let fixture = Fixture::new();
+async fn a_retry_waits_twice_as_long_each_time_and_ends(on: On) {
+    let fixture = Fixture::new(on).await;
     let deed = Deed::new(&[Retry]);
     let id = fixture.enqueue("work").await;
     let running = Running::start(fixture.runner("work", &deed));
@@ -38,9 +36,8 @@ async fn a_retry_waits_twice_as_long_each_time_and_ends() {
     running.stop().await;
 }
 
-#[tokio::test]
-async fn a_panicking_handler_fails_its_try_and_not_the_runner() {
-    let fixture = Fixture::new();
+async fn a_panicking_handler_fails_its_try_and_not_the_runner(on: On) {
+    let fixture = Fixture::new(on).await;
     let deed = Deed::new(&[Panic, Done]);
     let id = fixture.enqueue("work").await;
     let running = Running::start(fixture.runner("work", &deed));
@@ -52,9 +49,8 @@ async fn a_panicking_handler_fails_its_try_and_not_the_runner() {
     running.stop().await;
 }
 
-#[tokio::test]
-async fn some_failures_are_for_good() {
-    let fixture = Fixture::new();
+async fn some_failures_are_for_good(on: On) {
+    let fixture = Fixture::new(on).await;
     let (hopeless, unknown) = (fixture.enqueue("work").await, fixture.enqueue("dance").await);
     let running = Running::start(fixture.runner("work", &Deed::new(&[Permanent])));
     assert_eq!(fixture.wait_for_state(hopeless, State::Failed).await.error.unwrap(), "never");
@@ -63,9 +59,8 @@ async fn some_failures_are_for_good() {
     running.stop().await;
 }
 
-#[tokio::test]
-async fn a_stop_puts_the_job_back() {
-    let fixture = Fixture::new();
+async fn a_stop_puts_the_job_back(on: On) {
+    let fixture = Fixture::new(on).await;
     let deed = Deed::new(&[Stay]);
     let id = fixture.enqueue("work").await;
     let running = Running::start(fixture.runner("work", &deed));
@@ -76,9 +71,8 @@ async fn a_stop_puts_the_job_back() {
     assert_eq!(job.progress.as_deref(), Some(r#"{"stays":true}"#));
 }
 
-#[tokio::test]
-async fn a_stop_channel_that_closes_is_a_stop() {
-    let fixture = Fixture::new();
+async fn a_stop_channel_that_closes_is_a_stop(on: On) {
+    let fixture = Fixture::new(on).await;
     let deed = Deed::new(&[Stay]);
     let id = fixture.enqueue("work").await;
     let (stop, stopped) = watch::channel(false);
@@ -89,9 +83,8 @@ async fn a_stop_channel_that_closes_is_a_stop() {
     assert_eq!(fixture.find(id).await.unwrap().state, State::Queued);
 }
 
-#[tokio::test]
-async fn one_job_of_a_kind_runs_and_holds_up_no_other_kind() {
-    let fixture = Fixture::new();
+async fn one_job_of_a_kind_runs_and_holds_up_no_other_kind(on: On) {
+    let fixture = Fixture::new(on).await;
     let (long, short) = (Deed::new(&[Stay]), Deed::new(&[Done]));
     let first = fixture.enqueue("scrub").await;
     let second = fixture.enqueue("scrub").await;
@@ -105,9 +98,8 @@ async fn one_job_of_a_kind_runs_and_holds_up_no_other_kind() {
     assert_eq!(long.tries(), [first]);
 }
 
-#[tokio::test]
-async fn a_lease_that_ended_meanwhile_is_renewed_not_claimed_again() {
-    let fixture = Fixture::new();
+async fn a_lease_that_ended_meanwhile_is_renewed_not_claimed_again(on: On) {
+    let fixture = Fixture::new(on).await;
     let deed = Deed::new(&[Stay]);
     let id = fixture.enqueue("work").await;
     let running = Running::start(fixture.runner("work", &deed));
@@ -122,9 +114,8 @@ async fn a_lease_that_ended_meanwhile_is_renewed_not_claimed_again() {
     assert_eq!(deed.tries(), [id]);
 }
 
-#[tokio::test]
-async fn who_lost_the_lease_stops_and_has_no_say() {
-    let fixture = Fixture::new();
+async fn who_lost_the_lease_stops_and_has_no_say(on: On) {
+    let fixture = Fixture::new(on).await;
     let deed = Deed::new(&[Stay]);
     let id = fixture.enqueue("work").await;
     let running = Running::start(fixture.runner("work", &deed));
@@ -141,9 +132,8 @@ async fn who_lost_the_lease_stops_and_has_no_say() {
     assert_eq!(deed.tries(), [id]);
 }
 
-#[tokio::test]
-async fn a_command_works_its_own_job_only() {
-    let fixture = Fixture::new();
+async fn a_command_works_its_own_job_only(on: On) {
+    let fixture = Fixture::new(on).await;
     let deed = Deed::new(&[Panic, Retry, Done]);
     let overdue = fixture.enqueue_in("work", Some("work")).await;
     let other = fixture.enqueue("dance").await;
@@ -165,4 +155,17 @@ async fn a_command_works_its_own_job_only() {
     }
     let gone = Runner::new(fixture.catalog.clone()).run_until_ended(job::JobId(99)).await.unwrap();
     assert!(gone.is_none());
+}
+
+on_both! {
+    a_job_is_done_and_leaves_its_last_word,
+    a_retry_waits_twice_as_long_each_time_and_ends,
+    a_panicking_handler_fails_its_try_and_not_the_runner,
+    some_failures_are_for_good,
+    a_stop_puts_the_job_back,
+    a_stop_channel_that_closes_is_a_stop,
+    one_job_of_a_kind_runs_and_holds_up_no_other_kind,
+    a_lease_that_ended_meanwhile_is_renewed_not_claimed_again,
+    who_lost_the_lease_stops_and_has_no_say,
+    a_command_works_its_own_job_only,
 }

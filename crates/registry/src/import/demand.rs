@@ -13,6 +13,10 @@ impl Registry {
     /// at a name.
     async fn old_store_of(&self, name: &RepositoryName) -> Result<Option<&OldStore>> {
         let Some(old) = self.0.import.store() else { return Ok(None) };
+        // What is only read is not taken in.
+        if self.read_only().is_on() {
+            return Ok(None);
+        }
         let done = self.0.catalog.read(async |r| imported::is_done(r, name.as_str()).await).await?;
         Ok((!done).then_some(old))
     }

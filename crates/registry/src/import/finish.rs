@@ -48,6 +48,8 @@ impl Registry {
                 }
             }
         }
+        catalog.write(async |tx: &mut Tx| imported::forget_places(tx).await).await.map_err(Error::from)?;
+        catalog.forgotten().await;
         let link = old.root().to_owned();
         blocking(move || {
             fs::remove_file(&link)?;
@@ -130,7 +132,7 @@ impl Registry {
             offset += bytes.len() as u64;
             writer.write(bytes).await?;
         }
-        let computed = writer.finish().await?.hasher.finish();
+        let computed = writer.seal().await?.hasher.finish();
         if computed == item.digest {
             return Ok(());
         }

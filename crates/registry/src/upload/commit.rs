@@ -10,6 +10,17 @@ use super::receive::Received;
 use crate::rehash::hash_stored;
 use crate::{Error, Registry, Result};
 
+/// What is to be committed.
+#[derive(Debug, Clone, Copy)]
+struct Commit<'a> {
+    owner: &'a Owner,
+    id: UploadId,
+    digest: &'a Digest,
+    size: u64,
+    /// Where the session must still stand; `None` if nobody else can have gone on with it.
+    stands_at: Option<u64>,
+}
+
 impl Registry {
     /// Checks the digest and commits. A wrong digest ends the session: its bytes are nothing anybody asked for. Any other
     /// failure leaves the session as it was acknowledged, to be finished by another try.
@@ -26,6 +37,13 @@ impl Registry {
                 self.forget_upload(id).await?;
                 Err(Error::DigestMismatch { given, computed })
             }
+            // The session has ended on another node.
+            Err(Error::UploadUnknown(id)) => {
+                self.clear_upload(&id).await?;
+                Err(Error::UploadUnknown(id))
+            }
+            // The commit may have happened after all: on a disk of this node alone, the marker settles it.
+            Err(error @ Error::Unavailable(_)) if self.0.blobs.lists_leftovers() => Err(error),
             Err(error) => {
                 self.take_back(&id, &before).await;
                 Err(error)
@@ -47,31 +65,42 @@ impl Registry {
         received: Received,
         digest: &Digest,
     ) -> Result<()> {
+        self.check_writable()?;
         let size = received.progress.offset;
+        // Where nodes share the store, another may have gone on with the session.
+        let stands_at =
+            (received.booked && !self.0.blobs.lists_leftovers()).then(|| received.before.offset());
+        let commit = Commit { owner, id, digest, size, stands_at };
         if let Some(held) = received.held {
             check(digest, Digest::of(digest.algorithm(), &held))?;
-            return self.record(owner, id, digest, size, Some(Placement::Inline(held))).await.map(drop);
+            return self.record(&commit, Some(Placement::Inline(held))).await.map(drop);
         }
         if received.progress.hasher.algorithm() == digest.algorithm() {
             check(digest, received.progress.hasher.finish())?;
             // Bytes that lie there already need no second name on disk.
-            if self.is_intact(digest).await?
-                && self.record(owner, id, digest, size, None).await? != Inserted::Missing
-            {
+            if self.is_intact(digest).await? && self.record(&commit, None).await? != Inserted::Missing {
                 return Ok(());
             }
-            let location = self.0.blobs.publish(&id, digest).await?;
-            return self.commit_published(owner, id, size, digest, location).await;
+            let location = self.publish(&id, digest).await?;
+            return self.commit_published(&commit, location).await;
         }
         // The bytes were hashed with another algorithm than the digest's: hash them again where they lie.
-        let location = self.0.blobs.publish(&id, digest).await?;
-        let reader = self.0.blobs.open(&location).await?;
+        let location = self.publish(&id, digest).await?;
+        let reader = self.0.blobs.open_uncached(&location).await?;
         let computed = hash_stored(reader.as_ref(), digest.algorithm()).await?;
         if computed != *digest {
             self.0.blobs.delete(&location).await?;
         }
         check(digest, computed)?;
-        self.commit_published(owner, id, size, digest, location).await
+        self.commit_published(&commit, location).await
+    }
+
+    async fn publish(&self, id: &UploadId, digest: &Digest) -> Result<Location> {
+        self.0.blobs.publish(id, digest).await.map_err(|error| match error {
+            berth_blobs::Error::UploadLost => Error::UploadUnknown(*id),
+            berth_blobs::Error::UploadBusy => Error::UploadBusy(*id),
+            other => other.into(),
+        })
     }
 
     /// Tells whether the catalog knows bytes of this digest and they are where it says, in full length. If they are not, they
@@ -80,7 +109,7 @@ impl Registry {
         let known = self.0.catalog.read(async |r| blob::find_anywhere(r, digest).await).await?;
         let Some((id, size, placement)) = known else { return Ok(false) };
         let Placement::Stored(location) = &placement else { return Ok(true) };
-        let reason = match self.0.blobs.open(&Location::from(location.as_str())).await {
+        let reason = match self.0.blobs.open_uncached(&Location::from(location.as_str())).await {
             Ok(reader) if reader.size() == size => return Ok(true),
             Ok(_) => "its file has another size",
             Err(berth_blobs::Error::NotFound) => "its bytes are gone",
@@ -90,47 +119,46 @@ impl Registry {
         Ok(false)
     }
 
-    async fn commit_published(
-        &self,
-        owner: &Owner,
-        id: UploadId,
-        size: u64,
-        digest: &Digest,
-        location: Location,
-    ) -> Result<()> {
+    async fn commit_published(&self, commit: &Commit<'_>, location: Location) -> Result<()> {
         let placement = Placement::Stored(location.as_str().to_owned());
-        match self.record(owner, id, digest, size, Some(placement)).await {
+        match self.record(commit, Some(placement)).await {
             Ok(Inserted::Used) => Ok(()),
             // Another upload of the same bytes was first.
             Ok(Inserted::Known | Inserted::Missing) => {
                 self.0.blobs.delete(&location).await?;
                 Ok(())
             }
-            // An error is the commit's own word that it did not happen, unless the catalog can't say even that.
+            // An error is the commit's own word that it did not happen, unless the catalog can't say even that. Where nodes
+            // share the store, another may have committed this very location.
             Err(error) => match self.is_committed(location.as_str()).await {
                 Ok(true) => Ok(()),
+                Ok(false) if matches!(error, Error::UploadUnknown(_)) => {
+                    self.0.blobs.delete(&location).await?;
+                    Err(error)
+                }
                 Ok(false) | Err(_) => Err(error),
             },
         }
     }
 
     /// The unit of work: the blob is known and linked, the session has ended.
-    async fn record(
-        &self,
-        owner: &Owner,
-        id: UploadId,
-        digest: &Digest,
-        size: u64,
-        offered: Option<Placement>,
-    ) -> Result<Inserted> {
-        let (name, id, digest, now) = (owner.repository.clone(), id.to_string(), *digest, self.now());
+    async fn record(&self, commit: &Commit<'_>, offered: Option<Placement>) -> Result<Inserted> {
+        let Commit { owner, id, digest, size, stands_at } = *commit;
+        let (name, text, digest, now) = (owner.repository.clone(), id.to_string(), *digest, self.now());
         self.0
             .catalog
             .write(async move |tx| {
+                if let Some(offset) = stands_at {
+                    match upload::find(tx, &text).await? {
+                        Some(session) if session.size == offset => {}
+                        Some(_) => return Err(Error::UploadBusy(id)),
+                        None => return Err(Error::UploadUnknown(id)),
+                    }
+                }
                 let repository = repository::ensure(tx, &name, now).await?;
                 let inserted = blob::insert(tx, &repository, &digest, size, offered.as_ref(), now).await?;
                 if inserted != Inserted::Missing {
-                    upload::finish(tx, &id).await?;
+                    upload::finish(tx, &text).await?;
                 }
                 Ok::<_, Error>(inserted)
             })

@@ -5,7 +5,7 @@ use berth_oci::ContentRange;
 use bytes::{Bytes, BytesMut};
 use futures_util::{Stream, StreamExt};
 
-use super::Session;
+use super::{Owner, Session};
 use crate::room::LOOK_BYTES;
 use crate::{BodyError, BodyResult, Error, Registry, Result};
 
@@ -32,6 +32,8 @@ pub(super) struct Received {
     pub(super) progress: Progress,
     /// All of the upload's bytes, while they are few.
     pub(super) held: Option<Bytes>,
+    /// Whether the session has a row.
+    pub(super) booked: bool,
     /// Why the body ended early.
     failed: Option<BodyError>,
 }
@@ -54,7 +56,7 @@ impl Received {
 
 /// Where bytes go.
 enum Sink {
-    Held { bytes: BytesMut, progress: Box<Progress> },
+    Held { bytes: BytesMut, progress: Box<Progress>, unbooked: Option<Owner> },
     Stored { writer: Box<dyn BlobWriter>, offset: u64 },
 }
 
@@ -76,7 +78,7 @@ impl Registry {
         self.check_room().await?;
         let id = session.id;
         let before = Before { progress: session.progress.clone(), held: session.held.is_some() };
-        match self.fill(session, &before, body).await {
+        match self.fill(session, &before, range, body).await {
             Ok(received) => Ok(received),
             Err(error) => {
                 self.take_back(&id, &before).await;
@@ -85,14 +87,22 @@ impl Registry {
         }
     }
 
-    async fn fill<S>(&self, session: Session, before: &Before, mut body: S) -> Result<Received>
+    async fn fill<S>(
+        &self,
+        session: Session,
+        before: &Before,
+        range: Option<ContentRange>,
+        mut body: S,
+    ) -> Result<Received>
     where
         S: Stream<Item = BodyResult> + Send + Unpin,
     {
-        let id = session.id;
+        let (id, ends) = (session.id, session.ends);
         let mut failed = None;
         let mut sink = self.open_sink(session).await?;
         while let Some(chunk) = body.next().await {
+            // An upload of an hour ends when the registry becomes read-only, not an hour later.
+            self.check_writable()?;
             match chunk {
                 Ok(chunk) => sink = self.put(sink, &id, chunk).await?,
                 Err(error) => {
@@ -101,16 +111,26 @@ impl Registry {
                 }
             }
         }
-        let (progress, held) = match sink {
-            Sink::Held { bytes, progress } => (*progress, Some(bytes.freeze())),
-            Sink::Stored { writer, .. } => (writer.finish().await?, None),
+        let (progress, held, booked) = match sink {
+            Sink::Held { bytes, progress, unbooked } => (*progress, Some(bytes.freeze()), unbooked.is_none()),
+            Sink::Stored { writer, offset } => {
+                let is_whole = range.is_none_or(|range| range.size() == offset - before.offset());
+                // What came short is acknowledged, for the client to go on.
+                let sealed = ends && failed.is_none() && is_whole;
+                let progress = if sealed { writer.seal().await? } else { writer.finish().await? };
+                (progress, None, true)
+            }
         };
-        Ok(Received { before: before.clone(), progress, held, failed })
+        Ok(Received { before: before.clone(), progress, held, booked, failed })
     }
 
     async fn open_sink(&self, session: Session) -> Result<Sink> {
         if let Some(held) = session.held {
-            return Ok(Sink::Held { bytes: BytesMut::from(&held[..]), progress: Box::new(session.progress) });
+            return Ok(Sink::Held {
+                bytes: BytesMut::from(&held[..]),
+                progress: Box::new(session.progress),
+                unbooked: session.unbooked,
+            });
         }
         let offset = session.progress.offset;
         Ok(Sink::Stored { writer: self.writer(&session.id, session.progress).await?, offset })
@@ -119,14 +139,22 @@ impl Registry {
     async fn put(&self, sink: Sink, id: &UploadId, chunk: Bytes) -> Result<Sink> {
         let limit = self.0.config.limits.blob_bytes;
         match sink {
-            Sink::Held { mut bytes, mut progress } if bytes.len() + chunk.len() <= self.inline_limit() => {
+            Sink::Held { mut bytes, mut progress, unbooked }
+                if bytes.len() + chunk.len() <= self.inline_limit() =>
+            {
                 progress.hasher.update(&chunk);
                 progress.offset += chunk.len() as u64;
                 bytes.extend_from_slice(&chunk);
-                Ok(Sink::Held { bytes, progress })
+                Ok(Sink::Held { bytes, progress, unbooked })
             }
-            Sink::Held { bytes, progress } => {
+            Sink::Held { bytes, progress, unbooked } => {
                 let algorithm = progress.hasher.algorithm();
+                if let Some(owner) = unbooked
+                    && !self.0.blobs.lists_leftovers()
+                {
+                    // After a crash, its row is all that tells of its bytes.
+                    self.book(*id, owner, algorithm).await?;
+                }
                 let mut writer = self.writer(id, Progress::start(algorithm)).await?;
                 let offset = (bytes.len() + chunk.len()) as u64;
                 if !bytes.is_empty() {
@@ -156,11 +184,17 @@ impl Registry {
     }
 
     /// Puts the store back to where the upload stood before a request that failed: what it published returns, what it wrote
-    /// is cut off, so that a full disk is no fuller than before.
+    /// is cut off, so that a full disk is no fuller than before. A store that many nodes share keeps what another may need
+    /// until the session ends.
     pub(super) async fn take_back(&self, id: &UploadId, before: &Before) {
         let blobs = &self.0.blobs;
-        let cut = blobs.writer(id, before.progress.clone()).await.map(drop);
-        let cut = if before.held { blobs.discard(id).await } else { cut };
+        let progress = if before.held {
+            Progress::start(before.progress.hasher.algorithm())
+        } else {
+            before.progress.clone()
+        };
+        let cut = blobs.writer(id, progress).await.map(drop);
+        let cut = if before.held && blobs.lists_leftovers() { blobs.discard(id).await } else { cut };
         if let Err(error) = cut {
             tracing::warn!(upload = %id, %error, "could not cut off unacknowledged bytes; the next request or start will");
         }

@@ -2,11 +2,10 @@
 
 use berth_registry::{CollectReport, Untagged};
 
-use crate::fixture::{Fixture, INDEX, body, index, large, sha256};
+use crate::fixture::{Fixture, INDEX, On, body, index, large, sha256};
 
-#[tokio::test]
-async fn a_deleted_image_gives_its_bytes_back_and_the_dry_run_knew() {
-    let fixture = Fixture::new().await;
+async fn a_deleted_image_gives_its_bytes_back_and_the_dry_run_knew(on: On) {
+    let fixture = Fixture::new(on).await;
     let kept = fixture.push_image("app", "kept", &[&large(1), &large(2)]).await;
     let gone = fixture.push_image("app", "gone", &[&large(2), &large(3)]).await;
     fixture.registry.delete_manifest(&fixture.may("app"), &gone).await.unwrap();
@@ -29,10 +28,9 @@ async fn a_deleted_image_gives_its_bytes_back_and_the_dry_run_knew() {
     assert_eq!(again, CollectReport::default(), "a second collection finds nothing to look at");
 }
 
-#[tokio::test]
-async fn untagged_manifests_stay_unless_the_policy_says_otherwise() {
+async fn untagged_manifests_stay_unless_the_policy_says_otherwise(on: On) {
     for (policy, expected) in [(Untagged::Keep, 0), (Untagged::Delete, 1)] {
-        let fixture = Fixture::with(|config| config.gc.untagged = policy).await;
+        let fixture = Fixture::with(on, |config| config.gc.untagged = policy).await;
         let loose = fixture.push_image("app", "", &[&large(1)]).await;
         fixture.push_image("app", "1", &[&large(2)]).await;
         fixture.wait_out_the_delay();
@@ -44,9 +42,8 @@ async fn untagged_manifests_stay_unless_the_policy_says_otherwise() {
 }
 
 /// distribution #3178 and #3004: collecting untagged manifests ate the platforms of a tagged index.
-#[tokio::test]
-async fn children_of_a_tagged_index_are_never_untagged() {
-    let fixture = Fixture::with(|config| config.gc.untagged = Untagged::Delete).await;
+async fn children_of_a_tagged_index_are_never_untagged(on: On) {
+    let fixture = Fixture::with(on, |config| config.gc.untagged = Untagged::Delete).await;
     let amd64 = fixture.push_image("app", "", &[&large(1)]).await;
     let arm64 = fixture.push_image("app", "", &[&large(2)]).await;
     let inner = fixture.push_manifest("app", "", INDEX, &index(&[amd64, arm64])).await.unwrap();
@@ -69,9 +66,8 @@ async fn children_of_a_tagged_index_are_never_untagged() {
 }
 
 /// distribution #4939: a base layer shared with a deleted image was collected.
-#[tokio::test]
-async fn a_shared_base_layer_outlives_one_of_its_images() {
-    let fixture = Fixture::new().await;
+async fn a_shared_base_layer_outlives_one_of_its_images(on: On) {
+    let fixture = Fixture::new(on).await;
     let base = large(1);
     for n in 2..12 {
         fixture.push_image("app", &format!("v{n}"), &[&base, &large(n)]).await;
@@ -87,9 +83,8 @@ async fn a_shared_base_layer_outlives_one_of_its_images() {
 }
 
 /// distribution #3254: a push after a collection was taken for known and the blob was gone.
-#[tokio::test]
-async fn a_push_after_a_collection_stores_the_bytes_again() {
-    let fixture = Fixture::new().await;
+async fn a_push_after_a_collection_stores_the_bytes_again(on: On) {
+    let fixture = Fixture::new(on).await;
     let layer = large(1);
     for _ in 0..3 {
         let digest = fixture.push_image("app", "1", &[&layer]).await;
@@ -101,10 +96,9 @@ async fn a_push_after_a_collection_stores_the_bytes_again() {
 }
 
 /// A multi-arch push finds its platforms there already: told so, it must find them there when its index comes.
-#[tokio::test]
-async fn a_platform_that_a_client_was_told_of_waits_for_its_index() {
+async fn a_platform_that_a_client_was_told_of_waits_for_its_index(on: On) {
     for told_by_head in [true, false] {
-        let fixture = Fixture::with(|config| config.gc.untagged = Untagged::Delete).await;
+        let fixture = Fixture::with(on, |config| config.gc.untagged = Untagged::Delete).await;
         let platform = fixture.push_image("app", "", &[&large(1)]).await;
         fixture.clock.advance(std::time::Duration::from_secs(86_000));
         if told_by_head {
@@ -121,18 +115,16 @@ async fn a_platform_that_a_client_was_told_of_waits_for_its_index() {
     }
 }
 
-#[tokio::test]
-async fn an_abandoned_session_leaves_no_repository() {
-    let fixture = Fixture::new().await;
+async fn an_abandoned_session_leaves_no_repository(on: On) {
+    let fixture = Fixture::new(on).await;
     let upload = fixture.registry.start_upload(&fixture.may("ghost"), None).await.unwrap();
     fixture.registry.cancel_upload(&fixture.may("ghost"), &upload.id).await.unwrap();
     let listed = fixture.registry.list_tags(&fixture.may("ghost"), None, 1).await;
     assert!(matches!(listed, Err(berth_registry::Error::NameUnknown(_))));
 }
 
-#[tokio::test]
-async fn sessions_that_nobody_touches_end() {
-    let fixture = Fixture::new().await;
+async fn sessions_that_nobody_touches_end(on: On) {
+    let fixture = Fixture::new(on).await;
     let permit = fixture.may("app");
     let upload = fixture.registry.start_upload(&permit, None).await.unwrap();
     fixture.registry.append_upload(&permit, &upload.id, None, body(&large(1))).await.unwrap();
@@ -143,9 +135,8 @@ async fn sessions_that_nobody_touches_end() {
     assert!(fixture.registry.upload_status(&permit, &upload.id).await.is_err());
 }
 
-#[tokio::test]
-async fn a_client_that_was_told_of_a_blob_gets_the_delay_again() {
-    let fixture = Fixture::new().await;
+async fn a_client_that_was_told_of_a_blob_gets_the_delay_again(on: On) {
+    let fixture = Fixture::new(on).await;
     let digest = fixture.push_blob("app", &large(1)).await;
     fixture.clock.advance(std::time::Duration::from_secs(86_000));
     fixture.registry.stat_blob(&fixture.may("app"), &digest).await.unwrap();
@@ -154,9 +145,8 @@ async fn a_client_that_was_told_of_a_blob_gets_the_delay_again() {
     fixture.pull_blob("app", &digest).await.unwrap();
 }
 
-#[tokio::test]
-async fn the_dry_run_counts_what_a_collection_would_do_now() {
-    let fixture = Fixture::with(|config| config.gc.untagged = Untagged::Delete).await;
+async fn the_dry_run_counts_what_a_collection_would_do_now(on: On) {
+    let fixture = Fixture::with(on, |config| config.gc.untagged = Untagged::Delete).await;
     let permit = fixture.may("app");
     for _ in 0..70 {
         fixture.registry.start_upload(&permit, None).await.unwrap();
@@ -179,10 +169,9 @@ async fn the_dry_run_counts_what_a_collection_would_do_now() {
     assert_eq!(foreseen, CollectReport { dry_run: true, ..done });
 }
 
-#[tokio::test]
-async fn the_backlog_counts_what_will_be_reviewed() {
+async fn the_backlog_counts_what_will_be_reviewed(on: On) {
     for policy in [Untagged::Keep, Untagged::Delete] {
-        let fixture = Fixture::with(|config| config.gc.untagged = policy).await;
+        let fixture = Fixture::with(on, |config| config.gc.untagged = policy).await;
         fixture.push_image("app", "1", &[&large(1)]).await;
         fixture.push_blob("app", &large(2)).await;
         fixture.wait_out_the_delay();
@@ -191,4 +180,18 @@ async fn the_backlog_counts_what_will_be_reviewed() {
         fixture.collect(None, false).await;
         assert_eq!(fixture.registry.status().await.unwrap().review_backlog, 0, "{policy:?}");
     }
+}
+
+on_both! {
+    a_deleted_image_gives_its_bytes_back_and_the_dry_run_knew,
+    untagged_manifests_stay_unless_the_policy_says_otherwise,
+    children_of_a_tagged_index_are_never_untagged,
+    a_shared_base_layer_outlives_one_of_its_images,
+    a_push_after_a_collection_stores_the_bytes_again,
+    a_platform_that_a_client_was_told_of_waits_for_its_index,
+    an_abandoned_session_leaves_no_repository,
+    sessions_that_nobody_touches_end,
+    a_client_that_was_told_of_a_blob_gets_the_delay_again,
+    the_dry_run_counts_what_a_collection_would_do_now,
+    the_backlog_counts_what_will_be_reviewed,
 }

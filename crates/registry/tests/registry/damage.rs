@@ -8,7 +8,7 @@ use berth_catalog::job::{self, NewJob, State};
 use berth_jobs::Runner;
 use berth_registry::{Error, ScrubJob};
 
-use crate::fixture::{Fixture, begin, large, on_one_pool_thread, sha256};
+use crate::fixture::{Fixture, On, begin, large, on_one_pool_thread, sha256};
 
 fn flip_a_bit(file: &std::path::Path) {
     let mut bytes = std::fs::read(file).unwrap();
@@ -20,12 +20,11 @@ async fn count_damaged(fixture: &Fixture) -> usize {
     fixture.events().await.iter().filter(|event| event.starts_with("blob_damaged")).count()
 }
 
-#[tokio::test]
-async fn a_missing_or_truncated_file_is_not_served_and_a_push_heals_it() {
+async fn a_missing_or_truncated_file_is_not_served_and_a_push_heals_it(on: On) {
     for destroy in [(|path| std::fs::remove_file(path).unwrap()) as fn(&std::path::Path), |path| {
         std::fs::write(path, b"short").unwrap();
     }] {
-        let fixture = Fixture::new().await;
+        let fixture = Fixture::new(on).await;
         fixture.push_image("app", "1", &[&large(1)]).await;
         let layer = sha256(&large(1));
         destroy(&fixture.files()[0]);
@@ -42,9 +41,8 @@ async fn a_missing_or_truncated_file_is_not_served_and_a_push_heals_it() {
     }
 }
 
-#[tokio::test]
-async fn the_scrub_finds_a_flipped_bit_and_a_repaired_disk() {
-    let fixture = Fixture::new().await;
+async fn the_scrub_finds_a_flipped_bit_and_a_repaired_disk(on: On) {
+    let fixture = Fixture::new(on).await;
     fixture.push_image("app", "1", &[&large(1), &large(2), b"inline"]).await;
     assert_eq!(fixture.scrub().await.damaged, 0);
     let file = &fixture.files()[0];
@@ -63,9 +61,8 @@ async fn the_scrub_finds_a_flipped_bit_and_a_repaired_disk() {
     assert_eq!(fixture.pull_blob("app", &damaged).await.unwrap(), whole);
 }
 
-#[tokio::test]
-async fn the_scrub_removes_files_that_nothing_knows() {
-    let fixture = Fixture::new().await;
+async fn the_scrub_removes_files_that_nothing_knows(on: On) {
+    let fixture = Fixture::new(on).await;
     fixture.push_image("app", "1", &[&large(1)]).await;
     let known = fixture.files()[0].clone();
     let name = known.file_name().unwrap().to_str().unwrap();
@@ -78,9 +75,8 @@ async fn the_scrub_removes_files_that_nothing_knows() {
 }
 
 /// A client that pushes anyway has good bytes in hand: they must not be thrown away for a row that only says so.
-#[tokio::test]
-async fn a_push_notices_that_the_known_bytes_are_gone() {
-    let fixture = Fixture::new().await;
+async fn a_push_notices_that_the_known_bytes_are_gone(on: On) {
+    let fixture = Fixture::new(on).await;
     fixture.push_image("app", "1", &[&large(1)]).await;
     std::fs::remove_file(&fixture.files()[0]).unwrap();
     let fixture = fixture.restart().await;
@@ -88,9 +84,8 @@ async fn a_push_notices_that_the_known_bytes_are_gone() {
     assert_eq!(fixture.pull_blob("app", &sha256(&large(1))).await.unwrap(), large(1));
 }
 
-#[tokio::test]
-async fn a_file_cut_short_while_it_is_open_is_noticed_by_the_next_pull() {
-    let fixture = Fixture::new().await;
+async fn a_file_cut_short_while_it_is_open_is_noticed_by_the_next_pull(on: On) {
+    let fixture = Fixture::new(on).await;
     let layer = fixture.push_blob("app", &large(1)).await;
     fixture.pull_blob("app", &layer).await.unwrap();
     std::fs::OpenOptions::new().write(true).open(&fixture.files()[0]).unwrap().set_len(7).unwrap();
@@ -102,7 +97,7 @@ async fn a_file_cut_short_while_it_is_open_is_noticed_by_the_next_pull() {
 #[test]
 fn a_slow_reader_of_damaged_bytes_does_not_mark_the_healed_blob() {
     on_one_pool_thread(async {
-        let fixture = Fixture::with(|config| config.storage.verify_on_read = true).await;
+        let fixture = Fixture::with(On::Sqlite, |config| config.storage.verify_on_read = true).await;
         let layer = fixture.push_blob("app", &large(1)).await;
         flip_a_bit(&fixture.files()[0]);
         let mut slow = Box::pin(fixture.pull_blob("app", &layer));
@@ -119,9 +114,8 @@ fn a_slow_reader_of_damaged_bytes_does_not_mark_the_healed_blob() {
     });
 }
 
-#[tokio::test]
-async fn bytes_that_cannot_be_read_now_are_not_taken_for_wrong() {
-    let fixture = Fixture::with(|config| config.storage.verify_on_read = true).await;
+async fn bytes_that_cannot_be_read_now_are_not_taken_for_wrong(on: On) {
+    let fixture = Fixture::with(on, |config| config.storage.verify_on_read = true).await;
     for n in 1..4 {
         fixture.push_blob("app", &large(n)).await;
     }
@@ -140,9 +134,8 @@ async fn bytes_that_cannot_be_read_now_are_not_taken_for_wrong() {
 }
 
 /// At 1 byte per second a large blob takes days: the shutdown must not wait for its end.
-#[tokio::test]
-async fn a_scrub_stops_inside_a_blob() {
-    let fixture = Fixture::new().await;
+async fn a_scrub_stops_inside_a_blob(on: On) {
+    let fixture = Fixture::new(on).await;
     fixture.push_blob("app", &large(1).repeat(40)).await;
     let catalog = fixture.registry.catalog();
     let now = fixture.clock.now();
@@ -161,4 +154,14 @@ async fn a_scrub_stops_inside_a_blob() {
     tokio::time::timeout(Duration::from_secs(5), running).await.expect("it stops").unwrap();
     let left = catalog.read(async |r| job::find(r, id).await).await.unwrap().unwrap();
     assert_eq!((left.state, left.progress), (State::Queued, None), "and comes back to the same blob");
+}
+
+on_both! {
+    a_missing_or_truncated_file_is_not_served_and_a_push_heals_it,
+    the_scrub_finds_a_flipped_bit_and_a_repaired_disk,
+    the_scrub_removes_files_that_nothing_knows,
+    a_push_notices_that_the_known_bytes_are_gone,
+    a_file_cut_short_while_it_is_open_is_noticed_by_the_next_pull,
+    bytes_that_cannot_be_read_now_are_not_taken_for_wrong,
+    a_scrub_stops_inside_a_blob,
 }

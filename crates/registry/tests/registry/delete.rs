@@ -2,11 +2,10 @@
 
 use berth_registry::Error;
 
-use crate::fixture::{Fixture, large, sha256};
+use crate::fixture::{Fixture, On, large, sha256};
 
-#[tokio::test]
-async fn a_blob_that_a_manifest_names_stays() {
-    let fixture = Fixture::new().await;
+async fn a_blob_that_a_manifest_names_stays(on: On) {
+    let fixture = Fixture::new(on).await;
     let digest = fixture.push_image("app", "1", &[&large(1)]).await;
     let layer = sha256(&large(1));
     let refused = fixture.registry.delete_blob(&fixture.may("app"), &layer).await;
@@ -16,9 +15,8 @@ async fn a_blob_that_a_manifest_names_stays() {
     assert!(matches!(fixture.pull_blob("app", &layer).await, Err(Error::BlobUnknown { .. })));
 }
 
-#[tokio::test]
-async fn deleting_in_one_repository_leaves_the_other_alone() {
-    let fixture = Fixture::new().await;
+async fn deleting_in_one_repository_leaves_the_other_alone(on: On) {
+    let fixture = Fixture::new(on).await;
     let layer = large(2);
     let digest = fixture.push_image("a", "1", &[&layer]).await;
     fixture.push_image("b", "1", &[&layer]).await;
@@ -33,9 +31,8 @@ async fn deleting_in_one_repository_leaves_the_other_alone() {
     );
 }
 
-#[tokio::test]
-async fn a_tag_goes_and_its_manifest_stays() {
-    let fixture = Fixture::new().await;
+async fn a_tag_goes_and_its_manifest_stays(on: On) {
+    let fixture = Fixture::new(on).await;
     let digest = fixture.push_image("app", "1", &[b"x"]).await;
     fixture.registry.delete_tag(&fixture.may("app"), &"1".parse().unwrap()).await.unwrap();
     assert!(fixture.pull_manifest("app", "1").await.is_err());
@@ -44,9 +41,8 @@ async fn a_tag_goes_and_its_manifest_stays() {
     assert!(matches!(again, Err(Error::ManifestUnknown { .. })));
 }
 
-#[tokio::test]
-async fn a_repository_without_content_is_listed_no_more() {
-    let fixture = Fixture::new().await;
+async fn a_repository_without_content_is_listed_no_more(on: On) {
+    let fixture = Fixture::new(on).await;
     let digest = fixture.push_image("app", "1", &[b"x"]).await;
     let catalog = fixture.access.catalog(&berth_access::Caller::Anonymous).unwrap();
     assert_eq!(fixture.registry.list_repositories(&catalog, None, 10).await.unwrap().items.len(), 1);
@@ -58,4 +54,11 @@ async fn a_repository_without_content_is_listed_no_more() {
         fixture.registry.list_tags(&fixture.may("app"), None, 1).await,
         Err(Error::NameUnknown(_))
     ));
+}
+
+on_both! {
+    a_blob_that_a_manifest_names_stays,
+    deleting_in_one_repository_leaves_the_other_alone,
+    a_tag_goes_and_its_manifest_stays,
+    a_repository_without_content_is_listed_no_more,
 }

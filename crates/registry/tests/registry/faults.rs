@@ -3,14 +3,13 @@
 use berth_blobs::testing::{Failure, Fault, Operation};
 use berth_registry::Error;
 
-use crate::fixture::{Fixture, body, large, sha256};
+use crate::fixture::{Fixture, On, body, large, sha256};
 
 const STEPS: [Operation; 4] = [Operation::Writer, Operation::Write, Operation::Finish, Operation::Publish];
 
-#[tokio::test]
-async fn a_full_disk_is_told_as_such_and_leaves_nothing() {
+async fn a_full_disk_is_told_as_such_and_leaves_nothing(on: On) {
     for step in STEPS {
-        let fixture = Fixture::new().await;
+        let fixture = Fixture::new(on).await;
         fixture.push_image("app", "1", &[&large(1)]).await;
         fixture.faults.fail(step, Failure::Full);
         let content = large(2);
@@ -27,10 +26,9 @@ async fn a_full_disk_is_told_as_such_and_leaves_nothing() {
     }
 }
 
-#[tokio::test]
-async fn a_session_survives_a_failing_disk_at_what_it_acknowledged() {
+async fn a_session_survives_a_failing_disk_at_what_it_acknowledged(on: On) {
     for step in STEPS {
-        let fixture = Fixture::new().await;
+        let fixture = Fixture::new(on).await;
         let (content, permit) = (large(3), fixture.may("app"));
         let digest = sha256(&content);
         let upload = fixture.registry.start_upload(&permit, None).await.unwrap();
@@ -53,10 +51,9 @@ async fn a_session_survives_a_failing_disk_at_what_it_acknowledged() {
 }
 
 /// The client's next try is a second later, not after a restart.
-#[tokio::test]
-async fn a_publication_that_failed_can_be_tried_again_at_once() {
+async fn a_publication_that_failed_can_be_tried_again_at_once(on: On) {
     for late in [false, true] {
-        let fixture = Fixture::new().await;
+        let fixture = Fixture::new(on).await;
         let (content, permit) = (large(5), fixture.may("app"));
         let digest = sha256(&content);
         let upload = fixture.registry.start_upload(&permit, None).await.unwrap();
@@ -81,10 +78,9 @@ async fn a_publication_that_failed_can_be_tried_again_at_once() {
     }
 }
 
-#[tokio::test]
-async fn a_failed_unlink_stops_no_other_and_is_made_up_for_by_the_next_collection() {
+async fn a_failed_unlink_stops_no_other_and_is_made_up_for_by_the_next_collection(on: On) {
     for operation in [Operation::Delete, Operation::SyncDeletions] {
-        let fixture = Fixture::new().await;
+        let fixture = Fixture::new(on).await;
         fixture.push_blob("app", &large(4)).await;
         fixture.push_blob("app", &large(5)).await;
         fixture.wait_out_the_delay();
@@ -106,9 +102,8 @@ async fn a_failed_unlink_stops_no_other_and_is_made_up_for_by_the_next_collectio
     }
 }
 
-#[tokio::test]
-async fn a_leftover_that_cannot_be_removed_keeps_no_server_from_starting() {
-    let fixture = Fixture::new().await;
+async fn a_leftover_that_cannot_be_removed_keeps_no_server_from_starting(on: On) {
+    let fixture = Fixture::new(on).await;
     fixture.publish_without_commit(&large(1)).await;
     fixture.publish_without_commit(&large(2)).await;
     fixture.faults.fail(Operation::Delete, Failure::Broken);
@@ -117,4 +112,12 @@ async fn a_leftover_that_cannot_be_removed_keeps_no_server_from_starting() {
     let repaired = fixture.registry.repair().await.unwrap();
     assert_eq!((repaired.removed, repaired.failed), (1, 0));
     assert!(fixture.files().is_empty());
+}
+
+on_both! {
+    a_full_disk_is_told_as_such_and_leaves_nothing,
+    a_session_survives_a_failing_disk_at_what_it_acknowledged,
+    a_publication_that_failed_can_be_tried_again_at_once,
+    a_failed_unlink_stops_no_other_and_is_made_up_for_by_the_next_collection,
+    a_leftover_that_cannot_be_removed_keeps_no_server_from_starting,
 }

@@ -7,7 +7,8 @@ use berth_access::{Access, Action, Anonymous, Caller, Permit};
 use berth_blobs::testing::{Faults, Faulty};
 use berth_blobs::{Blobs, Disk, Progress, UploadId};
 use berth_catalog::job::{Job, JobId, State};
-use berth_catalog::{Catalog, Clock, event};
+use berth_catalog::{Catalog, Clock, PostgresConfig, event};
+use berth_engines::Postgres;
 use berth_jobs::{Failure, Handler, Work};
 use berth_oci::{Algorithm, Digest, Reference, RepositoryName};
 use berth_registry::{
@@ -22,45 +23,76 @@ use tempfile::TempDir;
 pub(crate) const IMAGE: &str = "application/vnd.oci.image.manifest.v1+json";
 pub(crate) const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 
+/// Which database a test runs on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum On {
+    Sqlite,
+    Postgres,
+}
+
 /// A registry, its faults and its clock.
 pub(crate) struct Fixture {
     pub(crate) registry: Registry,
     pub(crate) faults: Faults,
     pub(crate) clock: Clock,
     pub(crate) access: Access,
-    pub(crate) dir: TempDir,
+    pub(crate) dir: Arc<TempDir>,
     config: Config,
+    /// Of the catalog's database; without one the catalog is a file in the directory.
+    url: Option<String>,
 }
 
 impl Fixture {
-    pub(crate) async fn new() -> Self {
-        Self::with(|_| ()).await
+    pub(crate) async fn new(on: On) -> Self {
+        Self::with(on, |_| ()).await
     }
 
-    pub(crate) async fn with(change: impl FnOnce(&mut Config)) -> Self {
+    pub(crate) async fn with(on: On, change: impl FnOnce(&mut Config)) -> Self {
         let mut config = Config::default();
         change(&mut config);
-        let dir = TempDir::new().unwrap();
+        let dir = Arc::new(TempDir::new().unwrap());
         let clock = Clock::manual(Timestamp::from_second(1_700_000_000).unwrap());
-        Self::open(dir, clock, config).await
+        let url = (on == On::Postgres).then(|| Postgres::shared().database());
+        Self::open(dir, clock, config, url).await
     }
 
-    async fn open(dir: TempDir, clock: Clock, config: Config) -> Self {
-        let catalog = Catalog::open(&dir.path().join("catalog.db"), clock.clone()).unwrap();
+    async fn open(dir: Arc<TempDir>, clock: Clock, config: Config, url: Option<String>) -> Self {
+        let catalog = match &url {
+            None => Catalog::open(&dir.path().join("catalog.db"), clock.clone()),
+            Some(url) => {
+                let config = PostgresConfig { pool: 8, ..PostgresConfig::new(url) };
+                Catalog::connect(&config, clock.clone()).await
+            }
+        };
         let disk: Arc<dyn Blobs> = Arc::new(Disk::open(&dir.path().join("store"), Disk::OPEN_FILES).unwrap());
         let faults = Faults::default();
         let blobs = Arc::new(Faulty::new(disk, faults.clone()));
-        let registry = Registry::new(catalog, blobs, config.clone());
+        let registry = Registry::new(catalog.unwrap(), blobs, config.clone());
         registry.repair().await.unwrap();
         let access = berth_access::Config { anonymous: Some(Anonymous::Write), ..Default::default() };
-        Self { registry, faults, clock, access: Access::new(&access).unwrap(), dir, config }
+        Self { registry, faults, clock, access: Access::new(&access).unwrap(), dir, config, url }
     }
 
     /// Ends this process's view without an orderly stop of anything, and opens the directory again.
     pub(crate) async fn restart(self) -> Self {
-        let Self { registry, clock, dir, config, .. } = self;
+        let Self { registry, clock, dir, config, url, .. } = self;
         drop(registry);
-        Self::open(dir, clock, config).await
+        Self::open(dir, clock, config, url).await
+    }
+
+    /// Starts another node on the same database and the same store.
+    pub(crate) async fn beside(&self) -> Self {
+        assert!(self.url.is_some(), "a file has one owner");
+        Self::open(Arc::clone(&self.dir), self.clock.clone(), self.config.clone(), self.url.clone()).await
+    }
+
+    /// Returns the nodes that share the catalog: two where it can be shared.
+    pub(crate) async fn nodes(on: On) -> Vec<Arc<Self>> {
+        let mut nodes = vec![Arc::new(Self::new(on).await)];
+        if on == On::Postgres {
+            nodes.push(Arc::new(nodes[0].beside().await));
+        }
+        nodes
     }
 
     pub(crate) fn may<A: Action>(&self, repository: &str) -> Permit<A> {
@@ -172,6 +204,10 @@ impl Fixture {
     }
 
     pub(crate) async fn events(&self) -> Vec<String> {
+        let catalog = self.registry.catalog();
+        while catalog.read(async |r| event::count_unsealed(r).await).await.unwrap() > 0 {
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
         let events = self.registry.catalog().read(async |r| event::list(r, 0, 10_000).await).await.unwrap();
         events
             .iter()

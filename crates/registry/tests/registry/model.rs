@@ -8,7 +8,7 @@ use berth_oci::Digest;
 use berth_registry::{Error, Untagged};
 use proptest::prelude::*;
 
-use crate::fixture::{Fixture, IMAGE, image, large, sha256};
+use crate::fixture::{Fixture, IMAGE, On, image, large, sha256};
 
 const REPOSITORIES: [&str; 2] = ["a", "b"];
 /// Seconds; the collector's delay in these tests.
@@ -131,8 +131,8 @@ struct Run {
 }
 
 impl Run {
-    async fn new(policy: Untagged) -> Self {
-        let fixture = Fixture::with(|config| {
+    async fn new(on: On, policy: Untagged) -> Self {
+        let fixture = Fixture::with(on, |config| {
             config.gc.delay_seconds = DELAY;
             config.gc.untagged = policy;
         })
@@ -307,21 +307,35 @@ impl Run {
     }
 }
 
+fn check(on: On, steps: &[Step], policy: Untagged) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let mut run = Run::new(on, policy).await;
+        for step in steps {
+            run = run.take(step).await;
+            run.check().await;
+        }
+    });
+}
+
+fn policy() -> impl Strategy<Value = Untagged> {
+    prop_oneof![Just(Untagged::Keep), Just(Untagged::Delete)]
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 24, max_shrink_iters: 200, ..ProptestConfig::default() })]
 
     #[test]
-    fn any_history_leaves_what_the_model_says(
-        steps in prop::collection::vec(step(), 1..40),
-        policy in prop_oneof![Just(Untagged::Keep), Just(Untagged::Delete)],
-    ) {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(async {
-            let mut run = Run::new(policy).await;
-            for step in &steps {
-                run = run.take(step).await;
-                run.check().await;
-            }
-        });
+    fn any_history_leaves_what_the_model_says(steps in prop::collection::vec(step(), 1..40), policy in policy()) {
+        check(On::Sqlite, &steps, policy);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 4, max_shrink_iters: 50, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_same_on_postgres(steps in prop::collection::vec(step(), 1..25), policy in policy()) {
+        check(On::Postgres, &steps, policy);
     }
 }

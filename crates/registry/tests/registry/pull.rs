@@ -5,11 +5,10 @@ use std::time::Duration;
 use berth_catalog::pull;
 use berth_registry::Error;
 
-use crate::fixture::{Fixture, large, name, refer, sha256};
+use crate::fixture::{Fixture, On, large, name, refer, sha256};
 
-#[tokio::test]
-async fn an_image_comes_back_byte_for_byte() {
-    let fixture = Fixture::new().await;
+async fn an_image_comes_back_byte_for_byte(on: On) {
+    let fixture = Fixture::new(on).await;
     let digest = fixture.push_image("library/app", "1", &[b"small layer", &large(1)]).await;
     assert_eq!(fixture.pull_manifest("library/app", "1").await.unwrap(), digest);
     assert_eq!(fixture.pull_manifest("library/app", &digest.to_string()).await.unwrap(), digest);
@@ -17,18 +16,16 @@ async fn an_image_comes_back_byte_for_byte() {
     assert_eq!(fixture.pull_blob("library/app", &sha256(&large(1))).await.unwrap(), large(1));
 }
 
-#[tokio::test]
-async fn a_blob_is_readable_only_through_a_repository_that_links_it() {
-    let fixture = Fixture::new().await;
+async fn a_blob_is_readable_only_through_a_repository_that_links_it(on: On) {
+    let fixture = Fixture::new(on).await;
     let digest = fixture.push_blob("tenant/a", &large(1)).await;
     for other in ["tenant/b", "tenant/a/sub"] {
         assert!(matches!(fixture.pull_blob(other, &digest).await, Err(Error::BlobUnknown { .. })), "{other}");
     }
 }
 
-#[tokio::test]
-async fn the_cache_never_outlives_the_truth() {
-    let fixture = Fixture::new().await;
+async fn the_cache_never_outlives_the_truth(on: On) {
+    let fixture = Fixture::new(on).await;
     let first = fixture.push_image("app", "1", &[b"one"]).await;
     assert_eq!(fixture.pull_manifest("app", "1").await.unwrap(), first);
     let second = fixture.push_image("app", "1", &[b"two"]).await;
@@ -47,9 +44,8 @@ async fn the_cache_never_outlives_the_truth() {
     assert!(fixture.pull_blob("app", &blob).await.is_err(), "a deleted blob");
 }
 
-#[tokio::test]
-async fn pulls_are_counted_by_tag_and_digest() {
-    let fixture = Fixture::new().await;
+async fn pulls_are_counted_by_tag_and_digest(on: On) {
+    let fixture = Fixture::new(on).await;
     let digest = fixture.push_image("app", "1", &[b"one"]).await;
     for _ in 0..3 {
         fixture.pull_manifest("app", "1").await.unwrap();
@@ -71,13 +67,20 @@ async fn pulls_are_counted_by_tag_and_digest() {
     assert_eq!(by_digest.0, 4, "three pulls by tag and one by digest");
 }
 
-#[tokio::test]
-async fn verification_on_read_refuses_changed_bytes() {
-    let fixture = Fixture::with(|config| config.storage.verify_on_read = true).await;
+async fn verification_on_read_refuses_changed_bytes(on: On) {
+    let fixture = Fixture::with(on, |config| config.storage.verify_on_read = true).await;
     let digest = fixture.push_blob("app", &large(1)).await;
     fixture.pull_blob("app", &digest).await.unwrap();
     let mut changed = large(1);
     changed[50_000] ^= 1;
     std::fs::write(&fixture.files()[0], changed).unwrap();
     assert!(matches!(fixture.pull_blob("app", &digest).await, Err(Error::BlobUnknown { .. })));
+}
+
+on_both! {
+    an_image_comes_back_byte_for_byte,
+    a_blob_is_readable_only_through_a_repository_that_links_it,
+    the_cache_never_outlives_the_truth,
+    pulls_are_counted_by_tag_and_digest,
+    verification_on_read_refuses_changed_bytes,
 }

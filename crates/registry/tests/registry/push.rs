@@ -4,11 +4,10 @@ use berth_oci::Tag;
 use berth_registry::Error;
 use bytes::Bytes;
 
-use crate::fixture::{Fixture, IMAGE, INDEX, image, index, refer, sha256};
+use crate::fixture::{Fixture, IMAGE, INDEX, On, image, index, refer, sha256};
 
-#[tokio::test]
-async fn a_manifest_needs_its_blobs_in_its_own_repository() {
-    let fixture = Fixture::new().await;
+async fn a_manifest_needs_its_blobs_in_its_own_repository(on: On) {
+    let fixture = Fixture::new(on).await;
     let (config, layer) = (fixture.push_blob("a", b"{}").await, fixture.push_blob("a", b"layer").await);
     let manifest = image(&config, &[(layer, 5)]);
     let refused = fixture.push_manifest("b", "1", IMAGE, &manifest).await;
@@ -18,13 +17,12 @@ async fn a_manifest_needs_its_blobs_in_its_own_repository() {
     fixture.push_manifest("a", "1", IMAGE, &manifest).await.unwrap();
 }
 
-#[tokio::test]
-async fn a_sparse_image_is_a_setting_and_a_sparse_index_is_not() {
+async fn a_sparse_image_is_a_setting_and_a_sparse_index_is_not(on: On) {
     let absent = sha256(b"absent");
-    let fixture = Fixture::new().await;
+    let fixture = Fixture::new(on).await;
     fixture.push_manifest("a", "index", INDEX, &index(&[absent])).await.unwrap();
 
-    let fixture = Fixture::with(|config| config.limits.sparse_images = true).await;
+    let fixture = Fixture::with(on, |config| config.limits.sparse_images = true).await;
     fixture.push_manifest("a", "1", IMAGE, &image(&absent, &[])).await.unwrap();
     let verified = fixture.registry.verify(|_| ()).await.unwrap();
     assert!(verified.is_clean(), "{verified:?}");
@@ -35,9 +33,8 @@ async fn a_sparse_image_is_a_setting_and_a_sparse_index_is_not() {
 }
 
 /// docker pushes foreign layers when it is told to, after the manifest was there already.
-#[tokio::test]
-async fn a_foreign_layer_that_comes_after_its_manifest_is_kept() {
-    let fixture = Fixture::new().await;
+async fn a_foreign_layer_that_comes_after_its_manifest_is_kept(on: On) {
+    let fixture = Fixture::new(on).await;
     let config = fixture.push_blob("a", b"{}").await;
     let manifest = serde_json::json!({
         "schemaVersion": 2, "mediaType": IMAGE,
@@ -55,9 +52,8 @@ async fn a_foreign_layer_that_comes_after_its_manifest_is_kept() {
     fixture.pull_blob("a", &layer).await.unwrap();
 }
 
-#[tokio::test]
-async fn referrers_with_large_annotations_come_in_small_pages() {
-    let fixture = Fixture::with(|config| config.limits.manifest_bytes = 10_000).await;
+async fn referrers_with_large_annotations_come_in_small_pages(on: On) {
+    let fixture = Fixture::with(on, |config| config.limits.manifest_bytes = 10_000).await;
     let subject = sha256(b"subject");
     let config = fixture.push_blob("app", b"{}").await;
     for n in 0..5 {
@@ -82,9 +78,8 @@ async fn referrers_with_large_annotations_come_in_small_pages() {
     assert_eq!(pages, [2, 2, 1]);
 }
 
-#[tokio::test]
-async fn a_wrong_digest_a_large_manifest_and_deep_nesting_are_refused() {
-    let fixture = Fixture::with(|config| {
+async fn a_wrong_digest_a_large_manifest_and_deep_nesting_are_refused(on: On) {
+    let fixture = Fixture::with(on, |config| {
         config.limits.manifest_bytes = 1000;
         config.limits.index_depth = 2;
     })
@@ -108,9 +103,8 @@ async fn a_wrong_digest_a_large_manifest_and_deep_nesting_are_refused() {
     assert!(matches!(refused, Err(Error::IndexTooDeep { limit: 2 })), "{refused:?}");
 }
 
-#[tokio::test]
-async fn events_say_what_changed_and_nothing_else() {
-    let fixture = Fixture::new().await;
+async fn events_say_what_changed_and_nothing_else(on: On) {
+    let fixture = Fixture::new(on).await;
     fixture.push_image("app", "1", &[b"one"]).await;
     fixture.push_image("app", "1", &[b"one"]).await;
     let second = fixture.push_image("app", "1", &[b"two"]).await;
@@ -129,9 +123,8 @@ async fn events_say_what_changed_and_nothing_else() {
     );
 }
 
-#[tokio::test]
-async fn one_push_sets_several_tags() {
-    let fixture = Fixture::new().await;
+async fn one_push_sets_several_tags(on: On) {
+    let fixture = Fixture::new(on).await;
     let content = Bytes::from(index(&[]));
     let tags: Vec<Tag> = ["b", "a", "b"].iter().map(|tag| tag.parse().unwrap()).collect();
     let pushed = fixture
@@ -144,9 +137,8 @@ async fn one_push_sets_several_tags() {
     assert_eq!(listed.items.iter().map(Tag::as_str).collect::<Vec<_>>(), ["a", "b"]);
 }
 
-#[tokio::test]
-async fn referrers_are_listed_by_subject_and_type_page_by_page() {
-    let fixture = Fixture::new().await;
+async fn referrers_are_listed_by_subject_and_type_page_by_page(on: On) {
+    let fixture = Fixture::new(on).await;
     let subject = sha256(b"not pushed yet");
     let config = fixture.push_blob("app", b"{}").await;
     for n in 0..5 {
@@ -174,9 +166,8 @@ async fn referrers_are_listed_by_subject_and_type_page_by_page() {
 }
 
 /// Specification, "Enabling the referrers API": what clients listed under the fallback tag must be found by the API.
-#[tokio::test]
-async fn a_fallback_tag_and_the_api_agree() {
-    let fixture = Fixture::new().await;
+async fn a_fallback_tag_and_the_api_agree(on: On) {
+    let fixture = Fixture::new(on).await;
     let subject = fixture.push_image("app", "1", &[b"x"]).await;
     let config = fixture.push_blob("app", b"{}").await;
     let signature = serde_json::json!({
@@ -193,11 +184,23 @@ async fn a_fallback_tag_and_the_api_agree() {
     fixture.pull_manifest("app", &fallback).await.unwrap();
 }
 
-#[tokio::test]
-async fn unknown_repositories_have_no_tags_to_list() {
-    let fixture = Fixture::new().await;
+async fn unknown_repositories_have_no_tags_to_list(on: On) {
+    let fixture = Fixture::new(on).await;
     let unknown = fixture.registry.list_tags(&fixture.may("nobody"), None, 10).await;
     assert!(matches!(unknown, Err(Error::NameUnknown(_))));
     let unknown = fixture.registry.pull_manifest(&fixture.may("nobody"), &refer("1")).await;
     assert!(matches!(unknown, Err(Error::ManifestUnknown { .. })));
+}
+
+on_both! {
+    a_manifest_needs_its_blobs_in_its_own_repository,
+    a_sparse_image_is_a_setting_and_a_sparse_index_is_not,
+    a_foreign_layer_that_comes_after_its_manifest_is_kept,
+    referrers_with_large_annotations_come_in_small_pages,
+    a_wrong_digest_a_large_manifest_and_deep_nesting_are_refused,
+    events_say_what_changed_and_nothing_else,
+    one_push_sets_several_tags,
+    referrers_are_listed_by_subject_and_type_page_by_page,
+    a_fallback_tag_and_the_api_agree,
+    unknown_repositories_have_no_tags_to_list,
 }

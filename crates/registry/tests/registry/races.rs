@@ -5,9 +5,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use berth_registry::Error;
 
-use crate::fixture::{Fixture, IMAGE, body, image, large, name, sha256};
+use crate::fixture::{Fixture, IMAGE, On, body, image, large, name, sha256};
 
-const ROUNDS: usize = 60;
+/// Where a deletion waits for every node to forget, there is time for fewer.
+fn rounds(on: On) -> usize {
+    if on == On::Postgres { 10 } else { 60 }
+}
 
 /// Pushes an image as a client does, starting anew where a collection was faster than its manifest.
 async fn push(fixture: &Fixture, repository: &str, layers: &[Vec<u8>]) {
@@ -36,11 +39,12 @@ async fn check(fixture: &Fixture, repository: &str, layers: &[Vec<u8>]) {
     }
 }
 
-async fn client(fixture: Arc<Fixture>, number: u8) {
+async fn client(fixture: Arc<Fixture>, number: u8, rounds: usize) {
     let repository = format!("app{number}");
-    for round in 0..ROUNDS {
-        // Two layers of three, shared by every client.
-        let seeds = [(round as u8 + number) % 3, (round as u8 + number + 1) % 3];
+    for round in 0..rounds {
+        // Two layers of three, shared by every client, and one of its own.
+        let seeds =
+            [(round as u8 + number) % 3, (round as u8 + number + 1) % 3, 3 + number * 60 + round as u8];
         let layers: Vec<Vec<u8>> = seeds.iter().map(|seed| large(*seed)).collect();
         push(&fixture, &repository, &layers).await;
         check(&fixture, &repository, &layers).await;
@@ -58,13 +62,18 @@ async fn client(fixture: Arc<Fixture>, number: u8) {
     push(&fixture, &repository, &layers).await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn nothing_acknowledged_is_ever_missing() {
-    let fixture = Arc::new(Fixture::new().await);
-    let clients: Vec<_> = (0..4).map(|number| tokio::spawn(client(Arc::clone(&fixture), number))).collect();
+async fn nothing_acknowledged_is_ever_missing(on: On) {
+    let nodes = Fixture::nodes(on).await;
+    let clients: Vec<_> = (0..4_u8)
+        .map(|number| {
+            let node = &nodes[usize::from(number) % nodes.len()];
+            tokio::spawn(client(Arc::clone(node), number, rounds(on)))
+        })
+        .collect();
+    let fixture = &nodes[0];
     let collected = Arc::new(AtomicU64::new(0));
     let janitor = tokio::spawn({
-        let (fixture, collected) = (Arc::clone(&fixture), Arc::clone(&collected));
+        let (fixture, collected) = (Arc::clone(fixture), Arc::clone(&collected));
         async move {
             loop {
                 fixture.clock.advance(std::time::Duration::from_millis(1));
@@ -79,6 +88,7 @@ async fn nothing_acknowledged_is_ever_missing() {
     for client in clients {
         client.await.unwrap();
     }
+    assert!(!janitor.is_finished(), "the janitor met an error");
     janitor.abort();
     let _ = janitor.await;
     assert!(collected.load(Ordering::Relaxed) > 0, "the collector had nothing to race with");
@@ -86,22 +96,22 @@ async fn nothing_acknowledged_is_ever_missing() {
     fixture.clock.advance(std::time::Duration::from_secs(1));
     fixture.collect(Some(0), false).await;
     for number in 0..4_u8 {
-        check(&fixture, &format!("app{number}"), &[large(number % 3)]).await;
+        check(fixture, &format!("app{number}"), &[large(number % 3)]).await;
     }
     let verified = fixture.registry.verify(|_| ()).await.unwrap();
     assert!(verified.is_clean(), "{verified:?}");
     assert_eq!(fixture.files().len(), 3, "one file per live blob: {:?}", fixture.files());
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn pushes_by_many_while_the_blob_is_deleted_by_many() {
-    let fixture = Arc::new(Fixture::new().await);
-    let content = large(1);
+async fn pushes_by_many_while_the_blob_is_deleted_by_many(on: On) {
+    let nodes = Fixture::nodes(on).await;
+    let (fixture, content) = (&nodes[0], large(1));
     let tasks = (0..8_u8).map(|number| {
-        let (fixture, content) = (Arc::clone(&fixture), content.clone());
+        let node = &nodes[usize::from(number) % nodes.len()];
+        let (fixture, content) = (Arc::clone(node), content.clone());
         tokio::spawn(async move {
             let (repository, digest) = (format!("r{}", number % 2), sha256(&content));
-            for _ in 0..40 {
+            for _ in 0..rounds(on) {
                 fixture.registry.push_blob(&fixture.may(&repository), body(&content), &digest).await.unwrap();
                 match fixture.registry.delete_blob(&fixture.may(&repository), &digest).await {
                     Ok(()) | Err(Error::BlobUnknown { .. }) => {}
@@ -120,4 +130,10 @@ async fn pushes_by_many_while_the_blob_is_deleted_by_many() {
     let last = fixture.push_blob(name("r9").as_str(), &content).await;
     assert_eq!(fixture.pull_blob("r9", &last).await.unwrap(), content);
     assert_eq!(fixture.files().len(), 1, "{:?}", fixture.files());
+}
+
+on_both! {
+    on 4 threads:
+    nothing_acknowledged_is_ever_missing,
+    pushes_by_many_while_the_blob_is_deleted_by_many,
 }

@@ -5,15 +5,14 @@ use berth_oci::{Algorithm, ContentRange, Digest};
 use berth_registry::{Error, Upload};
 use proptest::prelude::*;
 
-use crate::fixture::{Fixture, body, broken, large, name, sha256};
+use crate::fixture::{Fixture, On, body, broken, large, name, sha256};
 
 fn range(first: usize, bytes: usize) -> ContentRange {
     ContentRange::parse(&format!("{first}-{}", first + bytes - 1)).unwrap()
 }
 
-#[tokio::test]
-async fn chunks_add_up_across_restarts() {
-    let mut fixture = Fixture::new().await;
+async fn chunks_add_up_across_restarts(on: On) {
+    let mut fixture = Fixture::new(on).await;
     let content = large(3);
     let upload = fixture.registry.start_upload(&fixture.may("app"), None).await.unwrap();
     for (n, chunk) in content.chunks(7_000).enumerate() {
@@ -34,9 +33,8 @@ async fn chunks_add_up_across_restarts() {
     assert_eq!(fixture.files().len(), 1, "one file for one blob: {:?}", fixture.files());
 }
 
-#[tokio::test]
-async fn a_broken_body_is_kept_as_far_as_it_came() {
-    let fixture = Fixture::new().await;
+async fn a_broken_body_is_kept_as_far_as_it_came(on: On) {
+    let fixture = Fixture::new(on).await;
     let content = large(4);
     let permit = fixture.may("app");
     let upload = fixture.registry.start_upload(&permit, None).await.unwrap();
@@ -49,9 +47,8 @@ async fn a_broken_body_is_kept_as_far_as_it_came() {
     assert_eq!(fixture.pull_blob("app", &sha256(&content)).await.unwrap(), content);
 }
 
-#[tokio::test]
-async fn a_chunk_out_of_order_is_refused_and_changes_nothing() {
-    let fixture = Fixture::new().await;
+async fn a_chunk_out_of_order_is_refused_and_changes_nothing(on: On) {
+    let fixture = Fixture::new(on).await;
     let permit = fixture.may("app");
     let upload = fixture.registry.start_upload(&permit, None).await.unwrap();
     fixture.registry.append_upload(&permit, &upload.id, Some(range(0, 100)), body(&[1; 100])).await.unwrap();
@@ -64,9 +61,8 @@ async fn a_chunk_out_of_order_is_refused_and_changes_nothing() {
     assert!(matches!(short, Err(Error::SizeMismatch { announced: 50, received: 20 })));
 }
 
-#[tokio::test]
-async fn a_wrong_digest_ends_the_session_and_leaves_no_byte() {
-    let fixture = Fixture::new().await;
+async fn a_wrong_digest_ends_the_session_and_leaves_no_byte(on: On) {
+    let fixture = Fixture::new(on).await;
     let permit = fixture.may("app");
     for content in [large(5), b"small".to_vec()] {
         let upload = fixture.registry.start_upload(&permit, None).await.unwrap();
@@ -85,9 +81,8 @@ async fn a_wrong_digest_ends_the_session_and_leaves_no_byte() {
     assert!(fixture.files().is_empty(), "{:?}", fixture.files());
 }
 
-#[tokio::test]
-async fn a_session_belongs_to_one_repository_and_one_caller() {
-    let fixture = Fixture::new().await;
+async fn a_session_belongs_to_one_repository_and_one_caller(on: On) {
+    let fixture = Fixture::new(on).await;
     let upload = fixture.registry.start_upload(&fixture.may("app"), None).await.unwrap();
     let config = berth_access::Config {
         anonymous: Some(Anonymous::Write),
@@ -111,9 +106,8 @@ async fn a_session_belongs_to_one_repository_and_one_caller() {
     assert_eq!(fixture.registry.upload_status(&fixture.may("app"), &upload.id).await.unwrap().offset, 0);
 }
 
-#[tokio::test]
-async fn sha512_needs_no_announcement() {
-    let fixture = Fixture::new().await;
+async fn sha512_needs_no_announcement(on: On) {
+    let fixture = Fixture::new(on).await;
     let permit = fixture.may("app");
     for content in [large(6), b"small".to_vec()] {
         let digest = Digest::of(Algorithm::Sha512, &content);
@@ -130,9 +124,8 @@ async fn sha512_needs_no_announcement() {
     assert_eq!(fixture.files().len(), 1, "only the good one: {:?}", fixture.files());
 }
 
-#[tokio::test]
-async fn the_same_bytes_at_the_same_time_are_stored_once() {
-    let fixture = Fixture::new().await;
+async fn the_same_bytes_at_the_same_time_are_stored_once(on: On) {
+    let fixture = Fixture::new(on).await;
     let (content, permit) = (large(8), fixture.may("app"));
     let digest = sha256(&content);
     let pushes = (0..16).map(|_| fixture.registry.push_blob(&permit, body(&content), &digest));
@@ -140,18 +133,16 @@ async fn the_same_bytes_at_the_same_time_are_stored_once() {
     assert_eq!(fixture.files().len(), 1, "{:?}", fixture.files());
 }
 
-#[tokio::test]
-async fn a_blob_over_the_limit_is_refused_and_frees_its_space() {
-    let fixture = Fixture::with(|config| config.limits.blob_bytes = 50_000).await;
+async fn a_blob_over_the_limit_is_refused_and_frees_its_space(on: On) {
+    let fixture = Fixture::with(on, |config| config.limits.blob_bytes = 50_000).await;
     let content = large(9);
     let refused = fixture.registry.push_blob(&fixture.may("app"), body(&content), &sha256(&content)).await;
     assert!(matches!(refused, Err(Error::BlobTooLarge { limit: 50_000 })), "{refused:?}");
     assert!(fixture.files().is_empty(), "{:?}", fixture.files());
 }
 
-#[tokio::test]
-async fn a_mount_needs_a_source_that_links_the_blob() {
-    let fixture = Fixture::new().await;
+async fn a_mount_needs_a_source_that_links_the_blob(on: On) {
+    let fixture = Fixture::new(on).await;
     let content = large(10);
     let digest = fixture.push_blob("source", &content).await;
     let registry = &fixture.registry;
@@ -168,32 +159,61 @@ async fn a_mount_needs_a_source_that_links_the_blob() {
     assert!(any);
 }
 
+fn check_cuts(on: On, cuts: &[usize], restart: u8) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let mut fixture = Fixture::new(on).await;
+        let content = large(11);
+        let upload = fixture.registry.start_upload(&fixture.may("app"), None).await.unwrap();
+        let mut at = 0;
+        for (n, size) in cuts.iter().enumerate() {
+            let end = (at + size).min(content.len());
+            if end > at {
+                let sent = body(&content[at..end]);
+                fixture.registry.append_upload(&fixture.may("app"), &upload.id, None, sent).await.unwrap();
+            }
+            at = end;
+            if restart >> (n % 8) & 1 == 1 {
+                fixture = fixture.restart().await;
+            }
+        }
+        let (rest, digest) = (body(&content[at..]), sha256(&content));
+        fixture.registry.finish_upload(&fixture.may("app"), &upload.id, None, rest, &digest).await.unwrap();
+        assert_eq!(fixture.pull_blob("app", &digest).await.unwrap(), content);
+    });
+}
+
+fn cuts() -> impl Strategy<Value = Vec<usize>> {
+    prop::collection::vec(1_usize..40_000, 1..8)
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
 
     /// However a blob is cut into chunks, with or without restarts between, the same blob comes out.
     #[test]
-    fn any_cut_makes_the_same_blob(cuts in prop::collection::vec(1_usize..40_000, 1..8), restart in any::<u8>()) {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(async {
-            let mut fixture = Fixture::new().await;
-            let content = large(11);
-            let upload = fixture.registry.start_upload(&fixture.may("app"), None).await.unwrap();
-            let mut at = 0;
-            for (n, size) in cuts.iter().enumerate() {
-                let end = (at + size).min(content.len());
-                if end > at {
-                    let sent = body(&content[at..end]);
-                    fixture.registry.append_upload(&fixture.may("app"), &upload.id, None, sent).await.unwrap();
-                }
-                at = end;
-                if restart >> (n % 8) & 1 == 1 {
-                    fixture = fixture.restart().await;
-                }
-            }
-            let (rest, digest) = (body(&content[at..]), sha256(&content));
-            fixture.registry.finish_upload(&fixture.may("app"), &upload.id, None, rest, &digest).await.unwrap();
-            assert_eq!(fixture.pull_blob("app", &digest).await.unwrap(), content);
-        });
+    fn any_cut_makes_the_same_blob(cuts in cuts(), restart in any::<u8>()) {
+        check_cuts(On::Sqlite, &cuts, restart);
     }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 6, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_cut_makes_the_same_blob_on_postgres(cuts in cuts(), restart in any::<u8>()) {
+        check_cuts(On::Postgres, &cuts, restart);
+    }
+}
+
+on_both! {
+    chunks_add_up_across_restarts,
+    a_broken_body_is_kept_as_far_as_it_came,
+    a_chunk_out_of_order_is_refused_and_changes_nothing,
+    a_wrong_digest_ends_the_session_and_leaves_no_byte,
+    a_session_belongs_to_one_repository_and_one_caller,
+    sha512_needs_no_announcement,
+    the_same_bytes_at_the_same_time_are_stored_once,
+    a_blob_over_the_limit_is_refused_and_frees_its_space,
+    a_mount_needs_a_source_that_links_the_blob,
 }

@@ -2,11 +2,10 @@
 
 use berth_blobs::testing::{Failure, Operation};
 
-use crate::fixture::{Fixture, IMAGE, begin, image, large, on_one_pool_thread, sha256};
+use crate::fixture::{Fixture, IMAGE, On, begin, image, large, on_one_pool_thread, sha256};
 
-#[tokio::test]
-async fn store_and_catalog_are_compared_file_by_file() {
-    let fixture = Fixture::new().await;
+async fn store_and_catalog_are_compared_file_by_file(on: On) {
+    let fixture = Fixture::new(on).await;
     for n in 1..6 {
         fixture.push_blob("app", &large(n)).await;
     }
@@ -32,9 +31,8 @@ async fn store_and_catalog_are_compared_file_by_file() {
     assert!(verified.problems.is_empty() && !verified.is_clean());
 }
 
-#[tokio::test]
-async fn what_is_on_its_way_in_or_out_is_no_disagreement() {
-    let fixture = Fixture::new().await;
+async fn what_is_on_its_way_in_or_out_is_no_disagreement(on: On) {
+    let fixture = Fixture::new(on).await;
     fixture.publish_without_commit(&large(1)).await;
     fixture.faults.fail(Operation::Discard, Failure::Broken);
     let _ = fixture.push_blob("app", &large(2)).await;
@@ -46,9 +44,8 @@ async fn what_is_on_its_way_in_or_out_is_no_disagreement() {
     assert_eq!((verified.files, verified.trash_bytes), (2, 100_000));
 }
 
-#[tokio::test]
-async fn the_books_hold_what_the_store_freed() {
-    let fixture = Fixture::new().await;
+async fn the_books_hold_what_the_store_freed(on: On) {
+    let fixture = Fixture::new(on).await;
     fixture.push_blob("app", &large(1)).await;
     fixture.wait_out_the_delay();
     fixture.faults.fail(Operation::Delete, Failure::Broken);
@@ -64,7 +61,7 @@ async fn the_books_hold_what_the_store_freed() {
 #[test]
 fn an_image_deleted_and_collected_meanwhile_is_no_problem() {
     on_one_pool_thread(async {
-        let fixture = Fixture::new().await;
+        let fixture = Fixture::new(On::Sqlite).await;
         let image = fixture.push_image("app", "1", &[&large(1), &large(2)]).await;
         let mut verify = Box::pin(fixture.registry.verify(|_| ()));
         // It has read the manifest, and is about to look for the layers.
@@ -78,9 +75,8 @@ fn an_image_deleted_and_collected_meanwhile_is_no_problem() {
     });
 }
 
-#[tokio::test]
-async fn a_sparse_image_does_not_hide_what_another_has_lost() {
-    let fixture = Fixture::with(|config| config.limits.sparse_images = true).await;
+async fn a_sparse_image_does_not_hide_what_another_has_lost(on: On) {
+    let fixture = Fixture::with(on, |config| config.limits.sparse_images = true).await;
     let config = fixture.push_blob("app", b"{}").await;
     let layer = sha256(&large(1));
     let sparse = image(&config, &[(layer, 100_000)]);
@@ -97,13 +93,21 @@ async fn a_sparse_image_does_not_hide_what_another_has_lost() {
     assert_eq!(verified.problems[0].blob, Some(layer));
 }
 
+/// On SQLite alone: every entry is looked up in the one unit of work, and a network makes that long.
 #[tokio::test]
 async fn an_image_that_a_setting_allowed_can_be_read() {
-    let fixture = Fixture::with(|config| config.limits.manifest_entries = 20_000).await;
+    let fixture = Fixture::with(On::Sqlite, |config| config.limits.manifest_entries = 20_000).await;
     let config = fixture.push_blob("app", b"{}").await;
     let layer = fixture.push_blob("app", b"layer").await;
     let many = image(&config, &vec![(layer, 5); 10_001]);
     fixture.push_manifest("app", "1", IMAGE, &many).await.unwrap();
     let verified = fixture.registry.verify(|_| ()).await.unwrap();
     assert!(verified.is_clean(), "{verified:?}");
+}
+
+on_both! {
+    store_and_catalog_are_compared_file_by_file,
+    what_is_on_its_way_in_or_out_is_no_disagreement,
+    the_books_hold_what_the_store_freed,
+    a_sparse_image_does_not_hide_what_another_has_lost,
 }

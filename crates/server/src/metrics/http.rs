@@ -43,8 +43,10 @@ pub(crate) struct HttpMetrics {
     pub(crate) in_flight: AtomicU64,
     /// Requests that send a part of a blob.
     pub(crate) uploads_in_flight: AtomicU64,
-    /// Requests turned away because too many were being answered.
-    pub(crate) shed: AtomicU64,
+    /// Pulls of blobs that were sent on to the store.
+    pub(crate) redirects: AtomicU64,
+    /// Answers from memory while the database could not be reached.
+    pub(crate) stale: AtomicU64,
     /// Handlers that panicked.
     pub(crate) panics: AtomicU64,
 }
@@ -122,7 +124,12 @@ impl Collector for HttpMetrics {
             metric.encode_gauge(&value.load(Ordering::Relaxed))?;
         }
         for (name, help, value) in [
-            ("http_requests_shed", "Requests turned away because of too many at once", &self.shed),
+            ("blob_redirects", "Downloads of blobs that were sent on to the store", &self.redirects),
+            (
+                "stale_pulls",
+                "Pulls answered from memory because the database could not be reached",
+                &self.stale,
+            ),
             ("http_panics", "Requests that failed by a defect of the server", &self.panics),
         ] {
             let mut metric = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;

@@ -1,11 +1,16 @@
 //! Blobs: pull, whole or in ranges, and delete (end-2, end-10).
 
 use std::ops::Range;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
 
-use berth_access::{Delete, Pull};
+use berth_access::{Delete, Permit, Pull};
 use berth_oci::{ByteRanges, Digest, RangeError, RepositoryName, media_type};
-use berth_registry::{BlobContent, BlobHandle};
-use http::header::{ACCEPT_RANGES, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, RANGE};
+use berth_registry::{BlobContent, BlobHandle, Error};
+use bytes::Bytes;
+use http::header::{
+    ACCEPT_RANGES, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, LOCATION, RANGE, USER_AGENT,
+};
 use http::{HeaderValue, Response, StatusCode};
 use uuid::Uuid;
 
@@ -18,10 +23,16 @@ pub(super) async fn get(call: &Call<'_>, repository: &RepositoryName, digest: &D
     let permit = call.permit::<Pull>(repository)?;
     let named = Named::new(digest);
     if named.is_known(&call.head.headers) {
-        call.registry().stat_blob(&permit, digest).await?;
-        return Ok(describe(call, named, header::empty(StatusCode::NOT_MODIFIED)));
+        let (_, age) = size(call, &permit, digest).await?;
+        return Ok(describe(call, named, age, header::empty(StatusCode::NOT_MODIFIED)));
     }
-    let blob = call.registry().pull_blob(&permit, digest).await?;
+    if let Some(link) = redirect(call, &permit, digest).await? {
+        return Ok(elsewhere(call, &link, named));
+    }
+    let (blob, age) = match call.registry().pull_blob(&permit, digest).await {
+        Ok(blob) => (blob, None),
+        Err(error) => recalled(call, &permit, digest, error).await?,
+    };
     let response = match ranges(call, &named, blob.size)? {
         None => whole(blob),
         Some(ranges) => match ranges.as_slice() {
@@ -29,25 +40,74 @@ pub(super) async fn get(call: &Call<'_>, repository: &RepositoryName, digest: &D
             ranges => parts(blob, ranges),
         },
     };
-    Ok(describe(call, named, response))
+    Ok(describe(call, named, age, response))
 }
 
 pub(super) async fn head(call: &Call<'_>, repository: &RepositoryName, digest: &Digest) -> Answer {
     let permit = call.permit::<Pull>(repository)?;
-    let size = call.registry().stat_blob(&permit, digest).await?;
+    let (size, age) = size(call, &permit, digest).await?;
     let named = Named::new(digest);
     if named.is_known(&call.head.headers) {
-        return Ok(describe(call, named, header::empty(StatusCode::NOT_MODIFIED)));
+        return Ok(describe(call, named, age, header::empty(StatusCode::NOT_MODIFIED)));
     }
     let mut response = octets(Body::empty());
     response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(size));
-    Ok(describe(call, named, response))
+    Ok(describe(call, named, age, response))
 }
 
 pub(super) async fn delete(call: &Call<'_>, repository: &RepositoryName, digest: &Digest) -> Answer {
     let permit = call.permit::<Delete>(repository)?;
     call.registry().delete_blob(&permit, digest).await?;
     Ok(header::empty(StatusCode::ACCEPTED))
+}
+
+/// A blob's size, and how old that word is if it is not the catalog's of now.
+async fn size(
+    call: &Call<'_>,
+    permit: &Permit<Pull>,
+    digest: &Digest,
+) -> Result<(u64, Option<Duration>), Refusal> {
+    match call.registry().stat_blob(permit, digest).await {
+        Ok(size) => Ok((size, None)),
+        Err(error) => recalled(call, permit, digest, error).await.map(|(blob, age)| (blob.size, age)),
+    }
+}
+
+/// What is remembered of a blob, if the error is that the database can't be reached.
+async fn recalled(
+    call: &Call<'_>,
+    permit: &Permit<Pull>,
+    digest: &Digest,
+    error: Error,
+) -> Result<(BlobHandle, Option<Duration>), Refusal> {
+    let recalled = match &error {
+        Error::Unavailable(_) => call.registry().recall_blob(permit, digest).await,
+        _ => None,
+    };
+    let stale = recalled.ok_or(error)?;
+    Ok((stale.content, Some(stale.age)))
+}
+
+/// Where the client is to get the blob from instead, if not from here.
+async fn redirect(
+    call: &Call<'_>,
+    permit: &Permit<Pull>,
+    digest: &Digest,
+) -> Result<Option<HeaderValue>, Refusal> {
+    let user_agent = call.head.headers.get(USER_AGENT).and_then(|value| value.to_str().ok());
+    let link = call.registry().blob_redirect(permit, digest, call.client, user_agent).await?;
+    Ok(link.and_then(|link| HeaderValue::from_maybe_shared(Bytes::from(link)).ok()))
+}
+
+/// Sends the client on, with its range if it has one. The link is good for a while only, so nobody may keep it.
+fn elsewhere(call: &Call<'_>, link: &HeaderValue, named: Named) -> Response<Body> {
+    call.app.metrics.http.redirects.fetch_add(1, Ordering::Relaxed);
+    let mut response = header::empty(StatusCode::TEMPORARY_REDIRECT);
+    let headers = response.headers_mut();
+    headers.insert(LOCATION, link.clone());
+    headers.insert(&header::DOCKER_CONTENT_DIGEST, named.digest);
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
 }
 
 /// The ranges asked for; none for the whole blob.
@@ -95,7 +155,13 @@ fn octets(body: Body) -> Response<Body> {
     response
 }
 
-fn describe(call: &Call<'_>, named: Named, mut response: Response<Body>) -> Response<Body> {
+fn describe(
+    call: &Call<'_>,
+    named: Named,
+    age: Option<Duration>,
+    mut response: Response<Body>,
+) -> Response<Body> {
+    call.label(&mut response, age);
     let headers = response.headers_mut();
     headers.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
     named.insert_into(headers, header::immutable(&call.caller));

@@ -13,6 +13,7 @@ use super::header;
 use super::path::PathError;
 use crate::body::Body;
 use crate::context::RequestContext;
+use crate::overload::Shed;
 
 mod registry;
 
@@ -102,6 +103,13 @@ impl Refusal {
         refusal
     }
 
+    /// Refuses what changes something while the registry is read-only, as Docker's registry does (RFC 9110 section 15.5.6).
+    fn read_only(message: String) -> Self {
+        let mut refusal = Self::new(StatusCode::METHOD_NOT_ALLOWED, ErrorCode::Unsupported, message);
+        refusal.headers.push((ALLOW, HeaderValue::from_static("GET, HEAD")));
+        refusal
+    }
+
     /// Asks an anonymous caller, who may do nothing at all, to log in.
     pub(super) fn login_needed(has_users: bool) -> Self {
         if has_users {
@@ -161,6 +169,21 @@ impl From<Unauthenticated> for Refusal {
     }
 }
 
+impl From<Shed> for Refusal {
+    fn from(shed: Shed) -> Self {
+        let seconds = shed.retry_after_seconds;
+        let (status, code, what) = if shed.client {
+            let what = "too many requests at once from one address";
+            (StatusCode::TOO_MANY_REQUESTS, ErrorCode::TooManyRequests, what)
+        } else {
+            (StatusCode::SERVICE_UNAVAILABLE, ErrorCode::Unavailable, "too many requests at once")
+        };
+        let mut refusal = Self::new(status, code, format!("{what}: try again in {seconds} s"));
+        refusal.headers.push((RETRY_AFTER, HeaderValue::from(seconds)));
+        refusal
+    }
+}
+
 impl From<Denied> for Refusal {
     fn from(denied: Denied) -> Self {
         match denied.reason() {
@@ -169,6 +192,7 @@ impl From<Denied> for Refusal {
                     .with_challenge()
             }
             Reason::Forbidden => Self::new(StatusCode::FORBIDDEN, ErrorCode::Denied, denied.to_string()),
+            Reason::ReadOnly => Self::read_only(denied.to_string()),
         }
     }
 }

@@ -13,6 +13,8 @@ use crate::body::Body;
 
 pub(super) static DOCKER_DISTRIBUTION_API_VERSION: HeaderName =
     HeaderName::from_static("docker-distribution-api-version");
+/// Seconds since the content was last known to be right, on what is served while that can't be asked.
+pub(super) static BERTH_STALE: HeaderName = HeaderName::from_static("berth-stale");
 pub(super) static DOCKER_CONTENT_DIGEST: HeaderName = HeaderName::from_static("docker-content-digest");
 pub(super) static DOCKER_UPLOAD_UUID: HeaderName = HeaderName::from_static("docker-upload-uuid");
 pub(super) static OCI_CHUNK_MIN_LENGTH: HeaderName = HeaderName::from_static("oci-chunk-min-length");

@@ -1,10 +1,11 @@
 //! Manifests: pull, push, delete, and delete of tags (end-3, end-7, end-9).
 
 use std::fmt::Display;
+use std::sync::Arc;
 
-use berth_access::{Delete, Pull, Push};
+use berth_access::{Delete, Permit, Pull, Push};
 use berth_oci::{Reference, RepositoryName, Tag};
-use berth_registry::{PushedManifest, StoredManifest};
+use berth_registry::{Error, PushedManifest, StoredManifest};
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, LOCATION};
 use http::{HeaderMap, Response, StatusCode};
@@ -17,14 +18,14 @@ use crate::body::Body;
 
 pub(super) async fn get(call: &Call<'_>, repository: &RepositoryName, reference: &Reference) -> Answer {
     let permit = call.permit::<Pull>(repository)?;
-    let manifest = call.registry().pull_manifest(&permit, reference).await?;
-    Ok(found(call, reference, &manifest))
+    let pulled = call.registry().pull_manifest(&permit, reference).await;
+    found_or_recalled(call, &permit, reference, pulled)
 }
 
 pub(super) async fn head(call: &Call<'_>, repository: &RepositoryName, reference: &Reference) -> Answer {
     let permit = call.permit::<Pull>(repository)?;
-    let manifest = call.registry().stat_manifest(&permit, reference).await?;
-    Ok(found(call, reference, &manifest))
+    let known = call.registry().stat_manifest(&permit, reference).await;
+    found_or_recalled(call, &permit, reference, known)
 }
 
 pub(super) async fn put<B>(
@@ -53,6 +54,26 @@ pub(super) async fn delete(call: &Call<'_>, repository: &RepositoryName, referen
         Reference::Digest(digest) => call.registry().delete_manifest(&permit, digest).await?,
     }
     Ok(header::empty(StatusCode::ACCEPTED))
+}
+
+/// The manifest, or what is remembered of it while the database can't be reached.
+fn found_or_recalled(
+    call: &Call<'_>,
+    permit: &Permit<Pull>,
+    reference: &Reference,
+    outcome: Result<Arc<StoredManifest>, Error>,
+) -> Answer {
+    let (manifest, age) = match outcome {
+        Ok(manifest) => (manifest, None),
+        Err(error @ Error::Unavailable(_)) => {
+            let stale = call.registry().recall_manifest(permit, reference).ok_or(error)?;
+            (stale.content, Some(stale.age))
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let mut response = found(call, reference, &manifest);
+    call.label(&mut response, age);
+    Ok(response)
 }
 
 /// The manifest byte for byte as it was pushed, whatever `Accept` says: a conversion would change its digest.

@@ -4,13 +4,16 @@
 //! registry and shapes the response. Errors become answers in `error`.
 
 use std::fmt::Display;
+use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use berth_access::{Action, Caller, Permit};
 use berth_oci::RepositoryName;
 use berth_registry::Registry;
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, CONTENT_LENGTH};
+use http::header::{AGE, AUTHORIZATION, CONTENT_LENGTH};
 use http::request::Parts;
 use http::{HeaderValue, Method, Request, Response};
 use http_body::Body as _;
@@ -22,6 +25,7 @@ use self::path::Endpoint;
 use crate::app::App;
 use crate::body::Body;
 use crate::context::RequestContext;
+use crate::overload::Class;
 
 mod base;
 mod blob;
@@ -65,12 +69,22 @@ struct Call<'a> {
     app: &'a App,
     head: &'a Parts,
     caller: Caller,
+    client: IpAddr,
     locations: Locations<'a>,
 }
 
 impl Call<'_> {
     fn registry(&self) -> &Registry {
         &self.app.registry
+    }
+
+    /// Labels what was recalled, so that nobody takes it for the latest (`Age`: RFC 9111 section 5.1).
+    fn label(&self, response: &mut Response<Body>, age: Option<Duration>) {
+        let Some(age) = age else { return };
+        self.app.metrics.http.stale.fetch_add(1, Ordering::Relaxed);
+        let seconds = HeaderValue::from(age.as_secs());
+        response.headers_mut().insert(AGE, seconds.clone());
+        response.headers_mut().insert(&header::BERTH_STALE, seconds);
     }
 
     fn permit<A: Action>(&self, repository: &RepositoryName) -> Result<Permit<A>, Refusal> {
@@ -86,11 +100,14 @@ where
     let endpoint = Endpoint::parse(head.uri.path(), head.uri.query())
         .map_err(|error| Refusal::path(error, &head.method))?;
     endpoint.describe(cx);
+    // Before anything costs something. An operator must see a full server's state, so only the registry turns away.
+    cx.slot = Some(app.overload.enter(Class::of(&endpoint, &head.method), cx.client).await?);
     // What isn't text can't be credentials; an empty value is refused as malformed.
     let authorization = head.headers.get(AUTHORIZATION).map(|value| value.to_str().unwrap_or_default());
     let caller = app.access.authenticate(authorization).await?;
     cx.caller = Some(caller.clone());
-    let call = Call { app, head, caller, locations: Locations::below(cx.forwarded.prefix.as_deref()) };
+    let locations = Locations::below(cx.forwarded.prefix.as_deref());
+    let call = Call { app, head, caller, client: cx.client, locations };
     dispatch(&call, endpoint, body).await
 }
 

@@ -1,10 +1,9 @@
 //! The API through [`handle`], on a registry in a directory: what clients see, status, header and body.
 
 use std::net::{IpAddr, Ipv4Addr};
-use std::path::Path;
 
 use berth_access::{Access, Anonymous, User, UserAccess, hash_password};
-use berth_blobs::Disk;
+use berth_blobs::{Blobs, Disk};
 use berth_catalog::{Catalog, Clock};
 use berth_oci::{Algorithm, Digest, media_type};
 use http::{HeaderMap, StatusCode, Version};
@@ -22,8 +21,11 @@ mod access;
 mod blob;
 mod list;
 mod manifest;
+mod read_only;
+mod redirect;
 mod referrer;
 mod route;
+mod stale;
 mod upload;
 
 /// A server without sockets.
@@ -70,10 +72,24 @@ impl Server {
     }
 
     fn new(config: Config, access: &berth_access::Config) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let disk = Arc::new(Disk::open(&directory.path().join("blobs"), 64).unwrap());
+        Self::on(disk, directory, config, access, berth_registry::Storage::default())
+    }
+
+    /// With this blob store, and how it is used.
+    fn on(
+        blobs: Arc<dyn Blobs>,
+        directory: TempDir,
+        config: Config,
+        access: &berth_access::Config,
+        storage: berth_registry::Storage,
+    ) -> Self {
         let limits =
             berth_registry::Limits { manifest_bytes: 20_000, blob_bytes: 10_000_000, ..Default::default() };
-        let directory = tempfile::tempdir().unwrap();
-        let registry = registry(directory.path(), limits);
+        let catalog = Catalog::open(&directory.path().join("berth.db"), Clock::system()).unwrap();
+        let registry_config = berth_registry::Config { limits, storage, ..Default::default() };
+        let registry = Registry::new(catalog, blobs, registry_config);
         let app = App::new(config, Access::new(access).unwrap(), registry, Clock::system());
         Self { app: Arc::new(app), directory }
     }
@@ -112,12 +128,6 @@ impl Server {
             .expect(201);
         (digest, content)
     }
-}
-
-fn registry(directory: &Path, limits: berth_registry::Limits) -> Registry {
-    let catalog = Catalog::open(&directory.join("berth.db"), Clock::system()).unwrap();
-    let disk = Disk::open(&directory.join("blobs"), 64).unwrap();
-    Registry::new(catalog, Arc::new(disk), berth_registry::Config { limits, ..Default::default() })
 }
 
 /// An image manifest whose config is `{}`, with further fields.
@@ -173,6 +183,7 @@ impl Ask<'_> {
             caller: None,
             repository: None,
             reference: None,
+            slot: None,
             error: None,
         };
         let (head, body) = handle(&self.server.app, &mut context, request).await.into_parts();

@@ -6,6 +6,7 @@ mod connections;
 mod limits;
 mod logs;
 mod ops;
+mod overload;
 mod shutdown;
 mod support;
 mod tls;

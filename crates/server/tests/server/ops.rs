@@ -25,6 +25,21 @@ async fn probes_answer() {
 }
 
 #[tokio::test]
+async fn probe_and_metrics_say_that_it_is_read_only() {
+    let mut switch = None;
+    let server = TestServer::start_with(config(), |app| {
+        switch = Some(app.read_only().clone());
+        app
+    });
+    assert!(server.metric("berth_read_only").await < 0.5);
+    switch.unwrap().set(true);
+    assert!(server.metric("berth_read_only").await > 0.5);
+    let response = reqwest::get(server.url("/readyz")).await.unwrap();
+    assert_eq!(response.status(), 200, "it serves pulls");
+    assert_eq!(response.text().await.unwrap(), "ready, read-only\n");
+}
+
+#[tokio::test]
 async fn metrics_show_requests_connections_and_samples() {
     let mut blobs = MetricsRegistry::with_prefix("berth");
     let _ = Metered::new(Arc::new(Disk::open(tempfile::tempdir().unwrap().path(), 1).unwrap()), &mut blobs);

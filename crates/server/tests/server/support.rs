@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use berth_access::{Access, Anonymous};
 use berth_blobs::Disk;
+use berth_blobs::testing::{Faults, Faulty};
 use berth_catalog::{Catalog, Clock};
 use berth_registry::Registry;
 use berth_server::{AccessLog, App, Config, Format, LogWriter, Server};
@@ -53,9 +54,15 @@ pub(crate) fn config() -> Config {
 
 /// What answers, on a store in `directory` that everybody may write to.
 pub(crate) fn app(config: Config, directory: &Path) -> App {
+    app_with(config, directory, Faults::default())
+}
+
+/// The same, on a store that fails as planned.
+fn app_with(config: Config, directory: &Path, faults: Faults) -> App {
     let catalog = Catalog::open(&directory.join("catalog.db"), Clock::system()).unwrap();
-    let blobs = Disk::open(&directory.join("blobs"), 64).unwrap();
-    let registry = Registry::new(catalog, Arc::new(blobs), berth_registry::Config::default());
+    let disk = Arc::new(Disk::open(&directory.join("blobs"), 64).unwrap());
+    let blobs = Arc::new(Faulty::new(disk, faults));
+    let registry = Registry::new(catalog, blobs, berth_registry::Config::default());
     let access = berth_access::Config { anonymous: Some(Anonymous::Write), ..Default::default() };
     App::new(config, Access::new(&access).unwrap(), registry, Clock::system())
 }
@@ -67,12 +74,17 @@ impl TestServer {
 
     /// Starts a server whose `App` is finished by `finish`.
     pub(crate) fn start_with(config: Config, finish: impl FnOnce(App) -> App) -> Self {
+        Self::start_on(config, Faults::default(), finish)
+    }
+
+    /// Starts a server whose store fails as planned.
+    pub(crate) fn start_on(config: Config, faults: Faults, finish: impl FnOnce(App) -> App) -> Self {
         // Clients of these tests and the server share the provider.
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let directory = tempfile::tempdir().unwrap();
         let log = Sink::default();
         let access_log = AccessLog::new(LogWriter::spawn(log.clone()).unwrap(), Format::Json);
-        let app = app(config, directory.path()).log_to(access_log);
+        let app = app_with(config, directory.path(), faults).log_to(access_log);
         let server = Server::bind(finish(app)).unwrap();
         let address = server.local_addrs().unwrap()[0];
         let (stop, stopped) = oneshot::channel();

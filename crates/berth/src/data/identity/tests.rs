@@ -1,12 +1,14 @@
 use std::fs;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use anyhow::Result;
-use berth_blobs::{Blobs as _, Disk, Hasher, Progress, UploadId};
+use berth_blobs::{Blobs, Disk, Hasher, Progress, UploadId};
 use berth_catalog::{Catalog, Clock};
 use berth_oci::Algorithm;
 use tempfile::TempDir;
 
+use super::super::store::Store;
 use super::{join, open};
 
 struct Fixture(TempDir);
@@ -20,16 +22,20 @@ impl Fixture {
         self.0.path().join("store")
     }
 
+    fn disk(&self) -> Store {
+        Store::Disk { root: self.store(), open_files: 1 }
+    }
+
     fn catalog(&self) -> Catalog {
         Catalog::open(&self.0.path().join("catalog.db"), Clock::system()).unwrap()
     }
 
-    async fn open(&self) -> Result<Disk> {
-        open(&self.catalog(), &self.store(), 1).await
+    async fn open(&self) -> Result<Arc<dyn Blobs>> {
+        open(&self.catalog(), &self.disk()).await
     }
 
-    async fn join(&self) -> Result<Disk> {
-        join(&self.catalog(), &self.store(), 1).await
+    async fn join(&self) -> Result<Arc<dyn Blobs>> {
+        join(&self.catalog(), &self.disk()).await
     }
 
     fn name(&self) -> String {
@@ -41,12 +47,12 @@ impl Fixture {
     }
 }
 
-fn refusal(outcome: Result<Disk>) -> String {
+fn refusal(outcome: Result<Arc<dyn Blobs>>) -> String {
     outcome.unwrap_err().to_string()
 }
 
 /// Stores a blob.
-async fn fill(disk: &Disk) {
+async fn fill(disk: &dyn Blobs) {
     let upload = UploadId::random();
     let start = Progress { offset: 0, hasher: Hasher::new(Algorithm::Sha256) };
     let mut writer = disk.writer(&upload, start).await.unwrap();
@@ -61,7 +67,7 @@ async fn a_new_pair_is_named_and_known_again() {
     let fixture = Fixture::new();
     assert!(refusal(fixture.join().await).contains("start `berth serve` first"));
     assert!(!fixture.store().exists(), "a command makes no store");
-    fill(&fixture.open().await.unwrap()).await;
+    fill(fixture.open().await.unwrap().as_ref()).await;
     let name = fixture.name();
     fixture.join().await.unwrap();
     fixture.open().await.unwrap();
@@ -92,9 +98,7 @@ async fn another_store_is_refused() {
     let (one, other) = (Fixture::new(), Fixture::new());
     one.open().await.unwrap();
     other.open().await.unwrap();
-    for refused in
-        [open(&one.catalog(), &other.store(), 1).await, join(&one.catalog(), &other.store(), 1).await]
-    {
+    for refused in [open(&one.catalog(), &other.disk()).await, join(&one.catalog(), &other.disk()).await] {
         let error = refusal(refused);
         assert!(error.contains(&one.name()) && error.contains(&other.name()), "{error}");
     }
@@ -110,7 +114,7 @@ async fn a_new_catalog_takes_an_empty_store_and_no_other() {
     fixture.open().await.unwrap();
     assert_eq!(fixture.name(), name);
 
-    fill(&disk).await;
+    fill(disk.as_ref()).await;
     for nameless in [false, true] {
         if nameless {
             fs::remove_file(fixture.store().join("identity")).unwrap();

@@ -36,6 +36,10 @@ impl From<Error> for Refusal {
                 Self::of(status, item.with_detail(json!({ "offset": expected })))
             }
             Error::Busy | Error::UploadBusy(_) => Self::of(status, item).with_retry(),
+            Error::Unavailable(cause) => {
+                Self { cause: Some(chain(cause.as_ref())), ..Self::of(status, item).with_retry() }
+            }
+            Error::ReadOnly => Self::read_only(error.to_string()),
             Error::Internal(cause) => Self { cause: Some(chain(cause.as_ref())), ..Self::of(status, item) },
             _ => Self::of(status, item),
         }
@@ -62,7 +66,8 @@ fn classify(error: &Error) -> (StatusCode, ErrorCode) {
         Error::BlobInUse { .. } => (StatusCode::CONFLICT, ErrorCode::Denied),
         Error::StorageFull => (StatusCode::INSUFFICIENT_STORAGE, ErrorCode::Unavailable),
         Error::Body(_) => (StatusCode::BAD_REQUEST, ErrorCode::BlobUploadInvalid),
-        Error::Busy => (StatusCode::SERVICE_UNAVAILABLE, ErrorCode::Unavailable),
+        Error::Busy | Error::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, ErrorCode::Unavailable),
+        Error::ReadOnly => (StatusCode::METHOD_NOT_ALLOWED, ErrorCode::Unsupported),
         Error::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, ErrorCode::Unknown),
     }
 }

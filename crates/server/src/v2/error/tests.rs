@@ -36,6 +36,8 @@ fn the_domains_errors_have_the_protocols_status_and_code() {
         (Error::StorageFull, 507, "UNAVAILABLE"),
         (Error::Body(BodyError("x".into())), 400, "BLOB_UPLOAD_INVALID"),
         (Error::Busy, 503, "UNAVAILABLE"),
+        (Error::Unavailable("x".into()), 503, "UNAVAILABLE"),
+        (Error::ReadOnly, 405, "UNSUPPORTED"),
         (Error::Internal("x".into()), 500, "UNKNOWN"),
     ] {
         let text = error.to_string();

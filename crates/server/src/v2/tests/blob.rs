@@ -167,7 +167,7 @@ async fn a_truncated_file_ends_one_response_or_is_not_served() {
     server.get(&other).await.expect(200);
 }
 
-fn walk(directory: &Path) -> Vec<std::path::PathBuf> {
+fn walk(directory: &std::path::Path) -> Vec<std::path::PathBuf> {
     let entries = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
     entries.flat_map(|path| if path.is_dir() { walk(&path) } else { vec![path] }).collect()
 }

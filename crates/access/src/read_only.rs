@@ -1,0 +1,60 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use tokio::sync::watch;
+
+/// What clients hear who want to change something meanwhile.
+pub const READ_ONLY: &str = "the registry is read-only for now, pulls work: push again when its administrator has opened it \
+                             (`berth read-only off`, or access.read_only)";
+
+/// The switch that forbids every push and delete and lets background work rest. Clones are the same switch.
+#[derive(Debug, Clone)]
+pub struct ReadOnly(Arc<Switch>);
+
+#[derive(Debug)]
+struct Switch {
+    /// Said by the configuration: nothing turns it off.
+    configured: AtomicBool,
+    on: watch::Sender<bool>,
+}
+
+impl ReadOnly {
+    /// Makes a switch; one that is on by configuration stays on.
+    pub fn new(configured: bool) -> Self {
+        let (on, _) = watch::channel(configured);
+        Self(Arc::new(Switch { configured: configured.into(), on }))
+    }
+
+    /// Turns it on for good.
+    pub fn configure(&self) {
+        self.0.configured.store(true, Ordering::Release);
+        self.0.on.send_replace(true);
+    }
+
+    /// Turns it on or off, as far as the configuration lets it. Returns whether that changed anything.
+    pub fn set(&self, on: bool) -> bool {
+        let on = on || self.is_configured();
+        self.0.on.send_if_modified(|now| std::mem::replace(now, on) != on)
+    }
+
+    /// Tells whether it is on.
+    pub fn is_on(&self) -> bool {
+        *self.0.on.borrow()
+    }
+
+    /// Tells whether it is on by configuration.
+    pub fn is_configured(&self) -> bool {
+        self.0.configured.load(Ordering::Acquire)
+    }
+
+    /// Follows it. The sender lives as long as any clone of the switch.
+    pub fn subscribe(&self) -> watch::Receiver<bool> {
+        self.0.on.subscribe()
+    }
+}
+
+impl Default for ReadOnly {
+    fn default() -> Self {
+        Self::new(false)
+    }
+}

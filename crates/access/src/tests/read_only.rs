@@ -1,0 +1,48 @@
+use super::{access, config, named, user};
+use crate::{Access, Anonymous, Caller, Delete, Pull, Push, READ_ONLY, ReadOnly, Reason, UserAccess};
+
+fn reason(outcome: Result<impl Sized, crate::Denied>) -> Option<Reason> {
+    outcome.err().map(|denied| denied.reason())
+}
+
+#[test]
+fn while_it_is_on_pulls_alone_are_permitted() {
+    let switch = ReadOnly::default();
+    let access = access(Anonymous::Write, vec![]).heed(&switch);
+    let name = "library/nginx".parse().unwrap();
+    let ask = || {
+        [
+            reason(access.permit::<Pull>(&Caller::Anonymous, &name)),
+            reason(access.permit::<Push>(&Caller::Anonymous, &name)),
+            reason(access.permit::<Delete>(&Caller::Anonymous, &name)),
+            reason(access.catalog(&Caller::Anonymous)),
+        ]
+    };
+    assert_eq!(ask(), [None; 4]);
+    assert!(switch.set(true) && !switch.set(true), "says whether it changed anything");
+    assert_eq!(ask(), [None, Some(Reason::ReadOnly), Some(Reason::ReadOnly), None]);
+    let denied = access.permit::<Push>(&Caller::Anonymous, &name).unwrap_err();
+    assert_eq!(denied.to_string(), READ_ONLY);
+    assert!(switch.set(false));
+    assert_eq!(ask(), [None; 4]);
+}
+
+#[test]
+fn who_may_not_push_at_all_hears_that_instead() {
+    let switch = ReadOnly::new(true);
+    let access = access(Anonymous::Read, vec![user("bob", UserAccess::Read)]).heed(&switch);
+    let name = "a".parse().unwrap();
+    let push = |caller| reason(access.permit::<Push>(&caller, &name));
+    assert_eq!(push(Caller::Anonymous), Some(Reason::CredentialsNeeded));
+    assert_eq!(push(named("bob")), Some(Reason::Forbidden));
+}
+
+#[test]
+fn what_the_configuration_says_nobody_takes_back() {
+    let mut config = config(Anonymous::Write, vec![]);
+    config.read_only = true;
+    let switch = ReadOnly::default();
+    let access = Access::new(&config).unwrap().heed(&switch);
+    assert!(switch.is_on() && switch.is_configured(), "carried over to those who share the switch");
+    assert!(!switch.set(false) && access.read_only().is_on());
+}

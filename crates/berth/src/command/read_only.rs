@@ -1,0 +1,56 @@
+//! `berth read-only`: tells all nodes whether to refuse pushes and deletes.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use berth_catalog::{Catalog, mode};
+
+use super::{block_on, print};
+use crate::cli::{self, Place, ReadOnlyCommand};
+use crate::config::{self, Config};
+use crate::data;
+
+/// After this every node that can reach the catalog has followed, and what it was writing has ended.
+const FOLLOWED: Duration = Duration::from_secs(2);
+
+pub(super) fn run(arguments: cli::ReadOnly) -> Result<()> {
+    match arguments.command {
+        ReadOnlyCommand::On(place) => switch(place, true),
+        ReadOnlyCommand::Off(place) => switch(place, false),
+        ReadOnlyCommand::Status(place) => {
+            let config = config::load(place.into())?.config;
+            block_on(status(&config))
+        }
+    }
+}
+
+fn switch(place: Place, on: bool) -> Result<()> {
+    let config = config::load(place.into())?.config;
+    block_on(async {
+        let catalog = join(&config).await?;
+        let now = catalog.clock().now();
+        catalog.write(async move |tx| mode::set_read_only(tx, on, now).await).await?;
+        tokio::time::sleep(FOLLOWED).await;
+        say(&config, &catalog).await
+    })
+}
+
+async fn status(config: &Config) -> Result<()> {
+    say(config, &join(config).await?).await
+}
+
+async fn join(config: &Config) -> Result<Catalog> {
+    data::must_exist(config)?;
+    data::join_catalog(config).await
+}
+
+async fn say(config: &Config, catalog: &Catalog) -> Result<()> {
+    let mode = catalog.read(async |r| mode::find(r).await).await?;
+    let since = mode.changed_at.map_or_else(String::new, |at| format!(" since {at}"));
+    let state = if mode.read_only { "read-only" } else { "read and write" };
+    print(format!("{state}{since}\n"))?;
+    if config.access.read_only && !mode.read_only {
+        print("nodes whose configuration has access.read_only stay read-only\n")?;
+    }
+    Ok(())
+}

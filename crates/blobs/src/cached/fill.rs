@@ -1,0 +1,134 @@
+//! A blob that is coming: one stream fills its file, and everybody who wants it reads along.
+
+use std::{fs::File, os::unix::fs::FileExt as _, sync::Arc};
+
+use async_trait::async_trait;
+use berth_oci::Algorithm;
+use bytes::Bytes;
+use tokio::sync::watch;
+
+use super::{Inner, directory::Kept};
+use crate::{BlobReader, Error, Hasher, Result, disk::blocking, error::Context as _};
+
+/// Bytes fetched at a time.
+const STEP: usize = 1 << 20;
+/// Who reads further ahead than this doesn't wait.
+const AHEAD: u64 = 8 << 20;
+
+/// Reads a blob while it comes.
+#[derive(Debug)]
+pub(super) struct Fill {
+    reader: Arc<dyn BlobReader>,
+    progress: watch::Receiver<Came>,
+}
+
+/// How much of a blob is there.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Came {
+    bytes: u64,
+    file: Option<Arc<File>>,
+    ended: bool,
+}
+
+impl Fill {
+    pub(super) fn new(reader: &Arc<dyn BlobReader>) -> (Self, watch::Sender<Came>) {
+        let (sender, progress) = watch::channel(Came::default());
+        (Self { reader: Arc::clone(reader), progress }, sender)
+    }
+
+    /// Waits until bytes are there; `None` if they are not to be waited for.
+    async fn file(&self, offset: u64, end: u64) -> Option<Arc<File>> {
+        let mut progress = self.progress.clone();
+        if offset > progress.borrow().bytes.saturating_add(AHEAD) {
+            return None;
+        }
+        let came = progress.wait_for(|came| came.bytes >= end || came.ended).await.ok()?;
+        if came.bytes >= end { came.file.clone() } else { None }
+    }
+}
+
+#[async_trait]
+impl BlobReader for Fill {
+    fn size(&self) -> u64 {
+        self.reader.size()
+    }
+
+    fn try_read(&self, _offset: u64, _len: usize) -> Option<Result<Bytes>> {
+        None
+    }
+
+    async fn read(&self, offset: u64, len: usize) -> Result<Bytes> {
+        let end = self.size().min(offset.saturating_add(len as u64));
+        let len = usize::try_from(end.saturating_sub(offset)).unwrap_or(len);
+        if len == 0 {
+            return Ok(Bytes::new());
+        }
+        if let Some(file) = self.file(offset, end).await {
+            let read = blocking(move || {
+                let mut bytes = vec![0; len];
+                file.read_exact_at(&mut bytes, offset).context(|| "cannot read the disk cache".to_owned())?;
+                Ok(Bytes::from(bytes))
+            });
+            match read.await {
+                Ok(bytes) => return Ok(bytes),
+                Err(error) => tracing::warn!(%error, "a blob is read past the disk cache"),
+            }
+        }
+        self.reader.read(offset, len).await
+    }
+}
+
+impl Inner {
+    /// Brings a blob to the disk.
+    pub(super) async fn fill(self: &Arc<Self>, key: String, fill: &Arc<Fill>, progress: watch::Sender<Came>) {
+        let filled = self.try_fill(&key, fill, &progress).await;
+        progress.send_modify(|came| came.ended = true);
+        if let Err(error) = filled {
+            self.index.lock().end(&key, fill);
+            tracing::warn!(%error, "could not bring a blob to the disk cache, it is served without");
+            let inner = Arc::clone(self);
+            if let Err(error) = blocking(move || inner.directory.give_up(&key)).await {
+                tracing::error!(%error, "could not remove a file of the disk cache, the next start will");
+            }
+        }
+    }
+
+    async fn try_fill(
+        self: &Arc<Self>,
+        key: &str,
+        fill: &Arc<Fill>,
+        progress: &watch::Sender<Came>,
+    ) -> Result<()> {
+        let size = fill.size();
+        let made = {
+            let (inner, key) = (Arc::clone(self), key.to_owned());
+            Arc::new(blocking(move || inner.directory.create(&key)).await?)
+        };
+        progress.send_modify(|came| came.file = Some(Arc::clone(&made)));
+        let (mut hasher, mut offset) = (Hasher::new(Algorithm::Sha256), 0);
+        while offset < size {
+            let bytes = fill.reader.read(offset, STEP).await?;
+            if bytes.is_empty() {
+                return Err(Error::Truncated { stored: offset, expected: size });
+            }
+            let (target, at, count) = (Arc::clone(&made), offset, bytes.len() as u64);
+            hasher = blocking(move || {
+                hasher.update(&bytes);
+                target.write_all_at(&bytes, at).context(|| "cannot write the disk cache".to_owned())?;
+                Ok(hasher)
+            })
+            .await?;
+            offset += count;
+            progress.send_modify(|came| came.bytes = offset);
+        }
+        let kept = Kept { key: key.to_owned(), size, sha256: hasher.finish().hex(), verified: true };
+        let (inner, named) = (Arc::clone(self), kept.clone());
+        blocking(move || inner.directory.complete(&made, &named)).await?;
+        let surplus = {
+            let mut index = self.index.lock();
+            if index.end(key, fill) { index.insert(kept) } else { vec![kept] }
+        };
+        self.remove(surplus).await;
+        Ok(())
+    }
+}

@@ -1,0 +1,6 @@
+-- What all nodes of the registry have been told to do; no row means the ordinary: read and write.
+CREATE TABLE mode (
+    one        INTEGER PRIMARY KEY CHECK (one = 1),
+    read_only  INTEGER NOT NULL,  -- 1 while pushes and deletes are refused and background work rests
+    changed_at INTEGER NOT NULL
+) STRICT;

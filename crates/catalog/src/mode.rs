@@ -1,0 +1,40 @@
+//! What all nodes of the registry have been told to do: one row that each of them follows.
+
+use jiff::Timestamp;
+
+use crate::driver::{Reader, params};
+use crate::error::Result;
+use crate::tx::Tx;
+
+/// What all nodes have been told to do.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Mode {
+    /// Whether pushes and deletes are refused and background work rests.
+    pub read_only: bool,
+    /// When this was said; `None` if nobody ever said anything.
+    pub changed_at: Option<Timestamp>,
+}
+
+/// Finds what the nodes have been told.
+pub async fn find(r: &Reader) -> Result<Mode> {
+    let found = r
+        .query_opt("SELECT read_only, changed_at FROM mode WHERE one = 1", params![], |row| {
+            Ok(Mode { read_only: row.int(0)? != 0, changed_at: Some(row.time(1)?) })
+        })
+        .await?;
+    Ok(found.unwrap_or_default())
+}
+
+/// Tells the nodes whether to be read-only. Returns false, and leaves the time as it was, if they had been told so already.
+pub async fn set_read_only(tx: &mut Tx, read_only: bool, now: Timestamp) -> Result<bool> {
+    if find(tx).await?.read_only == read_only {
+        return Ok(false);
+    }
+    tx.execute(
+        "INSERT INTO mode (one, read_only, changed_at) VALUES (1, $1, $2)
+         ON CONFLICT (one) DO UPDATE SET read_only = excluded.read_only, changed_at = excluded.changed_at",
+        params![i64::from(read_only), now],
+    )
+    .await?;
+    Ok(true)
+}

@@ -1,0 +1,261 @@
+//! The catalog on Postgres: many nodes, one database.
+//!
+//! One thread runs all units of work, so that a caller who goes away cancels nothing; reads are awaited where they are asked for,
+//! on connections that the same thread drives. Two tasks look after what a single writer gets for free: the sealer and the watcher.
+
+mod config;
+mod connector;
+pub(crate) mod export;
+mod migrate;
+mod pool;
+mod sealer;
+mod session;
+mod tls;
+mod unit;
+mod watch;
+
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use futures_util::future::LocalBoxFuture;
+use jiff::Timestamp;
+use tokio::runtime::Handle;
+use tokio::sync::{Notify, Semaphore, mpsc, oneshot};
+use tokio::task::{JoinSet, LocalSet};
+use tokio::time::{Instant, sleep, timeout_at};
+
+pub use config::PostgresConfig;
+pub(crate) use sealer::count_unsealed;
+pub(crate) use session::Session;
+pub(crate) use watch::LEASE;
+
+use crate::driver::Reader;
+use crate::error::{Error, Failure, Remedy, Result};
+use crate::migrate::{Schema, known};
+use crate::signals::Signals;
+use crate::tx::Tx;
+use connector::{Connection, Connector};
+use pool::Pool;
+
+/// Units that may wait for the thread; beyond this, callers wait to hand theirs over.
+const QUEUE_UNITS: usize = 4096;
+/// Begins a view of one moment that is only read. Plans are those of units of work: by index.
+const SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL enable_seqscan = off; \
+                        SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0";
+/// Whoever needs longer holds up the database's housekeeping for too long.
+const LONGEST_SNAPSHOT: Duration = Duration::from_hours(24);
+/// For connections to say goodbye at the end.
+const GOODBYE: Duration = Duration::from_millis(20);
+
+type Job = Box<dyn FnOnce() -> LocalBoxFuture<'static, ()> + Send>;
+
+/// What this process is to the catalog.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// One of those that serve it: migrates, and seals.
+    Node,
+    /// A command beside them.
+    Visitor,
+}
+
+/// What units of work and the tasks beside them share.
+#[derive(Debug)]
+pub(crate) struct Engine {
+    pool: Arc<Pool>,
+    /// Leaves connections to reads, however many units wait for each other.
+    units: Semaphore,
+    /// One troubled unit of this node at a time.
+    turn: tokio::sync::Mutex<()>,
+    /// Something was committed that the sealer may want to see.
+    appended: Notify,
+    lease: watch::Lease,
+    signals: Arc<Signals>,
+}
+
+/// The catalog's end of a database.
+#[derive(Debug)]
+pub(crate) struct Database {
+    jobs: Option<mpsc::Sender<Job>>,
+    thread: Option<JoinHandle<()>>,
+    engine: Arc<Engine>,
+}
+
+impl Database {
+    /// Connects, and brings the schema up to date or checks it.
+    pub(crate) async fn open(settings: &PostgresConfig, role: Role, now: Timestamp) -> Result<Self> {
+        let (jobs, given) = mpsc::channel(QUEUE_UNITS);
+        let (tell, told) = oneshot::channel();
+        let settings = settings.clone();
+        let thread = std::thread::Builder::new()
+            .name("catalog-postgres".into())
+            .spawn(move || run(&settings, given, tell))
+            .map_err(|error| Error::Database(format!("cannot start the database thread: {error}")))?;
+        let engine = told.await.map_err(|_| Error::Closed)??;
+        let database = Self { jobs: Some(jobs), thread: Some(thread), engine };
+        database.prepare(role, now).await?;
+        Ok(database)
+    }
+
+    async fn prepare(&self, role: Role, now: Timestamp) -> Result<()> {
+        let limit = Instant::now() + self.engine.pool.patience();
+        loop {
+            let mut lease = self.engine.pool.get(limit).await.map_err(|failure| failure.error)?;
+            lease.set_fit(false);
+            let connection = lease.connection();
+            let prepared = match role {
+                Role::Node => migrate::migrate(connection, now).await,
+                Role::Visitor => check(connection).await,
+            };
+            match prepared {
+                Ok(()) => lease.set_fit(true),
+                Err(failure) if failure.remedy == Remedy::Reconnect && Instant::now() < limit => continue,
+                Err(failure) => return Err(failure.error),
+            }
+            break;
+        }
+        let runtime = self.engine.pool.connector().runtime();
+        runtime.spawn(watch::run(Arc::clone(&self.engine)));
+        if role == Role::Node {
+            runtime.spawn(sealer::run(Arc::clone(&self.engine)));
+        }
+        Ok(())
+    }
+
+    /// Returns a reader outside of any transaction.
+    pub(crate) fn reader(&self) -> Reader {
+        Reader::postgres(Session::reading(Arc::clone(&self.engine.pool)))
+    }
+
+    /// Runs `body` in one read-only transaction.
+    pub(crate) async fn snapshot<T, E, F>(&self, body: F) -> Result<T, E>
+    where
+        F: AsyncFnOnce(&Reader) -> Result<T, E>,
+        E: From<Error>,
+    {
+        let pool = &self.engine.pool;
+        let limit = Instant::now() + pool.patience();
+        let mut lease = pool.get(limit).await.map_err(|failure| failure.error)?;
+        // Nobody gets the connection while its transaction is open, whatever becomes of the body.
+        lease.set_fit(false);
+        lease.connection().batch(SNAPSHOT).await.map_err(|error| Failure::from(error).error)?;
+        let session = Session::working(Arc::clone(pool), lease, Instant::now() + LONGEST_SNAPSHOT);
+        let reader = Reader::postgres(session);
+        let outcome = body(&reader).await;
+        if let Some(mut lease) = reader.shared().and_then(Session::take_lease)
+            && lease.connection().batch("COMMIT").await.is_ok()
+        {
+            lease.set_fit(true);
+        }
+        outcome
+    }
+
+    /// Hands `body` to the thread and waits until its changes are durable, or undone.
+    pub(crate) async fn write<T, E, F>(&self, body: F) -> Result<T, E>
+    where
+        F: AsyncFn(&mut Tx) -> Result<T, E> + Send + 'static,
+        T: Send + 'static,
+        E: From<Error> + Send + 'static,
+    {
+        let (tell, told) = oneshot::channel();
+        let engine = Arc::clone(&self.engine);
+        let job: Job = Box::new(move || {
+            Box::pin(async move {
+                // A caller that went away needs no answer.
+                let _ = tell.send(unit::run(&engine, &body).await);
+            })
+        });
+        let jobs = self.jobs.as_ref().ok_or(Error::Closed)?;
+        jobs.send(job).await.map_err(|_| Error::Closed)?;
+        told.await.map_err(|_| E::from(Error::Closed))?
+    }
+
+    /// Tells whether this node may serve from memory now.
+    pub(crate) fn memory_is_good(&self) -> bool {
+        self.engine.lease.stands()
+    }
+
+    pub(crate) fn signals(&self) -> &Arc<Signals> {
+        &self.engine.signals
+    }
+}
+
+impl Drop for Database {
+    fn drop(&mut self) {
+        self.jobs = None;
+        // A unit's body may hold the last clone of the catalog.
+        if let Some(thread) =
+            self.thread.take().filter(|thread| thread.thread().id() != std::thread::current().id())
+        {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Reads which schema a database has.
+pub(crate) async fn schema(settings: &PostgresConfig) -> Result<Schema> {
+    let connector = Connector::new(settings, Handle::current())?;
+    let limit = Instant::now() + settings.patience;
+    let asked = async {
+        let connection = connector.connect().await?;
+        migrate::version(&connection).await
+    };
+    let found = timeout_at(limit, asked).await.map_err(|_| Failure::silent()).flatten();
+    Ok(Schema { found: found.map_err(|failure| failure.error)?, known: known() })
+}
+
+async fn check(connection: &Connection) -> Result<(), Failure> {
+    Schema { found: migrate::version(connection).await?, known: known() }.check().map_err(Failure::last)
+}
+
+/// The thread: drives every connection, runs every unit, and at the end waits for those it was given.
+fn run(settings: &PostgresConfig, jobs: mpsc::Receiver<Job>, tell: oneshot::Sender<Result<Arc<Engine>>>) {
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            let _ = tell.send(Err(Error::Database(format!("cannot start the database runtime: {error}"))));
+            return;
+        }
+    };
+    let engine = match Engine::new(settings, runtime.handle()) {
+        Ok(engine) => Arc::new(engine),
+        Err(error) => {
+            let _ = tell.send(Err(error));
+            return;
+        }
+    };
+    let _ = tell.send(Ok(Arc::clone(&engine)));
+    LocalSet::new().block_on(&runtime, work(jobs));
+    engine.pool.clear();
+    runtime.block_on(async { sleep(GOODBYE).await });
+    runtime.shutdown_background();
+}
+
+async fn work(mut jobs: mpsc::Receiver<Job>) {
+    let mut units = JoinSet::new();
+    loop {
+        tokio::select! {
+            job = jobs.recv() => match job {
+                Some(job) => drop(units.spawn_local(job())),
+                None => break,
+            },
+            Some(_) = units.join_next(), if !units.is_empty() => {}
+        }
+    }
+    while units.join_next().await.is_some() {}
+}
+
+impl Engine {
+    fn new(settings: &PostgresConfig, runtime: &Handle) -> Result<Self> {
+        let connector = Connector::new(settings, runtime.clone())?;
+        let units = (settings.pool - settings.pool / 4).max(1);
+        Ok(Self {
+            pool: Arc::new(Pool::new(connector, settings.pool, settings.patience)),
+            units: Semaphore::new(units),
+            turn: tokio::sync::Mutex::default(),
+            appended: Notify::new(),
+            lease: watch::Lease::new(),
+            signals: Arc::new(Signals::new(0)),
+        })
+    }
+}

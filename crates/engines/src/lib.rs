@@ -1,0 +1,35 @@
+//! Test support: real databases, object stores and proxies, each private to one test binary, and lines to them that can be cut.
+//!
+//! Only tests use this room, and it uses no other; it fails by panicking, which is what a test wants. Every function blocks
+//! its thread for as long as it takes, so that tests may call it with or without a runtime.
+//!
+//! ```
+//! let database = berth_engines::Postgres::shared().database();
+//! assert_eq!(berth_engines::Postgres::query(&database, "SELECT 1 + 1"), "2");
+//! ```
+
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that can't go on must fail, loudly and at once"
+)]
+#![expect(clippy::missing_panics_doc, reason = "every function here panics where a test could not go on")]
+
+mod guard;
+mod haproxy;
+mod link;
+mod pair;
+mod patience;
+mod pgbouncer;
+mod port;
+mod postgres;
+mod program;
+mod rgw;
+
+pub use haproxy::Haproxy;
+pub use link::Link;
+pub use pair::PostgresPair;
+pub use pgbouncer::PgBouncer;
+pub use port::free_port;
+pub use postgres::Postgres;
+pub use rgw::Rgw;

@@ -1,0 +1,8 @@
+//! Three servers on one database and one bucket, behind a balancer: clients can't tell them from one.
+
+mod clients;
+mod conformance;
+mod consistency;
+mod crash;
+mod races;
+mod sessions;
