@@ -4,5 +4,6 @@ mod clients;
 mod conformance;
 mod consistency;
 mod crash;
+mod outage;
 mod races;
 mod sessions;

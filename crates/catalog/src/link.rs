@@ -1,13 +1,19 @@
 //! Links: which repositories may read which blobs.
 
+use std::collections::HashMap;
+
 use berth_oci::{Digest, RepositoryName};
 use jiff::Timestamp;
 
 use crate::blob::BlobId;
 use crate::driver::{Reader, params};
 use crate::error::Result;
+use crate::manifest::ManifestId;
 use crate::repository::{self, Repository};
 use crate::tx::Tx;
+
+/// Blobs to a statement: as many as most images have.
+pub(crate) const BATCH: usize = 8;
 
 /// Links a blob and marks the link for review: nothing is known to need it yet. A later push starts the wait anew.
 ///
@@ -59,6 +65,53 @@ pub async fn find(r: &Reader, repository: &Repository, digest: &Digest) -> Resul
         |row| Ok((BlobId(row.int(0)?), row.size(1)?)),
     )
     .await
+}
+
+/// Finds which of `digests` are healthy linked blobs of one repository: a few in each statement, however many there are.
+pub async fn find_all(
+    r: &Reader,
+    repository: &Repository,
+    digests: &[Digest],
+) -> Result<HashMap<Digest, BlobId>> {
+    let mut found = HashMap::with_capacity(digests.len());
+    for batch in digests.chunks(BATCH) {
+        let texts: Vec<String> = batch.iter().map(ToString::to_string).collect();
+        // A batch that is not full asks for its last one again.
+        let text = |n: usize| texts[n.min(texts.len() - 1)].as_str();
+        let rows = r
+            .query(
+                "SELECT b.digest, b.id FROM blob AS b
+                   JOIN link AS l ON l.blob_id = b.id
+                  WHERE l.repository_id = $1 AND b.digest IN ($2, $3, $4, $5, $6, $7, $8, $9) AND b.damaged_at IS NULL",
+                params![
+                    repository.id,
+                    text(0),
+                    text(1),
+                    text(2),
+                    text(3),
+                    text(4),
+                    text(5),
+                    text(6),
+                    text(7)
+                ],
+                |row| Ok((row.digest(0)?, BlobId(row.int(1)?))),
+            )
+            .await?;
+        found.extend(rows);
+    }
+    Ok(found)
+}
+
+/// Clears the review mark of all blobs that a manifest names.
+pub(crate) async fn keep_all(tx: &mut Tx, repository: &Repository, manifest: ManifestId) -> Result<()> {
+    tx.execute(
+        "UPDATE link SET questioned_at = NULL
+          WHERE repository_id = $1 AND questioned_at IS NOT NULL
+            AND blob_id IN (SELECT blob_id FROM manifest_blob WHERE manifest_id = $2)",
+        params![repository.id, manifest.0],
+    )
+    .await?;
+    Ok(())
 }
 
 /// Tells whether a manifest of the repository names a blob, also one that was pushed before the blob.

@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use crate::blob::BlobId;
 use crate::driver::{Reader, Row, params};
 use crate::error::{Error, Result};
+use crate::link;
 use crate::repository::{self, Repository};
 use crate::tx::Tx;
 
@@ -175,14 +176,30 @@ async fn insert_row(tx: &mut Tx, repository: &Repository, new: &New, now: Timest
 }
 
 async fn insert_needs(tx: &mut Tx, repository: &Repository, id: ManifestId, new: &New) -> Result<()> {
-    for blob in &new.blobs {
+    for batch in new.blobs.chunks(link::BATCH) {
+        // A batch that is not full names its last one again.
+        let blob = |n: usize| batch[n.min(batch.len() - 1)].0;
         tx.execute(
-            "INSERT INTO manifest_blob (repository_id, blob_id, manifest_id) VALUES ($1, $2, $3)
+            "INSERT INTO manifest_blob (repository_id, blob_id, manifest_id)
+             SELECT CAST($1 AS BIGINT), id, CAST($2 AS BIGINT) FROM blob WHERE id IN ($3, $4, $5, $6, $7, $8, $9, $10)
              ON CONFLICT DO NOTHING",
-            params![repository.id, blob.0, id.0],
+            params![
+                repository.id,
+                id.0,
+                blob(0),
+                blob(1),
+                blob(2),
+                blob(3),
+                blob(4),
+                blob(5),
+                blob(6),
+                blob(7)
+            ],
         )
         .await?;
-        crate::link::keep(tx, repository, *blob).await?;
+    }
+    if !new.blobs.is_empty() {
+        link::keep_all(tx, repository, id).await?;
     }
     for digest in &new.missing {
         tx.execute(

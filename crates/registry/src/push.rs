@@ -1,5 +1,7 @@
 //! Push of manifests: the bytes as they came, the blobs they keep, the tags that move to them.
 
+use std::collections::BTreeSet;
+
 use berth_access::{Permit, Push};
 use berth_catalog::blob::BlobId;
 use berth_catalog::manifest::{New, Referrer};
@@ -138,19 +140,20 @@ impl Order {
     /// Finds the rows of the blobs that the manifest keeps, and the digests of those that are not there.
     /// A layer that may not be distributed need not be there; if it is, or comes later, it is kept like any other.
     async fn find_blobs(&self, tx: &Tx, repository: &Repository) -> Result<(Vec<BlobId>, Vec<Digest>)> {
-        let (mut found, mut absent, mut missing) = (Vec::new(), Vec::new(), Vec::new());
-        for descriptor in self.manifest.config.iter().chain(&self.manifest.layers) {
-            match link::find(tx, repository, &descriptor.digest).await? {
-                Some((id, _)) => found.push(id),
-                None if descriptor.is_non_distributable() || self.sparse_images => {
-                    absent.push(descriptor.digest);
-                }
-                None if missing.contains(&descriptor.digest) => {}
-                None => missing.push(descriptor.digest),
+        let descriptors = || self.manifest.config.iter().chain(&self.manifest.layers);
+        let digests: BTreeSet<Digest> = descriptors().map(|descriptor| descriptor.digest).collect();
+        let digests: Vec<Digest> = digests.into_iter().collect();
+        let known = link::find_all(tx, repository, &digests).await?;
+        let (mut absent, mut missing) = (Vec::new(), Vec::new());
+        for descriptor in descriptors().filter(|descriptor| !known.contains_key(&descriptor.digest)) {
+            let may_lack = descriptor.is_non_distributable() || self.sparse_images;
+            let lacking = if may_lack { &mut absent } else { &mut missing };
+            if !lacking.contains(&descriptor.digest) {
+                lacking.push(descriptor.digest);
             }
         }
         if missing.is_empty() {
-            return Ok((found, absent));
+            return Ok((known.into_values().collect(), absent));
         }
         Err(Error::ManifestBlobsUnknown { repository: self.repository.clone(), digests: missing })
     }

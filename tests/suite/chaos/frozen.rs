@@ -9,8 +9,9 @@ use super::stage::{Stage, play};
 use crate::harness::{content, expect, manifest_of};
 
 const REPOSITORY: &str = "chaos/frozen";
-/// Long after its memory must count as old; and past what the balancer needs to notice.
-const STILL: Duration = Duration::from_secs(4);
+/// Least time that it stands still, in seconds: long after its memory must count as old, and past what the balancer needs to
+/// notice. The longer the chaos, the longer it may be, so that all leases run out.
+const STILL_SECONDS: u64 = 3;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_stands_still() -> Result<()> {
@@ -45,7 +46,8 @@ async fn freeze(stage: &mut Stage, round: u64) -> Result<()> {
     let path = format!("/v2/{REPOSITORY}/manifests/{digest}");
     let deleted = async { expect(other.delete(&path).await?, 202).await };
     let deleted = tokio::time::timeout(Duration::from_secs(20), deleted).await;
-    tokio::time::sleep(STILL).await;
+    let longest = STILL_SECONDS + 1 + stage.seconds() / 2;
+    stage.pause(STILL_SECONDS * 1000, longest * 1000).await;
     stage.cluster.node(sleeper).signal("CONT").await?;
     deleted.context("no server could delete while another stood still")??;
     for _ in 0..20 {

@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 use super::check::{self, Verdict};
 use super::real;
 use super::report::Report;
-use super::worker::Worker;
+use super::worker::{Manner, Worker};
 use crate::harness::{Cluster, Random, number_from_environment};
 
 /// Held by the scenario at work, since all measure times.
@@ -26,6 +26,7 @@ pub(super) struct Stage {
     pub(super) cluster: Cluster,
     pub(super) random: Random,
     faults: Vec<Instant>,
+    seconds: u64,
     end: Instant,
 }
 
@@ -43,6 +44,11 @@ impl Stage {
     /// Number of one of the servers.
     pub(super) fn any_node(&mut self) -> usize {
         usize::try_from(self.random.between(0, Cluster::NODES as u64)).unwrap_or_default()
+    }
+
+    /// Seconds of chaos in all.
+    pub(super) fn seconds(&self) -> u64 {
+        self.seconds
     }
 
     /// Leaves the clients alone for a time between the two, in milliseconds.
@@ -65,14 +71,15 @@ pub(super) async fn play(
     let over = Arc::new(AtomicBool::new(false));
     let mut workers = JoinSet::new();
     for number in 0..WORKERS {
-        let worker = Worker::new(number, random.split(), cluster.api()?);
+        let manner = if number == 0 { Manner::Watchful } else { Manner::Hard };
+        let worker = Worker::new(number, manner, random.split(), cluster.api()?);
         workers.spawn(worker.work(Arc::clone(&over)));
     }
     let real = tokio::spawn(real::work(cluster.host().to_owned(), Arc::clone(&over)));
 
     tokio::time::sleep(PEACE).await;
     let end = Instant::now() + Duration::from_secs(seconds);
-    let mut stage = Stage { cluster, random, faults: Vec::new(), end };
+    let mut stage = Stage { cluster, random, faults: Vec::new(), seconds, end };
     let broken = break_things(&mut stage).await;
     tokio::time::sleep(PEACE).await;
     over.store(true, Ordering::SeqCst);

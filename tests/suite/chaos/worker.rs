@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
@@ -14,6 +14,18 @@ use crate::harness::{Api, Random, Refused, content, digest_of, expect, manifest_
 const SHARED_SEEDS: u64 = 20;
 /// Fewest images that a worker keeps.
 const KEPT: usize = 5;
+
+/// How a worker works.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Manner {
+    /// As much as it can, blobs of all sizes, deletions too.
+    Hard,
+    /// Tiny images, in turns pushed and pulled: so that the time until it succeeds is that of the registry, not of the bytes.
+    Watchful,
+}
+
+/// Pause of the watchful between two requests.
+const BLINK: Duration = Duration::from_millis(50);
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Kind {
@@ -51,11 +63,12 @@ pub(super) struct Worker {
     pub(super) done: Vec<Done>,
     client: Patient,
     random: Random,
+    manner: Manner,
     serial: u64,
 }
 
 impl Worker {
-    pub(super) fn new(number: u64, mut random: Random, api: Api) -> Self {
+    pub(super) fn new(number: u64, manner: Manner, mut random: Random, api: Api) -> Self {
         let client = Patient::new(api, random.split());
         Self {
             repository: format!("chaos/worker-{number}"),
@@ -65,6 +78,7 @@ impl Worker {
             done: Vec::new(),
             client,
             random,
+            manner,
             serial: 0,
         }
     }
@@ -76,7 +90,11 @@ impl Worker {
     pub(super) async fn work(mut self, over: Arc<AtomicBool>) -> Self {
         while !over.load(Ordering::SeqCst) {
             let begin = Instant::now();
-            let (kind, result) = match self.random.between(0, 100) {
+            let choice = match self.manner {
+                Manner::Hard => self.random.between(0, 100),
+                Manner::Watchful => 60 * (self.done.len() as u64 % 2),
+            };
+            let (kind, result) = match choice {
                 0..30 => (Kind::Push, self.push().await),
                 90.. if self.images.len() > KEPT => (Kind::Delete, self.delete().await),
                 _ if self.images.is_empty() => (Kind::Push, self.push().await),
@@ -84,6 +102,9 @@ impl Worker {
             };
             let failure = result.err().map(|error| format!("{error:#}"));
             self.done.push(Done { kind, begin, end: Instant::now(), failure });
+            if self.manner == Manner::Watchful {
+                tokio::time::sleep(BLINK).await;
+            }
         }
         self
     }
@@ -91,7 +112,10 @@ impl Worker {
     /// Pushes an image as clients do: what is missing of its blobs, then its manifest.
     async fn push(&mut self) -> Result<()> {
         self.serial += 1;
-        let blobs: Vec<(u64, usize)> = (0..self.random.between(1, 4)).map(|_| self.choose_blob()).collect();
+        let blobs: Vec<(u64, usize)> = match self.manner {
+            Manner::Hard => (0..self.random.between(1, 4)).map(|_| self.choose_blob()).collect(),
+            Manner::Watchful => vec![(self.random.next(), 100)],
+        };
         let mut descriptors = Vec::new();
         for &(seed, size) in &blobs {
             descriptors.push(self.push_blob(&content(seed, size)).await?);

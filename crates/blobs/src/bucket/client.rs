@@ -87,8 +87,7 @@ fn http_client(config: &BucketConfig) -> Result<reqwest::Client> {
         .connect_timeout(config.connect_timeout)
         .read_timeout(config.request_timeout)
         .pool_max_idle_per_host(IDLE_CONNECTIONS)
-        .tcp_nodelay(true)
-        .https_only(config.is_secure());
+        .tcp_nodelay(true);
     if let Some(path) = &config.ca_file {
         let pem = fs::read(path).context(|| format!("cannot read {}", path.display()))?;
         let certificates = reqwest::Certificate::from_pem_bundle(&pem)

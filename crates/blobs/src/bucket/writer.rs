@@ -151,17 +151,17 @@ impl BlobWriter for BucketWriter {
         if self.before.as_ref() == Some(&name) {
             return Ok(self.progress);
         }
-        let reached = self.settle().await?;
-        let (inner, upload, stale) = (&self.inner, &self.upload, self.stale.take());
+        let state = self.settle().await?;
+        let (inner, upload, outdated) = (&self.inner, &self.upload, self.stale.take());
         let change = inner.change_head(upload, |head| {
-            head.states.retain(|state| *state != name && Some(state) != stale.as_ref());
+            head.states.retain(|state| *state != name && Some(state) != outdated.as_ref());
             head.states.push(name.clone());
             head.current = Some(name.clone());
         });
-        let (written, changed) = tokio::join!(inner.write_state(upload, &name, &reached), change);
+        let (written, changed) = tokio::join!(inner.write_state(upload, &name, &state), change);
         written.and(changed)?;
-        if let Some(stale) = stale
-            && let Err(error) = inner.delete_object(&inner.keys.state(upload, &stale)).await
+        if let Some(name) = outdated
+            && let Err(error) = inner.delete_object(&inner.keys.state(upload, &name)).await
         {
             tracing::warn!(%upload, %error, "could not remove an old state of an upload, it stays in the bucket");
         }

@@ -80,11 +80,16 @@ impl BlobReader for Fill {
 
 impl Inner {
     /// Brings a blob to the disk.
-    pub(super) async fn fill(self: &Arc<Self>, key: String, fill: &Arc<Fill>, progress: watch::Sender<Came>) {
-        let filled = self.try_fill(&key, fill, &progress).await;
+    pub(super) async fn fill(
+        self: &Arc<Self>,
+        key: String,
+        coming: &Arc<Fill>,
+        progress: watch::Sender<Came>,
+    ) {
+        let filled = self.try_fill(&key, coming, &progress).await;
         progress.send_modify(|came| came.ended = true);
         if let Err(error) = filled {
-            self.index.lock().end(&key, fill);
+            self.index.lock().end(&key, coming);
             tracing::warn!(%error, "could not bring a blob to the disk cache, it is served without");
             let inner = Arc::clone(self);
             if let Err(error) = blocking(move || inner.directory.give_up(&key)).await {
@@ -96,25 +101,25 @@ impl Inner {
     async fn try_fill(
         self: &Arc<Self>,
         key: &str,
-        fill: &Arc<Fill>,
+        coming: &Arc<Fill>,
         progress: &watch::Sender<Came>,
     ) -> Result<()> {
-        let size = fill.size();
-        let made = {
+        let size = coming.size();
+        let file = {
             let (inner, key) = (Arc::clone(self), key.to_owned());
             Arc::new(blocking(move || inner.directory.create(&key)).await?)
         };
-        progress.send_modify(|came| came.file = Some(Arc::clone(&made)));
+        progress.send_modify(|came| came.file = Some(Arc::clone(&file)));
         let (mut hasher, mut offset) = (Hasher::new(Algorithm::Sha256), 0);
         while offset < size {
-            let bytes = fill.reader.read(offset, STEP).await?;
+            let bytes = coming.reader.read(offset, STEP).await?;
             if bytes.is_empty() {
                 return Err(Error::Truncated { stored: offset, expected: size });
             }
-            let (target, at, count) = (Arc::clone(&made), offset, bytes.len() as u64);
+            let (file, at, count) = (Arc::clone(&file), offset, bytes.len() as u64);
             hasher = blocking(move || {
                 hasher.update(&bytes);
-                target.write_all_at(&bytes, at).context(|| "cannot write the disk cache".to_owned())?;
+                file.write_all_at(&bytes, at).context(|| "cannot write the disk cache".to_owned())?;
                 Ok(hasher)
             })
             .await?;
@@ -123,10 +128,10 @@ impl Inner {
         }
         let kept = Kept { key: key.to_owned(), size, sha256: hasher.finish().hex(), verified: true };
         let (inner, named) = (Arc::clone(self), kept.clone());
-        blocking(move || inner.directory.complete(&made, &named)).await?;
+        blocking(move || inner.directory.complete(&file, &named)).await?;
         let surplus = {
             let mut index = self.index.lock();
-            if index.end(key, fill) { index.insert(kept) } else { vec![kept] }
+            if index.end(key, coming) { index.insert(kept) } else { vec![kept] }
         };
         self.remove(surplus).await;
         Ok(())

@@ -4,6 +4,7 @@ use std::ops::ControlFlow;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use futures_util::TryStreamExt as _;
 use parking_lot::Mutex;
@@ -13,6 +14,9 @@ use super::connector::Connection;
 use super::pool::{Lease, Pool};
 use crate::driver::{Param, Row};
 use crate::error::{Error, Failure, Remedy, Result};
+
+/// A statement that waits no longer than this yet is no sign of a database that is gone.
+const YOUNG: Duration = Duration::from_secs(1);
 
 /// The statements of one read, or of one try of a unit of work.
 #[derive(Debug)]
@@ -91,10 +95,13 @@ impl Session {
                 see(row)
             };
             let running = run(&connection, sql, params, &mut see, self.deadline.is_some());
+            let begun = Instant::now();
             let failure = match timeout_at(limit, running).await {
                 Ok(Ok(changed)) => return Ok(changed),
                 Ok(Err(Stop::Refused(error))) => return Err(error),
                 Ok(Err(Stop::Failed(failure))) => failure,
+                // The time of the unit is over; that one statement was slow is not said by it.
+                Err(_) if self.deadline.is_some() && begun.elapsed() < YOUNG => Failure::last(Error::Busy),
                 Err(_) => Failure::silent(),
             };
             if self.deadline.is_some() {

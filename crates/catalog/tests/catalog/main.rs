@@ -85,7 +85,7 @@ impl Place {
 
 /// Says how to connect to a database of these tests.
 fn config(url: &str) -> PostgresConfig {
-    PostgresConfig { pool: 8, ..PostgresConfig::new(url) }
+    PostgresConfig { pool: 8, patience: PATIENCE, ..PostgresConfig::new(url) }
 }
 
 /// A catalog of its own, under a clock that stands still.

@@ -96,11 +96,7 @@ async fn a_private_authority_is_trusted_and_no_other() {
     };
     let url = cluster.database();
     let required = format!("{url}?sslmode=require");
-    let config = PostgresConfig {
-        ca_file: file("right.crt", &trusted),
-        patience: Duration::from_secs(3),
-        ..config(&required)
-    };
+    let config = PostgresConfig { ca_file: file("right.crt", &trusted), ..config(&required) };
     let node = Catalog::connect(&config, clock()).await.unwrap();
     work(&node).await;
     let encrypted = "SELECT BOOL_AND(ssl) FROM pg_stat_ssl JOIN pg_stat_activity USING (pid)
@@ -108,6 +104,7 @@ async fn a_private_authority_is_trusted_and_no_other() {
     assert_eq!(Postgres::query(&url, encrypted), "t");
 
     let (other, ..) = authority();
+    let config = PostgresConfig { patience: Duration::from_secs(3), ..config };
     for ca_file in [file("wrong.crt", &other), None] {
         let refused = Catalog::connect(&PostgresConfig { ca_file, ..config.clone() }, clock()).await;
         assert!(refused.is_err(), "a certificate of an authority that nobody named was taken");

@@ -6,11 +6,10 @@ use berth_catalog::job::State;
 use tokio::sync::watch;
 
 use crate::Step::{Done, Stay};
-use crate::{Deed, Fixture, Running};
+use crate::{Deed, Fixture, On, Running, on_both};
 
-#[tokio::test]
-async fn on_hold_nothing_begins_and_what_works_goes_back_to_the_queue() {
-    let fixture = Fixture::new();
+async fn on_hold_nothing_begins_and_what_works_goes_back_to_the_queue(on: On) {
+    let fixture = Fixture::new(on).await;
     let deed = Deed::new(&[Stay, Done]);
     let (hold, on_hold) = watch::channel(false);
     let running = Running::start(fixture.runner("work", &deed).hold_while(on_hold));
@@ -28,3 +27,5 @@ async fn on_hold_nothing_begins_and_what_works_goes_back_to_the_queue() {
     assert_eq!(fixture.wait_for_state(id, State::Done).await.attempts, 1);
     running.stop().await;
 }
+
+on_both!(on_hold_nothing_begins_and_what_works_goes_back_to_the_queue);

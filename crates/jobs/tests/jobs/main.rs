@@ -64,7 +64,8 @@ impl Fixture {
         let catalog = match on {
             On::Sqlite => Catalog::open(&dir.path().join("catalog.db"), clock.clone()),
             On::Postgres => {
-                let config = PostgresConfig { pool: 4, ..PostgresConfig::new(Postgres::shared().database()) };
+                let config = PostgresConfig::new(Postgres::shared().database());
+                let config = PostgresConfig { pool: 4, patience: PATIENCE, ..config };
                 Catalog::connect(&config, clock.clone()).await
             }
         };

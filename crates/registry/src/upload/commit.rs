@@ -37,8 +37,8 @@ impl Registry {
                 self.forget_upload(id).await?;
                 Err(Error::DigestMismatch { given, computed })
             }
-            // The session has ended on another node.
-            Err(Error::UploadUnknown(id)) => {
+            // Ended on another node, unless the store lost its bytes: as long as it is open, that node may be committing.
+            Err(Error::UploadUnknown(id)) if self.has_ended(&id).await? => {
                 self.clear_upload(&id).await?;
                 Err(Error::UploadUnknown(id))
             }
@@ -101,6 +101,12 @@ impl Registry {
             berth_blobs::Error::UploadBusy => Error::UploadBusy(*id),
             other => other.into(),
         })
+    }
+
+    /// Tells whether a session has no row any more: then nobody can commit it.
+    async fn has_ended(&self, id: &UploadId) -> Result<bool> {
+        let text = id.to_string();
+        Ok(self.0.catalog.read(async |r| upload::find(r, &text).await).await?.is_none())
     }
 
     /// Tells whether the catalog knows bytes of this digest and they are where it says, in full length. If they are not, they

@@ -60,7 +60,8 @@ impl Fixture {
         let catalog = match &url {
             None => Catalog::open(&dir.path().join("catalog.db"), clock.clone()),
             Some(url) => {
-                let config = PostgresConfig { pool: 8, ..PostgresConfig::new(url) };
+                let patience = std::time::Duration::from_mins(1);
+                let config = PostgresConfig { pool: 8, patience, ..PostgresConfig::new(url) };
                 Catalog::connect(&config, clock.clone()).await
             }
         };

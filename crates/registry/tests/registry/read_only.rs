@@ -2,24 +2,27 @@
 
 use std::time::Duration;
 
-use berth_catalog::{Catalog, mode, pull};
+use berth_catalog::{mode, pull};
 use berth_registry::{BodyResult, Error};
 use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
 use tokio::sync::watch;
 
-use crate::fixture::{Fixture, body, large, name, refer, sha256};
+use crate::fixture::{Fixture, On, body, large, name, refer, sha256};
 
-/// Says it as another process does.
+/// Says it as `berth read-only` does.
 async fn tell(fixture: &Fixture, read_only: bool) {
-    let catalog = Catalog::join(&fixture.dir.path().join("catalog.db"), fixture.clock.clone()).unwrap();
     let now = fixture.clock.now();
-    catalog.write(async move |tx| mode::set_read_only(tx, read_only, now).await).await.unwrap();
+    fixture
+        .registry
+        .catalog()
+        .write(async move |tx| mode::set_read_only(tx, read_only, now).await)
+        .await
+        .unwrap();
 }
 
-#[tokio::test]
-async fn a_node_follows_within_a_second() {
-    let fixture = Fixture::new().await;
+async fn a_node_follows_within_a_second(on: On) {
+    let fixture = Fixture::new(on).await;
     let (stop, stopped) = watch::channel(false);
     let registry = fixture.registry.clone();
     let following = tokio::spawn(async move { registry.follow_mode(stopped).await });
@@ -33,9 +36,8 @@ async fn a_node_follows_within_a_second() {
     following.await.unwrap();
 }
 
-#[tokio::test]
-async fn an_upload_under_way_ends_and_goes_on_later_from_where_it_was_acknowledged() {
-    let fixture = Fixture::new().await;
+async fn an_upload_under_way_ends_and_goes_on_later_from_where_it_was_acknowledged(on: On) {
+    let fixture = Fixture::new(on).await;
     let (content, permit) = (large(1), fixture.may("app"));
     let upload = fixture.registry.start_upload(&permit, None).await.unwrap();
     fixture.registry.append_upload(&permit, &upload.id, None, body(&content[..60_000])).await.unwrap();
@@ -60,9 +62,8 @@ async fn an_upload_under_way_ends_and_goes_on_later_from_where_it_was_acknowledg
     assert_eq!(fixture.pull_blob("app", &digest).await.unwrap(), content);
 }
 
-#[tokio::test]
-async fn a_manifest_whose_body_outlasted_its_permit_is_refused() {
-    let fixture = Fixture::new().await;
+async fn a_manifest_whose_body_outlasted_its_permit_is_refused(on: On) {
+    let fixture = Fixture::new(on).await;
     let permit = fixture.may("app");
     fixture.registry.read_only().set(true);
     let content = Bytes::from_static(b"{}");
@@ -70,9 +71,8 @@ async fn a_manifest_whose_body_outlasted_its_permit_is_refused() {
     assert!(matches!(refused, Err(Error::ReadOnly)), "{refused:?}");
 }
 
-#[tokio::test]
-async fn pulls_work_and_are_counted_in_the_end() {
-    let fixture = Fixture::new().await;
+async fn pulls_work_and_are_counted_in_the_end(on: On) {
+    let fixture = Fixture::new(on).await;
     let digest = fixture.push_image("app", "1", &[b"one", &large(1)]).await;
     fixture.registry.read_only().set(true);
     assert_eq!(fixture.pull_manifest("app", "1").await.unwrap(), digest);
@@ -90,9 +90,8 @@ async fn pulls_work_and_are_counted_in_the_end() {
     assert_eq!(counted.unwrap().0, 1);
 }
 
-#[tokio::test]
-async fn damage_is_not_served_and_not_marked_until_later() {
-    let fixture = Fixture::new().await;
+async fn damage_is_not_served_and_not_marked_until_later(on: On) {
+    let fixture = Fixture::new(on).await;
     let digest = fixture.push_blob("app", &large(1)).await;
     std::fs::remove_file(&fixture.files()[0]).unwrap();
     fixture.registry.read_only().set(true);
@@ -105,7 +104,7 @@ async fn damage_is_not_served_and_not_marked_until_later() {
 
 #[tokio::test]
 async fn the_repair_of_a_start_waits_and_comes_before_the_first_write() {
-    let fixture = Fixture::new().await;
+    let fixture = Fixture::new(On::Sqlite).await;
     fixture.publish_without_commit(&large(1)).await;
     tell(&fixture, true).await;
     let fixture = fixture.restart().await;
@@ -116,4 +115,12 @@ async fn the_repair_of_a_start_waits_and_comes_before_the_first_write() {
     fixture.registry.heed_mode().await.unwrap();
     assert!(!fixture.registry.read_only().is_on());
     assert_eq!(fixture.files().len(), 0, "{left} were left");
+}
+
+on_both! {
+    a_node_follows_within_a_second,
+    an_upload_under_way_ends_and_goes_on_later_from_where_it_was_acknowledged,
+    a_manifest_whose_body_outlasted_its_permit_is_refused,
+    pulls_work_and_are_counted_in_the_end,
+    damage_is_not_served_and_not_marked_until_later,
 }
