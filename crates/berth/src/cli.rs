@@ -11,6 +11,12 @@ use clap_complete::Shell;
 
 use crate::config::Flags;
 
+mod backup;
+mod import;
+
+pub(crate) use backup::{Backup, BackupCommand, Prune, Restore, VerifyBackup};
+pub(crate) use import::Import;
+
 /// A private container image registry in one binary
 #[derive(Debug, Parser)]
 #[command(version, propagate_version = true, max_term_width = 100, after_help = EXAMPLES)]
@@ -48,6 +54,12 @@ pub(crate) enum Command {
     Migrate(Migrate),
     /// Read the event log: what was pushed, tagged, deleted
     Events(Events),
+    /// Keep a point in time in a directory, beside a running server; list, verify and prune such points
+    Backup(Backup),
+    /// Restore a backup into an empty data directory
+    Restore(Restore),
+    /// Take over the storage directory of another registry (docker-registry, distribution) where it lies
+    Import(Import),
     /// Hash a password for berth.yaml
     Passwd(Passwd),
     /// Check the configuration, or print its JSON Schema

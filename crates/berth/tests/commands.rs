@@ -31,18 +31,10 @@ fn run(command: &mut Command) -> Ran {
 #[test]
 fn help_teaches_with_examples() {
     let here = TempDir::new().unwrap();
-    for verb in [
-        &[][..],
-        &["serve"],
-        &["gc"],
-        &["scrub"],
-        &["read-only"],
-        &["migrate"],
-        &["events", "tail"],
-        &["passwd"],
-        &["doctor"],
-    ] {
-        let help = run(berth(here.path()).args(verb).arg("--help"));
+    let verbs =
+        ["serve", "gc", "scrub", "read-only", "migrate", "passwd", "doctor", "backup", "restore", "import"];
+    for verb in verbs.map(|verb| vec![verb]).into_iter().chain([vec![], vec!["events", "tail"]]) {
+        let help = run(berth(here.path()).args(&verb).arg("--help"));
         assert!(help.success && help.stdout.contains("Example"), "{verb:?}: {}", help.stdout);
     }
 }
