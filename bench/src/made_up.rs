@@ -59,12 +59,20 @@ impl MadeUp {
     pub(crate) fn load(self, url: &str) -> Result<()> {
         let url =
             format!("{url}?options=-c%20session_replication_role%3Dreplica%20-c%20synchronous_commit%3Doff");
+        // An index is built at once in a tenth of the time that it takes row by row.
+        let indexes = query(&url, INDEXES)?;
+        let (names, definitions): (Vec<&str>, Vec<&str>) =
+            indexes.lines().filter_map(|line| line.split_once('|')).unzip();
+        query(&url, &format!("DROP INDEX {}", names.join(", ")))?;
         clients(2, |side| {
             for sql in if side == 0 { self.names() } else { self.bytes() } {
                 query(&url, &sql)?;
             }
             Ok(())
         })?;
+        for definition in definitions {
+            query(&url, definition)?;
+        }
         query(&url, &self.counters())?;
         query(&url, "VACUUM ANALYZE")?;
         // What was loaded must not be written out while it is measured.
@@ -156,6 +164,11 @@ impl MadeUp {
         )
     }
 }
+
+/// Names and definitions of the indexes that only make things fast.
+const INDEXES: &str = "SELECT CAST(indexrelid AS REGCLASS), pg_get_indexdef(indexrelid) FROM pg_index
+                        WHERE NOT indisunique AND indrelid IN (
+                              CAST('tag' AS REGCLASS), CAST('link' AS REGCLASS), CAST('manifest_blob' AS REGCLASS))";
 
 /// An hour ago, in microseconds.
 const NOW: &str = "CAST(EXTRACT(EPOCH FROM now()) AS BIGINT) * 1000000 - 3600000000";
