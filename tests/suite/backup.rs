@@ -353,3 +353,64 @@ async fn moves_from_a_disk_to_postgres_and_a_bucket_and_back() -> Result<()> {
     small.verify().await?;
     Ok(())
 }
+
+/// Pulls never stop, pushes rest for the switch only, and what was acknowledged before it is there after.
+#[tokio::test]
+async fn migrates_while_serving_with_a_short_switch() -> Result<()> {
+    let home = Home::new()?;
+    let yaml = scaled(&home)?;
+    let config = home.write("scaled.yaml", &yaml)?.display().to_string();
+    let through = home.file("through");
+    let server = Server::open().await?;
+    let api = server.api()?;
+    let mut images = Vec::new();
+    for seed in 0..10 {
+        let tag = format!("v{seed}");
+        images.push((push_image(&api, "migrated/app", &tag, seed).await?, tag));
+    }
+    // A backup is not to be used up by a move.
+    server.succeeds(&["backup", &home.file("backup")]).await?;
+    let refused = server.berth(&["migrate", "--to", &config, "--through", &home.file("backup")]).await?;
+    ensure!(!refused.success && refused.stderr.contains("holds a backup"), "{}", refused.text());
+
+    let arguments = ["migrate", "--to", &config, "--through", &through];
+    let text = server.succeeds(&arguments).await?;
+    ensure!(text.contains("run it again with --switch"), "{text}");
+    // What comes meanwhile comes along, up to the moment at which pushes are refused.
+    let pushes = async {
+        let mut pushed = Vec::new();
+        for seed in 100.. {
+            let tag = format!("v{seed}");
+            match push_image(&api, "migrated/app", &tag, seed).await {
+                Ok(digest) => pushed.push((digest, tag)),
+                Err(_) => break,
+            }
+        }
+        pushed
+    };
+    let switch = [&arguments[..], &["--switch"]].concat();
+    let (pushed, switched) = tokio::join!(pushes, server.succeeds(&switch));
+    let switched = switched?;
+    ensure!(switched.contains(", 0 problems") && switched.contains("pushes rested for"), "{switched}");
+    println!("{} images more were pushed; {switched}", pushed.len());
+    ensure!(!pushed.is_empty(), "nothing was pushed beside the move");
+    images.extend(pushed);
+    ensure!(
+        push_image(&api, "migrated/app", "late", 900).await.is_err(),
+        "a push was taken behind the switch"
+    );
+    pull_image(&api, "migrated/app", "v0").await?;
+    let log = server.events().await?;
+
+    let large = Setup::default().with_config(&yaml).start().await?;
+    let api = large.api()?;
+    for (digest, tag) in &images {
+        ensure!(pull_image(&api, "migrated/app", tag).await? == *digest, "{tag} changed");
+    }
+    ensure!(large.events().await? == log, "the log is another");
+    push_image(&api, "migrated/app", "late", 900).await?;
+    large.verify().await?;
+    let refused = server.berth(&switch).await?;
+    ensure!(!refused.success && refused.stderr.contains("holds a registry already"), "{}", refused.text());
+    Ok(())
+}

@@ -13,9 +13,11 @@ use crate::config::Flags;
 
 mod backup;
 mod import;
+mod migrate;
 
 pub(crate) use backup::{Backup, BackupCommand, Prune, Restore, VerifyBackup};
 pub(crate) use import::Import;
+pub(crate) use migrate::Migrate;
 
 /// A private container image registry in one binary
 #[derive(Debug, Parser)]
@@ -56,6 +58,8 @@ pub(crate) enum Command {
     Backup(Backup),
     /// Restore a backup into an empty data directory
     Restore(Restore),
+    /// Move to Postgres and a bucket while serving, with a short switch
+    Migrate(Migrate),
     /// Take over the storage directory of another registry (docker-registry, distribution) where it lies
     Import(Import),
     /// Hash a password for berth.yaml

@@ -1,0 +1,35 @@
+//! The command line of a migration.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::Place;
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Moves a registry from one data directory to Postgres and a bucket. Without --switch it copies bytes while everything goes on, as often as
+it is run; what was copied once is not copied again. With --switch it copies what came since, then makes the registry read-only,
+copies the rest and the catalog, and says how long pushes had to rest. Every blob is compared with its digest, and the chain of events is
+walked. Pulls go on all the time.
+
+The old registry stays read-only after that, and is still whole: start the new nodes, send the clients to them, and stop the old one. If
+the switch fails, pushes go on as before.
+
+Examples:
+      berth migrate --to scaled.yaml --through /var/tmp/move --config /etc/berth.yaml
+      berth migrate --to scaled.yaml --through /var/tmp/move --config /etc/berth.yaml --switch
+      berth serve --config scaled.yaml")]
+pub(crate) struct Migrate {
+    /// Configuration of the new nodes: database.url and storage.bucket
+    #[arg(long, value_name = "FILE")]
+    pub(crate) to: PathBuf,
+    /// Directory for the catalog's rows and the note of what was copied; made if it is missing
+    #[arg(long, value_name = "DIR")]
+    pub(crate) through: PathBuf,
+    /// Make the registry read-only and bring the catalog over
+    #[arg(long)]
+    pub(crate) switch: bool,
+    #[command(flatten)]
+    pub(crate) place: Place,
+}
