@@ -377,19 +377,19 @@ async fn migrates_while_serving_with_a_short_switch() -> Result<()> {
     let text = server.succeeds(&arguments).await?;
     ensure!(text.contains("run it again with --switch"), "{text}");
     // What comes meanwhile comes along, up to the moment at which pushes are refused.
-    let pushes = async {
-        let mut pushed = Vec::new();
+    let beside = async {
+        let mut taken = Vec::new();
         for seed in 100.. {
             let tag = format!("v{seed}");
             match push_image(&api, "migrated/app", &tag, seed).await {
-                Ok(digest) => pushed.push((digest, tag)),
+                Ok(digest) => taken.push((digest, tag)),
                 Err(_) => break,
             }
         }
-        pushed
+        taken
     };
     let switch = [&arguments[..], &["--switch"]].concat();
-    let (pushed, switched) = tokio::join!(pushes, server.succeeds(&switch));
+    let (pushed, switched) = tokio::join!(beside, server.succeeds(&switch));
     let switched = switched?;
     ensure!(switched.contains(", 0 problems") && switched.contains("pushes rested for"), "{switched}");
     println!("{} images more were pushed; {switched}", pushed.len());

@@ -22,7 +22,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use berth_blobs::{Blobs, Cached, Foreign, Metered};
-use berth_catalog::{Catalog, Clock, PostgresConfig};
+use berth_catalog::{Catalog, Clock, PostgresConfig, Schema};
 use berth_registry::Registry;
 use berth_server::MetricsRegistry;
 use rustix::fs::{FlockOperation, flock};
@@ -151,6 +151,24 @@ pub(crate) async fn join_catalog(config: &Config) -> Result<Catalog> {
     }
     let file = config.data_dir.join(CATALOG);
     Catalog::join(&file, Clock::system()).with_context(|| unopened(&file))
+}
+
+/// Reads which version of the tables the catalog has, and changes nothing.
+pub(crate) async fn schema(config: &Config) -> Result<Schema> {
+    if let Some(database) = config.database.postgres()? {
+        return Catalog::schema_of_database(&database).await.with_context(|| unreached(config));
+    }
+    must_exist(config)?;
+    let file = config.data_dir.join(CATALOG);
+    Catalog::schema_of_file(&file).with_context(|| unopened(&file))
+}
+
+/// Asks the bucket for its store's name, if blobs lie in one; `None` inside says that it has none yet.
+pub(crate) async fn bucket_name(config: &Config) -> Result<Option<Option<String>>> {
+    if config.storage.bucket.is_none() {
+        return Ok(None);
+    }
+    Store::of(config)?.name().await.map(Some)
 }
 
 async fn visit(database: &PostgresConfig, config: &Config) -> Result<Catalog> {

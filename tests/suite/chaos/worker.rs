@@ -20,7 +20,8 @@ const KEPT: usize = 5;
 pub(super) enum Manner {
     /// As much as it can, blobs of all sizes, deletions too.
     Hard,
-    /// Tiny images, in turns pushed and pulled: so that the time until it succeeds is that of the registry, not of the bytes.
+    /// Tiny images, in turns pushed and pulled, of a blob for the catalog and one for the bucket: so that the time until it
+    /// succeeds is the registry's, not that of the bytes.
     Watchful,
 }
 
@@ -114,7 +115,7 @@ impl Worker {
         self.serial += 1;
         let blobs: Vec<(u64, usize)> = match self.manner {
             Manner::Hard => (0..self.random.between(1, 4)).map(|_| self.choose_blob()).collect(),
-            Manner::Watchful => vec![(self.random.next(), 100)],
+            Manner::Watchful => vec![(self.random.next(), 100), (self.random.next(), 20_000)],
         };
         let mut descriptors = Vec::new();
         for &(seed, size) in &blobs {

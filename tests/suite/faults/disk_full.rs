@@ -37,8 +37,9 @@ async fn a_full_disk_is_said_and_survived() -> Result<()> {
     ensure!(server.is_running()?, "the server ended when the disk was full");
     no_litter(&server).await?;
 
-    // Space comes back, and with it pushes.
+    // Space comes back, and with it pushes, once the server looks at the disk again.
     disk.grow("160m")?;
+    tokio::time::sleep(std::time::Duration::from_millis(1100)).await;
     push_tagged(&api, 1).await?;
     server.kill()?;
     server.start().await?;

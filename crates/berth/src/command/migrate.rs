@@ -1,5 +1,7 @@
 //! `berth migrate`: from one data directory to Postgres and a bucket, while serving.
 
+mod status;
+
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -15,7 +17,7 @@ use super::progress::{follow, progress_bar};
 use super::read_only::FOLLOWED;
 use super::restore::summary_of;
 use super::{block_on, print};
-use crate::cli;
+use crate::cli::{self, MigrateCommand};
 use crate::config::{self, Config, Flags};
 use crate::data::{self, NewData};
 
@@ -32,8 +34,12 @@ struct Move {
 }
 
 pub(super) fn run(arguments: cli::Migrate) -> Result<ExitCode> {
+    if let Some(MigrateCommand::Status(place)) = arguments.command {
+        return status::run(place);
+    }
     let source = config::load(arguments.place.into())?.config;
-    let target = config::load(Flags { file: Some(arguments.to), ..Flags::default() })?.config;
+    let target = config::load(Flags { file: arguments.to, ..Flags::default() })?.config;
+    let through = arguments.through.context("name a directory with --through")?;
     data::must_exist(&source)?;
     if source.database.url.is_some() {
         bail!(
@@ -43,7 +49,7 @@ pub(super) fn run(arguments: cli::Migrate) -> Result<ExitCode> {
     if !target.is_stateless() {
         bail!("--to must name a configuration with database.url and storage.bucket");
     }
-    block_on(migrate(&source, &target, &arguments.through, arguments.switch))
+    block_on(migrate(&source, &target, &through, arguments.switch))
 }
 
 async fn migrate(source: &Config, target: &Config, through: &Path, switch: bool) -> Result<ExitCode> {

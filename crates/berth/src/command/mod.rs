@@ -35,6 +35,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Migrate(arguments) => return migrate::run(arguments),
         Command::Restore(arguments) => return restore::run(arguments),
         Command::ReadOnly(arguments) => read_only::run(arguments)?,
+        Command::Migrate(arguments) => return migrate::run(arguments),
         Command::Events(arguments) => events::run(arguments)?,
         Command::Passwd(arguments) => passwd::run(&arguments)?,
         Command::Config(arguments) => config::run(arguments)?,

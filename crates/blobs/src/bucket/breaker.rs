@@ -11,8 +11,9 @@ use parking_lot::Mutex;
 const FAILURES: u32 = 6;
 /// How long nobody asks, the first time.
 const FIRST_REST: Duration = Duration::from_millis(500);
-/// How long at most: each probe that fails doubles the time.
-const LONGEST_REST: Duration = Duration::from_secs(15);
+/// How long at most: each probe that fails doubles the time. One request a second hurts no service, and clients come back
+/// for some seconds only: resting for 15, nodes still refused them long after the service had returned.
+const LONGEST_REST: Duration = Duration::from_secs(1);
 
 /// Lets requests through while they succeed. After [`FAILURES`] in a row it refuses them for a while, then lets one
 /// through: when that succeeds, all the others.

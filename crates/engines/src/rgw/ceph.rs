@@ -10,7 +10,8 @@ use crate::port::free_port;
 use crate::program::{find, run};
 
 /// What the cluster is told, beside what differs from one to the next. One copy of everything, kept in memory; a monitor that
-/// agrees with itself at once instead of once a second; few placement groups, since each costs time at the start.
+/// agrees with itself at once instead of once a second, also on a disk that is nearly full; few placement groups, since each
+/// costs time at the start.
 const SETTINGS: &str = "
 mon initial members = a
 auth cluster required = cephx
@@ -28,6 +29,8 @@ osd crush chooseleaf type = 0
 osd objectstore = memstore
 memstore device bytes = 8589934592
 mon allow pool size one = true
+mon data avail crit = 0
+mon data avail warn = 0
 mon max pg per osd = 1000
 paxos propose interval = 0.02
 paxos min wait = 0.01
@@ -64,13 +67,13 @@ impl Ceph {
             .arg("--keyring")
             .arg(&keyring));
         ceph.start("ceph-mon", "a");
-        run(ceph.command("ceph", "ceph-common").args(["auth", "import", "-i"]).arg(&keyring));
+        run(ceph.ask().args(["auth", "import", "-i"]).arg(&keyring));
         let id = random_id();
-        run(ceph.command("ceph", "ceph-common").args(["osd", "new", &id]));
+        run(ceph.ask().args(["osd", "new", &id]));
         run(ceph.command("ceph-osd", "ceph-osd").args(["-i", "0", "--mkfs", "--osd-uuid", &id]));
         ceph.start("ceph-osd", "0");
         let place = ["osd", "crush", "add", "osd.0", "1.0", "root=default", "host=h"];
-        run(ceph.command("ceph", "ceph-common").args(place));
+        run(ceph.ask().args(place));
         ceph
     }
 
@@ -117,6 +120,13 @@ impl Ceph {
     fn command(&self, program: &str, package: &str) -> Command {
         let mut command = Command::new(find(program, package));
         command.arg("-c").arg(self.config()).current_dir(self.directory());
+        command
+    }
+
+    /// Asks the monitor; one that has died would else be waited for without end.
+    fn ask(&self) -> Command {
+        let mut command = self.command("ceph", "ceph-common");
+        command.args(["--connect-timeout", "60"]);
         command
     }
 
