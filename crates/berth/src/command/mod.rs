@@ -32,7 +32,6 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Scrub(arguments) => return scrub::run(arguments),
         Command::Backup(arguments) => return backup::run(arguments),
         Command::Import(arguments) => return import::run(arguments),
-        Command::Migrate(arguments) => return migrate::run(arguments),
         Command::Restore(arguments) => return restore::run(arguments),
         Command::ReadOnly(arguments) => read_only::run(arguments)?,
         Command::Migrate(arguments) => return migrate::run(arguments),
