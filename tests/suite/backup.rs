@@ -378,15 +378,15 @@ async fn migrates_while_serving_with_a_short_switch() -> Result<()> {
     ensure!(text.contains("run it again with --switch"), "{text}");
     // What comes meanwhile comes along, up to the moment at which pushes are refused.
     let beside = async {
-        let mut pushed = Vec::new();
+        let mut taken = Vec::new();
         for seed in 100.. {
             let tag = format!("v{seed}");
             match push_image(&api, "migrated/app", &tag, seed).await {
-                Ok(digest) => pushed.push((digest, tag)),
+                Ok(digest) => taken.push((digest, tag)),
                 Err(_) => break,
             }
         }
-        pushed
+        taken
     };
     let switch = [&arguments[..], &["--switch"]].concat();
     let (pushed, switched) = tokio::join!(beside, server.succeeds(&switch));

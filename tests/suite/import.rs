@@ -249,6 +249,25 @@ async fn changes_beside_the_import_stand() -> Result<()> {
         pull_whole(&api, &name, "v2").await?;
     }
     server.verify().await?;
+
+    // The bytes move through crashes, too; what was moved stays moved.
+    server.succeeds(&["import", "--finish"]).await?;
+    for _ in 0..3 {
+        tokio::time::sleep(Duration::from_millis(600)).await;
+        server.kill()?;
+        server.start().await?;
+    }
+    let begin = Instant::now();
+    while server.succeeds(&["import", "--status"]).await?.contains("everything is taken in") {
+        ensure!(begin.elapsed() < Duration::from_mins(2), "the bytes do not come in");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    std::fs::remove_dir_all(old.dir())?;
+    for repository in 0..40 {
+        pull_whole(&server.api()?, &format!("many/app-{repository:02}"), "v2").await?;
+    }
+    server.verify().await?;
+    server.scrub().await?;
     Ok(())
 }
 

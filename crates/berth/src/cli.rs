@@ -58,7 +58,7 @@ pub(crate) enum Command {
     Backup(Backup),
     /// Restore a backup into an empty data directory
     Restore(Restore),
-    /// Move to Postgres and a bucket while serving, with a short switch
+    /// Move to Postgres and a bucket while serving; see which version of the tables the catalog has
     Migrate(Migrate),
     /// Take over the storage directory of another registry (docker-registry, distribution) where it lies
     Import(Import),

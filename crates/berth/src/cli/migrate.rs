@@ -23,7 +23,7 @@ Examples:
       berth migrate --to scaled.yaml --through /var/tmp/move --config /etc/berth.yaml
       berth migrate --to scaled.yaml --through /var/tmp/move --config /etc/berth.yaml --switch
       berth serve --config scaled.yaml
-      berth migrate status --config /etc/berth.yaml"
+      berth migrate status --config /etc/berth.yaml      which version the tables have"
 )]
 pub(crate) struct Migrate {
     #[command(subcommand)]
@@ -43,8 +43,12 @@ pub(crate) struct Migrate {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum MigrateCommand {
-    /// Print the version that the catalog's tables have and the one that this binary brings; fails if they differ
-    ///
-    /// `berth serve` brings them up to date at its start, one node at a time; nodes of the version before go on meanwhile.
+    /// Print the version that the catalog has and the one that this binary brings; fails if they differ
+    #[command(after_help = "\
+`berth serve` brings the catalog's tables up to date at its start, one node at a time; nodes of the version before go on
+meanwhile. This tells whether the next start has something to do.
+
+Example:
+      berth migrate status --config /etc/berth.yaml")]
     Status(Place),
 }

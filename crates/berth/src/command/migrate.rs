@@ -37,11 +37,9 @@ pub(super) fn run(arguments: cli::Migrate) -> Result<ExitCode> {
     if let Some(MigrateCommand::Status(place)) = arguments.command {
         return status::run(place);
     }
-    let (Some(to), Some(through)) = (arguments.to, arguments.through) else {
-        bail!("--to and --through say where the registry moves: `berth migrate --help`");
-    };
     let source = config::load(arguments.place.into())?.config;
-    let target = config::load(Flags { file: Some(to), ..Flags::default() })?.config;
+    let target = config::load(Flags { file: arguments.to, ..Flags::default() })?.config;
+    let through = arguments.through.context("name a directory with --through")?;
     data::must_exist(&source)?;
     if source.database.url.is_some() {
         bail!(

@@ -7,6 +7,7 @@ use berth_catalog::blob::{self, Placement};
 use berth_catalog::imported::{self, Foreign};
 use berth_catalog::{Tx, trash};
 use berth_jobs::{Failure, Work};
+use futures_util::StreamExt as _;
 use serde_json::json;
 
 use super::layout::OldStore;
@@ -17,6 +18,8 @@ use crate::{Error, Registry, Result};
 
 /// Blobs read from the catalog at a time.
 const PAGE: usize = 64;
+/// Blobs moved at a time: each waits for several syncs.
+const AT_ONCE: usize = 8;
 /// Bytes copied at a time.
 const STEP_BYTES: usize = 1 << 20;
 
@@ -37,15 +40,17 @@ impl Registry {
                 .map_err(Error::from)?;
             let Some(last) = page.last() else { break };
             after.clone_from(&last.location);
-            for item in page {
-                work.report(&json!({ "phase": "bytes", "done": moved, "total": total }));
-                if work.should_stop() {
-                    return Err(Failure::Stopped);
-                }
-                match self.move_blob(&old, item).await? {
+            let under_way = page.into_iter().map(|item| self.move_blob(&old, item));
+            let mut under_way = futures_util::stream::iter(under_way).buffer_unordered(AT_ONCE);
+            while let Some(ended) = under_way.next().await {
+                match ended? {
                     None => moved += 1,
                     Some(problem) => damaged.push(problem),
                 }
+                work.report(&json!({ "phase": "bytes", "done": moved, "total": total }));
+            }
+            if work.should_stop() {
+                return Err(Failure::Stopped);
             }
         }
         catalog.write(async |tx: &mut Tx| imported::forget_places(tx).await).await.map_err(Error::from)?;
