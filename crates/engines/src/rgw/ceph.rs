@@ -7,7 +7,7 @@ use std::process::{Child, Command};
 use crate::guard::Guard;
 use crate::patience::wait_for;
 use crate::port::free_port;
-use crate::program::{find, run};
+use crate::program::{find, log_end, run, try_run};
 
 /// What the cluster is told, beside what differs from one to the next. One copy of everything, kept in memory; a monitor that
 /// agrees with itself at once instead of once a second; few placement groups, since each costs time at the start.
@@ -34,6 +34,9 @@ paxos min wait = 0.01
 rgw rados pool pg num min = 1
 ";
 
+/// Clusters to try to start.
+const TRIES: u32 = 3;
+
 /// A monitor and an object daemon, without a manager.
 #[derive(Debug)]
 pub(super) struct Ceph {
@@ -43,8 +46,20 @@ pub(super) struct Ceph {
 }
 
 impl Ceph {
-    /// Starts a cluster that knows a gateway of this name.
+    /// Starts a cluster that knows a gateway of this name. Tries again elsewhere when the monitor does not answer: between the
+    /// search for its port and its start, somebody else may have taken it.
     pub(super) fn new(gateway: &str) -> Self {
+        let mut complaint = String::new();
+        for _ in 0..TRIES {
+            match Self::start_new(gateway) {
+                Ok(ceph) => return ceph,
+                Err(said) => complaint = said,
+            }
+        }
+        panic!("no Ceph after {TRIES} tries: {complaint}");
+    }
+
+    fn start_new(gateway: &str) -> Result<Self, String> {
         let mut ceph = Self { gateway_port: free_port(), daemons: Vec::new(), guard: Guard::new("ceph") };
         let monitor = format!("[v2:127.0.0.1:{}/0]", free_port());
         let id = random_id();
@@ -64,14 +79,20 @@ impl Ceph {
             .arg("--keyring")
             .arg(&keyring));
         ceph.start("ceph-mon", "a");
-        run(ceph.command("ceph", "ceph-common").args(["auth", "import", "-i"]).arg(&keyring));
+        ceph.ask(&["auth", "import", "-i", &keyring.display().to_string()])?;
         let id = random_id();
-        run(ceph.command("ceph", "ceph-common").args(["osd", "new", &id]));
+        ceph.ask(&["osd", "new", &id])?;
         run(ceph.command("ceph-osd", "ceph-osd").args(["-i", "0", "--mkfs", "--osd-uuid", &id]));
         ceph.start("ceph-osd", "0");
-        let place = ["osd", "crush", "add", "osd.0", "1.0", "root=default", "host=h"];
-        run(ceph.command("ceph", "ceph-common").args(place));
-        ceph
+        ceph.ask(&["osd", "crush", "add", "osd.0", "1.0", "root=default", "host=h"])?;
+        Ok(ceph)
+    }
+
+    /// Tells the monitor something.
+    fn ask(&self, what: &[&str]) -> Result<String, String> {
+        let mut ceph = self.command("ceph", "ceph-common");
+        try_run(ceph.args(["--connect-timeout", "20"]).args(what))
+            .map_err(|said| format!("{said}\n{}", log_end(&self.directory().join("ceph-mon.out"))))
     }
 
     fn settings(&self, id: &str, monitor: &str) -> String {
