@@ -15,20 +15,24 @@ pub(crate) struct Arguments {
     only: Vec<String>,
 }
 
-/// Groups of rows, in the order of the report.
+/// Groups of rows that are measured unless others are named, in the order of the report.
 const GROUPS: [&str; 12] = [
     "manifest", "blob", "cold", "tls", "push", "image", "listing", "scale", "collect", "memory", "start",
     "build",
 ];
 
-const USAGE: &str = "usage: bench/run [--quick] [--only GROUP[,GROUP…]] [NAME=URL…]
-groups: manifest blob cold tls push image listing scale collect memory start build";
+/// Groups of rows that are measured when they are named: they start databases and object stores.
+const SHARED: [&str; 4] = ["bucket", "nodes", "queries", "tags"];
+
+const USAGE: &str = "usage: bench/run [--quick] [--only GROUP[,GROUP…]] [--tags NUMBER] [NAME=URL…]
+groups: manifest blob cold tls push image listing scale collect memory start build
+named only: bucket nodes queries tags";
 
 impl Arguments {
     /// Reads the arguments, and refuses what would only fail after an hour.
     pub(crate) fn parse(arguments: &[String]) -> Result<Self> {
         let mut roster = Roster { directory: PathBuf::from("target/bench"), ..Roster::default() };
-        let (mut quick, mut only, mut source) = (false, Vec::new(), PathBuf::from("."));
+        let (mut quick, mut only, mut source, mut tags) = (false, Vec::new(), PathBuf::from("."), None);
         let mut rest = arguments.iter();
         while let Some(argument) = rest.next() {
             let mut value =
@@ -39,6 +43,7 @@ impl Arguments {
                     let names = value()?;
                     only.extend(names.to_string_lossy().split(',').map(str::to_owned));
                 }
+                "--tags" => tags = Some(value()?.to_string_lossy().parse().context("--tags needs a number")?),
                 "--berth" => roster.berth = Some(value()?),
                 "--docker-registry" => roster.docker_registry = Some(value()?),
                 "--distribution" => roster.distribution = Some(value()?),
@@ -55,14 +60,20 @@ impl Arguments {
             }
         }
         roster.directory = std::path::absolute(&roster.directory)?;
-        if let Some(unknown) = only.iter().find(|name| !GROUPS.contains(&name.as_str())) {
+        if let Some(unknown) = only.iter().find(|name| !is_group(name)) {
             bail!("unknown group {unknown}\n{USAGE}");
         }
-        Ok(Self { bench: Bench { roster, quick, source }, only })
+        let tags = tags.unwrap_or(if quick { 100_000 } else { 10_000_000 });
+        Ok(Self { bench: Bench { roster, quick, source, tags }, only })
     }
 
     /// Tells whether a group of rows is asked for.
     pub(crate) fn wants(&self, group: &str) -> bool {
-        self.only.is_empty() || self.only.iter().any(|name| name == group)
+        let by_default = self.only.is_empty() && GROUPS.contains(&group);
+        by_default || self.only.iter().any(|name| name == group)
     }
+}
+
+fn is_group(name: &str) -> bool {
+    GROUPS.contains(&name) || SHARED.contains(&name)
 }

@@ -21,6 +21,8 @@ pub(crate) struct Bench {
     pub(crate) quick: bool,
     /// The project's own tree, for the size and the build of the binary.
     pub(crate) source: PathBuf,
+    /// Tags in the full database of the `tags` group.
+    pub(crate) tags: u64,
 }
 
 impl Bench {

@@ -129,6 +129,8 @@ pub(crate) struct Table {
     limits: Vec<String>,
     /// The column that goals are about.
     own: String,
+    /// A limit that gets a column of ratios, too.
+    beside: Option<&'static str>,
     /// The lines so far.
     pub(crate) lines: Vec<Line>,
 }
@@ -143,7 +145,14 @@ impl Table {
     ) -> Self {
         let limits = limits.iter().map(|&name| name.to_owned()).collect();
         let (note, peers, own) = (note.into(), peers.to_vec(), BERTH.to_owned());
-        Self { title, note, peers, limits, own, lines: Vec::new() }
+        Self { title, note, peers, limits, own, beside: None, lines: Vec::new() }
+    }
+
+    /// Adds a column with the ratio to one of the limits.
+    #[must_use]
+    pub(crate) fn beside(mut self, limit: &'static str) -> Self {
+        self.beside = Some(limit);
+        self
     }
 
     /// A table of Berth alone, with columns for its states; goals are about the last.
@@ -165,26 +174,31 @@ impl Table {
         }
         let columns: Vec<&String> = self.peers.iter().chain(&self.limits).collect();
         let names: Vec<&str> = columns.iter().map(|name| name.as_str()).collect();
-        let compared = self.own == BERTH && self.peers.len() > 1;
-        let (ratio_head, ratio_rule) =
-            if compared { (" ratio to the best peer |", "---:|") } else { ("", "") };
-        let _ = writeln!(text, "| figure | unit | {} |{ratio_head} goal |", names.join(" | "));
-        let _ = writeln!(text, "|---|---|{}{ratio_rule}---|", "---:|".repeat(names.len()));
+        let compared = (self.own == BERTH && self.peers.len() > 1).then_some("the best peer");
+        let ratios: Vec<&str> = compared.into_iter().chain(self.beside).collect();
+        let heads: Vec<String> = ratios.iter().map(|base| format!(" ratio to {base} |")).collect();
+        let _ = writeln!(text, "| figure | unit | {} |{} goal |", names.join(" | "), heads.concat());
+        let _ = writeln!(text, "|---|---|{}---|", "---:|".repeat(names.len() + ratios.len()));
         for line in &self.lines {
             let cells: Vec<String> =
                 columns.iter().map(|name| line.value(name).map_or("–".to_owned(), number)).collect();
-            let ratio = match (line.value(&self.own), line.best_peer(&self.own, &self.peers)) {
-                _ if !compared => String::new(),
-                (Some(own), Some(peer)) if peer > 0.0 => format!(" {} |", number(own / peer)),
-                _ => " – |".to_owned(),
-            };
+            let peer = compared.map(|_| line.best_peer(&self.own, &self.peers));
+            let beside = self.beside.map(|limit| line.value(limit));
+            let ratios: String = peer.into_iter().chain(beside).map(|base| self.ratio(line, base)).collect();
             let goals: Vec<String> =
                 line.goals.iter().map(|goal| line.judge(goal, &self.own, &self.peers)).collect();
             let (what, unit) = (&line.what, line.unit);
             let _ =
-                writeln!(text, "| {what} | {unit} | {} |{ratio} {} |", cells.join(" | "), goals.join("; "));
+                writeln!(text, "| {what} | {unit} | {} |{ratios} {} |", cells.join(" | "), goals.join("; "));
         }
         text
+    }
+
+    fn ratio(&self, line: &Line, base: Option<f64>) -> String {
+        match (line.value(&self.own), base) {
+            (Some(own), Some(base)) if base > 0.0 => format!(" {} |", number(own / base)),
+            _ => " – |".to_owned(),
+        }
     }
 }
 

@@ -59,7 +59,9 @@ fn parse_stat(text: &str) -> Option<Stat> {
     let (_, rest) = text.rsplit_once(')')?;
     let fields: Vec<&str> = rest.split_whitespace().collect();
     let number = |index: usize| fields.get(index)?.parse::<u64>().ok();
-    Some(Stat { parent: number(1)? as u32, ticks: number(11)? + number(12)?, resident_pages: number(21)? })
+    // Its own, and those of its children that have ended: a database has a process for each connection.
+    let ticks = (11..=14).map(number).sum::<Option<u64>>()?;
+    Some(Stat { parent: number(1)? as u32, ticks, resident_pages: number(21)? })
 }
 
 /// Empties the page cache: the whole one where the kernel lets us, else the files below `store`.

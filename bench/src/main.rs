@@ -5,15 +5,19 @@
 mod arguments;
 mod bench;
 mod content;
+mod engine;
 mod figure;
 mod http;
 mod limit;
 mod load;
 mod machine;
+mod made_up;
 mod registry;
 mod roster;
 mod row;
 mod server;
+mod shared;
+mod statement;
 
 use std::process::ExitCode;
 use std::time::Instant;
@@ -52,7 +56,7 @@ fn measure(arguments: &Arguments) -> Result<()> {
     let runs = if bench.runs() == 1 { "single runs" } else { "medians of three runs, the servers in turn" };
     println!("Loopback, load generator on the same cores; {runs}. MB = 10^6 bytes, GB = 10^9, MiB = 2^20.\n");
     let mut full_store_seconds = Vec::new();
-    let groups: [(&str, Group); 12] = [
+    let groups: [(&str, Group); 16] = [
         ("manifest", row::manifest::run),
         ("blob", row::blob::run),
         ("cold", row::cold::run),
@@ -65,6 +69,10 @@ fn measure(arguments: &Arguments) -> Result<()> {
         ("memory", row::memory::run),
         ("start", |_| anyhow::bail!("measured apart")),
         ("build", row::build::run),
+        ("bucket", row::bucket::run),
+        ("nodes", row::nodes::run),
+        ("queries", row::queries::run),
+        ("tags", row::tags::run),
     ];
     for (name, group) in groups {
         if !arguments.wants(name) {

@@ -92,6 +92,21 @@ impl Roster {
         Server::spawn(&format!("{name} TLS"), address, directory, &mut command)
     }
 
+    /// Starts Berth or distribution in a column of another name, with a configuration of its own: `configure` makes the text from
+    /// the address to listen on and the server's empty directory.
+    pub(crate) fn start_configured(
+        &self,
+        program: &str,
+        column: &str,
+        configure: impl FnOnce(SocketAddr, &Path) -> Result<String>,
+    ) -> Result<Server> {
+        let directory = self.fresh_directory(column)?;
+        let address = free_address()?;
+        let text = configure(address, &directory)?;
+        let mut command = self.serve(program, &directory, &text)?;
+        Server::spawn(column, address, &directory, &mut command)
+    }
+
     /// An empty directory for a server's data.
     pub(crate) fn fresh_directory(&self, name: &str) -> Result<PathBuf> {
         let directory = self.directory.join(name.replace(' ', "-"));
@@ -109,6 +124,11 @@ impl Roster {
         address: SocketAddr,
         tls: Option<&Certificate>,
     ) -> Result<Command> {
+        let configuration = if name == BERTH { berth_configuration } else { distribution_configuration };
+        self.serve(name, directory, &configuration(address, directory, tls))
+    }
+
+    fn serve(&self, name: &str, directory: &Path, configuration: &str) -> Result<Command> {
         let program = match name {
             BERTH => &self.berth,
             DOCKER_REGISTRY => &self.docker_registry,
@@ -116,12 +136,12 @@ impl Roster {
         };
         let mut command = Command::new(program.as_ref().with_context(|| format!("{name} is not installed"))?);
         let file = directory.join("configuration.yaml");
+        fs::write(&file, configuration)?;
+        command.arg("serve");
         if name == BERTH {
-            fs::write(&file, berth_configuration(address, directory, tls))?;
-            command.arg("serve").arg("--config").arg(&file);
+            command.arg("--config").arg(&file);
         } else {
-            fs::write(&file, distribution_configuration(address, directory, tls))?;
-            command.arg("serve").arg(&file).env("OTEL_TRACES_EXPORTER", "none");
+            command.arg(&file).env("OTEL_TRACES_EXPORTER", "none");
         }
         Ok(command)
     }

@@ -4,6 +4,7 @@
 //! they drive come from `scripts/test`; one that is missing fails the test that needs it.
 
 mod architecture;
+mod backup;
 mod chaos;
 mod clients;
 mod cluster;
@@ -13,6 +14,7 @@ mod deploy;
 mod durability;
 mod faults;
 mod harness;
+mod import;
 mod lifecycle;
 mod races;
 mod regressions;

@@ -50,25 +50,33 @@ pub(crate) fn run(bench: &Bench) -> Result<Table> {
 
 /// Pushes small images until the time is over; the answer is the milliseconds that each took, and all seconds.
 pub(crate) fn push_for(server: &Server, count: usize, duration: Duration) -> Result<(Vec<f64>, f64)> {
+    push_sized_for(server, count, duration, BLOB_BYTES)
+}
+
+/// Pushes images of blobs of some size until the time is over, each client to a repository of its own.
+pub(crate) fn push_sized_for(
+    server: &Server,
+    count: usize,
+    duration: Duration,
+    blob_bytes: u64,
+) -> Result<(Vec<f64>, f64)> {
     let end = Instant::now() + duration;
     let (times, seconds) = clients(count, |index| {
         let mut registry = Registry::new(server.address);
+        let repository = format!("bench/small{index}");
         let mut times = Vec::new();
         while Instant::now() < end {
-            times.push(push_one(
-                &mut registry,
-                &format!("bench/small{index}"),
-                &format!("t{}", times.len()),
-            )?);
+            let tag = format!("t{}", times.len());
+            times.push(push_one(&mut registry, &repository, &tag, blob_bytes)?);
         }
         Ok(times)
     })?;
     Ok((times.concat(), seconds))
 }
 
-fn push_one(registry: &mut Registry, repository: &str, tag: &str) -> Result<f64> {
-    let config = Content::fresh(BLOB_BYTES);
-    let layers: Vec<Content> = (0..3).map(|_| Content::fresh(BLOB_BYTES)).collect();
+fn push_one(registry: &mut Registry, repository: &str, tag: &str, blob_bytes: u64) -> Result<f64> {
+    let config = Content::fresh(blob_bytes);
+    let layers: Vec<Content> = (0..3).map(|_| Content::fresh(blob_bytes)).collect();
     let (bytes, _) = manifest(&config, &layers);
     let start = Instant::now();
     for blob in layers.iter().chain([&config]) {

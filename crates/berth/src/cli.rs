@@ -11,6 +11,12 @@ use clap_complete::Shell;
 
 use crate::config::Flags;
 
+mod backup;
+mod import;
+
+pub(crate) use backup::{Backup, BackupCommand, Prune, Restore, VerifyBackup};
+pub(crate) use import::Import;
+
 /// A private container image registry in one binary
 #[derive(Debug, Parser)]
 #[command(version, propagate_version = true, max_term_width = 100, after_help = EXAMPLES)]
@@ -44,8 +50,16 @@ pub(crate) enum Command {
     Scrub(Scrub),
     /// Refuse pushes and deletes on every node, for a backup or a move, or allow them again
     ReadOnly(ReadOnly),
+    /// See which version of the tables the catalog has
+    Migrate(Migrate),
     /// Read the event log: what was pushed, tagged, deleted
     Events(Events),
+    /// Keep a point in time in a directory, beside a running server; list, verify and prune such points
+    Backup(Backup),
+    /// Restore a backup into an empty data directory
+    Restore(Restore),
+    /// Take over the storage directory of another registry (docker-registry, distribution) where it lies
+    Import(Import),
     /// Hash a password for berth.yaml
     Passwd(Passwd),
     /// Check the configuration, or print its JSON Schema
@@ -174,6 +188,25 @@ pub(crate) enum ReadOnlyCommand {
     /// Allow pushes and deletes again
     Off(Place),
     /// Print how it stands
+    Status(Place),
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+`berth serve` brings the catalog's tables up to date at its start, one node at a time; nodes of the version before go on
+meanwhile. This tells whether the next start has something to do.
+
+Example:
+      berth migrate status --config /etc/berth.yaml")]
+pub(crate) struct Migrate {
+    /// What to do
+    #[command(subcommand)]
+    pub(crate) command: MigrateCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum MigrateCommand {
+    /// Print the version that the catalog has and the one that this binary brings; fails if they differ
     Status(Place),
 }
 

@@ -5,6 +5,7 @@
 //!   lock         held by the one process that serves or repairs
 //!   catalog.db   what exists (SQLite, with its -wal and -shm)
 //!   store/       bytes (see berth-blobs)
+//!   foreign      symbolic link to another registry's store, while it is imported
 //! ```
 //!
 //! A node whose catalog lies in Postgres and whose bytes lie in a bucket has nothing in it, makes none and takes no lock.
@@ -15,13 +16,13 @@ mod store;
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::DirBuilderExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
-use berth_blobs::{Blobs, Cached, Metered};
-use berth_catalog::{Catalog, Clock, PostgresConfig};
+use berth_blobs::{Blobs, Cached, Foreign, Metered};
+use berth_catalog::{Catalog, Clock, PostgresConfig, Schema};
 use berth_registry::Registry;
 use berth_server::MetricsRegistry;
 use rustix::fs::{FlockOperation, flock};
@@ -33,6 +34,8 @@ use store::Store;
 /// Longer than a look at the lock takes.
 const MOMENT: Duration = Duration::from_millis(50);
 const CATALOG: &str = "catalog.db";
+/// The catalog while a restore fills it.
+const UNFINISHED: &str = "catalog.restoring";
 
 /// The lock of a data directory; let go when dropped, by the kernel if the process dies. It must outlive the runtime, whose
 /// threads may still be moving files when the work has ended.
@@ -129,8 +132,11 @@ pub(crate) async fn join(config: &Config) -> Result<Registry> {
     Ok(registry(catalog, blobs, config))
 }
 
+/// Puts a registry together that serves what is imported where it lies.
 fn registry(catalog: Catalog, blobs: Arc<dyn Blobs>, config: &Config) -> Registry {
-    let registry = Registry::new(catalog, blobs, registry_config(config));
+    let link = config.data_dir.join("foreign");
+    let blobs = Arc::new(Foreign::new(blobs, &link));
+    let registry = Registry::with_import(catalog, blobs, registry_config(config), link);
     // Before the repair, which writes.
     if config.access.read_only {
         registry.read_only().configure();
@@ -147,6 +153,24 @@ pub(crate) async fn join_catalog(config: &Config) -> Result<Catalog> {
     Catalog::join(&file, Clock::system()).with_context(|| unopened(&file))
 }
 
+/// Reads which version of the tables the catalog has, and changes nothing.
+pub(crate) async fn schema(config: &Config) -> Result<Schema> {
+    if let Some(database) = config.database.postgres()? {
+        return Catalog::schema_of_database(&database).await.with_context(|| unreached(config));
+    }
+    must_exist(config)?;
+    let file = config.data_dir.join(CATALOG);
+    Catalog::schema_of_file(&file).with_context(|| unopened(&file))
+}
+
+/// Asks the bucket for its store's name, if blobs lie in one; `None` inside says that it has none yet.
+pub(crate) async fn bucket_name(config: &Config) -> Result<Option<Option<String>>> {
+    if config.storage.bucket.is_none() {
+        return Ok(None);
+    }
+    Store::of(config)?.name().await.map(Some)
+}
+
 async fn visit(database: &PostgresConfig, config: &Config) -> Result<Catalog> {
     Catalog::visit(database, Clock::system()).await.with_context(|| unreached(config))
 }
@@ -154,6 +178,68 @@ async fn visit(database: &PostgresConfig, config: &Config) -> Result<Catalog> {
 fn open_file(config: &Config) -> Result<Catalog> {
     let file = config.data_dir.join(CATALOG);
     Catalog::open(&file, Clock::system()).with_context(|| unopened(&file))
+}
+
+/// An empty catalog and store that are being filled.
+pub(crate) struct NewData {
+    pub(crate) catalog: Catalog,
+    pub(crate) blobs: Arc<dyn Blobs>,
+    /// Where the catalog's file waits for its name: without [`NewData::finish`] the directory holds no catalog, and every command
+    /// refuses it. `None` where the catalog lies in Postgres.
+    dir: Option<PathBuf>,
+}
+
+/// Makes a new catalog and store: in an empty data directory, for the holder of the lock, or in the database and the bucket that are
+/// configured.
+pub(crate) async fn create(config: &Config) -> Result<NewData> {
+    if !config.is_stateless() {
+        refuse_used(&config.data_dir)?;
+    }
+    let (catalog, dir) = if let Some(database) = config.database.postgres()? {
+        let catalog = Catalog::connect(&database, Clock::system()).await;
+        (catalog.with_context(|| unreached(config))?, None)
+    } else {
+        let file = config.data_dir.join(UNFINISHED);
+        let catalog = Catalog::open(&file, Clock::system()).with_context(|| unopened(&file))?;
+        (catalog, Some(config.data_dir.clone()))
+    };
+    let blobs = identity::open(&catalog, &Store::of(config)?).await?;
+    Ok(NewData { catalog, blobs, dir })
+}
+
+fn refuse_used(dir: &Path) -> Result<()> {
+    let shown = dir.display();
+    if dir.join(UNFINISHED).exists() {
+        bail!("{shown} holds what an interrupted restore left: remove it, then run the command again");
+    }
+    for entry in std::fs::read_dir(dir).with_context(|| format!("{shown} can't be listed"))? {
+        let name = entry?.file_name();
+        if name != "lock" {
+            bail!("{shown} holds {}: name an empty data directory with --data-dir", name.display());
+        }
+    }
+    Ok(())
+}
+
+impl NewData {
+    /// Closes the catalog and gives it its name.
+    pub(crate) fn finish(self) -> Result<()> {
+        let Self { catalog, blobs, dir } = self;
+        // The last to go ends the writer, which leaves nothing in the log.
+        drop((catalog, blobs));
+        let Some(dir) = dir else { return Ok(()) };
+        let file = dir.join(UNFINISHED);
+        for side in [format!("{UNFINISHED}-wal"), format!("{UNFINISHED}-shm")].map(|name| dir.join(name)) {
+            let Ok(metadata) = std::fs::metadata(&side) else { continue };
+            if side.to_string_lossy().ends_with("-wal") && metadata.len() > 0 {
+                bail!("catalog {} was not closed: remove {} and begin anew", file.display(), dir.display());
+            }
+            std::fs::remove_file(&side)?;
+        }
+        File::open(&file)?.sync_all()?;
+        std::fs::rename(&file, dir.join(CATALOG)).with_context(|| unopened(&file))?;
+        Ok(File::open(&dir)?.sync_all()?)
+    }
 }
 
 fn unopened(catalog: &Path) -> String {

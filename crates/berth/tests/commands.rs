@@ -31,17 +31,10 @@ fn run(command: &mut Command) -> Ran {
 #[test]
 fn help_teaches_with_examples() {
     let here = TempDir::new().unwrap();
-    for verb in [
-        &[][..],
-        &["serve"],
-        &["gc"],
-        &["scrub"],
-        &["read-only"],
-        &["events", "tail"],
-        &["passwd"],
-        &["doctor"],
-    ] {
-        let help = run(berth(here.path()).args(verb).arg("--help"));
+    let verbs =
+        ["serve", "gc", "scrub", "read-only", "migrate", "passwd", "doctor", "backup", "restore", "import"];
+    for verb in verbs.map(|verb| vec![verb]).into_iter().chain([vec![], vec!["events", "tail"]]) {
+        let help = run(berth(here.path()).args(&verb).arg("--help"));
         assert!(help.success && help.stdout.contains("Example"), "{verb:?}: {}", help.stdout);
     }
 }
@@ -120,4 +113,22 @@ fn doctor_says_what_to_fix() {
     assert!(unfit.stdout.contains("FAIL  data directory   file is not a directory"), "{}", unfit.stdout);
     assert!(unfit.stdout.contains(&format!("FAIL  listen address   {address}")), "{}", unfit.stdout);
     assert!(unfit.stdout.ends_with("\n2 to fix\n"), "{}", unfit.stdout);
+}
+
+#[test]
+fn migrate_status_compares_catalog_and_binary() {
+    let here = TempDir::new().unwrap();
+    let status = || run(berth(here.path()).args(["migrate", "status", "--data-dir", "."]));
+    let none = status();
+    assert!(!none.success && none.stderr.contains("holds no catalog"), "{}", none.stderr);
+
+    let file = here.path().join("catalog.db");
+    drop(berth_catalog::Catalog::open(&file, berth_catalog::Clock::system()).unwrap());
+    let current = status();
+    assert!(current.success && current.stdout.ends_with("; up to date\n"), "{}", current.stdout);
+
+    std::fs::remove_file(&file).unwrap();
+    std::fs::write(&file, "").unwrap();
+    let empty = status();
+    assert!(!empty.success && empty.stdout.contains("version 0"), "{}{}", empty.stdout, empty.stderr);
 }

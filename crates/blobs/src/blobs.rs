@@ -1,6 +1,6 @@
 //! Declares what a store of blobs can do.
 
-use std::{fmt::Debug, sync::Arc, time::Duration};
+use std::{fmt::Debug, path::Path, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use berth_oci::{Algorithm, Digest};
@@ -39,6 +39,17 @@ pub trait Blobs: Send + Sync + Debug + 'static {
     /// # Errors
     /// [`Error::UploadLost`](crate::Error::UploadLost) when nothing is stored for the upload.
     async fn publish(&self, upload: &UploadId, digest: &Digest) -> Result<Location>;
+
+    /// Makes a file that lies outside the store the bytes of a new upload, without copying them; what the caller knows of the file's
+    /// content it has hashed itself. Returns false where that is not possible, as across file systems: copy it through a
+    /// [`writer`](Self::writer). The file keeps its name, and must not change any more. Publish the upload or discard it; a writer
+    /// would write into the file.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`](crate::Error::NotFound) when there is no such file.
+    async fn adopt(&self, _upload: &UploadId, _file: &Path) -> Result<bool> {
+        Ok(false)
+    }
 
     /// Removes what an upload left, bytes and marker, but never a published blob. Does nothing where nothing is left.
     async fn discard(&self, upload: &UploadId) -> Result<()>;

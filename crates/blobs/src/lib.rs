@@ -1,7 +1,7 @@
 //! Stores bytes: where blobs and unfinished uploads lie, never what they mean.
 //!
 //! [`Blobs`] is the interface every store implements; [`Disk`] keeps a local directory, [`Bucket`] a bucket
-//! of an S3 service. [`Metered`], [`Cached`] and the
+//! of an S3 service. [`Metered`], [`Cached`], [`Foreign`] and the
 //! `testing` module's `Faulty` wrap any store, and `testing::conformance` is the suite each of them passes.
 //! Nothing here knows repositories, links or the catalog: callers keep a [`Location`] in their own records and
 //! decide when it dies.
@@ -11,6 +11,7 @@ mod bucket;
 mod cached;
 mod disk;
 mod error;
+mod foreign;
 mod hasher;
 mod location;
 mod metered;
@@ -23,6 +24,7 @@ pub use bucket::{Bucket, BucketConfig, Credentials, Encryption};
 pub use cached::{CacheStats, Cached};
 pub use disk::{Disk, READ_BYTES};
 pub use error::{Error, Result};
+pub use foreign::Foreign;
 pub use hasher::Hasher;
 pub use location::Location;
 pub use metered::Metered;

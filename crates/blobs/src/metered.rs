@@ -1,6 +1,7 @@
 //! Counts what a store does.
 
 use std::{
+    path::Path,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -140,6 +141,10 @@ impl Blobs for Metered {
 
     async fn publish(&self, upload: &UploadId, digest: &Digest) -> Result<Location> {
         self.metrics.publish.measure(self.inner.publish(upload, digest)).await
+    }
+
+    async fn adopt(&self, upload: &UploadId, file: &Path) -> Result<bool> {
+        self.inner.adopt(upload, file).await
     }
 
     async fn discard(&self, upload: &UploadId) -> Result<()> {

@@ -225,6 +225,12 @@ pub async fn find(r: &Reader, id: JobId) -> Result<Option<Job>> {
     .await
 }
 
+/// Finds the open job of a slot.
+pub async fn find_open(r: &Reader, slot: &str) -> Result<Option<JobId>> {
+    let sql = "SELECT id FROM job WHERE slot = $1 AND finished_at IS NULL";
+    r.query_opt(sql, params![slot], |row| row.int(0).map(JobId)).await
+}
+
 /// Counts open jobs: (queued, running).
 pub async fn count_open(r: &Reader) -> Result<(u64, u64)> {
     let found = r

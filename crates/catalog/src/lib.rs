@@ -17,7 +17,10 @@ mod writer;
 
 pub mod blob;
 pub mod event;
+pub mod export;
+pub mod hold;
 pub mod identity;
+pub mod imported;
 pub mod job;
 pub mod ledger;
 pub mod link;
@@ -25,6 +28,7 @@ pub mod manifest;
 pub mod mode;
 pub mod pull;
 pub mod repository;
+pub mod restore;
 pub mod review;
 pub mod tag;
 pub mod trash;
@@ -142,6 +146,20 @@ impl Catalog {
         match &self.0.arm {
             Arm::Embedded { readers, .. } => readers.read(body),
             Arm::Shared(database) => body(&database.reader()).await,
+        }
+    }
+
+    /// Runs `body` where it is awaited, with one view of the catalog from its first statement to its last, however many commits
+    /// others make meanwhile. It must not wait for anything but the reader; what it writes to files may block. A day is the longest
+    /// that it may take on Postgres.
+    pub async fn snapshot<T, E, F>(&self, body: F) -> Result<T, E>
+    where
+        F: AsyncFnOnce(&Reader) -> Result<T, E>,
+        E: From<Error>,
+    {
+        match &self.0.arm {
+            Arm::Embedded { readers, .. } => readers.snapshot(body),
+            Arm::Shared(database) => database.snapshot(body).await,
         }
     }
 

@@ -6,8 +6,11 @@ use rusqlite::Connection;
 use crate::error::{Error, Result};
 
 /// Every migration in order; the number is its place in the list, starting at 1.
-pub(crate) const MIGRATIONS: &[&str] =
-    &[include_str!("../migrations/sqlite/0001_core.sql"), include_str!("../migrations/sqlite/0002_mode.sql")];
+pub(crate) const MIGRATIONS: &[&str] = &[
+    include_str!("../migrations/sqlite/0001_core.sql"),
+    include_str!("../migrations/sqlite/0002_mode.sql"),
+    include_str!("../migrations/sqlite/0003_import.sql"),
+];
 
 /// Applies what is missing, each migration in its own transaction.
 pub(crate) fn migrate(connection: &Connection, now: Timestamp) -> Result<()> {

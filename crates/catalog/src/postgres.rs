@@ -5,6 +5,7 @@
 
 mod config;
 mod connector;
+pub(crate) mod export;
 mod migrate;
 mod pool;
 mod sealer;
@@ -39,6 +40,11 @@ use pool::Pool;
 
 /// Units that may wait for the thread; beyond this, callers wait to hand theirs over.
 const QUEUE_UNITS: usize = 4096;
+/// Begins a view of one moment that is only read. Plans are those of units of work: by index.
+const SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL enable_seqscan = off; \
+                        SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0";
+/// Whoever needs longer holds up the database's housekeeping for too long.
+const LONGEST_SNAPSHOT: Duration = Duration::from_hours(24);
 /// For connections to say goodbye at the end.
 const GOODBYE: Duration = Duration::from_millis(20);
 
@@ -119,6 +125,29 @@ impl Database {
     /// Returns a reader outside of any transaction.
     pub(crate) fn reader(&self) -> Reader {
         Reader::postgres(Session::reading(Arc::clone(&self.engine.pool)))
+    }
+
+    /// Runs `body` in one read-only transaction.
+    pub(crate) async fn snapshot<T, E, F>(&self, body: F) -> Result<T, E>
+    where
+        F: AsyncFnOnce(&Reader) -> Result<T, E>,
+        E: From<Error>,
+    {
+        let pool = &self.engine.pool;
+        let limit = Instant::now() + pool.patience();
+        let mut lease = pool.get(limit).await.map_err(|failure| failure.error)?;
+        // Nobody gets the connection while its transaction is open, whatever becomes of the body.
+        lease.set_fit(false);
+        lease.connection().batch(SNAPSHOT).await.map_err(|error| Failure::from(error).error)?;
+        let session = Session::working(Arc::clone(pool), lease, Instant::now() + LONGEST_SNAPSHOT);
+        let reader = Reader::postgres(session);
+        let outcome = body(&reader).await;
+        if let Some(mut lease) = reader.shared().and_then(Session::take_lease)
+            && lease.connection().batch("COMMIT").await.is_ok()
+        {
+            lease.set_fit(true);
+        }
+        outcome
     }
 
     /// Hands `body` to the thread and waits until its changes are durable, or undone.

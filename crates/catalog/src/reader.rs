@@ -68,20 +68,33 @@ impl Readers {
         F: AsyncFnOnce(&Reader) -> Result<T, E>,
         E: From<Error>,
     {
-        let idle = self.idle.lock().pop();
-        let connection = match idle {
-            Some(connection) => connection,
-            None => self.open()?,
-        };
-        let reader = Reader::sqlite(Session::new(connection));
+        let reader = Reader::sqlite(Session::new(self.connection()?));
         let outcome = poll_once(body(&reader));
         if let Some(connection) = reader.into_connection() {
             self.idle.lock().push(connection);
         }
-        outcome.unwrap_or_else(|| {
-            Err(Error::Panicked("the body of a read waited for something other than the catalog".into())
-                .into())
-        })
+        outcome.unwrap_or_else(waited)
+    }
+
+    /// Runs `body` in one read transaction. A connection whose transaction can't be ended is closed.
+    pub(crate) fn snapshot<T, E, F>(&self, body: F) -> Result<T, E>
+    where
+        F: AsyncFnOnce(&Reader) -> Result<T, E>,
+        E: From<Error>,
+    {
+        let reader = Reader::sqlite(Session::new(self.connection()?));
+        reader.embedded()?.run("BEGIN", &[])?;
+        let outcome = poll_once(body(&reader));
+        reader.embedded()?.run("COMMIT", &[])?;
+        if let Some(connection) = reader.into_connection() {
+            self.idle.lock().push(connection);
+        }
+        outcome.unwrap_or_else(waited)
+    }
+
+    fn connection(&self) -> Result<Connection> {
+        let idle = self.idle.lock().pop();
+        idle.map_or_else(|| self.open(), Ok)
     }
 
     fn open(&self) -> Result<Connection> {
@@ -92,4 +105,8 @@ impl Readers {
         connection.set_prepared_statement_cache_capacity(STATEMENTS);
         Ok(connection)
     }
+}
+
+fn waited<T, E: From<Error>>() -> Result<T, E> {
+    Err(Error::Panicked("the body of a read waited for something other than the catalog".into()).into())
 }

@@ -71,8 +71,8 @@ pub async fn delete(
 /// Lists the tags of a repository in byte order after `after`.
 pub async fn list(r: &Reader, repository: &RepositoryName, after: &str, limit: usize) -> Result<Vec<Tag>> {
     r.query(
-        "SELECT t.name FROM repository AS r JOIN tag AS t ON t.repository_id = r.id
-          WHERE r.name = $1 AND t.name > $2 ORDER BY t.name LIMIT $3",
+        "SELECT name FROM tag
+          WHERE repository_id = (SELECT id FROM repository WHERE name = $1) AND name > $2 ORDER BY name LIMIT $3",
         params![repository.as_str(), after, limit],
         |row| row.parse(0, "tag"),
     )

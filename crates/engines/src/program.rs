@@ -81,16 +81,9 @@ impl User {
 
 /// Runs a command to its end and returns what it printed; fails with what it complained about.
 pub(crate) fn run(command: &mut Command) -> String {
-    try_run(command).unwrap_or_else(|complaint| panic!("{complaint}"))
-}
-
-/// Runs a command to its end and returns what it printed, or what it complained about if it failed.
-pub(crate) fn try_run(command: &mut Command) -> Result<String, String> {
     let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
-    if output.status.success() {
-        return Ok(String::from_utf8_lossy(&output.stdout).trim_end().to_owned());
-    }
-    Err(format!("{command:?}: {}", complaint(&output)))
+    assert!(output.status.success(), "{command:?}: {}", complaint(&output));
+    String::from_utf8_lossy(&output.stdout).trim_end().to_owned()
 }
 
 /// Returns what a command complained about, and how it ended.

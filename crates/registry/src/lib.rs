@@ -8,6 +8,7 @@ mod collect;
 mod config;
 mod delete;
 mod error;
+mod import;
 mod list;
 mod mode;
 mod mount;
@@ -24,6 +25,7 @@ mod status;
 mod upload;
 
 use std::collections::HashSet;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use berth_blobs::{Blobs, UploadId};
@@ -34,6 +36,7 @@ use parking_lot::Mutex;
 pub use collect::{CollectJob, CollectReport, Disagreement, Problem, VerifyReport};
 pub use config::{Collection, Config, Limits, Redirect, Scrub, Storage, Untagged};
 pub use error::{BodyError, Error, Result};
+pub use import::{ImportError, ImportJob, ImportReport};
 pub use pull::{BlobContent, BlobHandle, StoredManifest};
 pub use push::PushedManifest;
 pub use recall::Stale;
@@ -66,6 +69,7 @@ struct Inner {
     cache: cache::Cache,
     pulls: pull_counter::PullCounter,
     room: room::Room,
+    import: import::Import,
     mode: mode::Mode,
     recall: recall::Recall,
     outage: recall::Outage,
@@ -76,6 +80,16 @@ struct Inner {
 impl Registry {
     /// Puts the registry together. Call [`Registry::repair`] before serving from it.
     pub fn new(catalog: Catalog, blobs: Arc<dyn Blobs>, config: Config) -> Self {
+        Self::assemble(catalog, blobs, config, import::Import::default())
+    }
+
+    /// Puts together a registry that may import another's store: the one that the symbolic link `link` names, while there is one.
+    /// `blobs` must serve its locations.
+    pub fn with_import(catalog: Catalog, blobs: Arc<dyn Blobs>, config: Config, link: PathBuf) -> Self {
+        Self::assemble(catalog, blobs, config, import::Import::behind(link))
+    }
+
+    fn assemble(catalog: Catalog, blobs: Arc<dyn Blobs>, config: Config, import: import::Import) -> Self {
         let cache = cache::Cache::new(config.storage.cache_bytes);
         let recall = recall::Recall::new(config.storage.serve_stale_seconds, config.storage.cache_bytes);
         Self(Arc::new(Inner {
@@ -85,6 +99,7 @@ impl Registry {
             cache,
             pulls: pull_counter::PullCounter::default(),
             room: room::Room::default(),
+            import,
             mode: mode::Mode::default(),
             recall,
             outage: recall::Outage::new(),
@@ -100,6 +115,11 @@ impl Registry {
     /// Returns the catalog, for those who enqueue jobs or follow events.
     pub fn catalog(&self) -> &Catalog {
         &self.0.catalog
+    }
+
+    /// Returns the blob store, for those who copy its bytes.
+    pub fn blobs(&self) -> &Arc<dyn Blobs> {
+        &self.0.blobs
     }
 
     fn now(&self) -> jiff::Timestamp {

@@ -19,6 +19,7 @@ impl Registry {
     /// Lists tags in byte order after `after`.
     pub async fn list_tags(&self, permit: &Permit<Pull>, after: Option<&str>, n: usize) -> Result<Page<Tag>> {
         let name = permit.repository();
+        self.demand_repository(name).await?;
         let after = after.unwrap_or("");
         let catalog = &self.0.catalog;
         let tags = catalog.read(async |r| tag::list(r, name, after, n + 1).await).await?;
@@ -61,6 +62,7 @@ impl Registry {
         after: Option<&Digest>,
         n: usize,
     ) -> Result<Page<Descriptor>> {
+        self.demand_repository(permit.repository()).await?;
         let after = after.map_or_else(String::new, ToString::to_string);
         let (name, bytes) = (permit.repository(), self.0.config.limits.manifest_bytes);
         let (listed, more) = self

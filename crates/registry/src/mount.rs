@@ -17,6 +17,9 @@ impl Registry {
         source: &Permit<Pull>,
         digest: &Digest,
     ) -> Result<bool> {
+        if self.0.catalog.read(async |r| blob::find(r, source.repository(), digest).await).await?.is_none() {
+            self.demand_blob(source.repository(), digest).await?;
+        }
         let (target, source, digest, now) =
             (permit.repository().clone(), source.repository().clone(), *digest, self.now());
         self.0

@@ -128,9 +128,14 @@ impl Registry {
             self.0.outage.over();
             return Ok(served);
         }
-        let (generation, last) = (catalog.generation(repository), catalog.last_generation(repository));
+        let (mut generation, last) = (catalog.generation(repository), catalog.last_generation(repository));
         let asking = catalog.read(async |r| manifest::find(r, repository, reference).await);
-        let Some(found) = self.ask(self.0.recall.has_manifest(&key), asking).await? else {
+        let mut found = self.ask(self.0.recall.has_manifest(&key), asking).await?;
+        if found.is_none() && self.demand_manifest(repository, reference).await? {
+            generation = catalog.generation(repository);
+            found = catalog.read(async |r| manifest::find(r, repository, reference).await).await?;
+        }
+        let Some(found) = found else {
             self.0.recall.note_manifest(&key, last, None);
             return Err(Error::ManifestUnknown {
                 repository: repository.clone(),
@@ -149,9 +154,14 @@ impl Registry {
             self.0.outage.over();
             return Ok(blob);
         }
-        let (generation, last) = (catalog.generation(repository), catalog.last_generation(repository));
+        let (mut generation, last) = (catalog.generation(repository), catalog.last_generation(repository));
         let asking = catalog.read(async |r| blob::find(r, repository, digest).await);
-        let Some(found) = self.ask(self.0.recall.has_blob(&key), asking).await? else {
+        let mut found = self.ask(self.0.recall.has_blob(&key), asking).await?;
+        if found.is_none() && self.demand_blob(repository, digest).await? {
+            generation = catalog.generation(repository);
+            found = catalog.read(async |r| blob::find(r, repository, digest).await).await?;
+        }
+        let Some(found) = found else {
             self.0.recall.note_blob(&key, last, None);
             return Err(Error::BlobUnknown { repository: repository.clone(), digest: *digest });
         };

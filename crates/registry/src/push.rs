@@ -25,16 +25,16 @@ pub struct PushedManifest {
 }
 
 /// Everything a unit of work needs to push one manifest.
-struct Order {
-    repository: RepositoryName,
-    caller: String,
-    now: Timestamp,
-    index_depth: u64,
-    sparse_images: bool,
-    manifest: Manifest,
-    digest: Digest,
-    content: Bytes,
-    tags: Vec<Tag>,
+pub(crate) struct Order {
+    pub(crate) repository: RepositoryName,
+    pub(crate) caller: String,
+    pub(crate) now: Timestamp,
+    pub(crate) index_depth: u64,
+    pub(crate) sparse_images: bool,
+    pub(crate) manifest: Manifest,
+    pub(crate) digest: Digest,
+    pub(crate) content: Bytes,
+    pub(crate) tags: Vec<Tag>,
 }
 
 impl Registry {
@@ -96,7 +96,7 @@ fn checked_digest(reference: &Reference, content: &[u8]) -> Result<Digest> {
 }
 
 impl Order {
-    async fn carry_out(&self, tx: &mut Tx) -> Result<()> {
+    pub(crate) async fn carry_out(&self, tx: &mut Tx) -> Result<()> {
         let repository = repository::ensure(tx, &self.repository, self.now).await?;
         let (blobs, missing) = self.find_blobs(tx, &repository).await?;
         let depth = self.depth(tx, &repository).await?;

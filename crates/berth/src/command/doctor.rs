@@ -6,6 +6,7 @@ mod disk;
 mod limits;
 mod listen;
 mod report;
+mod shared;
 mod tls;
 
 use std::process::ExitCode;
@@ -36,9 +37,12 @@ fn is_running(config: &Config) -> bool {
 
 fn examine(config: &Config, report: &mut Report) {
     let start = clock::Reading::now();
-    if let Some(ground) = directory::check(&config.data_dir, report) {
+    if !config.is_stateless()
+        && let Some(ground) = directory::check(&config.data_dir, report)
+    {
         disk::check(&ground, report);
     }
+    shared::check(config, report);
     limits::check(&config.http, report);
     if let Some(files) = &config.http.tls {
         tls::check(&files.certificate, &files.key, start.time(), report);

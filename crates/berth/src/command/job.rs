@@ -1,6 +1,5 @@
 //! Runs a job for a command: through the server that holds the data directory, or here when none does.
 
-use std::io::{self, IsTerminal as _};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,12 +8,13 @@ use berth_catalog::Catalog;
 use berth_catalog::job::{self, Job, JobId, NewJob, State};
 use berth_catalog::mode;
 use berth_jobs::Runner;
-use berth_registry::{CollectJob, Registry, ScrubJob};
-use indicatif::{ProgressBar, ProgressStyle};
+use berth_registry::{CollectJob, ImportJob, Registry, ScrubJob};
+use indicatif::ProgressBar;
 use serde_json::Value;
 use tokio::sync::watch;
 
 use super::block_on;
+use super::progress::progress_bar;
 use crate::config::Config;
 use crate::data;
 
@@ -35,11 +35,23 @@ pub(super) async fn enqueue(catalog: &Catalog, kind: &'static str, payload: Stri
 /// Works a job to its end, with progress, and returns its last word.
 pub(super) fn run_to_end(config: &Config, kind: &'static str, payload: String) -> Result<Value> {
     data::must_exist(config)?;
-    block_on(refuse_read_only(config))?;
+    let enqueued = async |registry: &Registry| enqueue(registry.catalog(), kind, payload).await;
+    run_enqueued(config, kind, enqueued)
+}
+
+/// Does the same to the job that `enqueue` enqueues. A data directory that is empty is made one.
+pub(super) fn run_enqueued(
+    config: &Config,
+    kind: &'static str,
+    enqueue: impl AsyncFnOnce(&Registry) -> Result<JobId>,
+) -> Result<Value> {
+    if data::must_exist(config).is_ok() {
+        block_on(refuse_read_only(config))?;
+    }
     let lock = data::lock(config)?;
     let ended = match &lock {
-        Some(_) => block_on(work(config, kind, payload)),
-        None => block_on(delegate(config, kind, payload)),
+        Some(_) => block_on(work(config, enqueue)),
+        None => block_on(delegate(config, enqueue)),
     };
     drop(lock);
     let ended = ended?;
@@ -62,13 +74,13 @@ async fn refuse_read_only(config: &Config) -> Result<()> {
 }
 
 /// Works the job here, or follows the node that is faster.
-async fn work(config: &Config, kind: &'static str, payload: String) -> Result<Job> {
+async fn work(config: &Config, enqueue: impl AsyncFnOnce(&Registry) -> Result<JobId>) -> Result<Job> {
     let registry = data::open(config).await?;
     let catalog = registry.catalog();
     if !catalog.is_shared() {
         registry.repair().await.context("leftovers of the last run can't be repaired")?;
     }
-    let id = enqueue(catalog, kind, payload).await?;
+    let id = enqueue(&registry).await?;
     let runner = runner(&registry);
     let (_stop, stopped) = watch::channel(false);
     tokio::select! {
@@ -80,11 +92,11 @@ async fn work(config: &Config, kind: &'static str, payload: String) -> Result<Jo
 
 /// Leaves the job to the process that holds the data directory, a server or a command that ends with its own job, and waits
 /// no longer than that one lives.
-async fn delegate(config: &Config, kind: &'static str, payload: String) -> Result<Job> {
-    let catalog = data::join_catalog(config).await?;
-    let id = enqueue(&catalog, kind, payload).await?;
+async fn delegate(config: &Config, enqueue: impl AsyncFnOnce(&Registry) -> Result<JobId>) -> Result<Job> {
+    let registry = data::join(config).await?;
+    let id = enqueue(&registry).await?;
     let mut alone = 0;
-    follow(&catalog, id, || {
+    follow(registry.catalog(), id, || {
         // A server that restarts leaves the lock free for a moment.
         alone = if data::lock(config)?.is_some() { alone + 1 } else { 0 };
         Ok(alone < LOOKS_ALONE)
@@ -96,6 +108,7 @@ fn runner(registry: &Registry) -> Runner {
     Runner::new(registry.catalog().clone())
         .hold_while(registry.read_only().subscribe())
         .handle(CollectJob::KIND, Arc::new(CollectJob::new(registry.clone())))
+        .handle(ImportJob::KIND, Arc::new(ImportJob::new(registry.clone())))
         .handle(ScrubJob::KIND, Arc::new(ScrubJob::new(registry.clone())))
 }
 
@@ -123,14 +136,6 @@ async fn follow(catalog: &Catalog, id: JobId, mut has_worker: impl FnMut() -> Re
             );
         }
     }
-}
-
-fn progress_bar() -> ProgressBar {
-    if !io::stderr().is_terminal() {
-        return ProgressBar::hidden();
-    }
-    let style = ProgressStyle::with_template("{spinner} {msg} [{bar:30}] {pos}/{len}");
-    ProgressBar::new(0).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
 }
 
 fn show(bar: &ProgressBar, progress: &Value) {

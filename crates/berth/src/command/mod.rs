@@ -1,14 +1,19 @@
 //! One file per verb of the command line.
 
+mod backup;
 mod completions;
 mod config;
 mod doctor;
 mod events;
 mod gc;
+mod import;
 mod job;
+mod migrate;
 mod passwd;
+mod progress;
 mod read_only;
 mod ready;
+mod restore;
 mod scrub;
 mod serve;
 
@@ -25,7 +30,11 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Serve(arguments) => serve::run(arguments)?,
         Command::Gc(arguments) => return gc::run(arguments),
         Command::Scrub(arguments) => return scrub::run(arguments),
+        Command::Backup(arguments) => return backup::run(arguments),
+        Command::Import(arguments) => return import::run(arguments),
+        Command::Restore(arguments) => return restore::run(arguments),
         Command::ReadOnly(arguments) => read_only::run(arguments)?,
+        Command::Migrate(arguments) => return migrate::run(arguments),
         Command::Events(arguments) => events::run(arguments)?,
         Command::Passwd(arguments) => passwd::run(&arguments)?,
         Command::Config(arguments) => config::run(arguments)?,

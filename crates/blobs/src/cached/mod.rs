@@ -194,6 +194,10 @@ impl Blobs for Cached {
         self.0.store.publish(upload, digest).await
     }
 
+    async fn adopt(&self, upload: &UploadId, file: &Path) -> Result<bool> {
+        self.0.store.adopt(upload, file).await
+    }
+
     async fn discard(&self, upload: &UploadId) -> Result<()> {
         self.0.store.discard(upload).await
     }

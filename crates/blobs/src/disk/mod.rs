@@ -19,6 +19,7 @@ use crate::{
 };
 
 mod buffer;
+mod foreign;
 mod identity;
 mod layout;
 mod open_files;
@@ -34,6 +35,7 @@ mod writeback;
 mod writer;
 
 pub(crate) use self::{buffer::Pool, reader::DiskReader};
+pub(crate) use foreign::ForeignFiles;
 
 /// Bytes per read that a disk store serves best: its buffers have this size.
 pub const READ_BYTES: usize = 256 << 10;
@@ -115,6 +117,11 @@ impl Blobs for Disk {
     async fn publish(&self, upload: &UploadId, digest: &Digest) -> Result<Location> {
         let (upload, digest) = (*upload, *digest);
         self.blocking(move |store| store.publisher.publish(&store.layout, &upload, &digest)).await
+    }
+
+    async fn adopt(&self, upload: &UploadId, file: &Path) -> Result<bool> {
+        let (upload, file) = (*upload, file.to_owned());
+        self.blocking(move |store| foreign::adopt(&store.layout, &upload, &file)).await
     }
 
     async fn discard(&self, upload: &UploadId) -> Result<()> {

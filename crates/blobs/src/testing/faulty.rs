@@ -1,6 +1,6 @@
 //! Makes any store fail as planned.
 
-use std::{sync::Arc, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use berth_oci::Digest;
@@ -45,6 +45,10 @@ impl Blobs for Faulty {
 
     async fn publish(&self, upload: &UploadId, digest: &Digest) -> Result<Location> {
         self.faults.call(Operation::Publish, self.inner.publish(upload, digest)).await
+    }
+
+    async fn adopt(&self, upload: &UploadId, file: &Path) -> Result<bool> {
+        self.inner.adopt(upload, file).await
     }
 
     async fn discard(&self, upload: &UploadId) -> Result<()> {

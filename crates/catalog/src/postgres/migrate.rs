@@ -15,6 +15,7 @@ use crate::migrate::{Schema, known};
 const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/postgres/0001_core.sql"),
     include_str!("../../migrations/postgres/0002_mode.sql"),
+    include_str!("../../migrations/postgres/0003_import.sql"),
 ];
 const _: () = assert!(MIGRATIONS.len() == crate::migrate::MIGRATIONS.len());
 

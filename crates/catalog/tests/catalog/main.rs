@@ -9,6 +9,7 @@
 
 mod collection;
 mod events;
+mod export;
 mod jobs;
 mod join;
 mod memory;

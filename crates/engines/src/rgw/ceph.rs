@@ -7,10 +7,11 @@ use std::process::{Child, Command};
 use crate::guard::Guard;
 use crate::patience::wait_for;
 use crate::port::free_port;
-use crate::program::{find, log_end, run, try_run};
+use crate::program::{find, run};
 
 /// What the cluster is told, beside what differs from one to the next. One copy of everything, kept in memory; a monitor that
-/// agrees with itself at once instead of once a second; few placement groups, since each costs time at the start.
+/// agrees with itself at once instead of once a second, also on a disk that is nearly full; few placement groups, since each
+/// costs time at the start.
 const SETTINGS: &str = "
 mon initial members = a
 auth cluster required = cephx
@@ -28,14 +29,13 @@ osd crush chooseleaf type = 0
 osd objectstore = memstore
 memstore device bytes = 8589934592
 mon allow pool size one = true
+mon data avail crit = 0
+mon data avail warn = 0
 mon max pg per osd = 1000
 paxos propose interval = 0.02
 paxos min wait = 0.01
 rgw rados pool pg num min = 1
 ";
-
-/// Clusters to try to start.
-const TRIES: u32 = 3;
 
 /// A monitor and an object daemon, without a manager.
 #[derive(Debug)]
@@ -46,20 +46,8 @@ pub(super) struct Ceph {
 }
 
 impl Ceph {
-    /// Starts a cluster that knows a gateway of this name. Tries again elsewhere when the monitor does not answer: between the
-    /// search for its port and its start, somebody else may have taken it.
+    /// Starts a cluster that knows a gateway of this name.
     pub(super) fn new(gateway: &str) -> Self {
-        let mut complaint = String::new();
-        for _ in 0..TRIES {
-            match Self::start_new(gateway) {
-                Ok(ceph) => return ceph,
-                Err(said) => complaint = said,
-            }
-        }
-        panic!("no Ceph after {TRIES} tries: {complaint}");
-    }
-
-    fn start_new(gateway: &str) -> Result<Self, String> {
         let mut ceph = Self { gateway_port: free_port(), daemons: Vec::new(), guard: Guard::new("ceph") };
         let monitor = format!("[v2:127.0.0.1:{}/0]", free_port());
         let id = random_id();
@@ -79,20 +67,14 @@ impl Ceph {
             .arg("--keyring")
             .arg(&keyring));
         ceph.start("ceph-mon", "a");
-        ceph.ask(&["auth", "import", "-i", &keyring.display().to_string()])?;
+        run(ceph.ask().args(["auth", "import", "-i"]).arg(&keyring));
         let id = random_id();
-        ceph.ask(&["osd", "new", &id])?;
+        run(ceph.ask().args(["osd", "new", &id]));
         run(ceph.command("ceph-osd", "ceph-osd").args(["-i", "0", "--mkfs", "--osd-uuid", &id]));
         ceph.start("ceph-osd", "0");
-        ceph.ask(&["osd", "crush", "add", "osd.0", "1.0", "root=default", "host=h"])?;
-        Ok(ceph)
-    }
-
-    /// Tells the monitor something.
-    fn ask(&self, what: &[&str]) -> Result<String, String> {
-        let mut ceph = self.command("ceph", "ceph-common");
-        try_run(ceph.args(["--connect-timeout", "20"]).args(what))
-            .map_err(|said| format!("{said}\n{}", log_end(&self.directory().join("ceph-mon.out"))))
+        let place = ["osd", "crush", "add", "osd.0", "1.0", "root=default", "host=h"];
+        run(ceph.ask().args(place));
+        ceph
     }
 
     fn settings(&self, id: &str, monitor: &str) -> String {
@@ -138,6 +120,13 @@ impl Ceph {
     fn command(&self, program: &str, package: &str) -> Command {
         let mut command = Command::new(find(program, package));
         command.arg("-c").arg(self.config()).current_dir(self.directory());
+        command
+    }
+
+    /// Asks the monitor; one that has died would else be waited for without end.
+    fn ask(&self) -> Command {
+        let mut command = self.command("ceph", "ceph-common");
+        command.args(["--connect-timeout", "60"]);
         command
     }
 

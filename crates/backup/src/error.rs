@@ -1,0 +1,55 @@
+//! Why a backup could not be made, read or restored.
+
+use std::io;
+use std::path::Path;
+
+/// Why a backup could not be made, read or restored.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The catalog failed.
+    #[error(transparent)]
+    Catalog(#[from] berth_catalog::Error),
+    /// The blob store failed.
+    #[error(transparent)]
+    Blobs(#[from] berth_blobs::Error),
+    /// The backup's directory failed, and what was being done.
+    #[error("{1}: {0}")]
+    Io(io::Error, String),
+    /// The directory is at work for somebody else.
+    #[error("another command works on backup {0}: wait for it to end")]
+    Locked(String),
+    /// No point fits what was asked for.
+    #[error("{0}")]
+    NoPoint(String),
+    /// A file of a point is not what `backup.json` says.
+    #[error("{file} is damaged ({reason}): use another point")]
+    Damaged {
+        /// The file.
+        file: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Collection could begin while the bytes were copied.
+    #[error(
+        "a server that started let collection begin while blobs were copied, several times in a row: run the backup again"
+    )]
+    HoldLost,
+    /// Bytes can't be restored into a catalog that holds some.
+    #[error("the catalog is not empty: restore into an empty data directory")]
+    NotEmpty,
+}
+
+/// Result of this room's functions.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Says what was being done to a path.
+pub(crate) trait At<T> {
+    /// Maps the error of something that was done to `path`.
+    fn at(self, what: &str, path: &Path) -> Result<T>;
+}
+
+impl<T, E: Into<io::Error>> At<T> for std::result::Result<T, E> {
+    fn at(self, what: &str, path: &Path) -> Result<T> {
+        self.map_err(|error| Error::Io(error.into(), format!("cannot {what} {}", path.display())))
+    }
+}

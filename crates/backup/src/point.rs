@@ -1,0 +1,59 @@
+//! What a point in time holds, as `backup.json` says it.
+
+use berth_oci::Digest;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// The layout of a point that this binary writes and reads.
+pub(crate) const FORMAT: u32 = 1;
+
+/// What a point holds.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Summary {
+    /// Layout of the point.
+    pub format: u32,
+    /// Version of the binary that made it.
+    pub berth: String,
+    /// The point in time.
+    pub taken_at: Timestamp,
+    /// Seconds that it took to make.
+    pub seconds: f64,
+    /// Its files.
+    pub files: Vec<TableFile>,
+    /// Blobs in all, those in rows included.
+    pub blobs: u64,
+    /// Their bytes.
+    pub blob_bytes: u64,
+    /// Files that were copied for this point, because no earlier one had them.
+    pub copied: u64,
+    /// Their bytes.
+    pub copied_bytes: u64,
+    /// Position of the last event.
+    pub event_position: i64,
+    /// Its hash in hex.
+    pub event_hash: String,
+    /// Blobs whose bytes could not be kept: they were damaged already.
+    pub damaged: Vec<Problem>,
+}
+
+/// A file of rows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TableFile {
+    /// Its name.
+    pub name: String,
+    /// Lines in it.
+    pub rows: u64,
+    /// Bytes in it.
+    pub bytes: u64,
+    /// Its SHA-256 in hex.
+    pub sha256: String,
+}
+
+/// A blob or manifest that is not whole.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Problem {
+    /// Which.
+    pub digest: Digest,
+    /// What is wrong.
+    pub reason: String,
+}

@@ -1,0 +1,61 @@
+//! `berth restore`: makes an empty data directory hold what a backup holds.
+
+use std::process::ExitCode;
+
+use anyhow::{Context as _, Result};
+use berth_backup::{Archive, Restored};
+
+use super::progress::{follow, progress_bar};
+use super::{block_on, print};
+use crate::cli;
+use crate::config::{self, Config};
+use crate::data;
+
+pub(super) fn run(arguments: cli::Restore) -> Result<ExitCode> {
+    let (dir, point) = (arguments.dir, arguments.point);
+    let config = config::load(arguments.place.into())?.config;
+    let archive = Archive::open(&dir)?;
+    let lock = data::lock(&config)?
+        .with_context(|| format!("{} is in use by another berth", config.data_dir.display()))?;
+    let restored = block_on(restore(&config, &archive, &point));
+    drop(lock);
+    restored
+}
+
+async fn restore(config: &Config, archive: &Archive, point: &str) -> Result<ExitCode> {
+    let (name, summary) = archive.choose(Some(point).filter(|point| *point != "latest"))?;
+    let new = data::create(config).await?;
+    let bar = progress_bar();
+    let watch = follow(&bar);
+    let restored =
+        berth_backup::restore(archive, (&name, &summary), &new.catalog, new.blobs.as_ref(), &watch).await?;
+    new.finish()?;
+    bar.finish_and_clear();
+    for problem in &restored.problems {
+        print(format!("{}: {}\n", problem.digest, problem.reason))?;
+    }
+    if let Some(position) = restored.broken_event {
+        print(format!("event {position}: its hash does not follow from the one before\n"))?;
+    }
+    print(summary_of(&name, &restored))?;
+    let whole = restored.problems.is_empty() && restored.broken_event.is_none();
+    Ok(if whole { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a rate for people to read")]
+fn summary_of(name: &str, restored: &Restored) -> String {
+    let per_gb = restored.seconds / (restored.bytes.max(1) as f64 / 1e9);
+    format!(
+        "restored {name}: {} repositories, {} manifests, {} tags, {} events\n\
+         {} blobs of {} bytes compared with their digests, {} problems\n\
+         {:.1} s, {per_gb:.1} s per GB\n",
+        restored.repositories,
+        restored.manifests,
+        restored.tags,
+        restored.events,
+        restored.blobs,
+        restored.bytes,
+        restored.problems.len(),
+        restored.seconds,
+    )
+}

@@ -1,0 +1,151 @@
+//! Rows that leave one catalog at one moment, and come into another.
+
+use berth_catalog::export::{Blob, BlobLink, Event, Exported, Key, Manifest, Pull, Repository, Tag};
+use berth_catalog::restore::{self, Bytes, Restored};
+use berth_catalog::{Catalog, Error, Tx, event, hold, job, pull};
+
+use crate::{Fixture, On, name, on_both};
+
+on_both!(
+    another_catalog_takes_in_what_one_exports,
+    a_snapshot_sees_no_commit_behind_its_first_statement,
+    a_hold_keeps_jobs_of_its_kind_from_beginning_until_its_lease_ends,
+);
+
+/// Every row of a table, read two at a time.
+async fn all<T: Exported>(catalog: &Catalog) -> Vec<T> {
+    let read = catalog.snapshot(async |r| {
+        let (mut rows, mut key) = (Vec::new(), Key::default());
+        loop {
+            let page = T::page(r, &key, 2).await?;
+            let is_last = page.len() < 2;
+            for (at, row) in page {
+                key = at;
+                rows.push(row);
+            }
+            if is_last {
+                return Ok::<_, Error>(rows);
+            }
+        }
+    });
+    read.await.unwrap()
+}
+
+async fn move_over<T: Restored + Send + Sync + 'static>(from: &Catalog, to: &Catalog) -> usize {
+    let rows = all::<T>(from).await;
+    let count = rows.len();
+    to.write(async move |tx: &mut Tx| {
+        for row in &rows {
+            row.restore(tx).await?;
+        }
+        Ok::<_, Error>(())
+    })
+    .await
+    .unwrap();
+    count
+}
+
+async fn texts<T: Exported>(catalog: &Catalog) -> Vec<String> {
+    let mut texts: Vec<_> =
+        all::<T>(catalog).await.iter().map(|row| serde_json::to_string(row).unwrap()).collect();
+    texts.sort();
+    texts
+}
+
+async fn filled(on: On) -> Fixture {
+    let fixture = Fixture::new(on).await;
+    for (repository, image) in [("a/one", "1"), ("a/one", "2"), ("b", "1"), ("b/c", "3")] {
+        let layer = fixture.push_blob(&name(repository), &format!("layer {image}")).await;
+        let config = fixture.push_blob(&name(repository), "config").await;
+        fixture.push_manifest(&name(repository), image, &[layer, config], &[&format!("v{image}")]).await;
+    }
+    fixture
+}
+
+async fn another_catalog_takes_in_what_one_exports(on: On) {
+    let (from, to) = (filled(on).await, Fixture::new(on).await);
+    let delta = pull::Delta { repository: name("b"), reference: "v1".into(), count: 7, last_at: from.now() };
+    from.catalog.write(async move |tx| pull::add(tx, &delta).await).await.unwrap();
+    assert!(to.catalog.read(async |r| restore::is_empty(r).await).await.unwrap());
+
+    assert_eq!(move_over::<Repository>(&from.catalog, &to.catalog).await, 3);
+    let blobs = all::<Blob>(&from.catalog).await;
+    assert_eq!(blobs.len(), 4);
+    to.catalog
+        .write(async move |tx: &mut Tx| {
+            for blob in &blobs {
+                let bytes = Bytes::Inline(blob.content.as_deref().unwrap());
+                restore::insert_blob(tx, &blob.digest, blob.size, blob.created_at, bytes).await?;
+            }
+            Ok::<_, Error>(())
+        })
+        .await
+        .unwrap();
+    move_over::<BlobLink>(&from.catalog, &to.catalog).await;
+    assert_eq!(move_over::<Manifest>(&from.catalog, &to.catalog).await, 4);
+    assert_eq!(move_over::<Tag>(&from.catalog, &to.catalog).await, 4);
+    assert_eq!(move_over::<Pull>(&from.catalog, &to.catalog).await, 1);
+    move_over::<Event>(&from.catalog, &to.catalog).await;
+
+    assert_eq!(texts::<Blob>(&from.catalog).await, texts::<Blob>(&to.catalog).await);
+    assert_eq!(texts::<BlobLink>(&from.catalog).await, texts::<BlobLink>(&to.catalog).await);
+    assert_eq!(texts::<Manifest>(&from.catalog).await, texts::<Manifest>(&to.catalog).await);
+    assert_eq!(texts::<Tag>(&from.catalog).await, texts::<Tag>(&to.catalog).await);
+    assert_eq!(texts::<Pull>(&from.catalog).await, texts::<Pull>(&to.catalog).await);
+    assert_eq!(texts::<Event>(&from.catalog).await, texts::<Event>(&to.catalog).await);
+    let broken = to.catalog.read(async |r| event::verify(r, 2).await).await.unwrap();
+    assert_eq!(broken, None);
+    assert!(!to.catalog.read(async |r| restore::is_empty(r).await).await.unwrap());
+
+    // A row that names what is not there comes to nothing.
+    let tag = Tag { repository: "none".into(), ..all::<Tag>(&from.catalog).await.remove(0) };
+    let refused = to.catalog.write(async move |tx: &mut Tx| tag.restore(tx).await).await;
+    assert!(matches!(refused, Err(Error::Invalid { .. })), "{refused:?}");
+}
+
+async fn a_snapshot_sees_no_commit_behind_its_first_statement(on: On) {
+    let fixture = filled(on).await;
+    let beside = fixture.catalog.clone();
+    let counts = fixture.catalog.snapshot(async |r| {
+        let before = Repository::page(r, &Key::default(), 100).await?.len();
+        // Another commits in between.
+        let late = Repository { name: "late".into(), created_at: 1 };
+        let (told, told_of) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+            runtime.block_on(beside.write(async move |tx: &mut Tx| late.restore(tx).await)).unwrap();
+            told.send(()).unwrap();
+        });
+        told_of.recv().unwrap();
+        let after = Repository::page(r, &Key::default(), 100).await?.len();
+        Ok::<_, Error>((before, after))
+    });
+    assert_eq!(counts.await.unwrap(), (3, 3));
+    assert_eq!(all::<Repository>(&fixture.catalog).await.len(), 4);
+}
+
+async fn a_hold_keeps_jobs_of_its_kind_from_beginning_until_its_lease_ends(on: On) {
+    let fixture = Fixture::new(on).await;
+    let (catalog, now) = (&fixture.catalog, fixture.now());
+    let second = jiff::SignedDuration::from_secs(1);
+    let acquire = async move |lease: &'static str| {
+        let unit =
+            async move |tx: &mut Tx| hold::acquire(tx, "collect", "{}", lease, now + second, now).await;
+        catalog.write(unit).await.unwrap()
+    };
+    let due = async |at| catalog.read(async |r| job::find_due(r, None, at).await).await.unwrap();
+    let held = acquire("one").await.unwrap();
+    assert_eq!(acquire("two").await, None, "one at a time");
+    let new = job::NewJob { kind: "collect", slot: None, payload: "{}".into(), run_at: now };
+    let queued = catalog.write(async move |tx| job::enqueue(tx, &new, now).await).await.unwrap();
+    assert_eq!(due(now).await, None);
+    let other = job::NewJob { kind: "scrub", slot: None, payload: "{}".into(), run_at: now };
+    let other = catalog.write(async move |tx| job::enqueue(tx, &other, now).await).await.unwrap();
+    assert_eq!(due(now).await, other, "another kind is not held off");
+    assert_eq!(due(now + second * 2).await, Some(held), "its lease ended: somebody claims it");
+
+    let done = job::Outcome::Done("{}".into());
+    let ended = catalog.write(async move |tx| job::finish(tx, held, "one", &done, now).await).await.unwrap();
+    assert!(ended);
+    assert_eq!(due(now).await, queued);
+}

@@ -1,0 +1,125 @@
+//! Units of work that make manifests, blobs and tags of the other store known here.
+//!
+//! Each asks first whether the repository is taken in as a whole: between the look at the other store and the unit another may have
+//! done that, and what was deleted since must not come back.
+
+use berth_catalog::blob::{self, Placement};
+use berth_catalog::repository::Repository;
+use berth_catalog::{Tx, event, imported, manifest, repository, tag};
+use berth_oci::{Digest, RepositoryName, Tag};
+use jiff::Timestamp;
+
+use super::CALLER;
+use super::prepare::Prepared;
+use crate::push::Order;
+use crate::{Registry, Result, new_event};
+
+/// A tag of the other store.
+#[derive(Debug, Clone)]
+pub(super) struct OldTag {
+    pub(super) tag: Tag,
+    pub(super) digest: Digest,
+    /// When it was set.
+    pub(super) at: Timestamp,
+}
+
+impl Registry {
+    /// Takes manifests in, children first, with their blobs.
+    pub(super) async fn record_manifests(
+        &self,
+        name: &RepositoryName,
+        prepared: Vec<Prepared>,
+    ) -> Result<()> {
+        let (name, now) = (name.clone(), self.now());
+        let orders: Vec<_> = prepared
+            .into_iter()
+            .map(|prepared| (prepared.blobs.clone(), order(&name, prepared, now)))
+            .collect();
+        let unit = async move |tx: &mut Tx| {
+            if imported::is_done(tx, name.as_str()).await? {
+                return Ok(());
+            }
+            let repository = repository::ensure(tx, &name, now).await?;
+            for (blobs, order) in &orders {
+                for (digest, size, placement) in blobs {
+                    blob::insert(tx, &repository, digest, *size, Some(placement), now).await?;
+                }
+                order.carry_out(tx).await?;
+            }
+            Ok(())
+        };
+        self.0.catalog.write(unit).await
+    }
+
+    /// Takes one blob in that no manifest brought: it waits for review like one that was just pushed.
+    pub(super) async fn record_blob(
+        &self,
+        name: &RepositoryName,
+        digest: Digest,
+        size: u64,
+        placement: Placement,
+    ) -> Result<()> {
+        let (name, now) = (name.clone(), self.now());
+        let unit = async move |tx: &mut Tx| {
+            if imported::is_done(tx, name.as_str()).await? {
+                return Ok(());
+            }
+            let repository = repository::ensure(tx, &name, now).await?;
+            blob::insert(tx, &repository, &digest, size, Some(&placement), now).await.map(drop)
+        };
+        Ok(self.0.catalog.write(unit).await?)
+    }
+
+    /// Sets tags that are not set here, where their manifests came in. Returns those whose manifest did not.
+    pub(super) async fn record_tags(&self, name: &RepositoryName, tags: Vec<OldTag>) -> Result<Vec<Tag>> {
+        let (name, now) = (name.clone(), self.now());
+        let unit = async move |tx: &mut Tx| {
+            let mut dangling = Vec::new();
+            if imported::is_done(tx, name.as_str()).await? {
+                return Ok(dangling);
+            }
+            let repository = repository::find(tx, &name).await?;
+            for old in &tags {
+                let known = match &repository {
+                    Some(repository) => set(tx, repository, old, now).await?,
+                    None => false,
+                };
+                if !known {
+                    dangling.push(old.tag.clone());
+                }
+            }
+            Ok(dangling)
+        };
+        self.0.catalog.write(unit).await
+    }
+}
+
+/// Sets a tag unless it is set. Returns false if its manifest is not there.
+async fn set(tx: &mut Tx, repository: &Repository, old: &OldTag, now: Timestamp) -> Result<bool> {
+    let Some(target) = manifest::find_id(tx, repository, &old.digest).await? else { return Ok(false) };
+    if tag::find(tx, repository, &old.tag).await?.is_none() {
+        tag::move_to(tx, repository, &old.tag, target, old.at).await?;
+        let mut event = new_event(event::Kind::TagMoved, now, CALLER);
+        event.repository = Some(repository.name().clone());
+        event.tag = Some(old.tag.clone());
+        event.digest = Some(old.digest);
+        event.detail = serde_json::json!({ "previous": null });
+        event::append(tx, event).await;
+    }
+    Ok(true)
+}
+
+fn order(name: &RepositoryName, prepared: Prepared, now: Timestamp) -> Order {
+    Order {
+        repository: name.clone(),
+        caller: CALLER.to_owned(),
+        now,
+        // What the other registry took is taken; its missing blobs are listed, and may come later.
+        index_depth: u64::MAX,
+        sparse_images: true,
+        manifest: prepared.manifest,
+        digest: prepared.digest,
+        content: prepared.content,
+        tags: Vec::new(),
+    }
+}

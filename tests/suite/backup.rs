@@ -1,0 +1,287 @@
+//! Backup and restore: what was acknowledged before a point in time comes back, whatever happened beside it and after.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, ensure};
+use serde_json::{Value, json};
+
+use crate::harness::{Api, Home, Outcome, Server, Setup, berth, content, digest_of, expect, manifest_of};
+
+/// Runs `berth` without a server.
+async fn run(home: &Home, arguments: &[&str]) -> Result<Outcome> {
+    home.outcome(&berth()?.display().to_string(), arguments).await
+}
+
+/// Runs `berth` without a server; it must succeed.
+async fn succeeds(home: &Home, arguments: &[&str]) -> Result<String> {
+    home.run(&berth()?.display().to_string(), arguments).await
+}
+
+/// An image of three blobs: one that lies in its row, and two that lie in files.
+async fn push_image(api: &Api, repository: &str, tag: &str, seed: u64) -> Result<String> {
+    let mut layers = Vec::new();
+    for (part, size) in [(0, 700), (1, 40_000), (2, 300_000)] {
+        let bytes = content(seed * 10 + part, size);
+        let digest = api.push_blob(repository, &bytes).await?;
+        layers.push(json!({"mediaType": "application/vnd.example.layer", "digest": digest, "size": size}));
+    }
+    let manifest = manifest_of(&layers[0], &layers[1..], &json!({"seed": seed.to_string()}));
+    api.push_manifest(repository, tag, &manifest).await
+}
+
+/// Pulls an image and everything it names; each digest is compared.
+async fn pull_image(api: &Api, repository: &str, reference: &str) -> Result<String> {
+    let manifest = api.pull_manifest(repository, reference).await?;
+    let parsed: Value = serde_json::from_slice(&manifest)?;
+    for blob in parsed["layers"].as_array().into_iter().flatten().chain(parsed.get("config")) {
+        let digest = blob["digest"].as_str().context("a descriptor without digest")?;
+        api.pull_blob(repository, digest).await.with_context(|| format!("of {repository}:{reference}"))?;
+    }
+    Ok(digest_of(&manifest))
+}
+
+/// Number in front of a word of a command's output.
+fn number_before(text: &str, word: &str) -> Result<u64> {
+    let (before, _) = text.split_once(word).with_context(|| format!("no {word} in {text}"))?;
+    let number = before.split_whitespace().next_back().with_context(|| format!("nothing before {word}"))?;
+    number.parse().with_context(|| format!("{number:?} before {word} in {text}"))
+}
+
+/// Files below a directory.
+fn files(dir: &Path) -> Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(dir)? {
+        let path = entry?.path();
+        if path.is_dir() { found.extend(files(&path)?) } else { found.push(path) }
+    }
+    Ok(found)
+}
+
+#[tokio::test]
+async fn everything_acknowledged_comes_back_after_the_loss_of_everything() -> Result<()> {
+    let home = Home::new()?;
+    let (archive, new, old) = (home.file("backup"), home.path().join("new"), home.path().join("old"));
+    let mut server = Server::open().await?;
+    let api = server.api()?;
+    let mut images = Vec::new();
+    for seed in 0..12 {
+        let (repository, tag) = (format!("team/app-{}", seed % 3), format!("v{seed}"));
+        let digest = push_image(&api, &repository, &tag, seed).await?;
+        images.push((repository, tag, digest));
+    }
+    pull_image(&api, "team/app-0", "v0").await?;
+    let first = server.succeeds(&["backup", &archive]).await?;
+    ensure!(number_before(&first, " files of")? == 24, "{first}");
+
+    // A tag moves, an image goes, an image comes: the first point keeps what was.
+    let moved = push_image(&api, "team/app-0", "v0", 100).await?;
+    expect(api.delete(&format!("/v2/team/app-1/manifests/{}", images[1].2)).await?, 202).await?;
+    let events = server.events().await?.len();
+    tokio::time::sleep(Duration::from_millis(1100)).await;
+    let second = server.succeeds(&["backup", &archive]).await?;
+    ensure!(number_before(&second, " files of")? == 2, "only what is new is copied: {second}");
+    let listed = succeeds(&home, &["backup", "list", &archive]).await?;
+    ensure!(listed.lines().count() == 2, "{listed}");
+    let verified = succeeds(&home, &["backup", "verify", &archive]).await?;
+    ensure!(verified.contains("read 2 points") && verified.contains(": 0 problems"), "{verified}");
+
+    let first_point = listed.split(':').next().context("no point")?.to_owned();
+    server.kill()?;
+    std::fs::remove_dir_all(server.data_dir())?;
+
+    let restored = succeeds(&home, &["restore", &archive, "--data-dir", &new.display().to_string()]).await?;
+    ensure!(number_before(&restored, " events")? == events as u64, "{restored}");
+    ensure!(restored.contains("s per GB"), "{restored}");
+    let mut after = Setup::default().in_dir(&new).start().await?;
+    let api = after.api()?;
+    for (number, (repository, tag, digest)) in images.iter().enumerate() {
+        match number {
+            0 => ensure!(pull_image(&api, repository, tag).await? == moved, "the tag points at what it did"),
+            1 => ensure!(api.resolve(repository, tag).await?.is_none(), "a deleted image came back"),
+            _ => ensure!(pull_image(&api, repository, tag).await? == *digest, "{repository}:{tag} changed"),
+        }
+    }
+    after.verify().await?;
+    ensure!(after.events().await?.len() == events, "events were lost or doubled");
+    // The log goes on where it was, and what comes later is collected as ever.
+    push_image(&api, "team/app-9", "new", 200).await?;
+    after.collect().await?;
+    after.verify().await?;
+    after.scrub().await?;
+    ensure!(pull_image(&api, "team/app-0", "v0").await? == moved);
+    after.stop().await?;
+
+    let old_dir = old.display().to_string();
+    succeeds(&home, &["restore", &archive, "--point", &first_point, "--data-dir", &old_dir]).await?;
+    let before = Setup::default().in_dir(&old).start().await?;
+    let api = before.api()?;
+    for (repository, tag, digest) in &images {
+        ensure!(pull_image(&api, repository, tag).await? == *digest, "{repository}:{tag} changed");
+    }
+    before.verify().await?;
+    Ok(())
+}
+
+/// The snapshot names bytes that a collection beside it would free before they are copied.
+#[tokio::test]
+async fn a_backup_beside_pushes_deletions_and_collections_lacks_nothing() -> Result<()> {
+    let home = Home::new()?;
+    let archive = home.file("backup");
+    let server = Setup::default().with_config("gc:\n  untagged: delete\n").start().await?;
+    let api = server.api()?;
+    let churn = async {
+        for seed in 0..60 {
+            // Collection without delay may take a blob before its manifest comes; that push is not acknowledged.
+            if let Ok(digest) = push_image(&api, "churn/app", "latest", seed).await
+                && seed % 2 == 0
+            {
+                expect(api.delete(&format!("/v2/churn/app/manifests/{digest}")).await?, 202).await?;
+            }
+        }
+        anyhow::Ok(())
+    };
+    let collections = async {
+        for _ in 0..6 {
+            server.collect().await?;
+        }
+        anyhow::Ok(())
+    };
+    let backups = async {
+        for _ in 0..6 {
+            let text = server.succeeds(&["backup", &archive]).await?;
+            ensure!(text.contains(", 0 damaged"), "{text}");
+        }
+        anyhow::Ok(())
+    };
+    let (churned, collected, backed_up) = tokio::join!(churn, collections, backups);
+    churned?;
+    collected?;
+    backed_up?;
+    let verified = succeeds(&home, &["backup", "verify", &archive]).await?;
+    ensure!(verified.contains("read 6 points") && verified.contains(": 0 problems"), "{verified}");
+    let listed = succeeds(&home, &["backup", "list", &archive]).await?;
+    for (number, point) in listed.lines().filter_map(|line| line.split(':').next()).enumerate() {
+        let dir = home.path().join(format!("restored-{number}"));
+        let data = dir.display().to_string();
+        succeeds(&home, &["restore", &archive, "--point", point, "--data-dir", &data]).await?;
+        succeeds(&home, &["gc", "--verify", "--data-dir", &data]).await?;
+    }
+    server.verify().await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_backup_that_was_killed_holds_collection_off_no_longer_than_its_lease() -> Result<()> {
+    let home = Home::new()?;
+    let server = Server::open().await?;
+    let api = server.api()?;
+    for seed in 0..40 {
+        push_image(&api, "killed/app", &format!("v{seed}"), seed).await?;
+    }
+    let (archive, data) = (home.file("backup"), server.data_dir().display().to_string());
+    let mut command = home.command(&berth()?.display().to_string());
+    let mut child = command.args(["backup", &archive, "--data-dir", &data]).spawn()?;
+    let begin = Instant::now();
+    while !Path::new(&archive).join("points").is_dir()
+        || std::fs::read_dir(Path::new(&archive).join("points"))?.next().is_none()
+    {
+        ensure!(begin.elapsed() < Duration::from_secs(30), "the backup does not begin");
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    child.kill().await?;
+    // Killed in time it left half a backup; else this tells nothing, but the next lines hold all the same.
+    let listed = succeeds(&home, &["backup", "list", &archive]).await?;
+    server.collect().await?;
+    ensure!(begin.elapsed() < Duration::from_mins(1), "collection waited {:?}", begin.elapsed());
+    server.succeeds(&["backup", &archive]).await?;
+    let halves = listed.lines().filter(|line| line.contains("half a backup")).count();
+    let pruned = succeeds(&home, &["backup", "prune", &archive, "--keep", "1"]).await?;
+    ensure!(pruned.contains("1 points stay") && number_before(&pruned, " points and")? >= halves as u64);
+    let verified = succeeds(&home, &["backup", "verify", &archive]).await?;
+    ensure!(verified.contains("read 1 points") && verified.contains(": 0 problems"), "{verified}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn damage_is_reported_and_never_restored_as_whole() -> Result<()> {
+    let home = Home::new()?;
+    let archive = home.file("backup");
+    let server = Server::open().await?;
+    let api = server.api()?;
+    push_image(&api, "damage/app", "whole", 1).await?;
+    push_image(&api, "damage/app", "broken", 2).await?;
+    let lost = digest_of(&content(22, 300_000));
+    let hex = lost.trim_start_matches("sha256:");
+    let stored = files(&server.blobs_dir())?;
+    let file = stored.iter().find(|path| path.to_string_lossy().contains(hex)).context("no such file")?;
+    let mut bytes = std::fs::read(file)?;
+    bytes[1000] ^= 1;
+    std::fs::write(file, &bytes)?;
+
+    let outcome = server.berth(&["backup", &archive]).await?;
+    ensure!(!outcome.success && outcome.stdout.contains(&lost), "{}", outcome.text());
+    let data = home.file("restored");
+    let outcome = run(&home, &["restore", &archive, "--data-dir", &data]).await?;
+    ensure!(!outcome.success && outcome.stdout.contains(&lost), "{}", outcome.text());
+    let restored = Setup::default().in_dir(Path::new(&data)).start().await?;
+    let there = restored.api()?;
+    pull_image(&there, "damage/app", "whole").await?;
+    expect(there.get(&format!("/v2/damage/app/blobs/{lost}")).await?, 404).await?;
+    // Pushed again it heals, there and in the next backup.
+    push_image(&there, "damage/app", "broken", 2).await?;
+    pull_image(&there, "damage/app", "broken").await?;
+    restored.collect().await?;
+    restored.verify().await?;
+    tokio::time::sleep(Duration::from_millis(1100)).await;
+    restored.succeeds(&["backup", &archive]).await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_damaged_or_half_backup_is_recognised() -> Result<()> {
+    let home = Home::new()?;
+    let archive = home.file("backup");
+    let server = Server::open().await?;
+    push_image(&server.api()?, "half/app", "one", 1).await?;
+    server.succeeds(&["backup", &archive]).await?;
+    tokio::time::sleep(Duration::from_millis(1100)).await;
+    push_image(&server.api()?, "half/app", "two", 2).await?;
+    server.succeeds(&["backup", &archive]).await?;
+    let points = std::fs::read_dir(Path::new(&archive).join("points"))?;
+    let mut points: Vec<PathBuf> = points.map(|entry| Ok(entry?.path())).collect::<Result<_>>()?;
+    points.sort();
+    std::fs::remove_file(points[1].join("backup.json"))?;
+    let listed = succeeds(&home, &["backup", "list", &archive]).await?;
+    ensure!(listed.contains("half a backup"), "{listed}");
+    // Without its last word the later point is none: the earlier one is the latest.
+    let data = home.file("earlier");
+    succeeds(&home, &["restore", &archive, "--data-dir", &data]).await?;
+    let restored = Setup::default().in_dir(Path::new(&data)).start().await?;
+    ensure!(restored.api()?.resolve("half/app", "two").await?.is_none());
+    pull_image(&restored.api()?, "half/app", "one").await?;
+
+    let again = run(&home, &["restore", &archive, "--data-dir", &data]).await?;
+    ensure!(!again.success && again.stderr.contains("in use"), "{}", again.text());
+    drop(restored);
+    let again = run(&home, &["restore", &archive, "--data-dir", &data]).await?;
+    ensure!(!again.success && again.stderr.contains("empty data directory"), "{}", again.text());
+
+    // A changed blob in the archive is found, by verify and by restore.
+    let blob = files(&Path::new(&archive).join("blobs"))?.pop().context("no blobs")?;
+    std::fs::write(&blob, b"something else")?;
+    let verified = run(&home, &["backup", "verify", &archive]).await?;
+    ensure!(!verified.success && verified.stdout.contains("do not match"), "{}", verified.text());
+    // So is a changed row: such a point is refused, and leaves a directory that nobody serves.
+    let tags = points[0].join("tag.jsonl");
+    let text = std::fs::read_to_string(&tags)?;
+    std::fs::write(&tags, text.replace("\"one\"", "\"two\""))?;
+    let other = home.file("other");
+    let refused = run(&home, &["restore", &archive, "--data-dir", &other]).await?;
+    ensure!(!refused.success && refused.stderr.contains("tag.jsonl is damaged"), "{}", refused.text());
+    let refused = run(&home, &["restore", &archive, "--data-dir", &other]).await?;
+    ensure!(!refused.success && refused.stderr.contains("interrupted restore"), "{}", refused.text());
+    let refused = run(&home, &["gc", "--verify", "--data-dir", &other]).await?;
+    ensure!(!refused.success && refused.stderr.contains("no catalog"), "{}", refused.text());
+    Ok(())
+}
