@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
+use berth_engines::{Postgres, Rgw};
 use serde_json::{Value, json};
 
 use crate::harness::{Api, Home, Outcome, Server, Setup, berth, content, digest_of, expect, manifest_of};
@@ -283,5 +284,133 @@ async fn a_damaged_or_half_backup_is_recognised() -> Result<()> {
     ensure!(!refused.success && refused.stderr.contains("interrupted restore"), "{}", refused.text());
     let refused = run(&home, &["gc", "--verify", "--data-dir", &other]).await?;
     ensure!(!refused.success && refused.stderr.contains("no catalog"), "{}", refused.text());
+    Ok(())
+}
+
+/// Where one catalog and one store lie that no data directory holds.
+fn scaled(home: &Home) -> Result<String> {
+    let gateway = Rgw::shared();
+    let (access, secret) =
+        (home.write("access-key", gateway.access_key())?, home.write("secret-key", gateway.secret_key())?);
+    Ok(format!(
+        "database:\n  url: {}\nstorage:\n  bucket:\n    url: s3://{}\n    endpoint: {}\n    region: {}\n    \
+         access_key_id_file: {}\n    secret_access_key_file: {}\n",
+        Postgres::shared().database(),
+        gateway.bucket(),
+        gateway.endpoint(),
+        gateway.region(),
+        access.display(),
+        secret.display(),
+    ))
+}
+
+/// A backup depends on no database and no store: what one disk held comes to Postgres and a bucket, and back to a disk.
+#[tokio::test]
+async fn moves_from_a_disk_to_postgres_and_a_bucket_and_back() -> Result<()> {
+    let home = Home::new()?;
+    let (archive, yaml) = (home.file("backup"), scaled(&home)?);
+    let config = home.write("scaled.yaml", &yaml)?.display().to_string();
+    let small = Server::open().await?;
+    let mut images = Vec::new();
+    for seed in 0..6 {
+        let tag = format!("v{seed}");
+        images.push((push_image(&small.api()?, "moved/app", &tag, seed).await?, tag));
+    }
+    small.succeeds(&["backup", &archive]).await?;
+    small.succeeds(&["read-only", "on"]).await?;
+    small.succeeds(&["backup", &archive]).await?;
+    let events = small.events().await?;
+    let restored = succeeds(&home, &["restore", &archive, "--config", &config]).await?;
+    ensure!(restored.contains(", 0 problems"), "{restored}");
+    let again = run(&home, &["restore", &archive, "--config", &config]).await?;
+    ensure!(!again.success, "restored twice: {}", again.text());
+
+    let large = Setup::default().with_config(&yaml).start().await?;
+    let api = large.api()?;
+    for (digest, tag) in &images {
+        ensure!(pull_image(&api, "moved/app", tag).await? == *digest, "{tag} changed");
+    }
+    let digest = push_image(&api, "moved/app", "later", 50).await?;
+    images.push((digest, "later".to_owned()));
+    expect(api.delete(&format!("/v2/moved/app/manifests/{}", images[0].0)).await?, 202).await?;
+    let back = home.file("backup-of-the-large");
+    let text = large.succeeds(&["backup", &back]).await?;
+    ensure!(text.contains(", 0 damaged"), "{text}");
+    // What had happened is in it, sealed or not.
+    let verified = succeeds(&home, &["backup", "verify", &back]).await?;
+    ensure!(verified.contains(": 0 problems"), "{verified}");
+    large.verify().await?;
+    let data = home.file("small-again");
+    succeeds(&home, &["restore", &back, "--data-dir", &data]).await?;
+    let small = Setup::default().in_dir(Path::new(&data)).start().await?;
+    let api = small.api()?;
+    for (digest, tag) in &images[1..] {
+        ensure!(pull_image(&api, "moved/app", tag).await? == *digest, "{tag} changed");
+    }
+    ensure!(api.resolve("moved/app", &images[0].1).await?.is_none(), "a deleted image came back");
+    let log = small.events().await?;
+    ensure!(log.len() == events.len() + 4 && log[..events.len()] == events[..], "the log is another");
+    small.verify().await?;
+    Ok(())
+}
+
+/// Pulls never stop, pushes rest for the switch only, and what was acknowledged before it is there after.
+#[tokio::test]
+async fn migrates_while_serving_with_a_short_switch() -> Result<()> {
+    let home = Home::new()?;
+    let yaml = scaled(&home)?;
+    let config = home.write("scaled.yaml", &yaml)?.display().to_string();
+    let through = home.file("through");
+    let server = Server::open().await?;
+    let api = server.api()?;
+    let mut images = Vec::new();
+    for seed in 0..10 {
+        let tag = format!("v{seed}");
+        images.push((push_image(&api, "migrated/app", &tag, seed).await?, tag));
+    }
+    // A backup is not to be used up by a move.
+    server.succeeds(&["backup", &home.file("backup")]).await?;
+    let refused = server.berth(&["migrate", "--to", &config, "--through", &home.file("backup")]).await?;
+    ensure!(!refused.success && refused.stderr.contains("holds a backup"), "{}", refused.text());
+
+    let arguments = ["migrate", "--to", &config, "--through", &through];
+    let text = server.succeeds(&arguments).await?;
+    ensure!(text.contains("run it again with --switch"), "{text}");
+    // What comes meanwhile comes along, up to the moment at which pushes are refused.
+    let beside = async {
+        let mut pushed = Vec::new();
+        for seed in 100.. {
+            let tag = format!("v{seed}");
+            match push_image(&api, "migrated/app", &tag, seed).await {
+                Ok(digest) => pushed.push((digest, tag)),
+                Err(_) => break,
+            }
+        }
+        pushed
+    };
+    let switch = [&arguments[..], &["--switch"]].concat();
+    let (pushed, switched) = tokio::join!(beside, server.succeeds(&switch));
+    let switched = switched?;
+    ensure!(switched.contains(", 0 problems") && switched.contains("pushes rested for"), "{switched}");
+    println!("{} images more were pushed; {switched}", pushed.len());
+    ensure!(!pushed.is_empty(), "nothing was pushed beside the move");
+    images.extend(pushed);
+    ensure!(
+        push_image(&api, "migrated/app", "late", 900).await.is_err(),
+        "a push was taken behind the switch"
+    );
+    pull_image(&api, "migrated/app", "v0").await?;
+    let log = server.events().await?;
+
+    let large = Setup::default().with_config(&yaml).start().await?;
+    let api = large.api()?;
+    for (digest, tag) in &images {
+        ensure!(pull_image(&api, "migrated/app", tag).await? == *digest, "{tag} changed");
+    }
+    ensure!(large.events().await? == log, "the log is another");
+    push_image(&api, "migrated/app", "late", 900).await?;
+    large.verify().await?;
+    let refused = server.berth(&switch).await?;
+    ensure!(!refused.success && refused.stderr.contains("holds a registry already"), "{}", refused.text());
     Ok(())
 }

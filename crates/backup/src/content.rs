@@ -38,7 +38,7 @@ pub(crate) async fn bring(
     location: &Location,
     digest: &Digest,
     size: u64,
-) -> Result<Kept<PathBuf>> {
+) -> Result<Kept<Option<PathBuf>>> {
     let reader = match blobs.open_uncached(location).await {
         Err(berth_blobs::Error::NotFound) => return Ok(Kept::Damaged("its bytes are gone".into())),
         opened => opened?,
@@ -49,13 +49,15 @@ pub(crate) async fn bring(
     let unfinished = archive.unfinished().join(uuid::Uuid::new_v4().simple().to_string());
     let (path, digest) = (archive.blob(digest), *digest);
     match copy(reader.as_ref(), &unfinished, &digest).await {
-        Ok(Kept::Whole(())) => blocking(move || place(&unfinished, &path)).await.map(Kept::Whole),
+        Ok(Kept::Whole(())) => {
+            blocking(move || place(&unfinished, &path)).await.map(|directory| Kept::Whole(Some(directory)))
+        }
         other => {
             // What is left in `unfinished` is nobody's; the next prune removes what this can't.
             let _ = fs::remove_file(&unfinished);
             other.map(|kept| match kept {
                 Kept::Damaged(reason) => Kept::Damaged(reason),
-                Kept::Whole(()) => Kept::Whole(PathBuf::new()),
+                Kept::Whole(()) => Kept::Whole(None),
             })
         }
     }

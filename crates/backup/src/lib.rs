@@ -8,6 +8,7 @@ mod archive;
 mod content;
 mod error;
 mod hold;
+mod placed;
 mod point;
 mod prune;
 mod restore;
@@ -18,11 +19,21 @@ mod verify;
 pub use archive::{Archive, Found};
 pub use error::{Error, Result};
 pub use hold::HOLD_PAYLOAD;
+pub use placed::Placed;
 pub use point::{Problem, Summary};
 pub use prune::{Pruned, prune};
 pub use restore::{Restored, restore};
 pub use take::take;
 pub use verify::{Verified, verify};
+
+/// Where the bytes of blobs are kept.
+#[derive(Debug, Clone, Copy)]
+pub enum Keep<'a> {
+    /// In the archive.
+    Archive,
+    /// In the store that the rows go to later.
+    Store(&'a Placed),
+}
 
 /// How far something is: `done` of `total` units of a phase; a total of 0 is not known.
 #[derive(Debug, Clone, Copy)]

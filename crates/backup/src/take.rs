@@ -15,7 +15,7 @@ use crate::content::{Kept, bring};
 use crate::error::{Error, Result};
 use crate::hold::Hold;
 use crate::point::{FORMAT, Problem, Summary, TableFile};
-use crate::{Step, Watch, table};
+use crate::{Keep, Step, Watch, table};
 
 /// Rows read at a time; of manifests, which may have megabytes each, fewer.
 const PAGE: usize = 512;
@@ -55,6 +55,7 @@ pub async fn take(
     catalog: &Catalog,
     blobs: &dyn Blobs,
     collector: &'static str,
+    keep: Keep<'_>,
     watch: Watch<'_>,
 ) -> Result<(String, Summary)> {
     for _ in 0..TRIES {
@@ -62,7 +63,7 @@ pub async fn take(
         let started = Instant::now();
         let (name, taken_at) = archive.new_point(catalog.clock().now())?;
         let rows = export(catalog, &archive.point(&name), watch).await?;
-        let copied = copy(archive, blobs, &rows.stored, watch).await?;
+        let copied = copy((archive, keep), blobs, &rows.stored, watch).await?;
         for directory in &copied.directories {
             sync(directory)?;
         }
@@ -82,6 +83,7 @@ pub async fn take(
             blob_bytes: rows.blob_bytes,
             copied: copied.files,
             copied_bytes: copied.bytes,
+            placed: matches!(keep, Keep::Store(_)),
             event_position: rows.event.0,
             event_hash: rows.event.1,
             damaged,
@@ -138,12 +140,21 @@ async fn write_rows(r: &Reader, directory: &Path, watch: Watch<'_>) -> Result<Ro
     Ok(rows)
 }
 
-/// Copies what the archive lacks. Bytes that an earlier point brought whole stand in for bytes that are damaged now.
-async fn copy(archive: &Archive, blobs: &dyn Blobs, stored: &Stored, watch: Watch<'_>) -> Result<Copied> {
+/// Copies what is lacking. Bytes that an earlier point brought whole stand in for bytes that are damaged now.
+async fn copy(
+    (archive, keep): (&Archive, Keep<'_>),
+    blobs: &dyn Blobs,
+    stored: &Stored,
+    watch: Watch<'_>,
+) -> Result<Copied> {
     let mut copied = Copied::default();
     let mut lacking = Vec::new();
     for (digest, (size, location, damaged)) in stored {
-        if archive.has(digest, *size) {
+        let is_there = match keep {
+            Keep::Archive => archive.has(digest, *size),
+            Keep::Store(placed) => placed.has(digest, *size),
+        };
+        if is_there {
             continue;
         }
         if *damaged {
@@ -155,7 +166,14 @@ async fn copy(archive: &Archive, blobs: &dyn Blobs, stored: &Stored, watch: Watc
     }
     let total = lacking.iter().map(|(_, size, _)| size).sum();
     let under_way = lacking.into_iter().map(async |(digest, size, location)| {
-        bring(archive, blobs, &location, &digest, size).await.map(|kept| (digest, size, kept))
+        let kept = match keep {
+            Keep::Archive => bring(archive, blobs, &location, &digest, size).await?,
+            Keep::Store(placed) => match placed.bring(blobs, &location, &digest, size).await? {
+                Kept::Whole(()) => Kept::Whole(None),
+                Kept::Damaged(reason) => Kept::Damaged(reason),
+            },
+        };
+        Ok::<_, Error>((digest, size, kept))
     });
     let mut under_way = futures_util::stream::iter(under_way).buffer_unordered(COPIES);
     let mut done = 0;
@@ -167,7 +185,7 @@ async fn copy(archive: &Archive, blobs: &dyn Blobs, stored: &Stored, watch: Watc
             Kept::Whole(directory) => {
                 copied.files += 1;
                 copied.bytes += size;
-                copied.directories.insert(directory);
+                copied.directories.extend(directory);
             }
             Kept::Damaged(reason) => copied.damaged.push(Problem { digest, reason }),
         }

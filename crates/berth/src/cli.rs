@@ -13,9 +13,11 @@ use crate::config::Flags;
 
 mod backup;
 mod import;
+mod migrate;
 
 pub(crate) use backup::{Backup, BackupCommand, Prune, Restore, VerifyBackup};
 pub(crate) use import::Import;
+pub(crate) use migrate::{Migrate, MigrateCommand};
 
 /// A private container image registry in one binary
 #[derive(Debug, Parser)]
@@ -50,14 +52,14 @@ pub(crate) enum Command {
     Scrub(Scrub),
     /// Refuse pushes and deletes on every node, for a backup or a move, or allow them again
     ReadOnly(ReadOnly),
-    /// See which version of the tables the catalog has
-    Migrate(Migrate),
     /// Read the event log: what was pushed, tagged, deleted
     Events(Events),
     /// Keep a point in time in a directory, beside a running server; list, verify and prune such points
     Backup(Backup),
     /// Restore a backup into an empty data directory
     Restore(Restore),
+    /// Move to Postgres and a bucket while serving, with a short switch
+    Migrate(Migrate),
     /// Take over the storage directory of another registry (docker-registry, distribution) where it lies
     Import(Import),
     /// Hash a password for berth.yaml
@@ -188,25 +190,6 @@ pub(crate) enum ReadOnlyCommand {
     /// Allow pushes and deletes again
     Off(Place),
     /// Print how it stands
-    Status(Place),
-}
-
-#[derive(Debug, Args)]
-#[command(after_help = "\
-`berth serve` brings the catalog's tables up to date at its start, one node at a time; nodes of the version before go on
-meanwhile. This tells whether the next start has something to do.
-
-Example:
-      berth migrate status --config /etc/berth.yaml")]
-pub(crate) struct Migrate {
-    /// What to do
-    #[command(subcommand)]
-    pub(crate) command: MigrateCommand,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum MigrateCommand {
-    /// Print the version that the catalog has and the one that this binary brings; fails if they differ
     Status(Place),
 }
 

@@ -32,7 +32,7 @@ fn run(command: &mut Command) -> Ran {
 fn help_teaches_with_examples() {
     let here = TempDir::new().unwrap();
     let verbs =
-        ["serve", "gc", "scrub", "read-only", "migrate", "passwd", "doctor", "backup", "restore", "import"];
+        ["serve", "gc", "scrub", "read-only", "passwd", "doctor", "backup", "restore", "import", "migrate"];
     for verb in verbs.map(|verb| vec![verb]).into_iter().chain([vec![], vec!["events", "tail"]]) {
         let help = run(berth(here.path()).args(&verb).arg("--help"));
         assert!(help.success && help.stdout.contains("Example"), "{verb:?}: {}", help.stdout);

@@ -1,24 +1,144 @@
-//! `berth migrate`: which version of the tables the catalog has.
+//! `berth migrate`: from one data directory to Postgres and a bucket, while serving.
 
+mod status;
+
+use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Instant;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result, bail};
+use berth_backup::{Archive, Keep, Placed, Restored, Summary};
+use berth_catalog::{identity, mode, restore};
+use berth_registry::{CollectJob, Registry};
+use indicatif::ProgressBar;
 
+use super::progress::{follow, progress_bar};
+use super::read_only::FOLLOWED;
+use super::restore::summary_of;
 use super::{block_on, print};
 use crate::cli::{self, MigrateCommand};
-use crate::{config, data};
+use crate::config::{self, Config, Flags};
+use crate::data::{self, NewData};
+
+/// Passes in a row at most: each has less to copy than the one before.
+const PASSES: usize = 3;
+
+/// Both ends of a move.
+struct Move {
+    from: Registry,
+    to: NewData,
+    archive: Archive,
+    placed: Placed,
+    bar: ProgressBar,
+}
 
 pub(super) fn run(arguments: cli::Migrate) -> Result<ExitCode> {
-    let MigrateCommand::Status(place) = arguments.command;
-    let config = config::load(place.into())?.config;
-    let schema = block_on(data::schema(&config))?;
-    let (found, known) = (schema.found, schema.known);
-    let advice = match found {
-        0 => "there is no catalog yet; `berth serve` makes one".to_owned(),
-        _ if found < known => "the next start of `berth serve` brings it up to date".to_owned(),
-        _ if found > known => "it was made by a newer berth: run that one".to_owned(),
-        _ => "up to date".to_owned(),
+    if let Some(MigrateCommand::Status(place)) = arguments.command {
+        return status::run(place);
+    }
+    let (Some(to), Some(through)) = (arguments.to, arguments.through) else {
+        bail!("--to and --through say where the registry moves: `berth migrate --help`");
     };
-    print(format!("catalog: version {found}, this binary: version {known}; {advice}\n"))?;
-    Ok(if found == known { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    let source = config::load(arguments.place.into())?.config;
+    let target = config::load(Flags { file: Some(to), ..Flags::default() })?.config;
+    data::must_exist(&source)?;
+    if source.database.url.is_some() {
+        bail!(
+            "the registry lies in Postgres already: use `berth backup` and `berth restore` to move it elsewhere"
+        );
+    }
+    if !target.is_stateless() {
+        bail!("--to must name a configuration with database.url and storage.bucket");
+    }
+    block_on(migrate(&source, &target, &through, arguments.switch))
+}
+
+async fn migrate(source: &Config, target: &Config, through: &Path, switch: bool) -> Result<ExitCode> {
+    let moving = Move::open(source, target, through).await?;
+    let mut summary = moving.copy().await?;
+    for _ in 1..PASSES {
+        if summary.1.copied == 0 {
+            break;
+        }
+        summary = moving.copy().await?;
+    }
+    if !switch {
+        let (blobs, damaged) = (summary.1.blobs, summary.1.damaged.len());
+        print(format!(
+            "{blobs} blobs are in their new places or come with the catalog, {damaged} are damaged; run it again with --switch\n"
+        ))?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let started = Instant::now();
+    let was_read_only = moving.set_read_only(true).await?;
+    let ended = moving.bring_over().await;
+    if ended.is_err() && !was_read_only {
+        moving.set_read_only(false).await?;
+    }
+    moving.bar.finish_and_clear();
+    let (name, restored) = ended.context("the switch failed, the registry goes on as before")?;
+    for problem in &restored.problems {
+        print(format!("{}: {}\n", problem.digest, problem.reason))?;
+    }
+    print(summary_of(&name, &restored))?;
+    print(format!(
+        "pushes rested for {:.1} s and rest on here: start the new nodes with `berth serve --config`\n",
+        started.elapsed().as_secs_f64()
+    ))?;
+    let whole = restored.problems.is_empty() && restored.broken_event.is_none();
+    Ok(if whole { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+impl Move {
+    async fn open(source: &Config, target: &Config, through: &Path) -> Result<Self> {
+        let archive = Archive::create(through)?;
+        // Its points go as the move goes on.
+        if archive.points()?.iter().any(|point| point.summary.as_ref().is_some_and(|summary| !summary.placed))
+        {
+            bail!("{} holds a backup: name another directory with --through", through.display());
+        }
+        let from = data::join(source).await?;
+        let to = data::create(target).await?;
+        if !to.catalog.read(async |r| restore::is_empty(r).await).await? {
+            bail!(
+                "the database of --to holds a registry already: name an empty one, or drop what a failed switch left in it"
+            );
+        }
+        let store = to.catalog.read(async |r| identity::find(r).await).await?;
+        let store = store.context("the new store has no name")?;
+        let placed = Placed::open(&through.join(format!("placed-{store}.jsonl")), Arc::clone(&to.blobs))?;
+        Ok(Self { from, to, archive, placed, bar: progress_bar() })
+    }
+
+    /// Copies what is new into the new store; returns the rows' point.
+    async fn copy(&self) -> Result<(String, Summary)> {
+        let watch = follow(&self.bar);
+        let (catalog, blobs) = (self.from.catalog(), self.from.blobs().as_ref());
+        let keep = Keep::Store(&self.placed);
+        let taken = berth_backup::take(&self.archive, catalog, blobs, CollectJob::KIND, keep, &watch).await?;
+        // Earlier points served their purpose.
+        berth_backup::prune(&self.archive, 1, &watch)?;
+        Ok(taken)
+    }
+
+    /// Copies the last of the bytes and the rows, while nothing changes.
+    async fn bring_over(&self) -> Result<(String, Restored)> {
+        tokio::time::sleep(FOLLOWED).await;
+        let (name, summary) = self.copy().await?;
+        let (watch, blobs) = (follow(&self.bar), self.to.blobs.as_ref());
+        let keep = Keep::Store(&self.placed);
+        let restored =
+            berth_backup::restore(&self.archive, (&name, &summary), &self.to.catalog, (blobs, keep), &watch);
+        let restored = restored.await?;
+        Ok((name, restored))
+    }
+
+    /// Returns whether the registry was read-only before.
+    async fn set_read_only(&self, on: bool) -> Result<bool> {
+        let catalog = self.from.catalog();
+        let now = catalog.clock().now();
+        let changed = catalog.write(async move |tx| mode::set_read_only(tx, on, now).await).await?;
+        Ok(on && !changed)
+    }
 }

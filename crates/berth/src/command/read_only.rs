@@ -11,7 +11,7 @@ use crate::config::{self, Config};
 use crate::data;
 
 /// After this every node that can reach the catalog has followed, and what it was writing has ended.
-const FOLLOWED: Duration = Duration::from_secs(2);
+pub(super) const FOLLOWED: Duration = Duration::from_secs(2);
 
 pub(super) fn run(arguments: cli::ReadOnly) -> Result<()> {
     match arguments.command {
