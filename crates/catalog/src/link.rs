@@ -76,15 +76,14 @@ pub async fn find_all(
     let mut found = HashMap::with_capacity(digests.len());
     for batch in digests.chunks(BATCH) {
         let texts: Vec<String> = batch.iter().map(ToString::to_string).collect();
-        // A batch that is not full asks for its last one again.
+        // A batch that is not full asks for its last one again. CROSS says in which order SQLite has to look.
         let text = |n: usize| texts[n.min(texts.len() - 1)].as_str();
         let rows = r
             .query(
-                "SELECT b.digest, b.id FROM blob AS b
-                   JOIN link AS l ON l.blob_id = b.id
-                  WHERE l.repository_id = $1 AND b.digest IN ($2, $3, $4, $5, $6, $7, $8, $9) AND b.damaged_at IS NULL",
+                "SELECT b.digest, b.id FROM blob AS b CROSS JOIN link AS l
+                  WHERE b.digest IN ($1, $2, $3, $4, $5, $6, $7, $8) AND b.damaged_at IS NULL
+                    AND l.repository_id = $9 AND l.blob_id = b.id",
                 params![
-                    repository.id,
                     text(0),
                     text(1),
                     text(2),
@@ -92,7 +91,8 @@ pub async fn find_all(
                     text(4),
                     text(5),
                     text(6),
-                    text(7)
+                    text(7),
+                    repository.id
                 ],
                 |row| Ok((row.digest(0)?, BlobId(row.int(1)?))),
             )
