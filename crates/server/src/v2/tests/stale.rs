@@ -22,7 +22,7 @@ async fn without_the_database_pulls_are_refused_clearly_and_so_are_lists() {
             assert!(reply.headers.get("berth-stale").is_none());
         }
         let reply = server.get(target).await.refused(503, "UNAVAILABLE");
-        assert!(reply.message().contains("database cannot be reached"), "{}", reply.message());
+        assert!(reply.message().contains("can't reach its database"), "{}", reply.message());
         assert!(reply.context.error.unwrap().contains("as the test supposes"), "the cause is logged");
     }
 }
