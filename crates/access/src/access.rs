@@ -114,6 +114,11 @@ impl Access {
     }
 
     #[cfg(test)]
+    pub(crate) fn hold_logins(&self) -> tokio::sync::OwnedSemaphorePermit {
+        self.inner.verifier.hold()
+    }
+
+    #[cfg(test)]
     pub(crate) fn logins_in_flight(&self) -> usize {
         self.inner.verifier.in_flight()
     }

@@ -85,6 +85,13 @@ impl Verifier {
             .ok_or_else(|| Unauthenticated::WrongCredentials { name: credentials.name().to_owned() })
     }
 
+    /// Lets no hash be computed until what it returns is dropped.
+    #[cfg(test)]
+    pub(crate) fn hold(&self) -> tokio::sync::OwnedSemaphorePermit {
+        let all = u32::try_from(self.slots.available_permits()).unwrap_or(u32::MAX);
+        Arc::clone(&self.slots).try_acquire_many_owned(all).unwrap_or_else(|error| unreachable!("{error}"))
+    }
+
     #[cfg(test)]
     pub(crate) fn in_flight(&self) -> usize {
         self.in_flight.lock().len()

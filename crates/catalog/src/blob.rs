@@ -112,47 +112,73 @@ pub async fn insert(
     now: Timestamp,
 ) -> Result<Inserted> {
     let text = digest.to_string();
-    let known = tx
-        .query_opt("SELECT id, damaged_at FROM blob WHERE digest = $1", params![&text], |row| {
-            Ok((BlobId(row.int(0)?), row.int_opt(1)?.is_some()))
-        })
-        .await?;
-    let (id, inserted) = match (known, offered) {
-        (Some((id, false)), _) => {
-            tx.execute(
-                "UPDATE blob SET condemned_at = NULL WHERE id = $1 AND condemned_at IS NOT NULL",
-                params![id.0],
-            )
-            .await?;
-            (id, Inserted::Known)
-        }
-        (_, None) => return Ok(Inserted::Missing),
-        (Some((id, true)), Some(placement)) => {
-            heal(tx, id, size, placement, now).await?;
-            (id, Inserted::Used)
-        }
-        (None, Some(placement)) => (insert_row(tx, &text, size, placement, now).await?, Inserted::Used),
+    // Without a look first: among few blobs, looking would make every two pushes of one moment meet on Postgres.
+    let new = match offered {
+        Some(placement) => insert_row(tx, &text, size, placement, now).await?,
+        None => None,
+    };
+    let (id, inserted) = match new {
+        Some(id) => (id, Inserted::Used),
+        None => match reuse(tx, &text, size, offered, now).await? {
+            Some(reused) => reused,
+            None => return Ok(Inserted::Missing),
+        },
     };
     link::question(tx, repository, id, now).await?;
     Ok(inserted)
 }
 
+/// Inserts a blob; `None` if it is there already.
 async fn insert_row(
     tx: &mut Tx,
     digest: &str,
     size: u64,
     placement: &Placement,
     now: Timestamp,
-) -> Result<BlobId> {
+) -> Result<Option<BlobId>> {
     let (content, location) = columns(placement);
-    tx.count_blobs(1, size);
-    tx.query_opt(
-        "INSERT INTO blob (digest, size, location, created_at, content) VALUES ($1, $2, $3, $4, $5) RETURNING id",
-        params![digest, size, location, now, content],
-        |row| row.int(0).map(BlobId),
-    )
-    .await?
-    .ok_or(Error::Invalid { what: "blob", value: digest.to_owned() })
+    let id = tx
+        .query_opt(
+            "INSERT INTO blob (digest, size, location, created_at, content) VALUES ($1, $2, $3, $4, $5)
+             ON CONFLICT (digest) DO NOTHING RETURNING id",
+            params![digest, size, location, now, content],
+            |row| row.int(0).map(BlobId),
+        )
+        .await?;
+    if id.is_some() {
+        tx.count_blobs(1, size);
+    }
+    Ok(id)
+}
+
+/// Makes use of the blob that is there: revives it, or heals it with what is offered. `None` if that can't be.
+async fn reuse(
+    tx: &mut Tx,
+    digest: &str,
+    size: u64,
+    offered: Option<&Placement>,
+    now: Timestamp,
+) -> Result<Option<(BlobId, Inserted)>> {
+    let known = tx
+        .query_opt("SELECT id, damaged_at FROM blob WHERE digest = $1", params![digest], |row| {
+            Ok((BlobId(row.int(0)?), row.int_opt(1)?.is_some()))
+        })
+        .await?;
+    match (known, offered) {
+        (Some((id, false)), _) => {
+            tx.execute(
+                "UPDATE blob SET condemned_at = NULL WHERE id = $1 AND condemned_at IS NOT NULL",
+                params![id.0],
+            )
+            .await?;
+            Ok(Some((id, Inserted::Known)))
+        }
+        (Some((id, true)), Some(placement)) => {
+            heal(tx, id, size, placement, now).await?;
+            Ok(Some((id, Inserted::Used)))
+        }
+        _ => Ok(None),
+    }
 }
 
 async fn heal(tx: &mut Tx, id: BlobId, size: u64, placement: &Placement, now: Timestamp) -> Result<()> {

@@ -121,43 +121,55 @@ pub async fn insert(
     now: Timestamp,
 ) -> Result<(ManifestId, bool)> {
     tx.touch(&repository.name);
+    let inserted = insert_row(tx, repository, new, now).await?;
+    let id = match inserted {
+        Some(id) => id,
+        None => push_again(tx, repository, new, now).await?,
+    };
+    insert_needs(tx, repository, id, new).await?;
+    Ok((id, inserted.is_some()))
+}
+
+/// The same bytes again: only the media type may differ, when the document itself states none.
+async fn push_again(tx: &mut Tx, repository: &Repository, new: &New, now: Timestamp) -> Result<ManifestId> {
+    let digest = new.digest.to_string();
     let found = tx
         .query_opt(
             "SELECT id, media_type FROM manifest WHERE repository_id = $1 AND digest = $2",
-            params![repository.id, &new.digest.to_string()],
+            params![repository.id, &digest],
             |row| Ok((ManifestId(row.int(0)?), row.text(1)? == new.media_type)),
         )
         .await?;
-    let id = match found {
-        Some((id, same)) => {
-            // The same bytes again: only the media type may differ, when the document itself states none.
-            if !same {
-                tx.withdraw(&repository.name);
-            }
-            tx.execute(
-                "UPDATE manifest SET media_type = $1, pushed_at = $2,
-                        questioned_at = CASE WHEN questioned_at IS NULL THEN NULL ELSE CAST($2 AS BIGINT) END
-                  WHERE id = $3",
-                params![&new.media_type, now, id.0],
-            )
-            .await?;
-            tx.execute("DELETE FROM manifest_missing WHERE manifest_id = $1", params![id.0]).await?;
-            id
-        }
-        None => insert_row(tx, repository, new, now).await?,
-    };
-    insert_needs(tx, repository, id, new).await?;
-    Ok((id, found.is_none()))
+    let (id, same) = found.ok_or(Error::Invalid { what: "manifest", value: digest })?;
+    if !same {
+        tx.withdraw(&repository.name);
+    }
+    tx.execute(
+        "UPDATE manifest SET media_type = $1, pushed_at = $2,
+                questioned_at = CASE WHEN questioned_at IS NULL THEN NULL ELSE CAST($2 AS BIGINT) END
+          WHERE id = $3",
+        params![&new.media_type, now, id.0],
+    )
+    .await?;
+    tx.execute("DELETE FROM manifest_missing WHERE manifest_id = $1", params![id.0]).await?;
+    Ok(id)
 }
 
-async fn insert_row(tx: &mut Tx, repository: &Repository, new: &New, now: Timestamp) -> Result<ManifestId> {
+/// Inserts a manifest; `None` if it is there already.
+async fn insert_row(
+    tx: &mut Tx,
+    repository: &Repository,
+    new: &New,
+    now: Timestamp,
+) -> Result<Option<ManifestId>> {
     let digest = new.digest.to_string();
     let referrer = new.referrer.as_ref();
     let subject = referrer.map(|referrer| referrer.subject.to_string());
     tx.query_opt(
         "INSERT INTO manifest (repository_id, digest, media_type, subject, artifact_type, depth, pushed_at,
                                questioned_at, descriptor, content)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $7, $8, $9) RETURNING id",
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $7, $8, $9)
+         ON CONFLICT (repository_id, digest) DO NOTHING RETURNING id",
         params![
             repository.id,
             &digest,
@@ -171,8 +183,7 @@ async fn insert_row(tx: &mut Tx, repository: &Repository, new: &New, now: Timest
         ],
         |row| row.int(0).map(ManifestId),
     )
-    .await?
-    .ok_or(Error::Invalid { what: "manifest", value: digest })
+    .await
 }
 
 async fn insert_needs(tx: &mut Tx, repository: &Repository, id: ManifestId, new: &New) -> Result<()> {

@@ -16,7 +16,7 @@ async fn the_object_store_goes_and_comes_back() -> Result<()> {
             stage.pause(500, 2000).await;
             stage.cluster.gateway()?.start();
             stage.fault();
-            stage.pause(1500, 3000).await;
+            stage.pause(3000, 5000).await;
         }
         Ok(())
     })

@@ -163,8 +163,18 @@ fn begin(in_turn: bool, deadline: Instant) -> String {
 /// Writes what the unit noted: last, so that what all units touch is held for the shortest time.
 async fn settle(tx: &mut Tx) -> Result<()> {
     let books = tx.marks().take_books();
-    for (name, amount) in books {
-        tx.execute("INSERT INTO ledger_delta (name, value) VALUES ($1, $2)", params![name, amount]).await?;
+    for pair in books.chunks(2) {
+        match *pair {
+            [one, two] => {
+                let sql = "INSERT INTO ledger_delta (name, value) VALUES ($1, $2), ($3, $4)";
+                tx.execute(sql, params![one.0, one.1, two.0, two.1]).await?;
+            }
+            [one] => {
+                let sql = "INSERT INTO ledger_delta (name, value) VALUES ($1, $2)";
+                tx.execute(sql, params![one.0, one.1]).await?;
+            }
+            _ => {}
+        }
     }
     let events = std::mem::take(&mut tx.marks().events);
     for event in &events {
