@@ -5,7 +5,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 
 use crate::driver::{Reader, Row, params};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::repository::Repository;
 use crate::tx::Tx;
 use crate::{link, trash};
