@@ -100,7 +100,13 @@ impl Counts {
 /// Tells by their words who sent the statements of one transaction, or one outside of any.
 fn sender(sent: &[&str]) -> Sender {
     let has = |words: &[&str]| sent.iter().any(|text| words.iter().any(|word| text.contains(word)));
-    if has(&["pg_is_in_recovery()", "FROM generation", "EXISTS (SELECT 1 FROM ledger_delta)", " job "]) {
+    if has(&[
+        "pg_is_in_recovery()",
+        "FROM generation",
+        "FROM mode",
+        "EXISTS (SELECT 1 FROM ledger_delta)",
+        " job ",
+    ]) {
         return Sender::Look;
     }
     if has(&["FOR UPDATE SKIP LOCKED", "INTO pull "]) { Sender::Afterwards } else { Sender::Request }
