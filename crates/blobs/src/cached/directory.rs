@@ -73,7 +73,7 @@ impl Directory {
         for entry in fs::read_dir(&self.root).context(context)? {
             let entry = entry.context(context)?;
             let name = entry.file_name().to_string_lossy().into_owned();
-            if name.strip_suffix(PART).is_some_and(|key| key.len() == 64) {
+            if name.strip_suffix(PART).is_some_and(is_part) {
                 remove(&entry.path())?;
             } else if let Some(kept) = Kept::parse(&name) {
                 let metadata = entry.metadata().context(context)?;
@@ -107,24 +107,24 @@ impl Directory {
     }
 
     /// Makes the file of a blob that is coming.
-    pub(super) fn create(&self, key: &str) -> Result<File> {
-        let path = self.part(key);
+    pub(super) fn create(&self, key: &str, coming: u64) -> Result<File> {
+        let path = self.part(key, coming);
         let mut options = File::options();
         options.read(true).write(true).create(true).truncate(true);
         options.open(&path).context(|| format!("cannot make {}", path.display()))
     }
 
     /// Gives a file that is complete its name, once it is on the disk.
-    pub(super) fn complete(&self, file: &File, kept: &Kept) -> Result<()> {
-        let path = self.part(&kept.key);
+    pub(super) fn complete(&self, file: &File, coming: u64, kept: &Kept) -> Result<()> {
+        let path = self.part(&kept.key, coming);
         let context = || format!("cannot complete {}", path.display());
         file.sync_data().context(context)?;
         fs::rename(&path, self.root.join(kept.name())).context(context)
     }
 
     /// Removes the file of a blob that didn't come.
-    pub(super) fn give_up(&self, key: &str) -> Result<()> {
-        remove(&self.part(key))
+    pub(super) fn give_up(&self, key: &str, coming: u64) -> Result<()> {
+        remove(&self.part(key, coming))
     }
 
     /// Removes a complete file.
@@ -132,9 +132,15 @@ impl Directory {
         remove(&self.root.join(kept.name()))
     }
 
-    fn part(&self, key: &str) -> PathBuf {
-        self.root.join(format!("{key}{PART}"))
+    /// A blob may come anew while an earlier coming, which was forgotten, still writes: each has a file of its own.
+    fn part(&self, key: &str, coming: u64) -> PathBuf {
+        self.root.join(format!("{key}.{coming}{PART}"))
     }
+}
+
+/// Tells whether a name without its ending is that of a blob that was coming.
+fn is_part(stem: &str) -> bool {
+    stem.split_once('.').is_some_and(|(key, number)| key.len() == 64 && number.parse::<u64>().is_ok())
 }
 
 fn remove(path: &Path) -> Result<()> {

@@ -20,6 +20,8 @@ const AHEAD: u64 = 8 << 20;
 pub(super) struct Fill {
     reader: Arc<dyn BlobReader>,
     progress: watch::Receiver<Came>,
+    /// Tells this coming of the blob from others.
+    number: u64,
 }
 
 /// How much of a blob is there.
@@ -31,9 +33,9 @@ pub(super) struct Came {
 }
 
 impl Fill {
-    pub(super) fn new(reader: &Arc<dyn BlobReader>) -> (Self, watch::Sender<Came>) {
+    pub(super) fn new(reader: &Arc<dyn BlobReader>, number: u64) -> (Self, watch::Sender<Came>) {
         let (sender, progress) = watch::channel(Came::default());
-        (Self { reader: Arc::clone(reader), progress }, sender)
+        (Self { reader: Arc::clone(reader), progress, number }, sender)
     }
 
     /// Waits until bytes are there; `None` if they are not to be waited for.
@@ -89,13 +91,17 @@ impl Inner {
         let filled = self.try_fill(&key, coming, &progress).await;
         progress.send_modify(|came| came.ended = true);
         if let Err(error) = filled {
-            self.index.lock().end(&key, coming);
             tracing::warn!(%error, "could not bring a blob to the disk cache, it is served without");
-            let inner = Arc::clone(self);
-            if let Err(error) = blocking(move || inner.directory.give_up(&key)).await {
+            if let Err(error) = self.give_up(&key, coming).await {
                 tracing::error!(%error, "could not remove a file of the disk cache, the next start will");
             }
         }
+    }
+
+    async fn give_up(self: &Arc<Self>, key: &str, coming: &Arc<Fill>) -> Result<()> {
+        self.index.lock().end(key, coming);
+        let (inner, key, number) = (Arc::clone(self), key.to_owned(), coming.number);
+        blocking(move || inner.directory.give_up(&key, number)).await
     }
 
     async fn try_fill(
@@ -104,10 +110,10 @@ impl Inner {
         coming: &Arc<Fill>,
         progress: &watch::Sender<Came>,
     ) -> Result<()> {
-        let size = coming.size();
+        let (size, number) = (coming.size(), coming.number);
         let file = {
             let (inner, key) = (Arc::clone(self), key.to_owned());
-            Arc::new(blocking(move || inner.directory.create(&key)).await?)
+            Arc::new(blocking(move || inner.directory.create(&key, number)).await?)
         };
         progress.send_modify(|came| came.file = Some(Arc::clone(&file)));
         let (mut hasher, mut offset) = (Hasher::new(Algorithm::Sha256), 0);
@@ -126,13 +132,13 @@ impl Inner {
             offset += count;
             progress.send_modify(|came| came.bytes = offset);
         }
+        if !self.index.lock().is_coming(key, coming) {
+            return self.give_up(key, coming).await;
+        }
         let kept = Kept { key: key.to_owned(), size, sha256: hasher.finish().hex(), verified: true };
         let (inner, named) = (Arc::clone(self), kept.clone());
-        blocking(move || inner.directory.complete(&file, &named)).await?;
-        let surplus = {
-            let mut index = self.index.lock();
-            if index.end(key, coming) { index.insert(kept) } else { vec![kept] }
-        };
+        blocking(move || inner.directory.complete(&file, number, &named)).await?;
+        let surplus = self.index.lock().complete(coming, kept);
         self.remove(surplus).await;
         Ok(())
     }

@@ -74,6 +74,12 @@ impl Index {
         self.fills.get(key).cloned()
     }
 
+    /// Returns a number that no coming of a blob had yet.
+    pub(super) fn next_fill(&mut self) -> u64 {
+        self.uses += 1;
+        self.uses
+    }
+
     /// Makes room for a blob that comes; returns files that have to go for it.
     pub(super) fn start(&mut self, key: &str, fill: &Arc<Fill>) -> Vec<Kept> {
         self.bytes += fill.size();
@@ -81,20 +87,40 @@ impl Index {
         self.evict()
     }
 
+    /// Tells whether a blob that is coming is still wanted.
+    pub(super) fn is_coming(&self, key: &str, fill: &Arc<Fill>) -> bool {
+        self.fills.get(key).is_some_and(|found| Arc::ptr_eq(found, fill))
+    }
+
     /// Ends the coming of a blob. Returns false if the blob is no longer wanted.
     pub(super) fn end(&mut self, key: &str, fill: &Arc<Fill>) -> bool {
         self.bytes -= fill.size();
-        let wanted = self.fills.get(key).is_some_and(|found| Arc::ptr_eq(found, fill));
+        let wanted = self.is_coming(key, fill);
         if wanted {
             self.fills.remove(key);
         }
         wanted
     }
 
-    /// Forgets a blob; returns its file, if it has one.
+    /// Takes in the file of a blob that has come. Returns those that have to go for it: itself, if the blob is no longer wanted
+    /// and has not come anew meanwhile, which would have made the same file.
+    pub(super) fn complete(&mut self, fill: &Arc<Fill>, kept: Kept) -> Vec<Kept> {
+        if self.end(&kept.key, fill) {
+            return self.insert(kept);
+        }
+        if self.files.contains_key(&kept.key) { Vec::new() } else { vec![kept] }
+    }
+
+    /// Forgets a blob, also one that is coming; returns its file, if it has one.
     pub(super) fn remove(&mut self, key: &str) -> Option<Kept> {
         self.fills.remove(key);
         self.remove_file(key)
+    }
+
+    /// Forgets a file, and no blob that is coming in its stead; `None` if it is forgotten already.
+    pub(super) fn remove_bad(&mut self, bad: &Kept) -> Option<Kept> {
+        let (_, file) = self.files.get(&bad.key)?;
+        if (file.size, &file.sha256) == (bad.size, &bad.sha256) { self.remove_file(&bad.key) } else { None }
     }
 
     fn remove_file(&mut self, key: &str) -> Option<Kept> {

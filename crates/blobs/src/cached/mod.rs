@@ -4,7 +4,7 @@
 //!
 //! ```text
 //! <directory>/
-//!   <key>.part               a blob that is coming
+//!   <key>.<number>.part      a blob that is coming
 //!   <key>.<size>.<sha256>    a blob: the SHA-256 of its location, its size in bytes, the SHA-256 of its bytes
 //! ```
 //!
@@ -122,12 +122,12 @@ impl Inner {
             Ok(reader) => {
                 self.index.lock().set_verified(&file.key);
                 self.hits.fetch_add(1, Ordering::Relaxed);
-                Some(Hit::new(self, location, reader))
+                Some(Hit::new(self, location, file, reader))
             }
             Err(error) => {
                 tracing::warn!(%location, %error, "a cached blob is not what it was, it is fetched again");
                 self.corrupt.fetch_add(1, Ordering::Relaxed);
-                self.forget(location).await;
+                self.drop_bad(&file).await;
                 None
             }
         }
@@ -147,7 +147,7 @@ impl Inner {
             let turn = Arc::clone(&self.fills).try_acquire_owned();
             match turn {
                 Ok(turn) if fits => {
-                    let (fill, progress) = Fill::new(&reader);
+                    let (fill, progress) = Fill::new(&reader, index.next_fill());
                     let fill = Arc::new(fill);
                     let surplus = index.start(&key, &fill);
                     Some((fill, progress, surplus, turn))
@@ -171,15 +171,28 @@ impl Inner {
         self.remove(file.into_iter().collect()).await;
     }
 
+    /// Drops a file that is not what it should be. A blob that is fetched in its stead already comes on.
+    async fn drop_bad(self: &Arc<Self>, bad: &directory::Kept) {
+        let file = self.index.lock().remove_bad(bad);
+        self.remove(file.into_iter().collect()).await;
+    }
+
     /// Removes files that the index no longer has.
     async fn remove(self: &Arc<Self>, files: Vec<directory::Kept>) {
         if files.is_empty() {
             return;
         }
         let inner = Arc::clone(self);
-        let removed = blocking(move || files.iter().try_for_each(|file| inner.directory.remove(file))).await;
-        if let Err(error) = removed {
-            tracing::error!(%error, "could not remove a file of the disk cache, the next start will");
+        let remove = move || {
+            for file in &files {
+                if let Err(error) = inner.directory.remove(file) {
+                    tracing::error!(%error, "could not remove a file of the disk cache, the next start will");
+                }
+            }
+            Ok(())
+        };
+        if let Err(error) = blocking(remove).await {
+            tracing::error!(%error, "could not remove files of the disk cache, the next start will");
         }
     }
 }

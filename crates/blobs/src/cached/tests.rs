@@ -100,7 +100,7 @@ async fn what_was_read_is_served_without_the_store_also_after_a_kill() {
     fixture.warm(&location).await;
     assert_eq!(fixture.cached.stats(), CacheStats { hits: 0, misses: 1, corrupt: 0, bytes: 3_000_000 });
     let (other, _) = fixture.store(2_000_000).await;
-    fs::write(fixture.dir.path().join(format!("cache/{}.part", directory::key(&other))), "half").unwrap();
+    fs::write(fixture.dir.path().join(format!("cache/{}.7.part", directory::key(&other))), "half").unwrap();
     fixture.cut_off();
     assert!(fixture.read(&location).await == bytes);
     fixture.restart(10 << 20);
@@ -108,6 +108,34 @@ async fn what_was_read_is_served_without_the_store_also_after_a_kill() {
     assert!(matches!(fixture.cached.open(&other).await, Err(Error::Unavailable(_))));
     assert!(matches!(fixture.cached.open_uncached(&location).await, Err(Error::Unavailable(_))));
     assert_eq!(fixture.files().len(), 1, "what was coming is gone");
+}
+
+#[tokio::test]
+async fn a_blob_that_comes_anew_is_not_disturbed_by_its_coming_before() {
+    let fixture = Fixture::new(50 << 20);
+    let (location, bytes) = fixture.store(20_000_000).await;
+    let first = fixture.cached.open(&location).await.unwrap();
+    fixture.cached.0.forget(&location).await;
+    let second = fixture.cached.open(&location).await.unwrap();
+    let (one, other) = futures_util::future::join(read_all(&*first), read_all(&*second)).await;
+    assert!(one == bytes && other == bytes);
+}
+
+#[tokio::test]
+async fn who_finds_a_bad_file_late_does_not_stop_the_blob_that_comes_in_its_stead() {
+    let mut fixture = Fixture::new(50 << 20);
+    let (location, bytes) = fixture.store(20_000_000).await;
+    fixture.warm(&location).await;
+    fs::write(&fixture.files()[0], vec![0; 20_000_000]).unwrap();
+    fixture.restart(50 << 20);
+    let bad = fixture.cached.0.index.lock().touch(&directory::key(&location)).unwrap();
+    let coming = fixture.cached.open(&location).await.unwrap();
+    fixture.cached.0.drop_bad(&bad).await;
+    assert!(fixture.cached.0.index.lock().fill(&directory::key(&location)).is_some(), "it still comes");
+    assert!(read_all(&*coming).await == bytes);
+    fixture.warm(&location).await;
+    fixture.cut_off();
+    assert!(fixture.read(&location).await == bytes);
 }
 
 #[tokio::test]
