@@ -93,8 +93,8 @@ pub async fn list(r: &Reader, after: &str, limit: usize) -> Result<Vec<Imported>
 pub async fn totals(r: &Reader) -> Result<Totals> {
     let totals = r
         .query_opt(
-            "SELECT COUNT(CASE WHEN repository <> $1 THEN 1 END), CAST(COALESCE(SUM(manifests), 0) AS INTEGER),
-                    CAST(COALESCE(SUM(tags), 0) AS INTEGER), COUNT(CASE WHEN repository = $1 THEN 1 END)
+            "SELECT COUNT(CASE WHEN repository <> $1 THEN 1 END), CAST(COALESCE(SUM(manifests), 0) AS BIGINT),
+                    CAST(COALESCE(SUM(tags), 0) AS BIGINT), COUNT(CASE WHEN repository = $1 THEN 1 END)
                FROM imported",
             params![ALL],
             |row| {
@@ -137,7 +137,7 @@ pub async fn list_foreign(r: &Reader, after: &str, limit: usize) -> Result<Vec<F
 pub async fn count_foreign(r: &Reader) -> Result<(u64, u64)> {
     let found = r
         .query_opt(
-            "SELECT COUNT(*), CAST(COALESCE(SUM(size), 0) AS INTEGER) FROM blob
+            "SELECT COUNT(*), CAST(COALESCE(SUM(size), 0) AS BIGINT) FROM blob
               WHERE location > $1 AND location < $2 AND damaged_at IS NULL",
             params![FOREIGN.0, FOREIGN.1],
             |row| Ok((row.size(0)?, row.size(1)?)),

@@ -45,6 +45,8 @@ const SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOC
                         SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0";
 /// Whoever needs longer holds up the database's housekeeping for too long.
 const LONGEST_SNAPSHOT: Duration = Duration::from_hours(24);
+/// Between two tries to prepare the database at the start.
+const PAUSE: Duration = Duration::from_millis(100);
 /// For connections to say goodbye at the end.
 const GOODBYE: Duration = Duration::from_millis(20);
 
@@ -102,17 +104,15 @@ impl Database {
         loop {
             let mut lease = self.engine.pool.get(limit).await.map_err(|failure| failure.error)?;
             lease.set_fit(false);
-            let connection = lease.connection();
-            let prepared = match role {
-                Role::Node => migrate::migrate(connection, now).await,
-                Role::Visitor => check(connection).await,
-            };
-            match prepared {
-                Ok(()) => lease.set_fit(true),
-                Err(failure) if failure.remedy == Remedy::Reconnect && Instant::now() < limit => continue,
+            match prepare_on(lease.connection(), role, now, limit).await {
+                Ok(()) => {
+                    lease.set_fit(true);
+                    break;
+                }
+                Err(failure) if failure.remedy == Remedy::Reconnect && Instant::now() < limit => {}
                 Err(failure) => return Err(failure.error),
             }
-            break;
+            sleep(pool::jittered(PAUSE)).await;
         }
         let runtime = self.engine.pool.connector().runtime();
         runtime.spawn(watch::run(Arc::clone(&self.engine)));
@@ -138,12 +138,13 @@ impl Database {
         let mut lease = pool.get(limit).await.map_err(|failure| failure.error)?;
         // Nobody gets the connection while its transaction is open, whatever becomes of the body.
         lease.set_fit(false);
-        lease.connection().batch(SNAPSHOT).await.map_err(|error| Failure::from(error).error)?;
+        unit::within(limit, &lease, SNAPSHOT).await.map_err(|failure| failure.error)?;
         let session = Session::working(Arc::clone(pool), lease, Instant::now() + LONGEST_SNAPSHOT);
         let reader = Reader::postgres(session);
         let outcome = body(&reader).await;
+        let limit = Instant::now() + pool.patience();
         if let Some(mut lease) = reader.shared().and_then(Session::take_lease)
-            && lease.connection().batch("COMMIT").await.is_ok()
+            && unit::within(limit, &lease, "COMMIT").await.is_ok()
         {
             lease.set_fit(true);
         }
@@ -204,8 +205,19 @@ pub(crate) async fn schema(settings: &PostgresConfig) -> Result<Schema> {
     Ok(Schema { found: found.map_err(|failure| failure.error)?, known: known() })
 }
 
-async fn check(connection: &Connection) -> Result<(), Failure> {
-    Schema { found: migrate::version(connection).await?, known: known() }.check().map_err(Failure::last)
+/// Migrates or checks. Most find nothing to do, and need no more rights than to read; only a migration may take long.
+async fn prepare_on(
+    connection: &Connection,
+    role: Role,
+    now: Timestamp,
+    limit: Instant,
+) -> Result<(), Failure> {
+    let found = timeout_at(limit, migrate::version(connection)).await.map_err(|_| Failure::silent())??;
+    let schema = Schema { found, known: known() };
+    match role {
+        Role::Node if found < schema.known => migrate::migrate(connection, now).await,
+        Role::Node | Role::Visitor => schema.check().map_err(Failure::last),
+    }
 }
 
 /// The thread: drives every connection, runs every unit, and at the end waits for those it was given.
@@ -235,7 +247,7 @@ async fn work(mut jobs: mpsc::Receiver<Job>) {
     let mut units = JoinSet::new();
     loop {
         tokio::select! {
-            job = jobs.recv() => match job {
+            job = jobs.recv(), if units.len() < QUEUE_UNITS => match job {
                 Some(job) => drop(units.spawn_local(job())),
                 None => break,
             },

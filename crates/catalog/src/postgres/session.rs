@@ -112,9 +112,12 @@ impl Session {
                 return Err(failure.error);
             }
             self.discard();
-            // What ended this connection has mostly ended those that lie idle, too.
-            self.pool.clear();
-            if handed || Instant::now() >= limit {
+            let over = Instant::now() >= limit;
+            if !over {
+                // What ended this connection has mostly ended those that lie idle, too; a slow statement has not.
+                self.pool.clear();
+            }
+            if handed || over {
                 return Err(failure.error);
             }
         }

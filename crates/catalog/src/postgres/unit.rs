@@ -92,12 +92,18 @@ where
         Ok(Err(panic)) => Err(Error::Panicked(panic_text(panic.as_ref())).into()),
         Err(_) => return Err(Failure::last(Error::Busy)),
     };
-    if ended.is_ok()
-        && let Err(error) = settle(&mut tx).await
-    {
-        ended = Err(error.into());
+    let mut appended = false;
+    if ended.is_ok() {
+        match settle(&mut tx).await {
+            Ok(any) => appended = any,
+            Err(error) => ended = Err(error.into()),
+        }
     }
-    close(engine, tx, ended, deadline).await
+    let closed = close(engine, tx, ended, deadline).await;
+    if appended && matches!(closed, Ok(Ok(_))) {
+        engine.appended.notify_one();
+    }
+    closed
 }
 
 /// Ends the transaction: commits what stands, and also a refusal that changed nothing, since what it read is only sure then.
@@ -126,6 +132,8 @@ async fn close<T, E>(
     }
     if let Err(failure) = within(deadline, &lease, "COMMIT").await {
         if !wrote || failure.remedy != Remedy::Reconnect {
+            // One that met another has ended its transaction and nothing else.
+            lease.set_fit(matches!(failure.remedy, Remedy::Again | Remedy::AgainFew));
             return Err(failure);
         }
         engine.signals.generations.bump(tx.end().repositories);
@@ -146,7 +154,6 @@ fn committed(engine: &Engine, tx: &mut Tx, wrote: bool) {
     engine.signals.units.fetch_add(1, Ordering::Relaxed);
     if wrote {
         engine.signals.commits.fetch_add(1, Ordering::Relaxed);
-        engine.appended.notify_one();
     }
 }
 
@@ -160,8 +167,9 @@ fn begin(in_turn: bool, deadline: Instant) -> String {
     )
 }
 
-/// Writes what the unit noted: last, so that what all units touch is held for the shortest time.
-async fn settle(tx: &mut Tx) -> Result<()> {
+/// Writes what the unit noted: last, so that what all units touch is held for the shortest time. Returns whether there is
+/// anything for the sealer.
+async fn settle(tx: &mut Tx) -> Result<bool> {
     let books = tx.marks().take_books();
     for pair in books.chunks(2) {
         match *pair {
@@ -195,7 +203,8 @@ async fn settle(tx: &mut Tx) -> Result<()> {
         )
         .await?;
     }
-    withdraw(tx).await
+    withdraw(tx).await?;
+    Ok(!books.is_empty() || !events.is_empty())
 }
 
 async fn withdraw(tx: &mut Tx) -> Result<()> {
@@ -213,7 +222,8 @@ async fn withdraw(tx: &mut Tx) -> Result<()> {
     Ok(())
 }
 
-async fn within(deadline: Instant, lease: &Lease, sql: &str) -> Result<(), Failure> {
+/// Runs statements without results, no longer than until `deadline`.
+pub(super) async fn within(deadline: Instant, lease: &Lease, sql: &str) -> Result<(), Failure> {
     timeout_at(deadline, lease.connection().batch(sql)).await.map_err(|_| Failure::silent())??;
     Ok(())
 }

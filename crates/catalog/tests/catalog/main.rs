@@ -10,6 +10,7 @@
 mod collection;
 mod events;
 mod export;
+mod imported;
 mod jobs;
 mod join;
 mod memory;

@@ -49,6 +49,10 @@ async fn each_is_valid_on_postgres() {
     let Place::Database(url) = &fixture.place else { panic!() };
     let statements = statements(|file| !OF_SQLITE.contains(&file) && file != "ledger.rs");
     assert!(statements.len() > 60, "only {} found: is the search broken?", statements.len());
+    // 64 bits in one database, 32 in the other: preparing does not see it, reading the column fails.
+    for sql in &statements {
+        assert!(!sql.contains("AS INTEGER"), "cast to BIGINT: {sql}");
+    }
     let prepares: Vec<String> = statements.iter().enumerate().map(|(n, sql)| prepare(n, sql)).collect();
     if Postgres::try_query(url, &prepares.join(";\n")).is_ok() {
         return;
