@@ -163,12 +163,9 @@ pub(crate) async fn schema(config: &Config) -> Result<Schema> {
     Catalog::schema_of_file(&file).with_context(|| unopened(&file))
 }
 
-/// Asks the bucket for its store's name, if blobs lie in one; `None` inside says that it has none yet.
-pub(crate) async fn bucket_name(config: &Config) -> Result<Option<Option<String>>> {
-    if config.storage.bucket.is_none() {
-        return Ok(None);
-    }
-    Store::of(config)?.name().await.map(Some)
+/// Asks the store for its name; `None` if it has none yet.
+pub(crate) async fn store_name(config: &Config) -> Result<Option<String>> {
+    Store::of(config)?.name().await
 }
 
 async fn visit(database: &PostgresConfig, config: &Config) -> Result<Catalog> {

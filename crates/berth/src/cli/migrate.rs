@@ -17,7 +17,7 @@ copies the rest and the catalog, and says how long pushes had to rest. Every blo
 walked. Pulls go on all the time.
 
 The old registry stays read-only after that, and is still whole: start the new nodes, send the clients to them, and stop the old one. If
-the switch fails, pushes go on as before.
+the switch fails, pushes go on as before; if it was interrupted, `berth read-only off` lets them.
 
 Examples:
       berth migrate --to scaled.yaml --through /var/tmp/move --config /etc/berth.yaml

@@ -32,7 +32,9 @@ async fn enqueue(config: &Config, payload: String) -> Result<()> {
     data::must_exist(config)?;
     let shared = config.database.url.is_some();
     let served = shared || data::lock(config)?.is_none();
-    let id = job::enqueue(&data::join_catalog(config).await?, CollectJob::KIND, payload).await?;
+    let catalog = data::join_catalog(config).await?;
+    job::refuse_read_only(config, &catalog).await?;
+    let id = job::enqueue(&catalog, CollectJob::KIND, payload).await?;
     let when = match (shared, served) {
         (true, _) => "the first node that is free works it",
         (false, true) => "the running server works it now",

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use berth_registry::{ImportJob, ImportReport};
 
 use super::{block_on, job, print};
@@ -13,6 +13,11 @@ use crate::data;
 pub(super) fn run(arguments: cli::Import) -> Result<ExitCode> {
     let cli::Import { dir, finish, now, status, place } = arguments;
     let config = config::load(place.into())?.config;
+    if config.is_stateless() {
+        bail!(
+            "an import needs a data directory beside which the old store lies: import into one, then bring it over with `berth migrate`"
+        );
+    }
     if status {
         return block_on(tell(&config));
     }
@@ -45,6 +50,7 @@ async fn begin(config: &Config, dir: Option<&std::path::Path>, finish: bool) -> 
         }
         None => (data::join(config).await?, "images can be pulled now, the running server does the rest"),
     };
+    job::refuse_read_only(config, registry.catalog()).await?;
     let id = registry.start_import(dir, finish).await?;
     print(format!("import enqueued as job {}; {when}\n", id.0))?;
     drop(registry);

@@ -45,9 +45,6 @@ pub(super) fn run_enqueued(
     kind: &'static str,
     enqueue: impl AsyncFnOnce(&Registry) -> Result<JobId>,
 ) -> Result<Value> {
-    if data::must_exist(config).is_ok() {
-        block_on(refuse_read_only(config))?;
-    }
     let lock = data::lock(config)?;
     let ended = match &lock {
         Some(_) => block_on(work(config, enqueue)),
@@ -62,8 +59,8 @@ pub(super) fn run_enqueued(
 }
 
 /// Refuses to order work that would wait for the end of read-only mode.
-async fn refuse_read_only(config: &Config) -> Result<()> {
-    let told = data::join_catalog(config).await?.read(async |r| mode::find(r).await).await?.read_only;
+pub(super) async fn refuse_read_only(config: &Config, catalog: &Catalog) -> Result<()> {
+    let told = catalog.read(async |r| mode::find(r).await).await?.read_only;
     if config.access.read_only {
         bail!("the registry is read-only, which lets background work rest: take access.read_only back first");
     }
@@ -77,6 +74,7 @@ async fn refuse_read_only(config: &Config) -> Result<()> {
 async fn work(config: &Config, enqueue: impl AsyncFnOnce(&Registry) -> Result<JobId>) -> Result<Job> {
     let registry = data::open(config).await?;
     let catalog = registry.catalog();
+    refuse_read_only(config, catalog).await?;
     if !catalog.is_shared() {
         registry.repair().await.context("leftovers of the last run can't be repaired")?;
     }
@@ -94,6 +92,7 @@ async fn work(config: &Config, enqueue: impl AsyncFnOnce(&Registry) -> Result<Jo
 /// no longer than that one lives.
 async fn delegate(config: &Config, enqueue: impl AsyncFnOnce(&Registry) -> Result<JobId>) -> Result<Job> {
     let registry = data::join(config).await?;
+    refuse_read_only(config, registry.catalog()).await?;
     let id = enqueue(&registry).await?;
     let mut alone = 0;
     follow(registry.catalog(), id, || {

@@ -71,11 +71,20 @@ async fn migrate(source: &Config, target: &Config, through: &Path, switch: bool)
     let started = Instant::now();
     let was_read_only = moving.set_read_only(true).await?;
     let ended = moving.bring_over().await;
-    if ended.is_err() && !was_read_only {
-        moving.set_read_only(false).await?;
-    }
     moving.bar.finish_and_clear();
-    let (name, restored) = ended.context("the switch failed, the registry goes on as before")?;
+    let (name, restored) = match ended {
+        Ok(ended) => ended,
+        Err(error) if was_read_only => return Err(error.context("the switch failed, nothing is changed")),
+        Err(error) => {
+            let said = match moving.set_read_only(false).await {
+                Ok(_) => "the switch failed, the registry goes on as before".to_owned(),
+                Err(other) => format!(
+                    "the switch failed, and pushes could not be allowed again ({other:#}): run `berth read-only off`"
+                ),
+            };
+            return Err(error.context(said));
+        }
+    };
     for problem in &restored.problems {
         print(format!("{}: {}\n", problem.digest, problem.reason))?;
     }

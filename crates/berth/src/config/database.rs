@@ -93,11 +93,13 @@ impl DatabaseUrl {
         })
     }
 
-    /// Splits around the password: what lies before it, and what follows.
+    /// Splits around the password: what lies before it, and what follows. A slash in it belongs to it, as the driver reads it.
     fn split(&self) -> Option<(&str, &str)> {
         let start = self.0.find("://")? + 3;
-        let end = self.0[start..].find(['/', '?']).map_or(self.0.len(), |end| start + end);
-        let user_end = start + self.0[start..end].rfind('@')?;
+        let rest = &self.0[start..];
+        let end = rest.find(['/', '?']).unwrap_or(rest.len());
+        let query = rest.find('?').unwrap_or(rest.len());
+        let user_end = start + rest[..end].rfind('@').or_else(|| rest[..query].rfind('@'))?;
         let colon = start + self.0[start..user_end].find(':')?;
         Some((&self.0[..=colon], &self.0[user_end..]))
     }
@@ -113,13 +115,13 @@ impl fmt::Display for DatabaseUrl {
             Some((before, after)) => format!("{before}(hidden){after}"),
             None => self.0.clone(),
         };
-        match shown.split_once("password=") {
-            Some((before, rest)) => {
-                let after = rest.find('&').map_or("", |end| &rest[end..]);
-                write!(f, "{before}password=(hidden){after}")
-            }
-            None => f.write_str(&shown),
+        let mut parts = shown.split("password=");
+        f.write_str(parts.next().unwrap_or_default())?;
+        for part in parts {
+            let after = part.find('&').map_or("", |end| &part[end..]);
+            write!(f, "password=(hidden){after}")?;
         }
+        Ok(())
     }
 }
 
@@ -150,6 +152,11 @@ mod tests {
                 "postgres://u@h/d?password=(hidden)&sslmode=require",
             ),
             ("postgres://u@h:5/d?a=x:y@z", "postgres://u@h:5/d?a=x:y@z"),
+            ("postgres://u:p/w@h/d", "postgres://u:(hidden)@h/d"),
+            (
+                "postgres://u:p@h/d?password=p&password=q",
+                "postgres://u:(hidden)@h/d?password=(hidden)&password=(hidden)",
+            ),
             ("postgres:///d?password=p", "postgres:///d?password=(hidden)"),
         ] {
             assert_eq!(shown(url), expected);

@@ -33,9 +33,9 @@ pub(super) fn check(config: &Config, report: &mut Report) {
     }
     if let Some(bucket) = &config.storage.bucket {
         let url = &bucket.url;
-        report.add(match block_on(data::bucket_name(config)) {
-            Ok(Some(Some(name))) => Finding::good(BUCKET, format!("{url} answers and is store {name}")),
-            Ok(_) => Finding::good(BUCKET, format!("{url} answers; berth serve will give it a name")),
+        report.add(match block_on(data::store_name(config)) {
+            Ok(Some(name)) => Finding::good(BUCKET, format!("{url} answers and is store {name}")),
+            Ok(None) => Finding::good(BUCKET, format!("{url} answers; berth serve will give it a name")),
             Err(error) => Finding::bad(
                 BUCKET,
                 format!("{error:#}"),
