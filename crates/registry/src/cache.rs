@@ -50,6 +50,13 @@ impl Served {
             manifest: Arc::new(manifest),
         }
     }
+
+    /// Returns what was found by a tag as found by its digest: clients resolve a tag, then fetch by digest.
+    pub(crate) fn under_digest(&self) -> Option<(Reference, Self)> {
+        let by_reference = Arc::clone(self.by_digest.as_ref()?);
+        let manifest = Arc::clone(&self.manifest);
+        Some((self.manifest.digest.into(), Self { manifest, by_reference, by_digest: None }))
+    }
 }
 
 type ManifestKey = (RepositoryName, Reference);
@@ -118,13 +125,9 @@ impl Cache {
             _ => Served::new(key, found),
         };
         if catalog.is_shared()
-            && let Some(by_digest) = &served.by_digest
+            && let Some((reference, value)) = served.under_digest()
         {
-            // Clients resolve a tag, then fetch by digest.
-            let key = (key.0.clone(), served.manifest.digest.into());
-            let manifest = Arc::clone(&served.manifest);
-            let value = Served { manifest, by_reference: Arc::clone(by_digest), by_digest: None };
-            self.manifests.insert(key, Dated { generation, value });
+            self.manifests.insert((key.0.clone(), reference), Dated { generation, value });
         }
         self.manifests.insert(key.clone(), Dated { generation, value: served.clone() });
         served

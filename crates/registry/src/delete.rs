@@ -18,6 +18,7 @@ impl Registry {
     /// Deletes a tag; the manifest stays.
     pub async fn delete_tag(&self, permit: &Permit<Delete>, tag: &Tag) -> Result<()> {
         self.demand_repository(permit.repository()).await?;
+        self.check_writable()?;
         let (deletion, tag) = (self.deletion(permit), tag.clone());
         self.0.catalog.write(async move |tx| deletion.delete_tag(tx, &tag).await).await
     }
@@ -25,6 +26,7 @@ impl Registry {
     /// Deletes a manifest and every tag that points at it.
     pub async fn delete_manifest(&self, permit: &Permit<Delete>, digest: &Digest) -> Result<()> {
         self.demand_repository(permit.repository()).await?;
+        self.check_writable()?;
         let (deletion, digest) = (self.deletion(permit), *digest);
         self.0.catalog.write(async move |tx| deletion.delete_manifest(tx, &digest).await).await?;
         self.0.catalog.forgotten().await;
@@ -34,6 +36,7 @@ impl Registry {
     /// Deletes a blob from the repository. A blob that a manifest there names stays.
     pub async fn delete_blob(&self, permit: &Permit<Delete>, digest: &Digest) -> Result<()> {
         self.demand_repository(permit.repository()).await?;
+        self.check_writable()?;
         let (deletion, digest) = (self.deletion(permit), *digest);
         self.0.catalog.write(async move |tx| deletion.delete_blob(tx, &digest).await).await?;
         self.0.catalog.forgotten().await;

@@ -30,12 +30,14 @@ const CALLER: &str = "import";
 #[derive(Debug, Default)]
 pub(crate) struct Import {
     old: Option<OldStore>,
+    /// Whoever takes in a whole repository, which it has in memory meanwhile.
+    turn: tokio::sync::Mutex<()>,
 }
 
 impl Import {
     /// Looks for the other store behind this symbolic link, now and later.
     pub(crate) fn behind(link: PathBuf) -> Self {
-        Self { old: Some(OldStore::new(link)) }
+        Self { old: Some(OldStore::new(link)), ..Self::default() }
     }
 
     /// Returns the other store while it is there.

@@ -17,15 +17,18 @@ impl Registry {
         source: &Permit<Pull>,
         digest: &Digest,
     ) -> Result<bool> {
-        if self.0.catalog.read(async |r| blob::find(r, source.repository(), digest).await).await?.is_none() {
-            self.demand_blob(source.repository(), digest).await?;
-        }
+        Ok(self.try_mount(permit, source, digest).await?
+            || (self.demand_blob(source.repository(), digest).await?
+                && self.try_mount(permit, source, digest).await?))
+    }
+
+    async fn try_mount(&self, permit: &Permit<Push>, source: &Permit<Pull>, digest: &Digest) -> Result<bool> {
         let (target, source, digest, now) =
             (permit.repository().clone(), source.repository().clone(), *digest, self.now());
         self.0
             .catalog
             .write(async move |tx| {
-                // Looked up again in the unit of work: the source may be deleted at this moment.
+                // Looked up in the unit of work: the source may be deleted at this moment.
                 let Some(found) = blob::find(tx, &source, &digest).await? else { return Ok(false) };
                 let repository = repository::ensure(tx, &target, now).await?;
                 let inserted = blob::insert(tx, &repository, &digest, found.size, None, now).await?;

@@ -166,7 +166,13 @@ impl Recall {
         match found {
             _ if !self.is_on() => {}
             Some(served) => {
-                let entry = Remembered { generation, at: Instant::now(), value: served.clone() };
+                let at = Instant::now();
+                // The pull by digest that follows finds it in the cache, and is not noted by itself.
+                if let Some((reference, value)) = served.under_digest() {
+                    let entry = Remembered { generation, at, value };
+                    self.manifests.insert((key.0.clone(), reference), entry);
+                }
+                let entry = Remembered { generation, at, value: served.clone() };
                 self.manifests.insert(key.clone(), entry);
             }
             None => drop(self.manifests.remove(key)),

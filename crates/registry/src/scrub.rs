@@ -204,7 +204,6 @@ impl Registry {
 
     /// Tells whether no row, no trash and no upload under way knows a file that was listed before.
     pub(crate) async fn is_litter(&self, location: &Location, under_way: &UnderWay) -> Result<bool> {
-        let text = location.as_str();
         let catalog = &self.0.catalog;
         if !self.0.blobs.lists_leftovers()
             && let Some(upload) = self.0.blobs.upload_of(location)
@@ -215,10 +214,17 @@ impl Registry {
                 return Ok(false);
             }
         }
-        let known = catalog
-            .read(async |r| Ok::<_, Error>(blob::is_at(r, text).await? || trash::contains(r, text).await?))
-            .await?;
-        Ok(!known && !under_way.brings(location))
+        Ok(!self.is_known(location).await? && !under_way.brings(location))
+    }
+
+    /// Tells whether a blob's row or the trash knows a location.
+    pub(crate) async fn is_known(&self, location: &Location) -> Result<bool> {
+        let text = location.as_str();
+        let known = self
+            .0
+            .catalog
+            .read(async |r| Ok::<_, Error>(blob::is_at(r, text).await? || trash::contains(r, text).await?));
+        known.await
     }
 }
 

@@ -148,8 +148,11 @@ impl Registry {
         to_completion(async move {
             let id = UploadId::random();
             let result = registry.push_unbooked(&owner, id, body, &digest).await;
-            // What may have happened after all is left to the expiry of its row.
-            if result.is_err() && !matches!(result, Err(Error::Unavailable(_))) {
+            // What may have happened after all, or must not be touched now, is left to the expiry of its row; a wrong digest's
+            // was forgotten where it was found.
+            let is_left =
+                matches!(result, Err(Error::Unavailable(_) | Error::ReadOnly | Error::DigestMismatch { .. }));
+            if result.is_err() && !is_left {
                 registry.unbook(id).await;
             }
             result

@@ -3,9 +3,9 @@
 use std::fs;
 
 use berth_blobs::{Location, Progress, UploadId};
+use berth_catalog::Tx;
 use berth_catalog::blob::{self, Placement};
 use berth_catalog::imported::{self, Foreign};
-use berth_catalog::{Tx, trash};
 use berth_jobs::{Failure, Work};
 use futures_util::StreamExt as _;
 use serde_json::json;
@@ -114,15 +114,6 @@ impl Registry {
             self.0.blobs.delete(&location).await?;
         }
         Ok(self.0.blobs.discard(&upload).await?)
-    }
-
-    async fn is_known(&self, location: &Location) -> Result<bool> {
-        let text = location.as_str();
-        let known = self
-            .0
-            .catalog
-            .read(async |r| Ok::<_, Error>(blob::is_at(r, text).await? || trash::contains(r, text).await?));
-        known.await
     }
 
     async fn copy(&self, upload: &UploadId, item: &Foreign) -> Result<()> {

@@ -26,7 +26,13 @@ struct Contents {
 
 impl Registry {
     /// Takes a repository in as a whole and notes that; from then on nothing of it is looked up in the other store.
-    pub(super) async fn import_whole(&self, old: &OldStore, name: &RepositoryName) -> Result<Imported> {
+    ///
+    /// One at a time: who comes while it is under way finds it done.
+    pub(super) async fn import_whole(&self, old: &OldStore, name: &RepositoryName) -> Result<()> {
+        let _turn = self.0.import.turn.lock().await;
+        if self.0.catalog.read(async |r| imported::is_done(r, name.as_str()).await).await? {
+            return Ok(());
+        }
         let Contents { mut prepared, mut tags, mut problems } = {
             let (old, name, config) = (old.clone(), name.clone(), self.0.config.clone());
             blocking(move || contents(&old, &name, &config)).await?
@@ -48,9 +54,7 @@ impl Registry {
             tracing::warn!(problem, "imported with a problem");
         }
         problems.truncate(MOST_PROBLEMS);
-        let imported = Imported { repository: name.to_string(), manifests, tags: set, problems };
-        self.note(imported.clone()).await?;
-        Ok(imported)
+        self.note(Imported { repository: name.to_string(), manifests, tags: set, problems }).await
     }
 
     /// Notes a repository that was taken in, or can't be.

@@ -96,6 +96,16 @@ impl Fixture {
         nodes
     }
 
+    /// Address of the catalog's database.
+    pub(crate) fn url(&self) -> &str {
+        self.url.as_deref().expect("a catalog in a file has no address")
+    }
+
+    /// Opens the store once more.
+    pub(crate) fn blobs(&self) -> Arc<dyn Blobs> {
+        Arc::new(Disk::open(&self.dir.path().join("store"), Disk::OPEN_FILES).unwrap())
+    }
+
     pub(crate) fn may<A: Action>(&self, repository: &str) -> Permit<A> {
         self.access.permit(&Caller::Anonymous, &name(repository)).unwrap()
     }

@@ -41,6 +41,7 @@ mod faults;
 mod fixture;
 mod model;
 mod nodes;
+mod outage;
 mod pull;
 mod push;
 mod races;
