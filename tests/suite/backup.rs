@@ -252,6 +252,16 @@ async fn a_damaged_or_half_backup_is_recognised() -> Result<()> {
     let points = std::fs::read_dir(Path::new(&archive).join("points"))?;
     let mut points: Vec<PathBuf> = points.map(|entry| Ok(entry?.path())).collect::<Result<_>>()?;
     points.sort();
+    // A last word that can't be read bars its own point only, and nothing is removed.
+    std::fs::write(points[1].join("backup.json"), "{")?;
+    let listed = succeeds(&home, &["backup", "list", &archive]).await?;
+    ensure!(listed.contains("can't be read") && listed.contains(" blobs of "), "{listed}");
+    let name = points[1].file_name().and_then(|name| name.to_str()).context("a point without a name")?;
+    for arguments in [&["verify"][..], &["verify", "--point", name], &["prune", "--keep", "1"]] {
+        let refused = run(&home, &[&["backup", arguments[0], &archive], &arguments[1..]].concat()).await?;
+        ensure!(!refused.success && refused.text().contains("backup.json"), "{}", refused.text());
+    }
+    ensure!(points[0].join("backup.json").exists() && points[1].join("backup.json").exists());
     std::fs::remove_file(points[1].join("backup.json"))?;
     let listed = succeeds(&home, &["backup", "list", &archive]).await?;
     ensure!(listed.contains("half a backup"), "{listed}");

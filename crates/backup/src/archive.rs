@@ -37,8 +37,29 @@ pub struct Archive {
 pub struct Found {
     /// Its name: the time it is of, as in `20261127T163301Z`.
     pub name: String,
-    /// What it holds; `None` for half a backup.
-    pub summary: Option<Summary>,
+    /// What there is of it.
+    pub state: State,
+}
+
+/// What there is of a point.
+#[derive(Debug, Clone)]
+pub enum State {
+    /// All of it, and what it holds.
+    Whole(Summary),
+    /// Half a backup.
+    Half,
+    /// A summary that this binary can't read, and why. Other points are of use all the same.
+    Unreadable(String),
+}
+
+impl Found {
+    /// Returns the name and the summary of a whole backup.
+    pub fn whole(self) -> Option<(String, Summary)> {
+        match self.state {
+            State::Whole(summary) => Some((self.name, summary)),
+            State::Half | State::Unreadable(_) => None,
+        }
+    }
 }
 
 impl Archive {
@@ -79,8 +100,13 @@ impl Archive {
         let mut found = Vec::new();
         for entry in fs::read_dir(&directory).at("list", &directory)? {
             let name = entry.at("list", &directory)?.file_name().to_string_lossy().into_owned();
-            let summary = self.summary(&name)?;
-            found.push(Found { name, summary });
+            let state = match self.summary(&name) {
+                Ok(Some(summary)) => State::Whole(summary),
+                Ok(None) => State::Half,
+                Err(error @ Error::Damaged { .. }) => State::Unreadable(error.to_string()),
+                Err(error) => return Err(error),
+            };
+            found.push(Found { name, state });
         }
         found.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(found)
@@ -89,8 +115,13 @@ impl Archive {
     /// Finds the point to read: the latest whole one, or the latest at or before a time, given as a point's name or in
     /// RFC 3339.
     pub fn choose(&self, wanted: Option<&str>) -> Result<(String, Summary)> {
-        let mut whole =
-            self.points()?.into_iter().filter_map(|point| Some((point.name, point.summary?))).rev();
+        let points = self.points()?;
+        if let Some(Found { state: State::Unreadable(reason), .. }) =
+            points.iter().find(|point| wanted == Some(point.name.as_str()))
+        {
+            return Err(Error::NoPoint(reason.clone()));
+        }
+        let mut whole = points.into_iter().filter_map(Found::whole).rev();
         let none = || Error::NoPoint(format!("{} holds no whole backup", self.root.display()));
         let Some(wanted) = wanted else { return whole.next().ok_or_else(none) };
         let time = wanted.parse::<Timestamp>().ok();

@@ -13,7 +13,7 @@ use crate::error::Result;
 use crate::{Step, Watch};
 
 /// Payload of the job that holds collection off; a collector that inherits it has nothing to do.
-pub const HOLD_PAYLOAD: &str = r#"{"hold":true}"#;
+const HOLD_PAYLOAD: &str = r#"{"hold":true}"#;
 
 /// A backup that shows no sign of life this long holds nothing off any more.
 const LEASE: SignedDuration = SignedDuration::from_secs(30);

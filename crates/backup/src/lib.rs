@@ -16,9 +16,8 @@ mod table;
 mod take;
 mod verify;
 
-pub use archive::{Archive, Found};
+pub use archive::{Archive, Found, State};
 pub use error::{Error, Result};
-pub use hold::HOLD_PAYLOAD;
 pub use placed::Placed;
 pub use point::{Problem, Summary};
 pub use prune::{Pruned, prune};

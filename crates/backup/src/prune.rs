@@ -4,16 +4,13 @@ use std::collections::HashSet;
 use std::fs;
 use std::path::Path;
 
-use berth_catalog::export::{Blob, Exported as _};
+use berth_catalog::export::Blob;
 use berth_oci::Digest;
 
-use crate::archive::{Archive, sync};
-use crate::error::{At as _, Result};
+use crate::archive::{Archive, State, sync};
+use crate::error::{At as _, Error, Result};
 use crate::table::Rows;
 use crate::{Step, Watch};
-
-/// Rows read at a time.
-const PAGE: usize = 512;
 
 /// What a prune removed.
 #[derive(Debug, Clone, Default)]
@@ -34,9 +31,16 @@ pub struct Pruned {
 pub fn prune(archive: &Archive, keep: usize, watch: Watch<'_>) -> Result<Pruned> {
     let mut pruned = Pruned::default();
     let mut staying = Vec::new();
-    for point in archive.points()?.into_iter().rev() {
-        match point.summary {
-            Some(summary) if staying.len() < keep => staying.push((point.name, summary)),
+    let points = archive.points()?;
+    // Before anything goes: it may be a point that a newer binary can read.
+    for point in &points {
+        if let State::Unreadable(reason) = &point.state {
+            return Err(Error::NoPoint(format!("nothing was removed: {reason}")));
+        }
+    }
+    for point in points.into_iter().rev() {
+        match point.state {
+            State::Whole(summary) if staying.len() < keep => staying.push((point.name, summary)),
             _ => {
                 archive.remove_point(&point.name)?;
                 pruned.points += 1;
@@ -46,14 +50,11 @@ pub fn prune(archive: &Archive, keep: usize, watch: Watch<'_>) -> Result<Pruned>
     pruned.kept = staying.len() as u64;
     let mut needed = HashSet::new();
     for (name, summary) in &staying {
-        let mut rows = Rows::<Blob>::open(&archive.point(name), Blob::NOUN, &summary.files)?;
-        loop {
-            let page = rows.next(PAGE)?;
-            if page.is_empty() {
-                break;
+        Rows::<Blob>::open(&archive.point(name), &summary.files)?.each(|blob| {
+            if blob.content.is_none() {
+                needed.insert(blob.digest);
             }
-            needed.extend(page.into_iter().filter(|blob| blob.content.is_none()).map(|blob| blob.digest));
-        }
+        })?;
     }
     remove_unneeded(archive, &needed, &mut pruned, watch)?;
     for path in entries(&archive.unfinished())? {

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use berth_blobs::{Blobs, Location, UploadId};
-use berth_catalog::export::{Blob, BlobLink, Event, Manifest, Pull, Repository, Tag};
+use berth_catalog::export::{Blob, BlobLink, Event, Exported, Manifest, Pull, Repository, Tag};
 use berth_catalog::restore::{self, Restored as Row};
 use berth_catalog::{Catalog, Tx, event};
 use berth_oci::Digest;
@@ -102,8 +102,8 @@ struct Into<'a> {
 }
 
 impl Into<'_> {
-    fn open<T: berth_catalog::export::Exported>(&self) -> Result<Rows<T>> {
-        Rows::open(&self.archive.point(self.name), T::NOUN, &self.summary.files)
+    fn open<T: Exported>(&self) -> Result<Rows<T>> {
+        Rows::open(&self.archive.point(self.name), &self.summary.files)
     }
 
     /// Takes a table in, batch by batch; returns its number of rows.

@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 
 use berth_catalog::Reader;
 use berth_catalog::export::{Exported, Key};
-use serde::de::DeserializeOwned;
 use sha2::{Digest as _, Sha256};
 
 use crate::error::{At as _, Error, Result};
@@ -91,9 +90,9 @@ pub(crate) struct Rows<T> {
     row: std::marker::PhantomData<T>,
 }
 
-impl<T: DeserializeOwned> Rows<T> {
-    pub(crate) fn open(directory: &Path, noun: &str, files: &[TableFile]) -> Result<Self> {
-        let name = format!("{noun}.jsonl");
+impl<T: Exported> Rows<T> {
+    pub(crate) fn open(directory: &Path, files: &[TableFile]) -> Result<Self> {
+        let name = format!("{}.jsonl", T::NOUN);
         let path = directory.join(&name);
         let expected = files.iter().find(|file| file.name == name).cloned().ok_or_else(|| {
             Error::Damaged { file: path.display().to_string(), reason: "backup.json does not name it".into() }
@@ -109,19 +108,35 @@ impl<T: DeserializeOwned> Rows<T> {
     /// [`Error::Damaged`] when a line or, at the end, the whole file is not what was written.
     pub(crate) fn next(&mut self, limit: usize) -> Result<Vec<T>> {
         let mut rows = Vec::new();
-        while rows.len() < limit {
-            self.line.clear();
-            let read = self.input.read_until(b'\n', &mut self.line).at("read", &self.path)?;
-            if read == 0 {
-                self.compare()?;
-                break;
-            }
-            let row = serde_json::from_slice(&self.line)
-                .map_err(|error| self.damaged(format!("line {}: {error}", self.count + 1)))?;
-            self.count += 1;
+        while rows.len() < limit
+            && let Some(row) = self.row()?
+        {
             rows.push(row);
         }
         Ok(rows)
+    }
+
+    /// Shows every row, one in memory at a time.
+    ///
+    /// # Errors
+    /// As [`next`](Self::next).
+    pub(crate) fn each(mut self, mut see: impl FnMut(T)) -> Result<()> {
+        while let Some(row) = self.row()? {
+            see(row);
+        }
+        Ok(())
+    }
+
+    fn row(&mut self) -> Result<Option<T>> {
+        self.line.clear();
+        let read = self.input.read_until(b'\n', &mut self.line).at("read", &self.path)?;
+        if read == 0 {
+            return self.compare().map(|()| None);
+        }
+        let row = serde_json::from_slice(&self.line)
+            .map_err(|error| self.damaged(format!("line {}: {error}", self.count + 1)))?;
+        self.count += 1;
+        Ok(Some(row))
     }
 
     /// Rows in all, as the summary says.

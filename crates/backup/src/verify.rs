@@ -2,9 +2,8 @@
 
 use std::collections::HashMap;
 
-use berth_catalog::export::{Blob, BlobLink, Event, Exported as _, Manifest, Pull, Repository, Tag};
+use berth_catalog::export::{Blob, BlobLink, Event, Exported, Manifest, Pull, Repository, Tag};
 use berth_oci::Digest;
-use serde::de::DeserializeOwned;
 
 use crate::archive::Archive;
 use crate::content::{Kept, check};
@@ -12,9 +11,6 @@ use crate::error::Result;
 use crate::point::{Problem, Summary};
 use crate::table::Rows;
 use crate::{Step, Watch};
-
-/// Rows read at a time.
-const PAGE: usize = 512;
 
 /// What a look at a backup found.
 #[derive(Debug, Clone, Default)]
@@ -68,9 +64,8 @@ fn verify_point(
     stored: &mut HashMap<Digest, u64>,
     verified: &mut Verified,
 ) -> Result<()> {
-    let rows = Point { archive, name, summary };
-    rows.each::<Repository>(Repository::NOUN, |_| ())?;
-    rows.each::<Blob>(Blob::NOUN, |blob| match blob.content {
+    rows::<Repository>(archive, name, summary)?.each(|_| ())?;
+    rows::<Blob>(archive, name, summary)?.each(|blob| match blob.content {
         Some(content) => {
             verified.blobs += 1;
             verified.bytes += blob.size;
@@ -81,18 +76,18 @@ fn verify_point(
         None if summary.damaged.iter().any(|problem| problem.digest == blob.digest) => {}
         None => drop(stored.insert(blob.digest, blob.size)),
     })?;
-    rows.each::<BlobLink>(BlobLink::NOUN, |_| ())?;
-    rows.each::<Manifest>(Manifest::NOUN, |manifest| {
+    rows::<BlobLink>(archive, name, summary)?.each(|_| ())?;
+    rows::<Manifest>(archive, name, summary)?.each(|manifest| {
         verified.manifests += 1;
         if Digest::of(manifest.digest.algorithm(), manifest.content.as_bytes()) != manifest.digest {
             let digest = manifest.digest;
             verified.problems.push(format!("{name}: {digest}: the bytes of this manifest do not match"));
         }
     })?;
-    rows.each::<Tag>(Tag::NOUN, |_| ())?;
-    rows.each::<Pull>(Pull::NOUN, |_| ())?;
+    rows::<Tag>(archive, name, summary)?.each(|_| ())?;
+    rows::<Pull>(archive, name, summary)?.each(|_| ())?;
     let (mut hash, mut position, mut broken) = ([0; 32], 0, None);
-    rows.each::<Event>(Event::NOUN, |event| {
+    rows::<Event>(archive, name, summary)?.each(|event| {
         hash = event.hash_after(&hash);
         position += 1;
         if (event.position, &event.hash) != (position, &hex::encode(hash)) {
@@ -105,21 +100,6 @@ fn verify_point(
     Ok(())
 }
 
-struct Point<'a> {
-    archive: &'a Archive,
-    name: &'a str,
-    summary: &'a Summary,
-}
-
-impl Point<'_> {
-    fn each<T: DeserializeOwned>(&self, noun: &str, mut see: impl FnMut(T)) -> Result<()> {
-        let mut rows = Rows::<T>::open(&self.archive.point(self.name), noun, &self.summary.files)?;
-        loop {
-            let page = rows.next(PAGE)?;
-            if page.is_empty() {
-                return Ok(());
-            }
-            page.into_iter().for_each(&mut see);
-        }
-    }
+fn rows<T: Exported>(archive: &Archive, name: &str, summary: &Summary) -> Result<Rows<T>> {
+    Rows::open(&archive.point(name), &summary.files)
 }

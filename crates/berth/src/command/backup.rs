@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
-use berth_backup::{Archive, Keep, Summary};
+use berth_backup::{Archive, Found, Keep, State, Summary};
 use berth_registry::CollectJob;
 
 use super::progress::{follow, progress_bar};
@@ -58,11 +58,12 @@ async fn take(config: &Config, dir: &Path) -> Result<ExitCode> {
 
 fn list(dir: &Path) -> Result<ExitCode> {
     for point in Archive::open(dir)?.points()? {
-        print(match &point.summary {
-            Some(summary) => line(&point.name, summary),
-            None => {
+        print(match &point.state {
+            State::Whole(summary) => line(&point.name, summary),
+            State::Half => {
                 format!("{}: half a backup, left by one that was interrupted or is under way\n", point.name)
             }
+            State::Unreadable(reason) => format!("{}: can't be read: {reason}\n", point.name),
         })?;
     }
     Ok(ExitCode::SUCCESS)
@@ -79,14 +80,20 @@ fn line(name: &str, summary: &Summary) -> String {
 
 fn verify(arguments: &cli::VerifyBackup) -> Result<ExitCode> {
     let archive = Archive::open(&arguments.dir)?;
-    let points: Vec<_> = match arguments.point.as_deref() {
-        Some(point) => vec![archive.choose(Some(point).filter(|point| *point != "latest"))?],
-        None => {
-            archive.points()?.into_iter().filter_map(|point| Some((point.name, point.summary?))).collect()
-        }
+    let mut unreadable = Vec::new();
+    let points: Vec<_> = if let Some(point) = arguments.point.as_deref() {
+        vec![archive.choose(Some(point).filter(|point| *point != "latest"))?]
+    } else {
+        let points = archive.points()?;
+        unreadable.extend(points.iter().filter_map(|point| match &point.state {
+            State::Unreadable(reason) => Some(format!("{}: {reason}", point.name)),
+            State::Whole(_) | State::Half => None,
+        }));
+        points.into_iter().filter_map(Found::whole).collect()
     };
     let bar = progress_bar();
-    let verified = berth_backup::verify(&archive, &points, &follow(&bar))?;
+    let mut verified = berth_backup::verify(&archive, &points, &follow(&bar))?;
+    verified.problems.extend(unreadable);
     bar.finish_and_clear();
     for problem in &verified.problems {
         print(format!("{problem}\n"))?;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail};
-use berth_backup::{Archive, Keep, Placed, Restored, Summary};
+use berth_backup::{Archive, Found, Keep, Placed, Restored, State, Summary};
 use berth_catalog::{identity, mode, restore};
 use berth_registry::{CollectJob, Registry};
 use indicatif::ProgressBar;
@@ -101,8 +101,12 @@ impl Move {
     async fn open(source: &Config, target: &Config, through: &Path) -> Result<Self> {
         let archive = Archive::create(through)?;
         // Its points go as the move goes on.
-        if archive.points()?.iter().any(|point| point.summary.as_ref().is_some_and(|summary| !summary.placed))
-        {
+        let is_other = |point: &Found| match &point.state {
+            State::Whole(summary) => !summary.placed,
+            State::Half => false,
+            State::Unreadable(_) => true,
+        };
+        if archive.points()?.iter().any(is_other) {
             bail!("{} holds a backup: name another directory with --through", through.display());
         }
         let from = data::join(source).await?;
