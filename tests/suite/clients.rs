@@ -1,14 +1,14 @@
 //! Real clients on real images, over HTTP and over TLS with a private CA: what is pulled is what was pushed, and it runs.
 
-mod buildah;
-mod containerd;
+pub(crate) mod buildah;
+pub(crate) mod containerd;
 pub(crate) mod crane;
-mod docker;
+pub(crate) mod docker;
 mod engine;
-mod helm;
+pub(crate) mod helm;
 pub(crate) mod oras;
 pub(crate) mod podman;
-mod regctl;
+pub(crate) mod regctl;
 pub(crate) mod skopeo;
 
 pub(crate) use podman::configure as configure_podman;

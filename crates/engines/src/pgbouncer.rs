@@ -3,17 +3,21 @@
 use std::net::{SocketAddr, TcpStream};
 use std::process::Child;
 
+use parking_lot::Mutex;
+
 use crate::Postgres;
 use crate::guard::Guard;
 use crate::patience::wait_for;
 use crate::port::free_port;
 use crate::program::{User, find, log_end};
 
-/// A pooler in front of a cluster, in transaction mode, without any understanding of prepared statements.
+/// A pooler in front of a cluster, in transaction mode, without any understanding of prepared statements. It asks again each
+/// second for a server that is away, not each 15 seconds as it would by itself.
 #[derive(Debug)]
 pub struct PgBouncer {
     port: u16,
-    pooler: Option<Child>,
+    user: User,
+    pooler: Mutex<Option<Child>>,
     // Last: it removes the directory.
     guard: Guard,
 }
@@ -36,22 +40,38 @@ impl PgBouncer {
              auth_file = {}\n\
              pool_mode = transaction\n\
              default_pool_size = {connections}\n\
-             max_client_conn = 500\n",
+             max_client_conn = 500\n\
+             server_login_retry = 1\n",
             server.ip(),
             server.port(),
             users.display(),
         );
         std::fs::write(&file, settings).expect("a file can be written");
         std::fs::write(&users, "\"berth\" \"\"\n").expect("a file can be written");
-        let log = guard.directory().join("pgbouncer.log");
-        let mut command = user.command(&find("pgbouncer", "pgbouncer"));
-        let mut child = guard.spawn(command.arg(&file), &log);
+        let pooler = Self { port, user, pooler: Mutex::new(None), guard };
+        pooler.start();
+        pooler
+    }
+
+    /// Starts the pooler, after [`Self::kill`], on the same port.
+    pub fn start(&self) {
+        let mut pooler = self.pooler.lock();
+        assert!(pooler.is_none(), "it runs already");
+        let directory = self.guard.directory();
+        let log = directory.join("pgbouncer.log");
+        let mut command = self.user.command(&find("pgbouncer", "pgbouncer"));
+        let child = pooler.insert(self.guard.spawn(command.arg(directory.join("pgbouncer.ini")), &log));
         wait_for("pgbouncer", || {
             let ended = child.try_wait().expect("a child can be looked at");
             assert!(ended.is_none(), "pgbouncer does not start: {}", log_end(&log));
-            TcpStream::connect(("127.0.0.1", port)).ok()
+            TcpStream::connect(("127.0.0.1", self.port)).ok()
         });
-        Self { port, pooler: Some(child), guard }
+    }
+
+    /// Ends the pooler by a signal that it can't handle, and so every connection through it.
+    pub fn kill(&self) {
+        let child = self.pooler.lock().take().expect("it runs");
+        self.guard.end(child, "KILL");
     }
 
     /// Where it listens.
@@ -67,7 +87,7 @@ impl PgBouncer {
 
 impl Drop for PgBouncer {
     fn drop(&mut self) {
-        if let Some(child) = self.pooler.take() {
+        if let Some(child) = self.pooler.lock().take() {
             self.guard.end(child, "TERM");
         }
     }
@@ -82,5 +102,9 @@ mod tests {
     fn it_lends_its_connections() {
         let pooler = PgBouncer::before(Postgres::shared(), 1);
         assert_eq!(Postgres::query(&pooler.url("postgres"), "SELECT 1"), "1");
+        pooler.kill();
+        assert!(Postgres::try_query(&pooler.url("postgres"), "SELECT 1").is_err());
+        pooler.start();
+        assert_eq!(Postgres::query(&pooler.url("postgres"), "SELECT 2"), "2");
     }
 }

@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::process::{Child, Command};
 use std::sync::LazyLock;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
@@ -37,6 +37,7 @@ pub struct Postgres {
     data: PathBuf,
     port: u16,
     server: Mutex<Option<Child>>,
+    frozen: AtomicBool,
     user: User,
     // Last: it removes the directory.
     guard: Guard,
@@ -89,7 +90,8 @@ impl Postgres {
         let data = guard.directory().join("data");
         let settings =
             SETTINGS.iter().chain(settings).map(|(name, value)| format!("{name}={value}")).collect();
-        Self { settings, data, port: free_port(), server: Mutex::new(None), user, guard }
+        let (port, server, frozen) = (free_port(), Mutex::new(None), AtomicBool::new(false));
+        Self { settings, data, port, server, frozen, user, guard }
     }
 
     /// Makes this cluster's files a standby's, which will follow `primary`.
@@ -144,8 +146,40 @@ impl Postgres {
     }
 
     fn end(&self, signal: &str) {
+        self.wake();
         let child = self.server.lock().take().expect("it runs");
         self.guard.end(child, signal);
+    }
+
+    /// Makes every process of the server stand still: it takes connections and says nothing.
+    pub fn freeze(&self) {
+        // The first before its children, so that it makes no more of them.
+        self.signal("STOP");
+        self.frozen.store(true, Ordering::SeqCst);
+        self.signal("STOP");
+    }
+
+    /// Lets the server go on where it stood still, as if no time had passed.
+    pub fn wake(&self) {
+        if self.frozen.swap(false, Ordering::SeqCst) {
+            self.signal("CONT");
+        }
+    }
+
+    /// Signals the server and its children, which are in groups of their own.
+    fn signal(&self, signal: &str) {
+        let server = self.server.lock();
+        let id = server.as_ref().expect("it runs").id().to_string();
+        run(Command::new("kill").args(["-s", signal, &id]));
+        let mut children = Command::new(find("pkill", "procps"));
+        // An error means that there are none.
+        let _ = children.args(["--signal", signal, "-P", &id]).status();
+    }
+
+    /// Removes the files of a server that was ended.
+    pub(crate) fn wipe(&self) {
+        assert!(self.server.lock().is_none(), "it runs");
+        std::fs::remove_dir_all(&self.data).expect("the files can be removed");
     }
 
     /// Makes an empty database, and returns the URL that leads to it.
@@ -198,6 +232,9 @@ impl Postgres {
 
 impl Drop for Postgres {
     fn drop(&mut self) {
+        if self.server.lock().is_some() {
+            self.wake();
+        }
         if let Some(child) = self.server.lock().take() {
             self.guard.end(child, "QUIT");
         }
@@ -227,6 +264,11 @@ mod tests {
         cluster.start();
         cluster.stop();
         cluster.start();
+        assert_eq!(Postgres::query(&database, "SELECT n FROM t"), "1");
+        cluster.freeze();
+        let impatient = format!("{database}?connect_timeout=2");
+        assert!(Postgres::try_query(&impatient, "SELECT 1").is_err(), "it stands still");
+        cluster.wake();
         assert_eq!(Postgres::query(&database, "SELECT n FROM t"), "1");
         let data = cluster.data.clone();
         assert!(data.exists());

@@ -1,31 +1,87 @@
-//! Ceph's object gateway: a private cluster of one monitor and one object daemon that keeps its objects in memory.
+//! An object store: Ceph's gateway on a private cluster of one monitor and one object daemon that keeps its objects in memory,
+//! or the MinIO that `BERTH_MINIO` names.
 
 mod ceph;
+mod minio;
 mod s3;
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::process::{Child, Command};
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 
+use crate::guard::Guard;
 use crate::patience::wait_for;
 use crate::program::{find, log_end, run};
 use ceph::Ceph;
+use minio::Minio;
 
 const ACCESS_KEY: &str = "berth-access-key";
 const SECRET_KEY: &str = "berth-secret-key";
 const NAME: &str = "client.rgw.a";
 
-/// A gateway that speaks S3 over HTTP on a port of the loopback address, in path style. Its objects go when it is dropped, or
-/// with the test; they stay while the gateway alone is stopped.
+/// A server that speaks S3 over HTTP on a port of the loopback address, in path style. Its objects go when it is dropped, or
+/// with the test; they stay while it is stopped.
 #[derive(Debug)]
 pub struct Rgw {
     gateway: Mutex<Option<Child>>,
     buckets: AtomicU64,
     // Last: it removes the directory.
-    ceph: Ceph,
+    store: Store,
+}
+
+/// What answers.
+#[derive(Debug)]
+enum Store {
+    Ceph(Ceph),
+    Minio(Minio),
+}
+
+impl Store {
+    /// Prepares the MinIO that the environment names, or else Ceph.
+    fn new() -> Self {
+        match std::env::var_os("BERTH_MINIO") {
+            Some(program) => Self::Minio(Minio::new(PathBuf::from(program))),
+            None => Self::Ceph(Ceph::new(NAME)),
+        }
+    }
+
+    fn guard(&self) -> &Guard {
+        match self {
+            Self::Ceph(ceph) => ceph.guard(),
+            Self::Minio(minio) => minio.guard(),
+        }
+    }
+
+    fn port(&self) -> u16 {
+        match self {
+            Self::Ceph(ceph) => ceph.gateway_port(),
+            Self::Minio(minio) => minio.port(),
+        }
+    }
+
+    /// The process that listens, not yet started.
+    fn command(&self) -> Command {
+        match self {
+            Self::Ceph(ceph) => {
+                let mut command = Command::new(find("radosgw", "radosgw"));
+                command.arg("-c").arg(ceph.config()).args(["-f", "-n", NAME]);
+                command
+            }
+            Self::Minio(minio) => minio.command(),
+        }
+    }
+
+    /// Path that is answered with success once requests are.
+    fn health(&self) -> &'static str {
+        match self {
+            Self::Ceph(_) => "/",
+            Self::Minio(_) => "/minio/health/cluster",
+        }
+    }
 }
 
 impl Rgw {
@@ -37,12 +93,14 @@ impl Rgw {
 
     /// Starts a gateway, which takes a few seconds.
     pub fn start_new() -> Self {
-        let rgw = Self { gateway: Mutex::new(None), buckets: AtomicU64::new(1), ceph: Ceph::new(NAME) };
+        let rgw = Self { gateway: Mutex::new(None), buckets: AtomicU64::new(1), store: Store::new() };
         rgw.start();
-        let mut admin = Command::new(find("radosgw-admin", "radosgw"));
-        admin.arg("-c").arg(rgw.ceph.config()).args(["-n", NAME, "user", "create"]);
-        admin.args(["--uid=berth", "--display-name=berth"]);
-        run(admin.args(["--access-key", ACCESS_KEY, "--secret-key", SECRET_KEY]));
+        if let Store::Ceph(ceph) = &rgw.store {
+            let mut admin = Command::new(find("radosgw-admin", "radosgw"));
+            admin.arg("-c").arg(ceph.config()).args(["-n", NAME, "user", "create"]);
+            admin.args(["--uid=berth", "--display-name=berth"]);
+            run(admin.args(["--access-key", ACCESS_KEY, "--secret-key", SECRET_KEY]));
+        }
         rgw
     }
 
@@ -53,7 +111,7 @@ impl Rgw {
 
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
-        ([127, 0, 0, 1], self.ceph.gateway_port()).into()
+        ([127, 0, 0, 1], self.store.port()).into()
     }
 
     /// Returns the region to sign for.
@@ -93,28 +151,28 @@ impl Rgw {
         s3::request(&self.endpoint(), &format!("{bucket}/{key}"), &[], &[])
     }
 
-    /// Ends the gateway at once, in the middle of whatever it does.
+    /// Ends the server at once, in the middle of whatever it does.
     pub fn stop(&self) {
         if let Some(mut gateway) = self.gateway.lock().take() {
             gateway.kill().expect("a child can be killed");
-            self.ceph.wait(&mut gateway);
+            self.store.guard().wait(&mut gateway);
         }
     }
 
-    /// Starts the gateway, unless it runs, and waits until it answers.
+    /// Starts the server, unless it runs, and waits until it answers.
     pub fn start(&self) {
         let mut gateway = self.gateway.lock();
         if gateway.is_some() {
             return;
         }
-        let log = self.ceph.directory().join("gateway.log");
-        let mut command = Command::new(find("radosgw", "radosgw"));
-        command.arg("-c").arg(self.ceph.config()).args(["-f", "-n", NAME]);
-        let child = gateway.insert(self.ceph.spawn(&mut command, &log));
-        wait_for("radosgw", || {
+        let guard = self.store.guard();
+        let log = guard.directory().join("gateway.log");
+        let child = gateway.insert(guard.spawn(&mut self.store.command(), &log));
+        let health = self.endpoint() + self.store.health();
+        wait_for("the object store", || {
             let ended = child.try_wait().expect("a child can be asked for");
-            assert!(ended.is_none(), "radosgw ended with {ended:?}\n{}", log_end(&log));
-            s3::answers(&self.endpoint()).then_some(())
+            assert!(ended.is_none(), "the object store ended with {ended:?}\n{}", log_end(&log));
+            s3::answers(&health).then_some(())
         });
     }
 }

@@ -13,16 +13,38 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 /// Longest that a try may take.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// Whether an answer may be wrong for a while.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Trust {
+    /// None may: what was acknowledged is there.
+    EachAnswer,
+    /// The last one counts: what is missing is asked for again.
+    LastAnswer,
+}
+
+/// What was acknowledged is not there.
+#[derive(Debug)]
+pub(super) struct Lost(pub(super) String);
+
+impl std::fmt::Display for Lost {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Lost {}
+
 pub(super) struct Patient {
     api: Api,
     random: Random,
+    trust: Trust,
     /// Tries that failed and were followed by another.
     pub(super) retries: u64,
 }
 
 impl Patient {
-    pub(super) fn new(api: Api, random: Random) -> Self {
-        Self { api, random, retries: 0 }
+    pub(super) fn new(api: Api, random: Random, trust: Trust) -> Self {
+        Self { api, random, trust, retries: 0 }
     }
 
     /// Tries until it succeeds, is refused, or enough is enough; hands back how many tries failed before, too.
@@ -35,7 +57,7 @@ impl Patient {
         loop {
             let tried = match tokio::time::timeout(PATIENCE, attempt(self.api.clone())).await {
                 Ok(Ok(value)) => return Ok((value, failed)),
-                Ok(Err(error)) if !is_passing(&error) => return Err(error),
+                Ok(Err(error)) if !is_passing(&error, self.trust) => return Err(error),
                 Ok(Err(error)) => error,
                 Err(_) => anyhow::anyhow!("no answer after {} s", PATIENCE.as_secs()),
             };
@@ -52,8 +74,9 @@ impl Patient {
 }
 
 /// Whether it may go better the next time.
-fn is_passing(error: &anyhow::Error) -> bool {
+fn is_passing(error: &anyhow::Error, trust: Trust) -> bool {
     let status =
         error.chain().find_map(|cause| cause.downcast_ref::<Refused>()).map(|refused| refused.status);
-    is_outage(error) || status.is_some_and(|status| matches!(status, 408 | 429 | 500))
+    let stale = trust == Trust::LastAnswer && (error.is::<Lost>() || matches!(status, Some(400 | 404)));
+    stale || is_outage(error) || status.is_some_and(|status| matches!(status, 408 | 429 | 500))
 }

@@ -9,6 +9,7 @@ use tokio::sync::Mutex;
 use tokio::task::JoinSet;
 
 use super::check::{self, Verdict};
+use super::patient::{Patient, Trust};
 use super::real;
 use super::report::Report;
 use super::worker::{Manner, Worker};
@@ -64,6 +65,26 @@ pub(super) async fn play(
     recovered_within: Duration,
     break_things: impl AsyncFnOnce(&mut Stage) -> Result<()>,
 ) -> Result<()> {
+    run(name, setup, recovered_within, Trust::EachAnswer, break_things).await
+}
+
+/// As [`play`], where an answer may be older than what was acknowledged: clients ask again then, which counts as a retry.
+pub(super) async fn play_with_stale_reads(
+    name: &str,
+    setup: impl Future<Output = Result<Cluster>>,
+    recovered_within: Duration,
+    break_things: impl AsyncFnOnce(&mut Stage) -> Result<()>,
+) -> Result<()> {
+    run(name, setup, recovered_within, Trust::LastAnswer, break_things).await
+}
+
+async fn run(
+    name: &str,
+    setup: impl Future<Output = Result<Cluster>>,
+    recovered_within: Duration,
+    trust: Trust,
+    break_things: impl AsyncFnOnce(&mut Stage) -> Result<()>,
+) -> Result<()> {
     let _alone = ALONE.lock().await;
     let seconds = number_from_environment("BERTH_CHAOS_SECONDS", 8)?;
     let mut random = Random::from_environment()?;
@@ -72,7 +93,8 @@ pub(super) async fn play(
     let mut workers = JoinSet::new();
     for number in 0..WORKERS {
         let manner = if number == 0 { Manner::Watchful } else { Manner::Hard };
-        let worker = Worker::new(number, manner, random.split(), cluster.api()?);
+        let worker =
+            Worker::new(number, manner, Patient::new(cluster.api()?, random.split(), trust), random.split());
         workers.spawn(worker.work(Arc::clone(&over)));
     }
     let real = tokio::spawn(real::work(cluster.host().to_owned(), Arc::clone(&over)));

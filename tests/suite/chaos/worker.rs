@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 
-use super::patient::Patient;
+use super::patient::{Lost, Patient};
 use crate::harness::{Api, Random, Refused, content, digest_of, expect, manifest_of};
 
 /// Seeds of content that all workers push, so that equal digests meet.
@@ -69,8 +69,7 @@ pub(super) struct Worker {
 }
 
 impl Worker {
-    pub(super) fn new(number: u64, manner: Manner, mut random: Random, api: Api) -> Self {
-        let client = Patient::new(api, random.split());
+    pub(super) fn new(number: u64, manner: Manner, client: Patient, random: Random) -> Self {
         Self {
             repository: format!("chaos/worker-{number}"),
             images: Vec::new(),
@@ -179,15 +178,13 @@ impl Worker {
     async fn pull(&mut self) -> Result<()> {
         let image = self.random.choose(&self.images).context("no image")?.clone();
         let repository = &self.repository;
-        let tag = &image.tag;
-        let by_tag = |api: Api| async move { api.resolve(repository, tag).await };
-        let (found, _) = self.client.attempt(by_tag).await?;
-        ensure!(
-            found.as_ref() == Some(&image.digest),
-            "LOST: {} is {found:?}, not {}",
-            image.tag,
-            image.digest
-        );
+        let (tag, digest) = (&image.tag, &image.digest);
+        let by_tag = |api: Api| async move {
+            let found = api.resolve(repository, tag).await?;
+            ensure!(found.as_ref() == Some(digest), Lost(format!("LOST: {tag} is {found:?}, not {digest}")));
+            Ok(())
+        };
+        self.client.attempt(by_tag).await?;
         for &(seed, size) in &image.blobs {
             let digest = &digest_of(&content(seed, size));
             self.client.attempt(|api| async move { api.pull_blob(repository, digest).await }).await?;

@@ -4,7 +4,7 @@ use anyhow::{Result, ensure};
 
 use super::engine::Engine;
 use super::{REFUSED, Stage, UNTRUSTED, ensure_tag};
-use crate::harness::{Home, Image, Images, PASSWORD, Server, Setup, USER};
+use crate::harness::{Home, Image, Images, PASSWORD, Registry, Setup, USER};
 
 #[tokio::test]
 async fn pulls_runs_and_pushes() -> Result<()> {
@@ -14,12 +14,11 @@ async fn pulls_runs_and_pushes() -> Result<()> {
     let hosts = hosts_dir(&stage, "hosts", &format!("ca = \"{}\"\n", stage.authority.ca_file()))?;
     let plain = ["--plain-http"];
     let trusting = ["--hosts-dir", hosts.as_str()];
-    for (server, trust) in [(&stage.plain, &plain[..]), (&stage.secure, &trusting[..])] {
-        for image in [&stage.images.image, &stage.images.multi] {
-            seed(&stage, server, image).await?;
-            round_trip(home, server, image, trust).await?;
-        }
-        run(home, &stage.images, server).await?;
+    let seed_trust = format!("--dest-cert-dir={}", stage.authority.ca_dir());
+    for (server, seed_trust, trust) in
+        [(&stage.plain, "--dest-tls-verify=false", &plain[..]), (&stage.secure, &seed_trust, &trusting[..])]
+    {
+        round_trips(home, &stage.images, server, seed_trust, trust).await?;
     }
     let untrusted = format!("{}/containerd/image:1", stage.secure.host());
     let hosts = hosts_dir(&stage, "untold", "")?;
@@ -28,7 +27,7 @@ async fn pulls_runs_and_pushes() -> Result<()> {
     engine.stop(home).await
 }
 
-async fn start(home: &Home) -> Result<Engine> {
+pub(crate) async fn start(home: &Home) -> Result<Engine> {
     let socket = home.file("c.sock");
     let config = format!(
         "version = 2\nroot = \"{}\"\nstate = \"{}\"\ndisabled_plugins = [\"io.containerd.grpc.v1.cri\"]\n\
@@ -50,17 +49,24 @@ fn hosts_dir(stage: &Stage, name: &str, trust: &str) -> Result<String> {
     Ok(stage.home.file(name))
 }
 
-/// Brings an image into the registry.
-async fn seed(stage: &Stage, server: &Server, image: &Image) -> Result<()> {
-    let there = format!("docker://{}/containerd/{}:1", server.host(), image.name);
-    let trust = format!("--dest-cert-dir={}", stage.authority.ca_dir());
-    let trust = if server.host() == stage.plain.host() { "--dest-tls-verify=false" } else { &trust };
-    stage.home.run("skopeo", &["copy", "-q", "--all", trust, &stage.images.oci(image), &there]).await?;
-    Ok(())
+/// Lets skopeo bring images into the registry, and containerd pull, push and run them.
+pub(crate) async fn round_trips(
+    home: &Home,
+    images: &Images,
+    server: &dyn Registry,
+    seed_trust: &str,
+    trust: &[&str],
+) -> Result<()> {
+    for image in [&images.image, &images.multi] {
+        let there = format!("docker://{}/containerd/{}:1", server.host(), image.name);
+        home.run("skopeo", &["copy", "-q", "--all", seed_trust, &images.oci(image), &there]).await?;
+        round_trip(home, server, image, trust).await?;
+    }
+    run(home, images, server).await
 }
 
 /// Pulls an image with all its platforms and pushes it to another repository.
-async fn round_trip(home: &Home, server: &Server, image: &Image, trust: &[&str]) -> Result<()> {
+async fn round_trip(home: &Home, server: &dyn Registry, image: &Image, trust: &[&str]) -> Result<()> {
     let reference = format!("{}/containerd/{}:1", server.host(), image.name);
     let pull = ["image", "pull", "--snapshotter", "native", "--all-platforms"];
     ctr(home, &[&pull[..], trust, &[&reference]].concat()).await?;
@@ -72,9 +78,9 @@ async fn round_trip(home: &Home, server: &Server, image: &Image, trust: &[&str])
     ensure_tag(server, &format!("containerd/again-{}", image.name), "1", &image.digest).await
 }
 
-async fn run(home: &Home, images: &Images, server: &Server) -> Result<()> {
+async fn run(home: &Home, images: &Images, server: &dyn Registry) -> Result<()> {
     let reference = format!("{}/containerd/image:1", server.host());
-    let container = format!("c{}", server.port());
+    let container = format!("c{}", server.host().replace(':', "-"));
     let output = ctr(home, &["run", "--rm", "--snapshotter", "native", &reference, &container]).await?;
     images.check_run(&output)
 }

@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result, ensure};
 
 use super::engine::Engine;
 use super::{REFUSED, UNTRUSTED, ensure_tag};
-use crate::harness::{Authority, Home, Images, PASSWORD, Server, Setup, USER};
+use crate::harness::{Authority, Home, Images, PASSWORD, Registry, Server, Setup, USER};
 
 /// Debian's client; a newer one earlier in `PATH` may lack the builder that this daemon speaks with.
 const DOCKER: &str = "/usr/bin/docker";
@@ -25,7 +25,7 @@ async fn builds_pushes_pulls_and_runs() -> Result<()> {
 }
 
 /// Starts a dockerd that leaves the machine's network and images alone.
-async fn start(home: &mut Home) -> Result<Engine> {
+pub(crate) async fn start(home: &mut Home) -> Result<Engine> {
     let socket = format!("unix://{}", home.file("d.sock"));
     let config = serde_json::json!({
         "iptables": false, "ip6tables": false, "bridge": "none", "storage-driver": "vfs", "hosts": [socket],
@@ -37,7 +37,7 @@ async fn start(home: &mut Home) -> Result<Engine> {
     Ok(engine.that_mounts(home.file("docker-data")))
 }
 
-async fn round_trip(home: &Home, server: &Server) -> Result<()> {
+pub(crate) async fn round_trip(home: &Home, server: &dyn Registry) -> Result<()> {
     let reference = format!("{}/docker/built:1", server.host());
     std::fs::create_dir_all(home.path().join("context"))?;
     std::fs::copy("/bin/busybox", home.path().join("context/busybox")).context("no busybox")?;
@@ -67,7 +67,7 @@ async fn round_trip(home: &Home, server: &Server) -> Result<()> {
 }
 
 /// Lets skopeo bring an image from the registry into the daemon.
-async fn by_skopeo(home: &Home, server: &Server, digest: &str) -> Result<()> {
+async fn by_skopeo(home: &Home, server: &dyn Registry, digest: &str) -> Result<()> {
     let from = format!("docker://{}/docker/built@{digest}", server.host());
     let daemon = format!("unix://{}", home.file("d.sock"));
     let to = ["--dest-daemon-host", &daemon, &from, "docker-daemon:by/skopeo:1"];
@@ -78,7 +78,7 @@ async fn by_skopeo(home: &Home, server: &Server, digest: &str) -> Result<()> {
 }
 
 /// Pulls as pinned deployments do, by digest and by tag with digest.
-async fn by_digest(home: &Home, server: &Server, digest: &str) -> Result<()> {
+async fn by_digest(home: &Home, server: &dyn Registry, digest: &str) -> Result<()> {
     for reference in [format!("docker/built@{digest}"), format!("docker/again:2@{digest}")] {
         let pulled = docker(home, &["pull", &format!("{}/{reference}", server.host())]).await?;
         ensure!(pulled.contains(digest), "{pulled}");

@@ -12,7 +12,7 @@ use crate::harness::Home;
 const LIMIT: Duration = Duration::from_secs(90);
 
 /// A daemon. Dropping it kills it and unmounts what it mounted over its own directory.
-pub(super) struct Engine {
+pub(crate) struct Engine {
     child: Child,
     name: String,
     mounted: Option<String>,
@@ -43,7 +43,7 @@ impl Engine {
     }
 
     /// Asks the daemon to end, so that it unmounts what it mounted, and waits.
-    pub(super) async fn stop(mut self, home: &Home) -> Result<()> {
+    pub(crate) async fn stop(mut self, home: &Home) -> Result<()> {
         if let Some(pid) = self.child.id() {
             home.run("kill", &["-TERM", &pid.to_string()]).await?;
         }

@@ -3,7 +3,7 @@
 use anyhow::{Result, ensure};
 
 use super::{REFUSED, Stage, UNTRUSTED};
-use crate::harness::{Home, PASSWORD, Server, Setup, USER};
+use crate::harness::{Home, PASSWORD, Registry, Setup, USER};
 
 #[tokio::test]
 async fn moves_charts_over_http() -> Result<()> {
@@ -19,7 +19,7 @@ async fn moves_charts_over_tls() -> Result<()> {
     charts(&stage.home, &stage.secure, &["--ca-file", &stage.authority.ca_file()]).await
 }
 
-async fn charts(home: &Home, server: &Server, trust: &[&str]) -> Result<()> {
+pub(crate) async fn charts(home: &Home, server: &dyn Registry, trust: &[&str]) -> Result<()> {
     let package = package(home).await?;
     let repository = format!("oci://{}/charts", server.host());
     let pushed = home.outcome("helm", &[&["push", &package, &repository][..], trust].concat()).await?;

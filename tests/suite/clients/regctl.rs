@@ -3,12 +3,12 @@
 use anyhow::{Result, ensure};
 
 use super::{Stage, UNTRUSTED, ensure_tag};
-use crate::harness::{Home, Images, Server};
+use crate::harness::{Home, Images, Registry};
 
 #[tokio::test]
 async fn works_over_http() -> Result<()> {
     let stage = Stage::new().await?;
-    stage.home.run("regctl", &["registry", "set", "--tls", "disabled", stage.plain.host()]).await?;
+    speak_plainly(&stage.home, &stage.plain).await?;
     round_trip(&stage.home, &stage.images, &stage.plain).await
 }
 
@@ -22,7 +22,13 @@ async fn works_over_tls() -> Result<()> {
     round_trip(&stage.home, &stage.images, &stage.secure).await
 }
 
-async fn round_trip(home: &Home, images: &Images, server: &Server) -> Result<()> {
+/// Tells regctl that a registry speaks no TLS.
+pub(crate) async fn speak_plainly(home: &Home, server: &dyn Registry) -> Result<()> {
+    home.run("regctl", &["registry", "set", "--tls", "disabled", server.host()]).await?;
+    Ok(())
+}
+
+pub(crate) async fn round_trip(home: &Home, images: &Images, server: &dyn Registry) -> Result<()> {
     let host = server.host();
     for image in [&images.image, &images.multi, &images.artifact] {
         let (from, to) =

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 
-use crate::clients::{crane, oras, podman, skopeo};
+use crate::clients::{buildah, containerd, crane, docker, helm, oras, podman, regctl, skopeo};
 use crate::harness::{Cluster, Home, Images};
 
 #[tokio::test]
@@ -31,4 +31,38 @@ async fn podman_pulls_runs_and_pushes() -> Result<()> {
     podman::configure(&mut home)?;
     let images = Images::build(home.path())?;
     podman::round_trip(&home, &images, &cluster, "--tls-verify=false").await
+}
+
+#[tokio::test]
+async fn buildah_builds_on_what_it_pulled() -> Result<()> {
+    let (cluster, mut home) = (Cluster::start().await?, Home::new()?);
+    podman::configure(&mut home)?;
+    buildah::build_and_push(&home, &cluster, "--tls-verify=false").await
+}
+
+#[tokio::test]
+async fn docker_builds_pushes_pulls_and_runs() -> Result<()> {
+    let (cluster, mut home) = (Cluster::start().await?, Home::new()?);
+    let engine = docker::start(&mut home).await?;
+    docker::round_trip(&home, &cluster).await?;
+    engine.stop(&home).await
+}
+
+#[tokio::test]
+async fn containerd_pulls_runs_and_pushes() -> Result<()> {
+    let (cluster, home) = (Cluster::start().await?, Home::new()?);
+    let images = Images::build(home.path())?;
+    let engine = containerd::start(&home).await?;
+    containerd::round_trips(&home, &images, &cluster, "--dest-tls-verify=false", &["--plain-http"]).await?;
+    engine.stop(&home).await
+}
+
+/// Both are quick, and share a cluster.
+#[tokio::test]
+async fn regctl_copies_and_helm_moves_charts() -> Result<()> {
+    let (cluster, home) = (Cluster::start().await?, Home::new()?);
+    let images = Images::build(home.path())?;
+    regctl::speak_plainly(&home, &cluster).await?;
+    regctl::round_trip(&home, &images, &cluster).await?;
+    helm::charts(&home, &cluster, &["--plain-http"]).await
 }

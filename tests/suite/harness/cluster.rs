@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
-use berth_engines::{Haproxy, Link, Postgres, PostgresPair, Rgw, free_port};
+use berth_engines::{Haproxy, Link, PgBouncer, Postgres, PostgresPair, Rgw, free_port};
 use tempfile::TempDir;
 use tokio::task::JoinSet;
 
@@ -15,24 +15,42 @@ const LIMIT: Duration = Duration::from_mins(1);
 /// The smallest part that object stores take; so even small tests have uploads of several parts.
 const PART_BYTES: u32 = 5 << 20;
 const CACHE_BYTES: u32 = 64 << 20;
+/// Fewer than the servers would take, so that they wait for each other's.
+const POOLED_CONNECTIONS: usize = 12;
 
 /// What kind of cluster a test wants; reads like a sentence, ends with `start`.
 #[derive(Default)]
 pub(crate) struct ClusterSetup {
-    pair: bool,
+    database: Kind,
     lines: bool,
     own_gateway: bool,
     config: String,
 }
 
+/// What kind of database.
+#[derive(Clone, Copy, Default, Eq, PartialEq)]
+enum Kind {
+    /// The one that all tests share.
+    #[default]
+    Shared,
+    Pair,
+    Pooled,
+}
+
 impl ClusterSetup {
     /// A database of two servers, of which one can fail.
     pub(crate) fn with_standby(mut self) -> Self {
-        self.pair = true;
+        self.database = Kind::Pair;
         self
     }
 
-    /// Lines to the database and to the bucket that can be cut, for each server its own.
+    /// A database of its own behind a pooler that lends connections for a transaction; not together with lines.
+    pub(crate) fn with_pooler(mut self) -> Self {
+        self.database = Kind::Pooled;
+        self
+    }
+
+    /// Lines to the database's servers and to the bucket that can be cut, for each server its own.
     pub(crate) fn with_lines(mut self) -> Self {
         self.lines = true;
         self
@@ -53,11 +71,17 @@ impl ClusterSetup {
 
     pub(crate) async fn start(self) -> Result<Cluster> {
         let dir = tempfile::Builder::new().prefix("berth-cluster-").tempdir()?;
-        let pair = self.pair.then(PostgresPair::start);
+        let pair = (self.database == Kind::Pair).then(PostgresPair::start);
+        let pooled = (self.database == Kind::Pooled).then(Pooled::start);
         let own_gateway = self.own_gateway.then(Rgw::start_new);
         let gateway = own_gateway.as_ref().unwrap_or_else(|| Rgw::shared());
         let shared = Shared {
-            database: pair.as_ref().map_or_else(|| Postgres::shared().database(), PostgresPair::database),
+            database: match (&pair, &pooled) {
+                (Some(pair), _) => pair.database(),
+                (None, Some(pooled)) => pooled.database(),
+                (None, None) => Postgres::shared().database(),
+            },
+            prepared_statements: self.database != Kind::Pooled,
             bucket: gateway.bucket(),
             access_key: dir.path().join("access-key").display().to_string(),
             secret_key: dir.path().join("secret-key").display().to_string(),
@@ -71,9 +95,8 @@ impl ClusterSetup {
             let mut database = shared.database.clone();
             let mut endpoint = gateway.endpoint();
             if self.lines {
-                let line = Lines::new(Postgres::shared().address(), gateway.address());
-                database = database
-                    .replace(&Postgres::shared().address().to_string(), &line.database.address().to_string());
+                let line = Lines::new(pair.as_ref(), gateway.address());
+                database = line.through(&database);
                 endpoint = format!("http://{}", line.bucket.address());
                 lines.push(line);
             }
@@ -93,7 +116,7 @@ impl ClusterSetup {
         let hosts: Vec<String> = nodes.iter().map(|node| node.host().to_owned()).collect();
         let balancer = Haproxy::start(&hosts);
         let host = balancer.host();
-        let cluster = Cluster { nodes, host, balancer, lines, pair, own_gateway, _dir: dir };
+        let cluster = Cluster { nodes, host, balancer, lines, pair, pooled, own_gateway, _dir: dir };
         cluster.ready().await?;
         Ok(cluster)
     }
@@ -102,6 +125,7 @@ impl ClusterSetup {
 /// What all servers are told alike.
 struct Shared {
     database: String,
+    prepared_statements: bool,
     bucket: String,
     access_key: String,
     secret_key: String,
@@ -109,9 +133,9 @@ struct Shared {
 
 impl Shared {
     fn yaml(&self, database: &str, endpoint: &str, region: &str, cache: &str) -> String {
-        let Self { bucket, access_key, secret_key, .. } = self;
+        let Self { prepared_statements, bucket, access_key, secret_key, .. } = self;
         format!(
-            "database:\n  url: {database}\n\
+            "database:\n  url: {database}\n  prepared_statements: {prepared_statements}\n\
              storage:\n  bucket:\n    url: s3://{bucket}\n    endpoint: {endpoint}\n    region: {region}\n    \
              access_key_id_file: {access_key}\n    secret_access_key_file: {secret_key}\n    part_bytes: {PART_BYTES}\n  \
              disk_cache:\n    directory: {cache}\n    bytes: {CACHE_BYTES}\n"
@@ -121,19 +145,75 @@ impl Shared {
 
 /// The lines of one server.
 pub(crate) struct Lines {
+    /// To the database's only server, or to the first of the pair's.
     pub(crate) database: Link,
+    /// To the second of the pair's.
+    pub(crate) other: Option<Link>,
     pub(crate) bucket: Link,
+    /// Where the lines to the database lead.
+    ends: Vec<SocketAddr>,
 }
 
 impl Lines {
-    fn new(database: SocketAddr, bucket: SocketAddr) -> Self {
-        Self { database: Link::to(database), bucket: Link::to(bucket) }
+    fn new(pair: Option<&PostgresPair>, bucket: SocketAddr) -> Self {
+        let ends = match pair {
+            Some(pair) => pair.servers().each_ref().map(Postgres::address).to_vec(),
+            None => vec![Postgres::shared().address()],
+        };
+        let (database, other) = (Link::to(ends[0]), ends.get(1).copied().map(Link::to));
+        Self { database, other, bucket: Link::to(bucket), ends }
     }
 
-    /// Makes both whole and fast again.
+    /// The database's URL with the lines in place of what they lead to.
+    fn through(&self, url: &str) -> String {
+        let lines = [Some(&self.database), self.other.as_ref()];
+        let lines = self.ends.iter().zip(lines.into_iter().flatten());
+        lines.fold(url.to_owned(), |url, (end, line)| {
+            url.replace(&end.to_string(), &line.address().to_string())
+        })
+    }
+
+    /// The line to one of the database's servers.
+    pub(crate) fn to(&self, server: &Postgres) -> &Link {
+        match &self.other {
+            Some(other) if self.ends.get(1) == Some(&server.address()) => other,
+            _ => &self.database,
+        }
+    }
+
+    /// Makes all whole and fast again.
     pub(crate) fn mend(&self) {
         self.database.mend();
         self.bucket.mend();
+        if let Some(other) = &self.other {
+            other.mend();
+        }
+    }
+}
+
+/// A database server and the pooler before it, each of which can be stopped.
+pub(crate) struct Pooled {
+    pub(crate) pooler: PgBouncer,
+    pub(crate) server: Postgres,
+}
+
+impl Pooled {
+    fn start() -> Self {
+        let server = Postgres::start_new();
+        Self { pooler: PgBouncer::before(&server, POOLED_CONNECTIONS), server }
+    }
+
+    /// Makes an empty database; returns the URL that leads to it through the pooler.
+    fn database(&self) -> String {
+        let url = self.server.database();
+        self.pooler.url(url.rsplit('/').next().unwrap_or_default())
+    }
+
+    /// Ends every connection to the server, be it in a transaction or not.
+    pub(crate) fn drop_connections(&self) {
+        let sql = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+                    WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()";
+        Postgres::query(&self.server.url("postgres"), sql);
     }
 }
 
@@ -144,6 +224,7 @@ pub(crate) struct Cluster {
     balancer: Haproxy,
     lines: Vec<Lines>,
     pair: Option<PostgresPair>,
+    pooled: Option<Pooled>,
     own_gateway: Option<Rgw>,
     _dir: TempDir,
 }
@@ -190,6 +271,11 @@ impl Cluster {
     /// The database's servers, of a cluster set up `with_standby`.
     pub(crate) fn pair(&self) -> Result<&PostgresPair> {
         self.pair.as_ref().context("the database has no standby")
+    }
+
+    /// The database and its pooler, of a cluster set up `with_pooler`.
+    pub(crate) fn pooled(&self) -> Result<&Pooled> {
+        self.pooled.as_ref().context("the database has no pooler")
     }
 
     /// The object store, of a cluster set up `with_own_gateway`.

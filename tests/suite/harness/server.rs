@@ -225,10 +225,6 @@ impl Server {
         &self.host
     }
 
-    pub(crate) fn port(&self) -> &str {
-        self.host.rsplit(':').next().unwrap_or_default()
-    }
-
     pub(crate) fn data_dir(&self) -> &Path {
         &self.data
     }

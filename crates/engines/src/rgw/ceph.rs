@@ -103,18 +103,12 @@ impl Ceph {
         self.guard.directory()
     }
 
+    pub(super) fn guard(&self) -> &Guard {
+        &self.guard
+    }
+
     pub(super) fn gateway_port(&self) -> u16 {
         self.gateway_port
-    }
-
-    /// Starts a process that ends with the cluster.
-    pub(super) fn spawn(&self, command: &mut Command, log: &Path) -> Child {
-        self.guard.spawn(command, log)
-    }
-
-    /// Waits for the end of a process that was spawned here.
-    pub(super) fn wait(&self, child: &mut Child) {
-        self.guard.wait(child);
     }
 
     fn command(&self, program: &str, package: &str) -> Command {

@@ -27,10 +27,10 @@ pub(super) fn request(endpoint: &str, path: &str, arguments: &[&str], body: &[u8
     output.stdout
 }
 
-/// Whether somebody answers at all.
-pub(super) fn answers(endpoint: &str) -> bool {
+/// Whether an address is answered with success.
+pub(super) fn answers(url: &str) -> bool {
     let mut curl = curl();
-    curl.args(["--output", "/dev/null"]).arg(endpoint);
+    curl.args(["--fail", "--output", "/dev/null"]).arg(url);
     curl.status().is_ok_and(|status| status.success())
 }
 
