@@ -19,7 +19,7 @@ const BOTH: Duration = Duration::from_secs(2);
 async fn two_primaries_are_asked() -> Result<()> {
     let setup = Cluster::setup().with_standby().with_lines().start();
     play_with_stale_reads("two primaries at once", setup, Duration::from_secs(15), async |stage| {
-        let mut round = 0;
+        let mut round = stage.random.between(0, 3);
         while !stage.is_over() {
             let harm = async {
                 match round % 3 {
