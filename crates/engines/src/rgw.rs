@@ -1,5 +1,5 @@
-//! An object store: Ceph's gateway on a private cluster of one monitor and one object daemon that keeps its objects in memory,
-//! or the MinIO that `BERTH_MINIO` names.
+//! An object store: Ceph's gateway on a private cluster of one monitor and one object daemon, or the MinIO that `BERTH_MINIO`
+//! names.
 
 mod ceph;
 mod minio;
@@ -16,7 +16,7 @@ use parking_lot::Mutex;
 use crate::guard::Guard;
 use crate::patience::wait_for;
 use crate::program::{find, log_end, run};
-use ceph::Ceph;
+use ceph::{Ceph, Place};
 use minio::Minio;
 
 const ACCESS_KEY: &str = "berth-access-key";
@@ -42,10 +42,10 @@ enum Store {
 
 impl Store {
     /// Prepares the MinIO that the environment names, or else Ceph.
-    fn new() -> Self {
+    fn new(place: Place) -> Self {
         match std::env::var_os("BERTH_MINIO") {
             Some(program) => Self::Minio(Minio::new(PathBuf::from(program))),
-            None => Self::Ceph(Ceph::new(NAME)),
+            None => Self::Ceph(Ceph::new(NAME, place)),
         }
     }
 
@@ -91,9 +91,18 @@ impl Rgw {
         &SHARED
     }
 
-    /// Starts a gateway, which takes a few seconds.
+    /// Starts a gateway whose objects lie in memory, which takes a few seconds.
     pub fn start_new() -> Self {
-        let rgw = Self { gateway: Mutex::new(None), buckets: AtomicU64::new(1), store: Store::new() };
+        Self::with(Place::Memory)
+    }
+
+    /// Starts a gateway whose objects lie on the disk: [`Self::crash`] leaves them whole.
+    pub fn start_durable() -> Self {
+        Self::with(Place::Disk)
+    }
+
+    fn with(place: Place) -> Self {
+        let rgw = Self { gateway: Mutex::new(None), buckets: AtomicU64::new(1), store: Store::new(place) };
         rgw.start();
         if let Store::Ceph(ceph) = &rgw.store {
             let mut admin = Command::new(find("radosgw-admin", "radosgw"));
@@ -159,11 +168,22 @@ impl Rgw {
         }
     }
 
-    /// Starts the server, unless it runs, and waits until it answers.
+    /// Ends the server and all that lies behind it at once; what is not on a disk is lost.
+    pub fn crash(&self) {
+        self.stop();
+        if let Store::Ceph(ceph) = &self.store {
+            ceph.kill();
+        }
+    }
+
+    /// Starts what does not run of the server, and waits until it answers.
     pub fn start(&self) {
         let mut gateway = self.gateway.lock();
         if gateway.is_some() {
             return;
+        }
+        if let Store::Ceph(ceph) = &self.store {
+            ceph.revive();
         }
         let guard = self.store.guard();
         let log = guard.directory().join("gateway.log");

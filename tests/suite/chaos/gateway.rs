@@ -1,4 +1,4 @@
-//! The object store goes away and comes back.
+//! The object store goes away and comes back: now what answers, now all of it, of which only the disk remains.
 
 use std::time::Duration;
 
@@ -9,10 +9,16 @@ use crate::harness::Cluster;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_object_store_goes_and_comes_back() -> Result<()> {
-    let setup = Cluster::setup().with_own_gateway().start();
-    play("object store stopped and started", setup, Duration::from_secs(10), async |stage| {
+    let setup = Cluster::setup().with_durable_store().start();
+    play("object store stopped and crashed", setup, Duration::from_secs(10), async |stage| {
+        let mut crash = stage.random.chance(50);
         while !stage.is_over() {
-            stage.cluster.gateway()?.stop();
+            if crash {
+                stage.cluster.gateway()?.crash();
+            } else {
+                stage.cluster.gateway()?.stop();
+            }
+            crash = !crash;
             stage.pause(500, 2000).await;
             stage.cluster.gateway()?.start();
             stage.fault();

@@ -23,8 +23,18 @@ const POOLED_CONNECTIONS: usize = 12;
 pub(crate) struct ClusterSetup {
     database: Kind,
     lines: bool,
-    own_gateway: bool,
+    store: Store,
     config: String,
+}
+
+/// What kind of object store.
+#[derive(Clone, Copy, Default, Eq, PartialEq)]
+enum Store {
+    /// The one that all tests share.
+    #[default]
+    Shared,
+    Own,
+    Durable,
 }
 
 /// What kind of database.
@@ -58,7 +68,13 @@ impl ClusterSetup {
 
     /// An object store that no other test shares, so that it can be stopped.
     pub(crate) fn with_own_gateway(mut self) -> Self {
-        self.own_gateway = true;
+        self.store = Store::Own;
+        self
+    }
+
+    /// An object store that no other test shares, on a disk, so that all of it can crash.
+    pub(crate) fn with_durable_store(mut self) -> Self {
+        self.store = Store::Durable;
         self
     }
 
@@ -73,7 +89,11 @@ impl ClusterSetup {
         let dir = tempfile::Builder::new().prefix("berth-cluster-").tempdir()?;
         let pair = (self.database == Kind::Pair).then(PostgresPair::start);
         let pooled = (self.database == Kind::Pooled).then(Pooled::start);
-        let own_gateway = self.own_gateway.then(Rgw::start_new);
+        let own_gateway = match self.store {
+            Store::Shared => None,
+            Store::Own => Some(Rgw::start_new()),
+            Store::Durable => Some(Rgw::start_durable()),
+        };
         let gateway = own_gateway.as_ref().unwrap_or_else(|| Rgw::shared());
         let shared = Shared {
             database: match (&pair, &pooled) {
@@ -278,7 +298,7 @@ impl Cluster {
         self.pooled.as_ref().context("the database has no pooler")
     }
 
-    /// The object store, of a cluster set up `with_own_gateway`.
+    /// The object store, of a cluster set up `with_own_gateway` or `with_durable_store`.
     pub(crate) fn gateway(&self) -> Result<&Rgw> {
         self.own_gateway.as_ref().context("other tests use the object store, too")
     }

@@ -4,12 +4,14 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 
+use parking_lot::Mutex;
+
 use crate::guard::Guard;
 use crate::patience::wait_for;
 use crate::port::free_port;
 use crate::program::{find, run};
 
-/// What the cluster is told, beside what differs from one to the next. One copy of everything, kept in memory; a monitor that
+/// What the cluster is told, beside what differs from one to the next. One copy of everything; a monitor that
 /// agrees with itself at once instead of once a second, also on a disk that is nearly full; few placement groups, since each
 /// costs time at the start.
 const SETTINGS: &str = "
@@ -26,8 +28,6 @@ osd pool default pg num = 1
 osd pool default pgp num = 1
 osd pool default pg autoscale mode = off
 osd crush chooseleaf type = 0
-osd objectstore = memstore
-memstore device bytes = 8589934592
 mon allow pool size one = true
 mon data avail crit = 0
 mon data avail warn = 0
@@ -37,18 +37,41 @@ paxos min wait = 0.01
 rgw rados pool pg num min = 1
 ";
 
+/// Where objects lie.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Place {
+    /// They go with the daemon.
+    Memory,
+    /// They outlive it.
+    Disk,
+}
+
+impl Place {
+    /// On a disk, an object daemon that comes back waits for as long as its predecessor may have promised to answer.
+    fn settings(self) -> &'static str {
+        match self {
+            Self::Memory => "osd objectstore = memstore\nmemstore device bytes = 8589934592\n",
+            Self::Disk => {
+                "osd objectstore = bluestore\nbluestore block size = 21474836480\nosd heartbeat grace = 1\n"
+            }
+        }
+    }
+}
+
 /// A monitor and an object daemon, without a manager.
 #[derive(Debug)]
 pub(super) struct Ceph {
     gateway_port: u16,
-    daemons: Vec<Child>,
+    place: Place,
+    daemons: Mutex<Vec<Child>>,
     guard: Guard,
 }
 
 impl Ceph {
     /// Starts a cluster that knows a gateway of this name.
-    pub(super) fn new(gateway: &str) -> Self {
-        let mut ceph = Self { gateway_port: free_port(), daemons: Vec::new(), guard: Guard::new("ceph") };
+    pub(super) fn new(gateway: &str, place: Place) -> Self {
+        let (gateway_port, daemons, guard) = (free_port(), Mutex::new(Vec::new()), Guard::new("ceph"));
+        let ceph = Self { gateway_port, place, daemons, guard };
         let monitor = format!("[v2:127.0.0.1:{}/0]", free_port());
         let id = random_id();
         std::fs::write(ceph.config(), ceph.settings(&id, &monitor)).expect("a file can be written");
@@ -79,7 +102,8 @@ impl Ceph {
 
     fn settings(&self, id: &str, monitor: &str) -> String {
         let directory = self.directory().display();
-        let mut text = format!("[global]\nfsid = {id}\nmon host = {monitor}\n{SETTINGS}");
+        let place = self.place.settings();
+        let mut text = format!("[global]\nfsid = {id}\nmon host = {monitor}\n{SETTINGS}{place}");
         for (key, file) in [
             ("keyring", "keyring"),
             ("mon data", "mon"),
@@ -124,17 +148,33 @@ impl Ceph {
         command
     }
 
-    fn start(&mut self, program: &str, id: &str) {
+    fn start(&self, program: &str, id: &str) {
         let log = self.directory().join(format!("{program}.out"));
         let mut command = self.command(program, program);
         let child = self.guard.spawn(command.args(["-f", "-i", id]), &log);
-        self.daemons.push(child);
+        self.daemons.lock().push(child);
+    }
+
+    /// Ends both daemons at once, by a signal that they can't handle.
+    pub(super) fn kill(&self) {
+        for mut daemon in self.daemons.lock().drain(..) {
+            daemon.kill().expect("a child can be killed");
+            self.guard.wait(&mut daemon);
+        }
+    }
+
+    /// Starts both daemons again, if they were ended.
+    pub(super) fn revive(&self) {
+        if self.daemons.lock().is_empty() {
+            self.start("ceph-mon", "a");
+            self.start("ceph-osd", "0");
+        }
     }
 }
 
 impl Drop for Ceph {
     fn drop(&mut self) {
-        for daemon in &mut self.daemons {
+        for daemon in self.daemons.get_mut() {
             // An error means that it has ended already.
             let _ = daemon.kill();
             self.guard.wait(daemon);
