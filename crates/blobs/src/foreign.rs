@@ -93,6 +93,13 @@ impl Blobs for Foreign {
         }
     }
 
+    async fn size(&self, location: &Location) -> Result<u64> {
+        match self.path(location) {
+            Some(path) => Ok(self.files.open(path?).await?.size()),
+            None => self.inner.size(location).await,
+        }
+    }
+
     async fn delete(&self, location: &Location) -> Result<Option<u64>> {
         match self.path(location) {
             Some(path) => path.map(|_| Some(0)),
@@ -135,6 +142,14 @@ impl Blobs for Foreign {
 
     async fn scan(&self, after: Option<&Location>, limit: usize) -> Result<Vec<(Location, u64)>> {
         self.inner.scan(after, limit).await
+    }
+
+    async fn scan_uploads(&self, after: Option<&UploadId>, limit: usize) -> Result<Vec<UploadId>> {
+        self.inner.scan_uploads(after, limit).await
+    }
+
+    async fn sweep(&self, upload: &UploadId) -> Result<()> {
+        self.inner.sweep(upload).await
     }
 
     async fn capacity(&self) -> Result<Capacity> {

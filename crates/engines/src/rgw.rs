@@ -1,6 +1,7 @@
 //! Ceph's object gateway: a private cluster of one monitor and one object daemon that keeps its objects in memory.
 
 mod ceph;
+mod door;
 mod s3;
 
 use std::net::SocketAddr;
@@ -13,6 +14,7 @@ use parking_lot::Mutex;
 use crate::patience::wait_for;
 use crate::program::{find, log_end, run};
 use ceph::Ceph;
+pub use door::RgwDoor;
 
 const ACCESS_KEY: &str = "berth-access-key";
 const SECRET_KEY: &str = "berth-secret-key";
@@ -76,6 +78,22 @@ impl Rgw {
         let name = format!("bucket-{}", self.buckets.fetch_add(1, Ordering::Relaxed));
         s3::request(&self.endpoint(), &name, &["-X", "PUT"], &[]);
         name
+    }
+
+    /// Makes a bucket of this name.
+    pub fn make_bucket(&self, name: &str) {
+        s3::request(&self.endpoint(), name, &["-X", "PUT"], &[]);
+    }
+
+    /// Starts to write an object in parts, and sends none.
+    pub fn start_parts(&self, bucket: &str, key: &str) {
+        s3::request(&self.endpoint(), &format!("{bucket}/{key}?uploads="), &["-X", "POST"], &[]);
+    }
+
+    /// Tells how many uploads in parts a bucket has that were neither ended nor given up.
+    pub fn open_parts(&self, bucket: &str) -> usize {
+        let answer = s3::request(&self.endpoint(), &format!("{bucket}?uploads="), &[], &[]);
+        String::from_utf8_lossy(&answer).matches("<UploadId>").count()
     }
 
     /// Writes an object.

@@ -283,10 +283,5 @@ impl Registry {
     }
 }
 
-/// Whether an error says that the catalog can't be asked.
-pub(crate) fn is_unavailable<T>(outcome: &Result<T>) -> bool {
-    matches!(outcome, Err(Error::Unavailable(_)))
-}
-
 #[cfg(test)]
 mod tests;

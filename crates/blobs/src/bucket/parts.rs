@@ -2,18 +2,23 @@
 
 use std::{io::ErrorKind, sync::Arc};
 
-use bytes::Bytes;
-use object_store::{multipart::MultipartStore as _, path::Path};
+use object_store::{PutPayload, multipart::MultipartStore as _, path::Path};
 use tokio::{
-    sync::OwnedSemaphorePermit,
+    sync::{OwnedSemaphorePermit, Semaphore},
     task::{JoinError, JoinSet},
 };
 
-use super::{Inner, error::map, keys, marker::Attempt};
+use super::{
+    Inner,
+    error::map,
+    keys,
+    marker::Attempt,
+    plan::{MOST_PARTS, Plan},
+};
 use crate::{Error, Result, UploadId};
 
-/// The most parts that services join.
-const MOST_PARTS: usize = 10_000;
+/// Memory for parts on their way is counted in this many bytes.
+const SPARE_UNIT: usize = 1 << 20;
 
 /// Is an upload in parts. Dropped, it sends no more.
 #[derive(Debug)]
@@ -46,16 +51,16 @@ impl Parts {
         Self { inner: Arc::clone(inner), attempt, tags, flights: JoinSet::new() }
     }
 
+    /// Returns the number of the next part, from 0.
+    pub(super) fn next(&self) -> usize {
+        self.tags.len()
+    }
+
     /// Sends the next part, once there is room for it among those on their way.
-    pub(super) async fn send(&mut self, bytes: Bytes) -> Result<()> {
+    pub(super) async fn send(&mut self, bytes: PutPayload, plan: Plan) -> Result<()> {
         let index = self.tags.len();
-        if index >= MOST_PARTS {
-            return Err(Error::Io(
-                ErrorKind::InvalidInput.into(),
-                format!("a blob has more than {MOST_PARTS} parts: raise storage.bucket.part_bytes"),
-            ));
-        }
-        let permit = self.make_room().await?;
+        check(index, plan)?;
+        let permit = self.make_room(bytes.content_length()).await?;
         self.tags.push(None);
         let inner = Arc::clone(&self.inner);
         let (key, multipart) = (inner.keys.blob(&self.attempt.location), multipart(&self.attempt));
@@ -76,13 +81,14 @@ impl Parts {
     }
 
     /// Waits until another part may start: the first at once, others as memory allows.
-    async fn make_room(&mut self) -> Result<Option<OwnedSemaphorePermit>> {
+    async fn make_room(&mut self, bytes: usize) -> Result<Option<OwnedSemaphorePermit>> {
+        let units = u32::try_from(bytes.div_ceil(SPARE_UNIT)).unwrap_or(u32::MAX);
         while let Some(landed) = self.flights.try_join_next() {
             self.land(landed)?;
         }
         while !self.flights.is_empty() {
             if self.flights.len() < self.inner.parts_in_flight
-                && let Ok(permit) = Arc::clone(&self.inner.spare_parts).try_acquire_owned()
+                && let Ok(permit) = Arc::clone(&self.inner.spare).try_acquire_many_owned(units)
             {
                 return Ok(Some(permit));
             }
@@ -104,6 +110,25 @@ impl Parts {
     }
 }
 
+/// Returns permits for this many bytes of parts, see [`Parts::send`].
+pub(super) fn spare(bytes: usize) -> Arc<Semaphore> {
+    Arc::new(Semaphore::new(bytes / SPARE_UNIT))
+}
+
+/// Refuses a part that no service would join.
+fn check(index: usize, plan: Plan) -> Result<()> {
+    if index < MOST_PARTS {
+        return Ok(());
+    }
+    Err(Error::Io(
+        ErrorKind::InvalidInput.into(),
+        format!(
+            "a blob has more than {MOST_PARTS} parts, or {} bytes: raise storage.bucket.part_bytes",
+            plan.largest_blob()
+        ),
+    ))
+}
+
 /// Returns the service's name for an attempt's parts.
 pub(super) fn multipart(attempt: &Attempt) -> String {
     attempt.multipart.clone().unwrap_or_default()
@@ -119,14 +144,27 @@ impl Inner {
         key: &Path,
         multipart: &String,
         index: usize,
-        bytes: Bytes,
+        bytes: PutPayload,
     ) -> Result<String> {
-        match self.store.put_part(key, multipart, index, bytes.into()).await {
+        match self.store.put_part(key, multipart, index, bytes).await {
             Ok(part) => Ok(part.content_id),
             Err(error) => Err(match map(error, "send a part") {
                 Error::NotFound => Error::UploadBusy,
                 error => error,
             }),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_blob_of_too_many_parts_is_refused_with_advice() {
+        let plan = Plan::new(16 << 20);
+        check(MOST_PARTS - 1, plan).unwrap();
+        let refused = check(MOST_PARTS, plan).unwrap_err().to_string();
+        assert!(refused.contains("raise storage.bucket.part_bytes"), "{refused}");
     }
 }

@@ -69,6 +69,10 @@ fn refer(text: &str) -> Reference {
     text.parse().unwrap()
 }
 
+fn is_unavailable<T>(outcome: &Result<T>) -> bool {
+    matches!(outcome, Err(Error::Unavailable(_)))
+}
+
 #[tokio::test]
 async fn what_was_pulled_is_recalled_and_nothing_else() {
     let fixture = Fixture::new(60);
