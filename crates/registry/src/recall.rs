@@ -19,7 +19,7 @@ use quick_cache::sync::Cache as QuickCache;
 use crate::cache::Served;
 use crate::pull::{BlobContent, BlobHandle, StoredManifest};
 use crate::rehash::{Pace, Verdict, compare};
-use crate::{Error, Registry, Result};
+use crate::{Registry, Result};
 
 /// How long a pull waits for the catalog when it could have something else instead.
 const MOMENT: Duration = Duration::from_secs(1);

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use tempfile::TempDir;
 
 use super::*;
-use crate::{BodyResult, Readiness};
+use crate::{BodyResult, Error, Readiness};
 
 const IMAGE: &str = "application/vnd.oci.image.manifest.v1+json";
 
