@@ -5,6 +5,7 @@ use std::{fmt::Debug, path::Path, sync::Arc, time::Duration};
 use async_trait::async_trait;
 use berth_oci::{Algorithm, Digest};
 use bytes::Bytes;
+use jiff::Timestamp;
 
 use crate::{Hasher, Location, Result, UploadId};
 
@@ -113,9 +114,13 @@ pub trait Blobs: Send + Sync + Debug + 'static {
     async fn scan(&self, after: Option<&Location>, limit: usize) -> Result<Vec<(Location, u64)>>;
 
     /// Lists up to `limit` uploads of which something lies in the store beside published blobs, in the order of their
-    /// identifiers, beginning behind `after`. It walks the store: for a scrub only. Empty for a store whose
+    /// identifiers, beginning behind `after`, each with the time when something was added last, by the store's clock. It walks the store: for a scrub only. Empty for a store whose
     /// [`leftovers`](Self::leftovers) finds them all.
-    async fn scan_uploads(&self, _after: Option<&UploadId>, _limit: usize) -> Result<Vec<UploadId>> {
+    async fn scan_uploads(
+        &self,
+        _after: Option<&UploadId>,
+        _limit: usize,
+    ) -> Result<Vec<(UploadId, Timestamp)>> {
         Ok(Vec::new())
     }
 

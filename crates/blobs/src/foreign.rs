@@ -8,6 +8,7 @@ use std::{
 
 use async_trait::async_trait;
 use berth_oci::Digest;
+use jiff::Timestamp;
 
 use crate::{
     BlobReader, BlobWriter, Blobs, Capacity, Error, Leftover, Location, Progress, Result, UploadId,
@@ -144,7 +145,11 @@ impl Blobs for Foreign {
         self.inner.scan(after, limit).await
     }
 
-    async fn scan_uploads(&self, after: Option<&UploadId>, limit: usize) -> Result<Vec<UploadId>> {
+    async fn scan_uploads(
+        &self,
+        after: Option<&UploadId>,
+        limit: usize,
+    ) -> Result<Vec<(UploadId, Timestamp)>> {
         self.inner.scan_uploads(after, limit).await
     }
 

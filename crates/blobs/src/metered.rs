@@ -9,6 +9,7 @@ use std::{
 use async_trait::async_trait;
 use berth_oci::Digest;
 use bytes::Bytes;
+use jiff::Timestamp;
 use prometheus_client::{
     metrics::{counter::Counter, family::Family, histogram::Histogram},
     registry::{Registry, Unit},
@@ -203,7 +204,11 @@ impl Blobs for Metered {
         self.metrics.scan.measure(self.inner.scan(after, limit)).await
     }
 
-    async fn scan_uploads(&self, after: Option<&UploadId>, limit: usize) -> Result<Vec<UploadId>> {
+    async fn scan_uploads(
+        &self,
+        after: Option<&UploadId>,
+        limit: usize,
+    ) -> Result<Vec<(UploadId, Timestamp)>> {
         self.metrics.scan_uploads.measure(self.inner.scan_uploads(after, limit)).await
     }
 

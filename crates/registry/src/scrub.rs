@@ -8,9 +8,11 @@ use berth_catalog::blob::{self, Placement, ScrubItem};
 use berth_catalog::job::Job;
 use berth_catalog::{Tx, trash, upload};
 use berth_jobs::{Failure, Handler, Work};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::config::seconds;
 use crate::pull::{BlobContent, BlobHandle};
 use crate::rehash::{Pace, Verdict, compare};
 use crate::{Error, Registry, Result};
@@ -171,15 +173,17 @@ impl Registry {
     }
 
     /// Removes what uploads left that have ended: a session has its row from before its first byte, so one without a row
-    /// can't be committed any more.
+    /// can't be committed any more. What brings bytes without a session, an import, has the collector's delay for it.
     async fn scrub_uploads(&self, report: &mut ScrubReport, work: &Work) -> Result<(), Failure> {
+        let delay = seconds(self.0.config.gc.delay_seconds);
+        let before = self.now().saturating_sub(delay).unwrap_or(Timestamp::MIN);
         let mut after: Option<UploadId> = None;
         loop {
             let uploads = self.0.blobs.scan_uploads(after.as_ref(), FILES).await.map_err(Error::from)?;
-            let Some(last) = uploads.last() else { return Ok(()) };
+            let Some((last, _)) = uploads.last() else { return Ok(()) };
             after = Some(*last);
-            for upload in uploads {
-                if self.has_ended(&upload).await? {
+            for (upload, touched) in uploads {
+                if touched < before && self.has_ended(&upload).await? {
                     match self.sweep_upload(&upload).await {
                         Ok(()) => report.leftovers += 1,
                         Err(error) => {

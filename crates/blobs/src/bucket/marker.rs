@@ -135,7 +135,11 @@ impl Inner {
     ) -> Result<()> {
         let mut head = self.read_head(upload).await?.unwrap_or_default();
         change(&mut head);
-        let content = encode(&head)?;
+        self.write_head(upload, &head).await
+    }
+
+    pub(super) async fn write_head(&self, upload: &UploadId, head: &Head) -> Result<()> {
+        let content = encode(head)?;
         self.write_object(&self.keys.head(upload), content.into(), "write the head of an upload").await
     }
 }

@@ -8,6 +8,7 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 use async_trait::async_trait;
 use berth_oci::Digest;
 use bytes::Bytes;
+use jiff::Timestamp;
 use object_store::{
     Error as ServiceError, ObjectStore as _, ObjectStoreExt as _, PutMode, PutOptions, PutPayload,
     aws::AmazonS3, path::Path,
@@ -144,7 +145,11 @@ impl Blobs for Bucket {
         self.0.scan(after, limit).await
     }
 
-    async fn scan_uploads(&self, after: Option<&UploadId>, limit: usize) -> Result<Vec<UploadId>> {
+    async fn scan_uploads(
+        &self,
+        after: Option<&UploadId>,
+        limit: usize,
+    ) -> Result<Vec<(UploadId, Timestamp)>> {
         self.0.scan_uploads(after, limit).await
     }
 

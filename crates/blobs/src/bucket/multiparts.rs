@@ -2,6 +2,7 @@
 
 use std::io;
 
+use jiff::Timestamp;
 use object_store::path::Path;
 use serde::Deserialize;
 
@@ -16,6 +17,7 @@ pub(super) struct Multipart {
     pub(super) key: Path,
     /// The service's name for it.
     pub(super) id: String,
+    pub(super) initiated: Timestamp,
 }
 
 /// The service's answer.
@@ -33,6 +35,7 @@ struct Page {
 struct Listed {
     key: String,
     upload_id: String,
+    initiated: Timestamp,
 }
 
 impl Inner {
@@ -49,7 +52,11 @@ impl Inner {
                 Err(error) => return Err(error),
             };
             found.extend(page.upload.into_iter().filter_map(|listed| {
-                Some(Multipart { key: Path::parse(listed.key).ok()?, id: listed.upload_id })
+                Some(Multipart {
+                    key: Path::parse(listed.key).ok()?,
+                    id: listed.upload_id,
+                    initiated: listed.initiated,
+                })
             }));
             let next = Some((page.next_key_marker, page.next_upload_id_marker));
             if !page.is_truncated || next == markers {
@@ -84,12 +91,13 @@ mod tests {
         let some = "<?xml version=\"1.0\"?><ListMultipartUploadsResult xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">\
             <Bucket>b</Bucket><KeyMarker></KeyMarker><NextKeyMarker>k2</NextKeyMarker><NextUploadIdMarker>i2</NextUploadIdMarker>\
             <MaxUploads>2</MaxUploads><IsTruncated>true</IsTruncated>\
-            <Upload><Key>k1</Key><UploadId>i1</UploadId><Initiator><ID>x</ID></Initiator><StorageClass>STANDARD</StorageClass></Upload>\
-            <Upload><Key>k2</Key><UploadId>i2</UploadId></Upload></ListMultipartUploadsResult>";
+            <Upload><Key>k1</Key><UploadId>i1</UploadId><Initiated>2026-11-27T20:07:46.123Z</Initiated><Initiator><ID>x</ID></Initiator><StorageClass>STANDARD</StorageClass></Upload>\
+            <Upload><Key>k2</Key><UploadId>i2</UploadId><Initiated>2010-11-10T20:48:33.000Z</Initiated></Upload></ListMultipartUploadsResult>";
         let page: Page = quick_xml::de::from_reader(some.as_bytes()).unwrap();
         let found: Vec<_> =
             page.upload.iter().map(|one| (one.key.as_str(), one.upload_id.as_str())).collect();
         assert_eq!(found, [("k1", "i1"), ("k2", "i2")]);
+        assert_eq!(page.upload[1].initiated.as_second(), 1_289_422_113);
         assert!(page.is_truncated && page.next_key_marker == "k2" && page.next_upload_id_marker == "i2");
         let none =
             "<ListMultipartUploadsResult><IsTruncated>false</IsTruncated></ListMultipartUploadsResult>";

@@ -4,7 +4,7 @@ use std::{io::ErrorKind, sync::Arc};
 
 use object_store::{PutPayload, multipart::MultipartStore as _, path::Path};
 use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore},
+    sync::{OnceCell, OwnedSemaphorePermit, Semaphore},
     task::{JoinError, JoinSet},
 };
 
@@ -24,31 +24,30 @@ const SPARE_UNIT: usize = 1 << 20;
 #[derive(Debug)]
 pub(super) struct Parts {
     inner: Arc<Inner>,
-    pub(super) attempt: Attempt,
+    upload: UploadId,
+    /// Empty until the first part starts it: more can come in meanwhile.
+    attempt: Arc<OnceCell<Attempt>>,
     /// Entity tags of the parts that are there.
     tags: Vec<Option<String>>,
     flights: JoinSet<Result<(usize, String)>>,
 }
 
 impl Parts {
-    /// Starts an attempt in parts, and records it.
-    pub(super) async fn start(inner: &Arc<Inner>, upload: &UploadId) -> Result<Self> {
-        let location = keys::new_location(upload);
-        let key = inner.keys.blob(&location);
-        let multipart = inner
-            .store
-            .create_multipart(&key)
-            .await
-            .map_err(|error| map(error, "start an upload in parts"))?;
-        let attempt = Attempt { location, multipart: Some(multipart) };
-        inner.change_head(upload, |head| head.attempts.push(attempt.clone())).await?;
-        Ok(Self::resume(inner, attempt, Vec::new()))
+    /// Begins an attempt that its first part starts.
+    pub(super) fn new(inner: &Arc<Inner>, upload: &UploadId) -> Self {
+        let attempt = Arc::new(OnceCell::new());
+        Self { inner: Arc::clone(inner), upload: *upload, attempt, tags: Vec::new(), flights: JoinSet::new() }
     }
 
     /// Goes on behind the parts that are there.
-    pub(super) fn resume(inner: &Arc<Inner>, attempt: Attempt, tags: Vec<String>) -> Self {
+    pub(super) fn resume(inner: &Arc<Inner>, upload: &UploadId, attempt: Attempt, tags: Vec<String>) -> Self {
         let tags = tags.into_iter().map(Some).collect();
-        Self { inner: Arc::clone(inner), attempt, tags, flights: JoinSet::new() }
+        Self { attempt: Arc::new(OnceCell::new_with(Some(attempt))), tags, ..Self::new(inner, upload) }
+    }
+
+    /// Returns the attempt; `None` if no part has started it.
+    pub(super) fn attempt(&self) -> Option<Attempt> {
+        self.attempt.get().cloned()
     }
 
     /// Returns the number of the next part, from 0.
@@ -62,9 +61,10 @@ impl Parts {
         check(index, plan)?;
         let permit = self.make_room(bytes.content_length()).await?;
         self.tags.push(None);
-        let inner = Arc::clone(&self.inner);
-        let (key, multipart) = (inner.keys.blob(&self.attempt.location), multipart(&self.attempt));
+        let (inner, upload, attempt) = (Arc::clone(&self.inner), self.upload, Arc::clone(&self.attempt));
         self.flights.spawn(async move {
+            let attempt = attempt.get_or_try_init(|| inner.start_parts(&upload)).await?;
+            let (key, multipart) = (inner.keys.blob(&attempt.location), multipart(attempt));
             let tag = inner.put_part(&key, &multipart, index, bytes).await?;
             drop(permit);
             Ok((index, tag))
@@ -135,6 +135,19 @@ pub(super) fn multipart(attempt: &Attempt) -> String {
 }
 
 impl Inner {
+    /// Starts an attempt in parts, and records it.
+    async fn start_parts(&self, upload: &UploadId) -> Result<Attempt> {
+        let location = keys::new_location(upload);
+        let key = self.keys.blob(&location);
+        let (multipart, head) = tokio::join!(self.store.create_multipart(&key), self.read_head(upload));
+        let multipart = multipart.map_err(|error| map(error, "start an upload in parts"))?;
+        let attempt = Attempt { location, multipart: Some(multipart) };
+        let mut head = head?.unwrap_or_default();
+        head.attempts.push(attempt.clone());
+        self.write_head(upload, &head).await?;
+        Ok(attempt)
+    }
+
     /// Sends a part and returns its entity tag.
     ///
     /// # Errors

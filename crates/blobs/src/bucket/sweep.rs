@@ -3,53 +3,50 @@
 //! An upload's head names what there is of it, but two nodes that change it at once may lose an entry, and a node may die
 //! between making something and noting it. So here the bucket itself is asked.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use futures_util::future::try_join_all;
-use object_store::path::Path;
+use jiff::Timestamp;
+use object_store::{ObjectMeta, path::Path};
 
 use super::{
     Inner,
     keys::{self, first_location},
-    multiparts::Multipart,
 };
 use crate::{Result, UploadId};
 
 impl Inner {
     /// Lists uploads that have objects of their own, or parts that were not joined.
-    pub(super) async fn scan_uploads(&self, after: Option<&UploadId>, limit: usize) -> Result<Vec<UploadId>> {
-        let mut found = BTreeSet::new();
+    pub(super) async fn scan_uploads(
+        &self,
+        after: Option<&UploadId>,
+        limit: usize,
+    ) -> Result<Vec<(UploadId, Timestamp)>> {
+        let mut found = BTreeMap::new();
         let mut offset = after.map(|after| self.keys.behind_upload(after));
-        while found.len() < limit {
-            let (keys, more) = self.list_page(&self.keys.uploads(), offset.as_ref(), limit).await?;
-            let Some(last) = keys.last() else { break };
-            found.extend(keys.iter().filter_map(|key| self.keys.upload(&key.location)));
-            // Of the last upload there may be more: it is found already.
-            offset = Some(match self.keys.upload(&last.location) {
-                Some(upload) => self.keys.behind_upload(&upload),
-                None => last.location.clone(),
-            });
-            if !more {
-                break;
+        let mut more = true;
+        // One more, so that all objects of the others were seen.
+        while more && found.len() <= limit {
+            let objects;
+            (objects, more) = self.list_page(&self.keys.uploads(), offset.as_ref(), usize::MAX).await?;
+            let Some(last) = objects.last() else { break };
+            offset = Some(last.location.clone());
+            for object in &objects {
+                if let Some(upload) = self.keys.upload(&object.location) {
+                    note(&mut found, upload, time(object));
+                }
             }
         }
-        let whole = found.len() < limit;
-        found.extend(self.unjoined(after, if whole { None } else { found.last().copied() }).await?);
+        let last = if more { found.last_key_value().map(|(last, _)| *last) } else { None };
+        for multipart in self.multiparts(&self.keys.blobs()).await? {
+            if let Some(upload) = self.keys.location(&multipart.key).as_ref().and_then(keys::upload_of)
+                && after.is_none_or(|after| upload > *after)
+                && last.is_none_or(|last| upload <= last)
+            {
+                note(&mut found, upload, multipart.initiated);
+            }
+        }
         Ok(found.into_iter().take(limit).collect())
-    }
-
-    /// Lists uploads with parts that were not joined, between two others.
-    async fn unjoined(&self, after: Option<&UploadId>, last: Option<UploadId>) -> Result<Vec<UploadId>> {
-        let parts = self.multiparts(&self.keys.blobs()).await?;
-        let uploads = parts.iter().filter_map(|multipart| self.upload_of(multipart));
-        let is_asked_for = |found: &UploadId| {
-            after.is_none_or(|after| found > after) && last.is_none_or(|last| *found <= last)
-        };
-        Ok(uploads.filter(is_asked_for).collect())
-    }
-
-    fn upload_of(&self, multipart: &Multipart) -> Option<UploadId> {
-        keys::upload_of(&self.keys.location(&multipart.key)?)
     }
 
     /// Removes everything of an upload but what was published.
@@ -67,4 +64,15 @@ impl Inner {
             }
         }
     }
+}
+
+/// Keeps the latest time.
+fn note(found: &mut BTreeMap<UploadId, Timestamp>, upload: UploadId, at: Timestamp) {
+    let latest = found.entry(upload).or_insert(at);
+    *latest = at.max(*latest);
+}
+
+/// Returns when an object was written; the end of time if that can't be.
+fn time(object: &ObjectMeta) -> Timestamp {
+    Timestamp::from_second(object.last_modified.timestamp()).unwrap_or(Timestamp::MAX)
 }

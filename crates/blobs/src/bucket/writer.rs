@@ -74,7 +74,7 @@ impl BucketWriter {
                 writer.joined = Some(attempt.location);
                 return Ok(writer);
             }
-            writer.parts = Some(Parts::resume(inner, attempt, state.parts));
+            writer.parts = Some(Parts::resume(inner, upload, attempt, state.parts));
         }
         writer.tail.push(state.tail);
         Ok(writer)
@@ -123,20 +123,18 @@ impl BucketWriter {
 
     /// Sends a part that is full.
     async fn send(&mut self) -> Result<()> {
-        let full = mem::replace(&mut self.tail, pieces()).freeze();
-        let mut parts = match self.parts.take() {
-            Some(parts) => parts,
-            None => Parts::start(&self.inner, &self.upload).await?,
-        };
-        parts.send(full, self.plan).await?;
-        self.parts = Some(parts);
-        Ok(())
+        let part = mem::replace(&mut self.tail, pieces()).freeze();
+        let parts = self.parts.get_or_insert_with(|| Parts::new(&self.inner, &self.upload));
+        parts.send(part, self.plan).await
     }
 
     /// Waits until everything sent has arrived.
     async fn settle(&mut self) -> Result<Sealed> {
         let (attempt, parts) = match &mut self.parts {
-            Some(parts) => (Some(parts.attempt.clone()), parts.settle().await?),
+            Some(parts) => {
+                let tags = parts.settle().await?;
+                (parts.attempt(), tags)
+            }
             None => (None, Vec::new()),
         };
         Ok(Sealed { attempt, parts, tail: mem::replace(&mut self.tail, pieces()).freeze() })

@@ -22,6 +22,7 @@ use std::{
 
 use async_trait::async_trait;
 use berth_oci::Digest;
+use jiff::Timestamp;
 use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 
@@ -277,7 +278,11 @@ impl Blobs for Cached {
         self.0.store.scan(after, limit).await
     }
 
-    async fn scan_uploads(&self, after: Option<&UploadId>, limit: usize) -> Result<Vec<UploadId>> {
+    async fn scan_uploads(
+        &self,
+        after: Option<&UploadId>,
+        limit: usize,
+    ) -> Result<Vec<(UploadId, Timestamp)>> {
         self.0.store.scan_uploads(after, limit).await
     }
 

@@ -5,6 +5,7 @@ use std::{path::Path, sync::Arc, time::Duration};
 use async_trait::async_trait;
 use berth_oci::Digest;
 use bytes::Bytes;
+use jiff::Timestamp;
 
 use super::{Faults, Operation, faults::Due};
 use crate::{BlobReader, BlobWriter, Blobs, Capacity, Leftover, Location, Progress, Result, UploadId};
@@ -101,7 +102,11 @@ impl Blobs for Faulty {
         self.faults.call(Operation::Scan, self.inner.scan(after, limit)).await
     }
 
-    async fn scan_uploads(&self, after: Option<&UploadId>, limit: usize) -> Result<Vec<UploadId>> {
+    async fn scan_uploads(
+        &self,
+        after: Option<&UploadId>,
+        limit: usize,
+    ) -> Result<Vec<(UploadId, Timestamp)>> {
         self.faults.call(Operation::Scan, self.inner.scan_uploads(after, limit)).await
     }
 

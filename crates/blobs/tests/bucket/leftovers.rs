@@ -32,10 +32,15 @@ async fn everything_of_an_upload_but_its_blob_is_swept() {
     rgw.start_parts(&config.name, "another/prefix");
 
     let other = Bucket::open(&config).unwrap();
-    assert_eq!(other.scan_uploads(None, 10).await.unwrap(), uploads);
-    assert_eq!(other.scan_uploads(None, 2).await.unwrap(), uploads[..2]);
-    assert_eq!(other.scan_uploads(Some(&published), 1).await.unwrap(), [begun]);
-    assert_eq!(other.scan_uploads(Some(&begun), 10).await.unwrap(), [forgotten]);
+    let list = async |after, limit| {
+        let found = other.scan_uploads(after, limit).await.unwrap();
+        assert!(found.iter().all(|(_, touched)| touched.as_second() > 1_700_000_000), "{found:?}");
+        found.into_iter().map(|(upload, _)| upload).collect::<Vec<_>>()
+    };
+    assert_eq!(list(None, 10).await, uploads);
+    assert_eq!(list(None, 2).await, uploads[..2]);
+    assert_eq!(list(Some(&published), 1).await, [begun]);
+    assert_eq!(list(Some(&begun), 10).await, [forgotten]);
     assert_eq!(rgw.open_parts(&config.name), 4);
     for upload in &uploads {
         other.sweep(upload).await.unwrap();
