@@ -142,21 +142,33 @@ impl BucketReader {
 
     /// Makes bytes ready, from the next window where this one ends.
     async fn fill(&self, cursor: &mut Cursor) -> Result<()> {
+        let mut may_ask_again = true;
         while cursor.ready.is_empty() {
             if cursor.position >= cursor.end {
-                *cursor = match cursor.next.take() {
-                    Some(mut next) => {
-                        (&mut next.0).await.map_err(|error| Error::Io(error.into(), DOING.into()))??
-                    }
-                    None => self.blob.window(cursor.position, cursor.next_window()).await?,
-                };
+                *cursor = self.next(cursor).await?;
             }
             match cursor.stream.next().await {
-                Some(chunk) => cursor.ready = chunk.map_err(|error| map(error, DOING))?,
+                Some(Ok(chunk)) => cursor.ready = chunk,
+                // Services end a stream that a slow client left waiting.
+                Some(Err(_)) if may_ask_again => {
+                    may_ask_again = false;
+                    *cursor = self.blob.window(cursor.position, OTHER_WINDOW).await?;
+                }
+                Some(Err(error)) => return Err(map(error, DOING)),
                 None => return Err(Error::Truncated { stored: cursor.position, expected: self.blob.size }),
             }
         }
         Ok(())
+    }
+
+    /// Returns the window after one that was read: the one that comes already, if it does.
+    async fn next(&self, cursor: &mut Cursor) -> Result<Cursor> {
+        if let Some(mut next) = cursor.next.take()
+            && let Ok(Ok(next)) = (&mut next.0).await
+        {
+            return Ok(next);
+        }
+        self.blob.window(cursor.position, cursor.next_window()).await
     }
 }
 
@@ -204,7 +216,8 @@ impl BlobReader for BucketReader {
         {
             match chunk {
                 Some(Ok(chunk)) => cursor.ready = chunk,
-                Some(Err(error)) => return Some(Err(map(error, DOING))),
+                // A read asks anew, and tells what is wrong.
+                Some(Err(_)) => return None,
                 None => return Some(Err(Error::Truncated { stored: offset, expected: self.blob.size })),
             }
         }

@@ -175,7 +175,11 @@ async fn answers_that_are_lost_change_nothing() {
     assert!(wire.is(&Mode::Passes), "it was cut");
     assert!(read(&store, &location).await == bytes[..1_000_000]);
 
-    // The middle of a download.
+    // The middle of a download, also of one that began too long ago for the client library to try again.
+    let impatient = Bucket::open(&BucketConfig { patience: Duration::ZERO, ..config }).unwrap();
+    wire.set(Mode::CutsAnswer("GET /", 300_000));
+    assert!(read(&impatient, &location).await == bytes[..1_000_000]);
+    assert!(wire.is(&Mode::Passes), "it was cut");
     wire.set(Mode::CutsAnswer("GET /", 300_000));
     assert!(read(&store, &location).await == bytes[..1_000_000]);
     assert!(wire.is(&Mode::Passes), "it was cut");
