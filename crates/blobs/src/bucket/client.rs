@@ -65,7 +65,7 @@ pub(super) fn connect(config: &BucketConfig, breaker: &Arc<Breaker>) -> Result<C
     builder = match &config.encryption {
         None => builder,
         Some(Encryption::Service) => builder.with_config(encryption_key()?, "AES256"),
-        Some(Encryption::KeyManagement(None)) => builder.with_config(encryption_key()?, "sse:kms"),
+        Some(Encryption::KeyManagement(None)) => builder.with_config(encryption_key()?, "aws:kms"),
         Some(Encryption::KeyManagement(Some(key))) => builder.with_sse_kms_encryption(key),
     };
     let store = builder.build().map_err(|error| unusable(&error))?;
