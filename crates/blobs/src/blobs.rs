@@ -5,6 +5,7 @@ use std::{fmt::Debug, path::Path, sync::Arc, time::Duration};
 use async_trait::async_trait;
 use berth_oci::{Algorithm, Digest};
 use bytes::Bytes;
+use jiff::Timestamp;
 
 use crate::{Hasher, Location, Result, UploadId};
 
@@ -60,6 +61,14 @@ pub trait Blobs: Send + Sync + Debug + 'static {
     /// [`Error::NotFound`](crate::Error::NotFound) when it is gone.
     async fn open(&self, location: &Location) -> Result<Arc<dyn BlobReader>>;
 
+    /// Returns the size in bytes of a published blob as it is stored, past every cache and without reading it.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`](crate::Error::NotFound) when it is gone.
+    async fn size(&self, location: &Location) -> Result<u64> {
+        Ok(self.open_uncached(location).await?.size())
+    }
+
     /// Removes a published blob and returns the bytes freed, `None` when it was gone. Readers that are open may go on
     /// reading. A power loss may bring it back until [`sync_deletions`](Self::sync_deletions).
     async fn delete(&self, location: &Location) -> Result<Option<u64>>;
@@ -104,6 +113,23 @@ pub trait Blobs: Send + Sync + Debug + 'static {
     /// `after`. It walks the store: for a scrub only.
     async fn scan(&self, after: Option<&Location>, limit: usize) -> Result<Vec<(Location, u64)>>;
 
+    /// Lists up to `limit` uploads of which something lies in the store beside published blobs, in the order of their
+    /// identifiers, beginning behind `after`, each with the time when something was added last, by the store's clock. It walks the store: for a scrub only. Empty for a store whose
+    /// [`leftovers`](Self::leftovers) finds them all.
+    async fn scan_uploads(
+        &self,
+        _after: Option<&UploadId>,
+        _limit: usize,
+    ) -> Result<Vec<(UploadId, Timestamp)>> {
+        Ok(Vec::new())
+    }
+
+    /// Removes what an upload left, as [`discard`](Self::discard) does, and also what no note of the store's own tells of. It
+    /// walks the store: for a scrub only, and only for an upload that has ended.
+    async fn sweep(&self, upload: &UploadId) -> Result<()> {
+        self.discard(upload).await
+    }
+
     /// Returns how much the store can hold and still take.
     async fn capacity(&self) -> Result<Capacity>;
 }
@@ -141,6 +167,12 @@ pub trait BlobReader: Send + Sync + Debug {
     /// # Errors
     /// [`Error::Truncated`](crate::Error::Truncated) when less is stored than [`size`](Self::size) says.
     async fn read(&self, offset: u64, len: usize) -> Result<Bytes>;
+
+    /// Reads what comes next at `offset`: up to `len` bytes, at least one before the end of the blob. Cheaper than
+    /// [`read`](Self::read) where bytes come in pieces that would have to be joined.
+    async fn read_some(&self, offset: u64, len: usize) -> Result<Bytes> {
+        self.read(offset, len).await
+    }
 }
 
 /// Says how far an upload has come: `hasher` has seen exactly the first `offset` bytes.

@@ -8,6 +8,7 @@ use std::{
 
 use async_trait::async_trait;
 use berth_oci::Digest;
+use jiff::Timestamp;
 
 use crate::{
     BlobReader, BlobWriter, Blobs, Capacity, Error, Leftover, Location, Progress, Result, UploadId,
@@ -93,6 +94,13 @@ impl Blobs for Foreign {
         }
     }
 
+    async fn size(&self, location: &Location) -> Result<u64> {
+        match self.path(location) {
+            Some(path) => Ok(self.files.open(path?).await?.size()),
+            None => self.inner.size(location).await,
+        }
+    }
+
     async fn delete(&self, location: &Location) -> Result<Option<u64>> {
         match self.path(location) {
             Some(path) => path.map(|_| Some(0)),
@@ -135,6 +143,18 @@ impl Blobs for Foreign {
 
     async fn scan(&self, after: Option<&Location>, limit: usize) -> Result<Vec<(Location, u64)>> {
         self.inner.scan(after, limit).await
+    }
+
+    async fn scan_uploads(
+        &self,
+        after: Option<&UploadId>,
+        limit: usize,
+    ) -> Result<Vec<(UploadId, Timestamp)>> {
+        self.inner.scan_uploads(after, limit).await
+    }
+
+    async fn sweep(&self, upload: &UploadId) -> Result<()> {
+        self.inner.sweep(upload).await
     }
 
     async fn capacity(&self) -> Result<Capacity> {

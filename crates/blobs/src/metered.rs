@@ -9,6 +9,7 @@ use std::{
 use async_trait::async_trait;
 use berth_oci::Digest;
 use bytes::Bytes;
+use jiff::Timestamp;
 use prometheus_client::{
     metrics::{counter::Counter, family::Family, histogram::Histogram},
     registry::{Registry, Unit},
@@ -49,6 +50,7 @@ struct Metrics {
     publish: Operation,
     discard: Operation,
     open: Operation,
+    size: Operation,
     read: Operation,
     delete: Operation,
     sync_deletions: Operation,
@@ -56,6 +58,8 @@ struct Metrics {
     leftover: Operation,
     link: Operation,
     scan: Operation,
+    scan_uploads: Operation,
+    sweep: Operation,
     capacity: Operation,
     write_errors: Counter,
     written_bytes: Counter,
@@ -84,6 +88,7 @@ impl Metrics {
             publish: operation("publish"),
             discard: operation("discard"),
             open: operation("open"),
+            size: operation("size"),
             read: operation("read"),
             delete: operation("delete"),
             sync_deletions: operation("sync_deletions"),
@@ -91,6 +96,8 @@ impl Metrics {
             leftover: operation("leftover"),
             link: operation("link"),
             scan: operation("scan"),
+            scan_uploads: operation("scan_uploads"),
+            sweep: operation("sweep"),
             capacity: operation("capacity"),
             write_errors: errors.get_or_create_owned(&[("operation", "write")]),
             written_bytes: written_bytes.clone(),
@@ -156,6 +163,10 @@ impl Blobs for Metered {
         Ok(Arc::new(MeteredReader { inner, metrics: Arc::clone(&self.metrics) }))
     }
 
+    async fn size(&self, location: &Location) -> Result<u64> {
+        self.metrics.size.measure(self.inner.size(location)).await
+    }
+
     async fn delete(&self, location: &Location) -> Result<Option<u64>> {
         self.metrics.delete.measure(self.inner.delete(location)).await
     }
@@ -191,6 +202,18 @@ impl Blobs for Metered {
 
     async fn scan(&self, after: Option<&Location>, limit: usize) -> Result<Vec<(Location, u64)>> {
         self.metrics.scan.measure(self.inner.scan(after, limit)).await
+    }
+
+    async fn scan_uploads(
+        &self,
+        after: Option<&UploadId>,
+        limit: usize,
+    ) -> Result<Vec<(UploadId, Timestamp)>> {
+        self.metrics.scan_uploads.measure(self.inner.scan_uploads(after, limit)).await
+    }
+
+    async fn sweep(&self, upload: &UploadId) -> Result<()> {
+        self.metrics.sweep.measure(self.inner.sweep(upload)).await
     }
 
     async fn capacity(&self) -> Result<Capacity> {
@@ -242,6 +265,12 @@ impl BlobReader for MeteredReader {
 
     async fn read(&self, offset: u64, len: usize) -> Result<Bytes> {
         let result = self.metrics.read.measure(self.inner.read(offset, len)).await;
+        self.metrics.disk_bytes.inc_by(result.as_ref().map_or(0, |bytes| bytes.len() as u64));
+        result
+    }
+
+    async fn read_some(&self, offset: u64, len: usize) -> Result<Bytes> {
+        let result = self.metrics.read.measure(self.inner.read_some(offset, len)).await;
         self.metrics.disk_bytes.inc_by(result.as_ref().map_or(0, |bytes| bytes.len() as u64));
         result
     }

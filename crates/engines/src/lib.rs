@@ -32,4 +32,4 @@ pub use pair::PostgresPair;
 pub use pgbouncer::PgBouncer;
 pub use port::free_port;
 pub use postgres::Postgres;
-pub use rgw::Rgw;
+pub use rgw::{Rgw, RgwDoor};

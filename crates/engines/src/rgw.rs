@@ -2,6 +2,7 @@
 //! names.
 
 mod ceph;
+mod door;
 mod minio;
 mod s3;
 
@@ -17,6 +18,7 @@ use crate::guard::Guard;
 use crate::patience::wait_for;
 use crate::program::{find, log_end, run};
 use ceph::{Ceph, Place};
+pub use door::RgwDoor;
 use minio::Minio;
 
 const ACCESS_KEY: &str = "berth-access-key";
@@ -143,6 +145,22 @@ impl Rgw {
         let name = format!("bucket-{}", self.buckets.fetch_add(1, Ordering::Relaxed));
         s3::request(&self.endpoint(), &name, &["-X", "PUT"], &[]);
         name
+    }
+
+    /// Makes a bucket of this name.
+    pub fn make_bucket(&self, name: &str) {
+        s3::request(&self.endpoint(), name, &["-X", "PUT"], &[]);
+    }
+
+    /// Starts to write an object in parts, and sends none.
+    pub fn start_parts(&self, bucket: &str, key: &str) {
+        s3::request(&self.endpoint(), &format!("{bucket}/{key}?uploads="), &["-X", "POST"], &[]);
+    }
+
+    /// Tells how many uploads in parts a bucket has that were neither ended nor given up.
+    pub fn open_parts(&self, bucket: &str) -> usize {
+        let answer = s3::request(&self.endpoint(), &format!("{bucket}?uploads="), &[], &[]);
+        String::from_utf8_lossy(&answer).matches("<UploadId>").count()
     }
 
     /// Writes an object.

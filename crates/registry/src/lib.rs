@@ -37,7 +37,7 @@ pub use collect::{CollectJob, CollectReport, Disagreement, Problem, VerifyReport
 pub use config::{Collection, Config, Limits, Redirect, Scrub, Storage, Untagged};
 pub use error::{BodyError, Error, Result};
 pub use import::{ImportError, ImportJob, ImportReport};
-pub use pull::{BlobContent, BlobHandle, StoredManifest};
+pub use pull::{BlobContent, BlobHandle, Pulled, StoredManifest};
 pub use push::PushedManifest;
 pub use recall::Stale;
 pub use repair::Repaired;

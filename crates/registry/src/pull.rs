@@ -1,5 +1,6 @@
 //! Pull: manifests and blobs, through the repository that holds them.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use berth_access::{Permit, Pull};
@@ -35,6 +36,15 @@ pub enum BlobContent {
     Inline(Bytes),
     /// The blob store.
     Stored(Arc<dyn BlobReader>),
+}
+
+/// What a client that asks for a blob gets.
+#[derive(Debug, Clone)]
+pub enum Pulled {
+    /// The bytes, from here.
+    Here(BlobHandle),
+    /// A link to the bytes in the store.
+    Elsewhere(String),
 }
 
 impl Registry {
@@ -81,10 +91,31 @@ impl Registry {
     /// Opens a blob for reading.
     pub async fn pull_blob(&self, permit: &Permit<Pull>, digest: &Digest) -> Result<BlobHandle> {
         let blob = self.find_blob(permit.repository(), digest).await?;
+        self.open_blob(permit, digest, &blob).await
+    }
+
+    /// Opens a blob for reading, or sends the client on to the store if that is for such a blob and such a client.
+    ///
+    /// Whoever has a link can read the blob until it ends, so it is made after the decision that a permit stands for.
+    pub async fn pull_blob_for(
+        &self,
+        permit: &Permit<Pull>,
+        digest: &Digest,
+        client: IpAddr,
+        user_agent: Option<&str>,
+    ) -> Result<Pulled> {
+        let blob = self.find_blob(permit.repository(), digest).await?;
+        match self.link(&blob, digest, client, user_agent).await {
+            Some(link) => Ok(Pulled::Elsewhere(link)),
+            None => self.open_blob(permit, digest, &blob).await.map(Pulled::Here),
+        }
+    }
+
+    async fn open_blob(&self, permit: &Permit<Pull>, digest: &Digest, blob: &Blob) -> Result<BlobHandle> {
         let content = match &blob.placement {
             Placement::Inline(content) => BlobContent::Inline(content.clone()),
             Placement::Stored(location) => {
-                let reader = self.open_stored(permit.repository(), digest, &blob, location).await?;
+                let reader = self.open_stored(permit.repository(), digest, blob, location).await?;
                 BlobContent::Stored(reader)
             }
         };
@@ -94,7 +125,7 @@ impl Registry {
         }
         match compare(&handle, &mut Pace::free()).await {
             Verdict::Matches => Ok(handle),
-            Verdict::Differs(reason) => Err(self.damaged(permit.repository(), digest, &blob, reason).await),
+            Verdict::Differs(reason) => Err(self.damaged(permit.repository(), digest, blob, reason).await),
             Verdict::Unreadable(error) => Err(error.into()),
             Verdict::Stopped => Err(Error::Busy),
         }

@@ -19,7 +19,7 @@ use quick_cache::sync::Cache as QuickCache;
 use crate::cache::Served;
 use crate::pull::{BlobContent, BlobHandle, StoredManifest};
 use crate::rehash::{Pace, Verdict, compare};
-use crate::{Error, Registry, Result};
+use crate::{Registry, Result};
 
 /// How long a pull waits for the catalog when it could have something else instead.
 const MOMENT: Duration = Duration::from_secs(1);
@@ -281,11 +281,6 @@ impl Registry {
         // The next pull finds out, not the one in a second.
         self.0.outage.next_probe.store(0, Ordering::Relaxed);
     }
-}
-
-/// Whether an error says that the catalog can't be asked.
-pub(crate) fn is_unavailable<T>(outcome: &Result<T>) -> bool {
-    matches!(outcome, Err(Error::Unavailable(_)))
 }
 
 #[cfg(test)]

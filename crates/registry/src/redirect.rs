@@ -3,51 +3,38 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use berth_access::{Permit, Pull};
 use berth_blobs::Location;
-use berth_catalog::blob::Placement;
+use berth_catalog::blob::{Blob, Placement};
 use berth_oci::Digest;
 
-use crate::recall::is_unavailable;
-use crate::{Redirect, Registry, Result};
+use crate::{Redirect, Registry};
 
 /// No store makes links that are good for longer: a week.
 const MOST_SECONDS: u64 = 604_800;
 
 impl Registry {
     /// Makes a link to a blob in the store, if this client is to be sent there. `None` says: serve it yourself.
-    ///
-    /// Whoever has the link can read the blob until it ends, so it is made after the decision that a permit stands for.
-    pub async fn blob_redirect(
+    pub(crate) async fn link(
         &self,
-        permit: &Permit<Pull>,
+        blob: &Blob,
         digest: &Digest,
         client: IpAddr,
         user_agent: Option<&str>,
-    ) -> Result<Option<String>> {
+    ) -> Option<String> {
         let storage = &self.0.config.storage;
+        let Placement::Stored(location) = &blob.placement else { return None };
         // What is to be verified has to pass through here.
-        if !storage.redirect.is_for(client, user_agent) || storage.verify_on_read {
-            return Ok(None);
-        }
-        let found = self.find_blob(permit.repository(), digest).await;
-        if is_unavailable(&found) {
-            // What can be done about it, the pull itself does.
-            return Ok(None);
-        }
-        let blob = found?;
-        let Placement::Stored(location) = &blob.placement else { return Ok(None) };
-        if blob.size < storage.redirect.from_bytes {
-            return Ok(None);
+        if blob.size < storage.redirect.from_bytes
+            || storage.verify_on_read
+            || !storage.redirect.is_for(client, user_agent)
+        {
+            return None;
         }
         let valid = Duration::from_secs(storage.redirect.valid_seconds.clamp(1, MOST_SECONDS));
-        match self.0.blobs.link(&Location::from(location.as_str()), valid).await {
-            Ok(link) => Ok(link),
-            Err(error) => {
-                tracing::warn!(%digest, %error, "could not make a link to a blob, serving it instead");
-                Ok(None)
-            }
-        }
+        self.0.blobs.link(&Location::from(location.as_str()), valid).await.unwrap_or_else(|error| {
+            tracing::warn!(%digest, %error, "could not make a link to a blob, serving it instead");
+            None
+        })
     }
 }
 

@@ -3,14 +3,16 @@
 use std::time::Instant;
 
 use async_trait::async_trait;
-use berth_blobs::{Leftover, Location};
+use berth_blobs::{Leftover, Location, UploadId};
 use berth_catalog::blob::{self, Placement, ScrubItem};
 use berth_catalog::job::Job;
 use berth_catalog::{Tx, trash, upload};
 use berth_jobs::{Failure, Handler, Work};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::config::seconds;
 use crate::pull::{BlobContent, BlobHandle};
 use crate::rehash::{Pace, Verdict, compare};
 use crate::{Error, Registry, Result};
@@ -42,6 +44,8 @@ pub struct ScrubReport {
     pub orphans: u64,
     /// Their bytes.
     pub orphan_bytes: u64,
+    /// Uploads that are no more, of which something was left beside blobs; it was removed.
+    pub leftovers: u64,
     /// Bytes read per second so far.
     pub bytes_per_second: u64,
     /// Seconds left at that rate, by number of blobs.
@@ -115,6 +119,7 @@ impl Registry {
                 }
             }
         }
+        self.scrub_uploads(&mut report, work).await?;
         self.scrub_files(&mut report, work).await?;
         Ok(report)
     }
@@ -165,6 +170,32 @@ impl Registry {
             }
         };
         compare(&BlobHandle { digest: item.digest, size: item.size, content }, pace).await
+    }
+
+    /// Removes what uploads left that have ended: a session has its row from before its first byte, so one without a row
+    /// can't be committed any more. What brings bytes without a session, an import, has the collector's delay for it.
+    async fn scrub_uploads(&self, report: &mut ScrubReport, work: &Work) -> Result<(), Failure> {
+        let delay = seconds(self.0.config.gc.delay_seconds);
+        let before = self.now().saturating_sub(delay).unwrap_or(Timestamp::MIN);
+        let mut after: Option<UploadId> = None;
+        loop {
+            let uploads = self.0.blobs.scan_uploads(after.as_ref(), FILES).await.map_err(Error::from)?;
+            let Some((last, _)) = uploads.last() else { return Ok(()) };
+            after = Some(*last);
+            for (upload, touched) in uploads {
+                if touched < before && self.has_ended(&upload).await? {
+                    match self.sweep_upload(&upload).await {
+                        Ok(()) => report.leftovers += 1,
+                        Err(error) => {
+                            tracing::error!(%upload, %error, "could not remove what an upload left; the next scrub tries again");
+                        }
+                    }
+                }
+                if work.should_stop() {
+                    return Err(Failure::Stopped);
+                }
+            }
+        }
     }
 
     /// Removes files that no row points at and no upload is publishing.

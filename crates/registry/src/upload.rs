@@ -227,6 +227,12 @@ impl Registry {
         Ok(blobs.discard(id).await?)
     }
 
+    /// Removes all that an upload left whose session has ended, also what it has no note of: for a scrub.
+    pub(crate) async fn sweep_upload(&self, id: &UploadId) -> Result<()> {
+        self.clear_upload(id).await?;
+        Ok(self.0.blobs.sweep(id).await?)
+    }
+
     fn enter(&self, id: UploadId) -> Result<Writing<'_>> {
         if self.0.writing.lock().insert(id) {
             return Ok(Writing { registry: self, id });

@@ -43,6 +43,8 @@ async fn loads_and_names_what_there_is() -> Result<()> {
             ensure!(std::path::Path::new(file).is_file(), "{name}: no {file}");
         }
     }
+    let parts_stay = services["minio"]["environment"]["MINIO_API_STALE_UPLOADS_EXPIRY"].as_str();
+    ensure!(parts_stay == Some("192h"), "MinIO drops parts of uploads that go on: {parts_stay:?}");
     for node in ["berth-1", "berth-2"] {
         let node = &services[node];
         ensure!(node["read_only"] == true && node["cap_drop"][0] == "ALL", "{node}");

@@ -16,7 +16,7 @@ pub(super) fn run(arguments: cli::Scrub) -> Result<ExitCode> {
     let report = job::run_to_end(&config, ScrubJob::KIND, ScrubJob::payload(rate))?;
     let number = |name: &str| report.get(name).and_then(Value::as_u64).unwrap_or(0);
     print(format!(
-        "checked {} blobs of {} bytes: {} damaged, {} unreadable, {} recovered; removed {} orphan files of {} bytes\n",
+        "checked {} blobs of {} bytes: {} damaged, {} unreadable, {} recovered; removed {} orphan files of {} bytes, and what {} uploads left\n",
         number("checked"),
         number("bytes"),
         number("damaged"),
@@ -24,6 +24,7 @@ pub(super) fn run(arguments: cli::Scrub) -> Result<ExitCode> {
         number("recovered"),
         number("orphans"),
         number("orphan_bytes"),
+        number("leftovers"),
     ))?;
     Ok(if number("damaged") + number("unreadable") == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

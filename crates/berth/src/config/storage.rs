@@ -76,8 +76,12 @@ pub(crate) struct Bucket {
     /// A file of PEM certificates that the service's certificate may be signed with, beside those of the system.
     #[serde(default)]
     pub ca_file: Option<PathBuf>,
-    /// Bytes of one part of a large blob, at least 5 MiB. A blob has at most 10,000 parts; an upload holds up to four in
-    /// memory.
+    /// Sign what is sent, so that the service notices when it changes on its way; without it where the endpoint is not
+    /// `https://`. Costs a second hash of every byte.
+    #[serde(default)]
+    pub sign_payloads: Option<bool>,
+    /// Bytes of the first parts of a large blob, at least 5 MiB; an upload holds up to four in memory. From the 3,000th on
+    /// parts are larger, so that 16 MiB suffice for 5 TiB.
     #[serde(default = "part_bytes")]
     pub part_bytes: usize,
 }
@@ -142,6 +146,7 @@ impl Bucket {
         config.virtual_hosted_style = self.virtual_hosted_style;
         config.encryption = self.encryption.as_deref().map(Encryption::parse).transpose()?;
         config.ca_file.clone_from(&self.ca_file);
+        config.sign_payloads = self.sign_payloads;
         config.part_bytes = self.part_bytes;
         Ok(config)
     }

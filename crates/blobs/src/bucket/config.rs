@@ -2,6 +2,7 @@
 
 use std::{fmt, io::ErrorKind, path::PathBuf, time::Duration};
 
+use super::plan::LARGEST_PART;
 use crate::{Error, Result};
 
 /// Everything a bucket can be told.
@@ -23,7 +24,9 @@ pub struct BucketConfig {
     pub encryption: Option<Encryption>,
     /// File of PEM certificates to trust beside those of the system.
     pub ca_file: Option<PathBuf>,
-    /// Bytes per part of a large upload, at least 5 MiB. A blob has at most 10,000 parts.
+    /// Sign what is sent, so that the service notices when it changes on its way; `None` for where no TLS does that already.
+    pub sign_payloads: Option<bool>,
+    /// Bytes of the first parts of a large upload, at least 5 MiB. From the 3,000th on they are larger.
     pub part_bytes: usize,
     /// Parts of one upload sent at a time.
     pub parts_in_flight: usize,
@@ -38,8 +41,6 @@ pub struct BucketConfig {
 impl BucketConfig {
     /// The smallest part that services take.
     pub const MIN_PART_BYTES: usize = 5 << 20;
-    /// The largest part that services take.
-    const MAX_PART_BYTES: usize = 5 << 30;
 
     /// Reads `s3://name/prefix`; the rest has its defaults.
     ///
@@ -68,6 +69,7 @@ impl BucketConfig {
             virtual_hosted_style: false,
             encryption: None,
             ca_file: None,
+            sign_payloads: None,
             part_bytes: 16 << 20,
             parts_in_flight: 4,
             connect_timeout: Duration::from_secs(3),
@@ -81,7 +83,7 @@ impl BucketConfig {
     /// # Errors
     /// [`Error::Io`] when a setting can't be used, and how it can.
     pub fn check(&self) -> Result<()> {
-        if !(Self::MIN_PART_BYTES..=Self::MAX_PART_BYTES).contains(&self.part_bytes) {
+        if self.part_bytes < Self::MIN_PART_BYTES || self.part_bytes as u64 > LARGEST_PART {
             return Err(invalid(format!(
                 "parts of {} bytes can't be stored: set part_bytes between 5 MiB and 5 GiB",
                 self.part_bytes
@@ -93,6 +95,11 @@ impl BucketConfig {
             }
             _ => Ok(()),
         }
+    }
+
+    /// Says whether signatures cover what is sent.
+    pub(super) fn signs_payloads(&self) -> bool {
+        self.sign_payloads.unwrap_or(!self.is_secure())
     }
 
     /// Says whether requests go over TLS.

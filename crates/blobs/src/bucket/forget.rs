@@ -1,7 +1,7 @@
 //! Finds what uploads left, by name, and removes it.
 
 use futures_util::future::try_join_all;
-use object_store::multipart::MultipartStore as _;
+use object_store::{multipart::MultipartStore as _, path::Path};
 
 use super::{
     Inner,
@@ -56,9 +56,15 @@ impl Inner {
 
     /// Gives up the parts of an attempt, if there are any.
     async fn abort(&self, attempt: &Attempt) -> Result<()> {
-        let Some(multipart) = &attempt.multipart else { return Ok(()) };
-        let key = self.keys.blob(&attempt.location);
-        match self.store.abort_multipart(&key, multipart).await.map_err(|error| map(error, "give parts up")) {
+        match &attempt.multipart {
+            Some(multipart) => self.abort_multipart(&self.keys.blob(&attempt.location), multipart).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Gives up parts, unless they were joined or given up already.
+    pub(super) async fn abort_multipart(&self, key: &Path, multipart: &String) -> Result<()> {
+        match self.store.abort_multipart(key, multipart).await.map_err(|error| map(error, "give parts up")) {
             Ok(()) | Err(Error::NotFound) => Ok(()),
             Err(error) => Err(error),
         }

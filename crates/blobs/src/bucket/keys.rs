@@ -26,6 +26,7 @@ use super::config::BucketConfig;
 use crate::{Error, Location, Progress, Result, UploadId};
 
 const BLOBS: &str = "blobs/";
+const UPLOADS: &str = "uploads/";
 /// Digits that tell attempts of one upload apart.
 const ATTEMPT_DIGITS: usize = 12;
 /// Digits of a fingerprint: 128 bits.
@@ -48,11 +49,11 @@ impl Keys {
     }
 
     pub(super) fn head(&self, upload: &UploadId) -> Path {
-        self.path(&format!("uploads/{upload}/head"))
+        self.path(&format!("{UPLOADS}{upload}/head"))
     }
 
     pub(super) fn state(&self, upload: &UploadId, name: &str) -> Path {
-        self.path(&format!("uploads/{upload}/{name}"))
+        self.path(&format!("{UPLOADS}{upload}/{name}"))
     }
 
     /// Returns the key of a location that was made here or checked before.
@@ -74,6 +75,28 @@ impl Keys {
     /// Returns the prefix of all blobs, as text.
     pub(super) fn blobs(&self) -> String {
         format!("{}{BLOBS}", self.prefix)
+    }
+
+    /// Returns the prefix of what uploads keep, as text.
+    pub(super) fn uploads(&self) -> String {
+        format!("{}{UPLOADS}", self.prefix)
+    }
+
+    /// Returns the prefix of what one upload keeps, as text.
+    pub(super) fn upload_prefix(&self, upload: &UploadId) -> String {
+        format!("{}{UPLOADS}{upload}/", self.prefix)
+    }
+
+    /// Returns a key that comes behind all that one upload keeps, and before the next one's.
+    pub(super) fn behind_upload(&self, upload: &UploadId) -> Path {
+        // The character after the slash.
+        self.path(&format!("{UPLOADS}{upload}0"))
+    }
+
+    /// Returns the upload that keeps an object; `None` for one that the store didn't make.
+    pub(super) fn upload(&self, key: &Path) -> Option<UploadId> {
+        let (upload, _) = key.as_ref().strip_prefix(&self.prefix)?.strip_prefix(UPLOADS)?.split_once('/')?;
+        upload.parse().ok()
     }
 
     /// Reads the key of a blob; `None` for one that the store didn't make.
@@ -155,6 +178,22 @@ mod tests {
         ] {
             let refused = keys.checked_blob(&Location::from(wrong.clone()));
             assert!(matches!(refused, Err(Error::InvalidLocation(_))), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn uploads_are_found_by_what_they_keep() {
+        let keys = Keys::new(&BucketConfig::new("s3://name/some/prefix").unwrap());
+        let upload = UploadId::random();
+        for key in [keys.head(&upload), keys.state(&upload, "0.ab")] {
+            assert_eq!(keys.upload(&key), Some(upload));
+            assert!(
+                key.as_ref().starts_with(&keys.upload_prefix(&upload)) && key < keys.behind_upload(&upload)
+            );
+        }
+        assert!(keys.upload_prefix(&upload).starts_with(&keys.uploads()));
+        for other in [keys.identity(), keys.blob(&first_location(&upload)), keys.behind_upload(&upload)] {
+            assert_eq!(keys.upload(&other), None);
         }
     }
 

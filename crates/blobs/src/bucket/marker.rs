@@ -8,7 +8,7 @@ use bytes::{Buf as _, Bytes};
 use object_store::PutPayload;
 use serde::{Deserialize, Serialize};
 
-use super::Inner;
+use super::{Inner, plan::Plan};
 use crate::{Error, Location, Result, UploadId};
 
 /// Layout of what is written here: one that is higher was written by a version that this one can't follow.
@@ -32,11 +32,11 @@ pub(super) struct Head {
 }
 
 /// Is what a node needs to go on.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 pub(super) struct State {
     pub(super) attempt: Option<Attempt>,
-    /// Bytes of each part.
-    pub(super) part_bytes: usize,
+    /// How large each part is.
+    pub(super) plan: Plan,
     /// Entity tags of the parts.
     pub(super) parts: Vec<String>,
     /// The state before this one, of no use once this one is acknowledged.
@@ -50,6 +50,8 @@ struct Header {
     format: u8,
     attempt: Option<Attempt>,
     part_bytes: usize,
+    #[serde(default)]
+    parts_grow: bool,
     parts: Vec<String>,
     before: Option<String>,
 }
@@ -57,7 +59,7 @@ struct Header {
 impl State {
     /// Returns how many bytes it stands for.
     pub(super) fn bytes(&self) -> u64 {
-        self.parts.len() as u64 * self.part_bytes as u64 + self.tail.len() as u64
+        self.plan.offset_of(self.parts.len()) + self.tail.len() as u64
     }
 
     /// Returns a line of JSON, then the tail.
@@ -65,7 +67,8 @@ impl State {
         let header = Header {
             format: FORMAT,
             attempt: self.attempt.clone(),
-            part_bytes: self.part_bytes,
+            part_bytes: self.plan.part_bytes,
+            parts_grow: self.plan.grows,
             parts: self.parts.clone(),
             before: self.before.clone(),
         };
@@ -81,7 +84,7 @@ impl State {
         let header: Header = serde_json::from_slice(&line).ok()?;
         (header.format == FORMAT && (header.parts.is_empty() || header.attempt.is_some())).then_some(Self {
             attempt: header.attempt,
-            part_bytes: header.part_bytes,
+            plan: Plan { part_bytes: header.part_bytes, grows: header.parts_grow },
             parts: header.parts,
             before: header.before,
             tail: bytes,
@@ -132,7 +135,11 @@ impl Inner {
     ) -> Result<()> {
         let mut head = self.read_head(upload).await?.unwrap_or_default();
         change(&mut head);
-        let content = encode(&head)?;
+        self.write_head(upload, &head).await
+    }
+
+    pub(super) async fn write_head(&self, upload: &UploadId, head: &Head) -> Result<()> {
+        let content = encode(head)?;
         self.write_object(&self.keys.head(upload), content.into(), "write the head of an upload").await
     }
 }
@@ -147,7 +154,7 @@ mod tests {
         for tail in [&b""[..], b"\n\n{}", b"bytes"] {
             let state = State {
                 attempt: Some(attempt.clone()),
-                part_bytes: 10,
+                plan: Plan::new(10),
                 parts: vec!["\"a\"".into(), "b".into()],
                 before: Some("0.x".into()),
                 tail: Bytes::copy_from_slice(tail),
@@ -159,5 +166,27 @@ mod tests {
         }
         assert_eq!(State::decode(Bytes::new()), None);
         assert_eq!(State::decode(Bytes::from_static(b"{}\n")), None);
+    }
+
+    #[test]
+    fn an_upload_goes_on_where_its_parts_began_to_grow() {
+        let attempt = Attempt { location: "blobs/x".into(), multipart: Some("id".into()) };
+        for (grows, bytes) in [(true, 3000 * 16 + 2 * 64), (false, 3002 * 16)] {
+            let state = State {
+                attempt: Some(attempt.clone()),
+                plan: Plan { part_bytes: 16 << 20, grows },
+                parts: vec!["tag".into(); 3002],
+                before: None,
+                tail: Bytes::from_static(b"tail"),
+            };
+            let mut encoded = Vec::from(Bytes::from(state.encode().unwrap()));
+            if !grows {
+                // As a version that knew nothing of it wrote.
+                encoded = String::from_utf8(encoded).unwrap().replace("\"parts_grow\":false,", "").into();
+            }
+            let read = State::decode(encoded.into()).unwrap();
+            assert_eq!(read.bytes(), (bytes << 20) + 4);
+            assert_eq!(read, state);
+        }
     }
 }

@@ -1,14 +1,14 @@
 //! Keeps blobs and uploads in a bucket of an S3 service, for any number of nodes at once.
 //!
 //! No request is followed by a walk: every key is known from the catalog or from an upload's own head, and only
-//! [`scan`](Blobs::scan) lists. What no catalog knows any more, the head of an upload that a crash left, and parts that were
-//! sent just before it, a lifecycle rule of the bucket removes.
+//! what a scrub asks for lists: blobs, what uploads left, and parts that were never joined.
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use berth_oci::Digest;
 use bytes::Bytes;
+use jiff::Timestamp;
 use object_store::{
     Error as ServiceError, ObjectStore as _, ObjectStoreExt as _, PutMode, PutOptions, PutPayload,
     aws::AmazonS3, path::Path,
@@ -29,11 +29,14 @@ mod forget;
 mod identity;
 mod keys;
 mod marker;
+mod multiparts;
 mod parts;
+mod plan;
 mod publish;
 mod reader;
 mod scan;
 mod sign;
+mod sweep;
 mod writer;
 
 pub use config::{BucketConfig, Credentials, Encryption};
@@ -48,11 +51,12 @@ pub struct Bucket(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     store: AmazonS3,
+    client: client::Client,
     keys: Keys,
     part_bytes: usize,
     parts_in_flight: usize,
-    /// Parts that may be on their way beside the first of each upload.
-    spare_parts: Arc<Semaphore>,
+    /// Memory for parts that are on their way beside the first of each upload.
+    spare: Arc<Semaphore>,
     /// Uploads that this node has sealed or published, until they are discarded.
     stages: Mutex<HashMap<UploadId, Stage>>,
 }
@@ -65,13 +69,14 @@ impl Bucket {
     /// [`Error::Io`] when the configuration can't be used.
     pub fn open(config: &BucketConfig) -> Result<Self> {
         config.check()?;
-        let store = client::connect(config, &Arc::new(Breaker::default()))?;
+        let client = client::connect(config, &Arc::new(Breaker::default()))?;
         Ok(Self(Arc::new(Inner {
-            store,
+            store: client.store.clone(),
+            client,
             keys: Keys::new(config),
             part_bytes: config.part_bytes,
             parts_in_flight: config.parts_in_flight.max(1),
-            spare_parts: Arc::new(Semaphore::new(SPARE_BYTES / config.part_bytes)),
+            spare: parts::spare(SPARE_BYTES),
             stages: Mutex::default(),
         })))
     }
@@ -95,6 +100,11 @@ impl Blobs for Bucket {
     async fn open(&self, location: &Location) -> Result<Arc<dyn BlobReader>> {
         let key = self.0.keys.checked_blob(location)?;
         Ok(Arc::new(BucketReader::open(&self.0, key).await?))
+    }
+
+    async fn size(&self, location: &Location) -> Result<u64> {
+        let key = self.0.keys.checked_blob(location)?;
+        self.0.size(&key).await?.ok_or(Error::NotFound)
     }
 
     async fn delete(&self, location: &Location) -> Result<Option<u64>> {
@@ -133,6 +143,18 @@ impl Blobs for Bucket {
 
     async fn scan(&self, after: Option<&Location>, limit: usize) -> Result<Vec<(Location, u64)>> {
         self.0.scan(after, limit).await
+    }
+
+    async fn scan_uploads(
+        &self,
+        after: Option<&UploadId>,
+        limit: usize,
+    ) -> Result<Vec<(UploadId, Timestamp)>> {
+        self.0.scan_uploads(after, limit).await
+    }
+
+    async fn sweep(&self, upload: &UploadId) -> Result<()> {
+        self.0.sweep(upload).await
     }
 
     async fn capacity(&self) -> Result<Capacity> {

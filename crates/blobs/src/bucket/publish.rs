@@ -3,7 +3,6 @@
 //! The answer to that request may be lost, and so may the process be. Whoever finds the parts joined already reads what lies
 //! there and compares it with the digest: a blob that came to be twice is the same blob, and another node's is none of ours.
 
-use bytes::Bytes;
 use futures_util::StreamExt as _;
 use object_store::{
     ObjectStoreExt as _, PutPayload,
@@ -37,7 +36,7 @@ pub(super) enum Stage {
 pub(super) struct Sealed {
     pub(super) attempt: Option<Attempt>,
     pub(super) parts: Vec<String>,
-    pub(super) tail: Bytes,
+    pub(super) tail: PutPayload,
 }
 
 impl Inner {
@@ -72,20 +71,19 @@ impl Inner {
         let head = self.read_head(upload).await?;
         let current = head.and_then(|head| head.current).ok_or(Error::UploadLost)?;
         let state = self.read_state(upload, &current).await?;
-        Ok(Sealed { attempt: state.attempt, parts: state.parts, tail: state.tail })
+        Ok(Sealed { attempt: state.attempt, parts: state.parts, tail: state.tail.into() })
     }
 
     /// Writes a blob that is smaller than a part, and says whether that is all there is of the upload.
     async fn store_whole(
         &self,
         upload: &UploadId,
-        content: Bytes,
+        payload: PutPayload,
         digest: &Digest,
     ) -> Result<(Location, bool)> {
         let doing = "write a blob";
         let location = first_location(upload);
         let key = self.keys.blob(&location);
-        let payload = PutPayload::from(content);
         let (created, head) =
             tokio::join!(self.create_object(&key, payload.clone(), doing), self.read_head(upload));
         if created? || self.holds(&location, digest).await? {
@@ -101,7 +99,7 @@ impl Inner {
     async fn join(&self, attempt: &Attempt, sealed: &Sealed, digest: &Digest) -> Result<Location> {
         let (key, multipart) = (self.keys.blob(&attempt.location), multipart(attempt));
         let mut tags = sealed.parts.clone();
-        if !sealed.tail.is_empty() {
+        if sealed.tail.content_length() > 0 {
             match self.put_part(&key, &multipart, tags.len(), sealed.tail.clone()).await {
                 Ok(tag) => tags.push(tag),
                 Err(Error::UploadBusy) => return self.check_joined(attempt, digest).await,

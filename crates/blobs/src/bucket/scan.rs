@@ -1,6 +1,10 @@
-//! Lists published blobs for a scrub: the only place that lists.
+//! Lists objects, for a scrub.
 
-use object_store::list::{PaginatedListOptions, PaginatedListStore as _};
+use object_store::{
+    ObjectMeta,
+    list::{PaginatedListOptions, PaginatedListStore as _},
+    path::Path,
+};
 
 use super::{Inner, error::map};
 use crate::{Location, Result};
@@ -15,17 +19,7 @@ impl Inner {
         let mut offset = after.map(|after| self.keys.checked_blob(after)).transpose()?;
         let mut found = Vec::new();
         while found.len() < limit {
-            let options = PaginatedListOptions {
-                offset: offset.as_ref().map(ToString::to_string),
-                max_keys: Some((limit - found.len()).min(PAGE)),
-                ..PaginatedListOptions::default()
-            };
-            let page = self
-                .store
-                .list_paginated(Some(&prefix), options)
-                .await
-                .map_err(|error| map(error, "list the bucket"))?;
-            let objects = page.result.objects;
+            let (objects, more) = self.list_page(&prefix, offset.as_ref(), limit - found.len()).await?;
             let Some(last) = objects.last() else { break };
             offset = Some(last.location.clone());
             found.extend(
@@ -33,10 +27,30 @@ impl Inner {
                     .iter()
                     .filter_map(|object| Some((self.keys.location(&object.location)?, object.size))),
             );
-            if page.page_token.is_none() {
+            if !more {
                 break;
             }
         }
         Ok(found)
+    }
+
+    /// Lists up to `limit` objects of a prefix behind a key, and tells whether there may be more.
+    pub(super) async fn list_page(
+        &self,
+        prefix: &str,
+        after: Option<&Path>,
+        limit: usize,
+    ) -> Result<(Vec<ObjectMeta>, bool)> {
+        let options = PaginatedListOptions {
+            offset: after.map(ToString::to_string),
+            max_keys: Some(limit.min(PAGE)),
+            ..PaginatedListOptions::default()
+        };
+        let page = self
+            .store
+            .list_paginated(Some(prefix), options)
+            .await
+            .map_err(|error| map(error, "list the bucket"))?;
+        Ok((page.result.objects, page.page_token.is_some()))
     }
 }

@@ -3,9 +3,9 @@
 use std::{io::ErrorKind, mem, sync::Arc};
 
 use async_trait::async_trait;
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use futures_util::StreamExt as _;
-use object_store::{GetOptions, ObjectStore as _};
+use object_store::{GetOptions, ObjectStore as _, PutPayloadMut};
 
 use super::{
     Inner,
@@ -13,9 +13,15 @@ use super::{
     keys::state_name,
     marker::State,
     parts::Parts,
+    plan::Plan,
     publish::{Sealed, Stage},
 };
 use crate::{BlobWriter, Error, Location, Progress, Result, UploadId};
+
+/// Pieces smaller than this are joined, larger ones sent from where they lie.
+const COPIED_BYTES: usize = 16 << 10;
+/// Bytes that pieces are joined to.
+const JOINED_BYTES: usize = 64 << 10;
 
 /// Collects bytes to parts. Nothing of it counts until a state names it.
 #[derive(Debug)]
@@ -23,9 +29,10 @@ pub(super) struct BucketWriter {
     inner: Arc<Inner>,
     upload: UploadId,
     progress: Progress,
-    part_bytes: usize,
+    plan: Plan,
     parts: Option<Parts>,
-    tail: BytesMut,
+    /// The bytes behind the parts, in the pieces that they came in.
+    tail: PutPayloadMut,
     /// The state that this writer continues.
     before: Option<String>,
     /// The state before that, of no use any more.
@@ -42,9 +49,9 @@ impl BucketWriter {
             inner: Arc::clone(inner),
             upload: *upload,
             progress,
-            part_bytes: inner.part_bytes,
+            plan: Plan::new(inner.part_bytes),
             parts: None,
-            tail: BytesMut::new(),
+            tail: pieces(),
             before: None,
             stale: None,
             joined: None,
@@ -60,16 +67,16 @@ impl BucketWriter {
         }
         writer.before = Some(name);
         writer.stale = state.before;
-        writer.part_bytes = state.part_bytes;
+        writer.plan = state.plan;
         if let Some(attempt) = state.attempt {
             // Parts that were joined take no more.
             if inner.size(&inner.keys.blob(&attempt.location)).await?.is_some() {
                 writer.joined = Some(attempt.location);
                 return Ok(writer);
             }
-            writer.parts = Some(Parts::resume(inner, attempt, state.parts));
+            writer.parts = Some(Parts::resume(inner, upload, attempt, state.parts));
         }
-        writer.tail = BytesMut::from(&state.tail[..]);
+        writer.tail.push(state.tail);
         Ok(writer)
     }
 
@@ -78,7 +85,7 @@ impl BucketWriter {
         let Some(location) = self.joined.take() else { return Ok(()) };
         let fresh = Progress::start(self.progress.hasher.algorithm());
         let expected = mem::replace(&mut self.progress, fresh);
-        self.part_bytes = self.inner.part_bytes;
+        self.plan = Plan::new(self.inner.part_bytes);
         let doing = "take an upload back";
         let key = self.inner.keys.blob(&location);
         let options = GetOptions::new().with_range(Some(0..expected.offset));
@@ -95,34 +102,42 @@ impl BucketWriter {
         self.progress.hasher.update(&chunk);
         self.progress.offset += chunk.len() as u64;
         while !chunk.is_empty() {
-            let room = self.part_bytes.saturating_sub(self.tail.len()).max(1);
-            self.tail.extend_from_slice(&chunk.split_to(room.min(chunk.len())));
-            if self.tail.len() >= self.part_bytes {
-                let full = mem::take(&mut self.tail).freeze();
-                let mut parts = match self.parts.take() {
-                    Some(parts) => parts,
-                    None => Parts::start(&self.inner, &self.upload).await?,
-                };
-                parts.send(full).await?;
-                self.parts = Some(parts);
+            let part_bytes = self.plan.size_of(self.parts.as_ref().map_or(0, Parts::next));
+            let room = part_bytes.saturating_sub(self.tail.content_length()).max(1);
+            self.keep(chunk.split_to(room.min(chunk.len())));
+            if self.tail.content_length() >= part_bytes {
+                self.send().await?;
             }
         }
         Ok(())
     }
 
+    /// Adds bytes that fit into the part.
+    fn keep(&mut self, piece: Bytes) {
+        if piece.len() < COPIED_BYTES {
+            self.tail.extend_from_slice(&piece);
+        } else {
+            self.tail.push(piece);
+        }
+    }
+
+    /// Sends a part that is full.
+    async fn send(&mut self) -> Result<()> {
+        let part = mem::replace(&mut self.tail, pieces()).freeze();
+        let parts = self.parts.get_or_insert_with(|| Parts::new(&self.inner, &self.upload));
+        parts.send(part, self.plan).await
+    }
+
     /// Waits until everything sent has arrived.
-    async fn settle(&mut self) -> Result<State> {
+    async fn settle(&mut self) -> Result<Sealed> {
         let (attempt, parts) = match &mut self.parts {
-            Some(parts) => (Some(parts.attempt.clone()), parts.settle().await?),
+            Some(parts) => {
+                let tags = parts.settle().await?;
+                (parts.attempt(), tags)
+            }
             None => (None, Vec::new()),
         };
-        Ok(State {
-            attempt,
-            part_bytes: self.part_bytes,
-            parts,
-            before: self.before.take(),
-            tail: mem::take(&mut self.tail).freeze(),
-        })
+        Ok(Sealed { attempt, parts, tail: mem::replace(&mut self.tail, pieces()).freeze() })
     }
 
     fn check(&self) -> Result<()> {
@@ -151,7 +166,9 @@ impl BlobWriter for BucketWriter {
         if self.before.as_ref() == Some(&name) {
             return Ok(self.progress);
         }
-        let state = self.settle().await?;
+        let Sealed { attempt, parts, tail } = self.settle().await?;
+        let (plan, before) = (self.plan, self.before.take());
+        let state = State { attempt, plan, parts, before, tail: tail.into() };
         let (inner, upload, outdated) = (&self.inner, &self.upload, self.stale.take());
         let change = inner.change_head(upload, |head| {
             head.states.retain(|state| *state != name && Some(state) != outdated.as_ref());
@@ -171,9 +188,12 @@ impl BlobWriter for BucketWriter {
     async fn seal(mut self: Box<Self>) -> Result<Progress> {
         self.check()?;
         self.begin().await?;
-        let State { attempt, parts, tail, .. } = self.settle().await?;
-        let sealed = Sealed { attempt, parts, tail };
+        let sealed = self.settle().await?;
         self.inner.stages.lock().insert(self.upload, Stage::Sealed(sealed));
         Ok(self.progress)
     }
+}
+
+fn pieces() -> PutPayloadMut {
+    PutPayloadMut::new().with_block_size(JOINED_BYTES)
 }

@@ -22,6 +22,7 @@ use std::{
 
 use async_trait::async_trait;
 use berth_oci::Digest;
+use jiff::Timestamp;
 use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 
@@ -237,6 +238,10 @@ impl Blobs for Cached {
         self.0.store.open_uncached(location).await
     }
 
+    async fn size(&self, location: &Location) -> Result<u64> {
+        self.0.store.size(location).await
+    }
+
     async fn delete(&self, location: &Location) -> Result<Option<u64>> {
         self.0.forget(location).await;
         let deleted = self.0.store.delete(location).await;
@@ -271,6 +276,18 @@ impl Blobs for Cached {
 
     async fn scan(&self, after: Option<&Location>, limit: usize) -> Result<Vec<(Location, u64)>> {
         self.0.store.scan(after, limit).await
+    }
+
+    async fn scan_uploads(
+        &self,
+        after: Option<&UploadId>,
+        limit: usize,
+    ) -> Result<Vec<(UploadId, Timestamp)>> {
+        self.0.store.scan_uploads(after, limit).await
+    }
+
+    async fn sweep(&self, upload: &UploadId) -> Result<()> {
+        self.0.store.sweep(upload).await
     }
 
     async fn capacity(&self) -> Result<Capacity> {

@@ -138,6 +138,11 @@ impl Blobs for Disk {
         Ok(self.0.open_files.insert(location, reader))
     }
 
+    async fn size(&self, location: &Location) -> Result<u64> {
+        let path = self.0.layout.blob(location)?;
+        self.blocking(move |_| walk::size(&path)).await
+    }
+
     async fn delete(&self, location: &Location) -> Result<Option<u64>> {
         let path = self.0.layout.blob(location)?;
         let freed = self.blocking(move |_| walk::delete(&path)).await?;

@@ -42,6 +42,14 @@ pub(super) fn scan(layout: &Layout, after: Option<&Location>, limit: usize) -> R
     Ok(found)
 }
 
+/// Returns the size of a blob in bytes; blocks.
+pub(super) fn size(path: &Path) -> Result<u64> {
+    match fs::symlink_metadata(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Err(Error::NotFound),
+        result => Ok(result.context(|| format!("cannot stat {}", path.display()))?.len()),
+    }
+}
+
 /// Removes a blob and returns the bytes that this frees, `None` if it was gone: 0 while another hard link, say a backup's,
 /// holds them; blocks.
 pub(super) fn delete(path: &Path) -> Result<Option<u64>> {

@@ -18,12 +18,14 @@ pub enum Operation {
     Finish,
     /// [`Blobs::publish`](crate::Blobs::publish)
     Publish,
-    /// [`Blobs::discard`](crate::Blobs::discard)
+    /// [`Blobs::discard`](crate::Blobs::discard) and [`sweep`](crate::Blobs::sweep)
     Discard,
     /// [`Blobs::open`](crate::Blobs::open) and [`open_uncached`](crate::Blobs::open_uncached)
     Open,
-    /// [`BlobReader::read`](crate::BlobReader::read); `try_read` then returns `None`
+    /// [`BlobReader::read`](crate::BlobReader::read) and [`read_some`](crate::BlobReader::read_some); `try_read` then returns `None`
     Read,
+    /// [`Blobs::size`](crate::Blobs::size)
+    Size,
     /// [`Blobs::delete`](crate::Blobs::delete)
     Delete,
     /// [`Blobs::sync_deletions`](crate::Blobs::sync_deletions)
@@ -32,7 +34,7 @@ pub enum Operation {
     Leftovers,
     /// [`Blobs::link`](crate::Blobs::link)
     Link,
-    /// [`Blobs::scan`](crate::Blobs::scan)
+    /// [`Blobs::scan`](crate::Blobs::scan) and [`scan_uploads`](crate::Blobs::scan_uploads)
     Scan,
     /// [`Blobs::capacity`](crate::Blobs::capacity)
     Capacity,

@@ -5,6 +5,7 @@ use std::{path::Path, sync::Arc, time::Duration};
 use async_trait::async_trait;
 use berth_oci::Digest;
 use bytes::Bytes;
+use jiff::Timestamp;
 
 use super::{Faults, Operation, faults::Due};
 use crate::{BlobReader, BlobWriter, Blobs, Capacity, Leftover, Location, Progress, Result, UploadId};
@@ -60,6 +61,10 @@ impl Blobs for Faulty {
         Ok(Arc::new(FaultyReader { inner, faults: self.faults.clone() }))
     }
 
+    async fn size(&self, location: &Location) -> Result<u64> {
+        self.faults.call(Operation::Size, self.inner.size(location)).await
+    }
+
     async fn delete(&self, location: &Location) -> Result<Option<u64>> {
         self.faults.call(Operation::Delete, self.inner.delete(location)).await
     }
@@ -95,6 +100,18 @@ impl Blobs for Faulty {
 
     async fn scan(&self, after: Option<&Location>, limit: usize) -> Result<Vec<(Location, u64)>> {
         self.faults.call(Operation::Scan, self.inner.scan(after, limit)).await
+    }
+
+    async fn scan_uploads(
+        &self,
+        after: Option<&UploadId>,
+        limit: usize,
+    ) -> Result<Vec<(UploadId, Timestamp)>> {
+        self.faults.call(Operation::Scan, self.inner.scan_uploads(after, limit)).await
+    }
+
+    async fn sweep(&self, upload: &UploadId) -> Result<()> {
+        self.faults.call(Operation::Discard, self.inner.sweep(upload)).await
     }
 
     async fn capacity(&self) -> Result<Capacity> {
@@ -149,6 +166,14 @@ impl BlobReader for FaultyReader {
 
     async fn read(&self, offset: u64, len: usize) -> Result<Bytes> {
         let bytes = self.inner.read(offset, len).await?;
+        match self.faults.next(Operation::Read, bytes.len() as u64) {
+            None => Ok(bytes),
+            Some(Due { failure, .. }) => failure.fail().await,
+        }
+    }
+
+    async fn read_some(&self, offset: u64, len: usize) -> Result<Bytes> {
+        let bytes = self.inner.read_some(offset, len).await?;
         match self.faults.next(Operation::Read, bytes.len() as u64) {
             None => Ok(bytes),
             Some(Due { failure, .. }) => failure.fail().await,

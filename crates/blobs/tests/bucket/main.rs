@@ -8,6 +8,8 @@
 
 mod attempts;
 mod conforms;
+mod doors;
+mod leftovers;
 mod outage;
 mod requests;
 mod resume;

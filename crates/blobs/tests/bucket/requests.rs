@@ -65,21 +65,66 @@ async fn a_small_blob_costs_two_requests_and_a_pull_one() {
 }
 
 #[tokio::test]
-async fn encryption_is_asked_for() {
+async fn a_size_is_one_request_that_brings_no_bytes() {
     let (wire, config) = wired().await;
-    let config = BucketConfig { encryption: Some(Encryption::Service), ..config };
     let store = Bucket::open(&config).unwrap();
-    for (size, method) in [(100, "PUT /"), (6_000_000, "POST /")] {
-        let upload = UploadId::random();
-        let mut writer = store.writer(&upload, start()).await.unwrap();
-        // The gateway has no keys and may refuse.
-        if writer.write(content(&upload, size).into()).await.is_ok()
-            && let Ok(progress) = writer.seal().await
-        {
-            let _ = store.publish(&upload, &progress.hasher.finish()).await;
+    let location = publish(&store, &UploadId::random(), start(), &[7; 300_000]).await;
+    wire.heads();
+    assert_eq!(store.size(&location).await.unwrap(), 300_000);
+    let heads = wire.heads();
+    assert_eq!((heads.len(), count(&heads, "HEAD /")), (1, 1), "{heads:#?}");
+    store.delete(&location).await.unwrap();
+    assert!(matches!(store.size(&location).await, Err(Error::NotFound)));
+}
+
+#[tokio::test]
+async fn a_large_blob_is_read_in_few_requests_and_no_byte_is_asked_for_twice() {
+    let (wire, config) = wired().await;
+    let store = Bucket::open(&config).unwrap();
+    let upload = UploadId::random();
+    let bytes = content(&upload, 75_000_000);
+    let location = publish(&store, &upload, start(), &bytes).await;
+    wire.heads();
+    assert!(read(&store, &location).await == bytes);
+    let heads = wire.heads();
+    let mut ranges: Vec<_> =
+        heads.iter().flat_map(|head| head.lines()).filter(|line| line.starts_with("range:")).collect();
+    ranges.sort_by_key(|range| range.len());
+    let expected =
+        ["range: bytes=0-4194303", "range: bytes=4194304-71303167", "range: bytes=71303168-74999999"];
+    assert_eq!((heads.len(), ranges), (3, expected.to_vec()));
+}
+
+#[tokio::test]
+async fn encryption_is_asked_for() {
+    for (encryption, headers) in [
+        (Encryption::Service, &["x-amz-server-side-encryption: AES256"][..]),
+        (Encryption::KeyManagement(None), &["x-amz-server-side-encryption: aws:kms"]),
+        (
+            Encryption::KeyManagement(Some("one".into())),
+            &["x-amz-server-side-encryption: aws:kms", "x-amz-server-side-encryption-aws-kms-key-id: one"],
+        ),
+    ] {
+        let (wire, config) = wired().await;
+        let store = Bucket::open(&BucketConfig { encryption: Some(encryption), ..config }).unwrap();
+        for (size, method) in [(100, "PUT /"), (6_000_000, "POST /")] {
+            let upload = UploadId::random();
+            let mut writer = store.writer(&upload, start()).await.unwrap();
+            // The gateway has no keys: it must refuse, not store in the clear.
+            let refused = match writer.write(content(&upload, size).into()).await {
+                Ok(()) => match writer.seal().await {
+                    Ok(progress) => store.publish(&upload, &progress.hasher.finish()).await.map(drop),
+                    Err(error) => Err(error),
+                },
+                Err(error) => Err(error),
+            };
+            assert!(matches!(refused, Err(Error::Io(..))), "{refused:?}");
+            let heads: Vec<_> = wire.heads().into_iter().filter(|head| head.starts_with(method)).collect();
+            for header in headers {
+                assert!(count(&heads, header) > 0, "{header}: {heads:#?}");
+            }
         }
-        let heads: Vec<_> = wire.heads().into_iter().filter(|head| head.starts_with(method)).collect();
-        assert!(count(&heads, "x-amz-server-side-encryption: AES256") > 0, "{heads:#?}");
+        assert!(store.scan(None, 10).await.unwrap().is_empty());
     }
 }
 
@@ -130,7 +175,11 @@ async fn answers_that_are_lost_change_nothing() {
     assert!(wire.is(&Mode::Passes), "it was cut");
     assert!(read(&store, &location).await == bytes[..1_000_000]);
 
-    // The middle of a download.
+    // The middle of a download, also of one that began too long ago for the client library to try again.
+    let impatient = Bucket::open(&BucketConfig { patience: Duration::ZERO, ..config }).unwrap();
+    wire.set(Mode::CutsAnswer("GET /", 300_000));
+    assert!(read(&impatient, &location).await == bytes[..1_000_000]);
+    assert!(wire.is(&Mode::Passes), "it was cut");
     wire.set(Mode::CutsAnswer("GET /", 300_000));
     assert!(read(&store, &location).await == bytes[..1_000_000]);
     assert!(wire.is(&Mode::Passes), "it was cut");

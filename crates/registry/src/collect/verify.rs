@@ -176,11 +176,11 @@ impl Registry {
             Placement::Inline(content) if content.len() as u64 == found.size => None,
             Placement::Inline(_) => Some("its row holds another number of bytes than it says".into()),
             Placement::Stored(location) => {
-                match self.0.blobs.open(&Location::from(location.as_str())).await {
-                    Ok(reader) if reader.size() == found.size => None,
+                match self.0.blobs.size(&Location::from(location.as_str())).await {
+                    Ok(stored) if stored == found.size => None,
                     Ok(_) => Some("its file has another size than the catalog says".into()),
                     Err(berth_blobs::Error::NotFound) => Some("its file is gone".into()),
-                    Err(error) => Some(format!("its file cannot be opened: {error}")),
+                    Err(error) => Some(format!("its file cannot be looked for: {error}")),
                 }
             }
         })

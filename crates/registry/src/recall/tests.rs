@@ -7,7 +7,7 @@ use bytes::Bytes;
 use tempfile::TempDir;
 
 use super::*;
-use crate::{BodyResult, Readiness};
+use crate::{BodyResult, Error, Readiness};
 
 const IMAGE: &str = "application/vnd.oci.image.manifest.v1+json";
 
@@ -67,6 +67,10 @@ impl Fixture {
 
 fn refer(text: &str) -> Reference {
     text.parse().unwrap()
+}
+
+fn is_unavailable<T>(outcome: &Result<T>) -> bool {
+    matches!(outcome, Err(Error::Unavailable(_)))
 }
 
 #[tokio::test]

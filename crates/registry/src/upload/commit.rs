@@ -104,7 +104,7 @@ impl Registry {
     }
 
     /// Tells whether a session has no row any more: then nobody can commit it.
-    async fn has_ended(&self, id: &UploadId) -> Result<bool> {
+    pub(crate) async fn has_ended(&self, id: &UploadId) -> Result<bool> {
         let text = id.to_string();
         Ok(self.0.catalog.read(async |r| upload::find(r, &text).await).await?.is_none())
     }
@@ -115,8 +115,8 @@ impl Registry {
         let known = self.0.catalog.read(async |r| blob::find_anywhere(r, digest).await).await?;
         let Some((id, size, placement)) = known else { return Ok(false) };
         let Placement::Stored(location) = &placement else { return Ok(true) };
-        let reason = match self.0.blobs.open_uncached(&Location::from(location.as_str())).await {
-            Ok(reader) if reader.size() == size => return Ok(true),
+        let reason = match self.0.blobs.size(&Location::from(location.as_str())).await {
+            Ok(stored) if stored == size => return Ok(true),
             Ok(_) => "its file has another size",
             Err(berth_blobs::Error::NotFound) => "its bytes are gone",
             Err(error) => return Err(error.into()),

@@ -240,3 +240,53 @@ async fn pushes_that_fail_leave_nothing() {
     nodes.expire().await;
     assert_eq!(nodes.objects().await, 0);
 }
+
+#[tokio::test]
+async fn a_push_of_bytes_that_are_known_asks_for_no_byte_of_them() {
+    let nodes = Cluster::new();
+    let content = bytes(30, LARGE);
+    let digest = sha256(&content);
+    nodes.nodes[0].push_blob(&nodes.may(), body(&content), &digest).await.unwrap();
+    nodes.faults[1].plan(Fault::new(Operation::Open, Failure::Broken).times(u64::MAX));
+    nodes.nodes[1].push_blob(&nodes.may(), body(&content), &digest).await.unwrap();
+    assert_eq!(nodes.objects().await, 1);
+    // One that has lost its bytes comes anew.
+    let (lost, _) = nodes.bucket.scan(None, 1).await.unwrap().remove(0);
+    nodes.bucket.delete(&lost).await.unwrap();
+    nodes.nodes[0].push_blob(&nodes.may(), body(&content), &digest).await.unwrap();
+    assert_eq!(nodes.pull(0, &digest).await.unwrap(), content);
+}
+
+#[tokio::test]
+async fn a_scrub_removes_what_uploads_left_that_are_no_more() {
+    let nodes = Cluster::new();
+    let content = bytes(31, LARGE);
+    let digest = sha256(&content);
+    // Committed, and never tidied up.
+    nodes.faults[0].plan(Fault::new(Operation::Discard, Failure::Broken));
+    nodes.nodes[0].push_blob(&nodes.may(), body(&content), &digest).await.unwrap();
+    // Its row went, and nothing else: what a crash leaves of an upload that expires.
+    let gone = nodes.start().await;
+    nodes.nodes[0].append_upload(&nodes.may(), &gone.id, None, body(&content)).await.unwrap();
+    nodes.faults[0].plan(Fault::new(Operation::Leftovers, Failure::Broken));
+    nodes.nodes[0].cancel_upload(&nodes.may(), &gone.id).await.unwrap_err();
+    // One that goes on.
+    let open = nodes.start().await;
+    nodes.nodes[0].append_upload(&nodes.may(), &open.id, None, body(&content)).await.unwrap();
+    assert_eq!(nodes.bucket.scan_uploads(None, 10).await.unwrap().len(), 3);
+
+    // The nodes' clock is behind the gateway's: nothing is old enough.
+    assert_eq!(nodes.scrub(1).await.leftovers, 0);
+    nodes.clock.advance(std::time::Duration::from_secs(20 * 365 * 86_400));
+    let report = nodes.scrub(1).await;
+    assert_eq!((report.leftovers, report.orphans), (2, 0));
+    let left = nodes.bucket.scan_uploads(None, 10).await.unwrap();
+    assert_eq!(left.iter().map(|(upload, _)| *upload).collect::<Vec<_>>(), [open.id]);
+    assert_eq!(nodes.pull(1, &digest).await.unwrap(), content);
+    let mut longer = content.clone();
+    longer.extend_from_slice(b"the end");
+    let longer_digest = sha256(&longer);
+    nodes.finish(1, &open, b"the end", &longer_digest).await.unwrap();
+    assert_eq!(nodes.pull(0, &longer_digest).await.unwrap(), longer);
+    assert_eq!(nodes.scrub(0).await.leftovers, 0);
+}

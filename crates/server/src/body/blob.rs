@@ -67,7 +67,7 @@ impl BlobRange {
                 read
             } else {
                 let reader = Arc::clone(&self.reader);
-                self.waiting = Some(Box::pin(async move { reader.read(offset, length).await }));
+                self.waiting = Some(Box::pin(async move { reader.read_some(offset, length).await }));
                 return self.poll_bytes(cx);
             }
         };

@@ -6,8 +6,7 @@ use std::time::Duration;
 
 use berth_access::{Delete, Permit, Pull};
 use berth_oci::{ByteRanges, Digest, RangeError, RepositoryName, media_type};
-use berth_registry::{BlobContent, BlobHandle, Error};
-use bytes::Bytes;
+use berth_registry::{BlobContent, BlobHandle, Error, Pulled};
 use http::header::{
     ACCEPT_RANGES, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, LOCATION, RANGE, USER_AGENT,
 };
@@ -26,11 +25,10 @@ pub(super) async fn get(call: &Call<'_>, repository: &RepositoryName, digest: &D
         let (_, age) = size(call, &permit, digest).await?;
         return Ok(describe(call, named, age, header::empty(StatusCode::NOT_MODIFIED)));
     }
-    if let Some(link) = redirect(call, &permit, digest).await? {
-        return Ok(elsewhere(call, &link, named));
-    }
-    let (blob, age) = match call.registry().pull_blob(&permit, digest).await {
-        Ok(blob) => (blob, None),
+    let user_agent = call.head.headers.get(USER_AGENT).and_then(|value| value.to_str().ok());
+    let (blob, age) = match call.registry().pull_blob_for(&permit, digest, call.client, user_agent).await {
+        Ok(Pulled::Elsewhere(link)) => return elsewhere(call, link, named),
+        Ok(Pulled::Here(blob)) => (blob, None),
         Err(error) => recalled(call, &permit, digest, error).await?,
     };
     let response = match ranges(call, &named, blob.size)? {
@@ -88,26 +86,16 @@ async fn recalled(
     Ok((stale.content, Some(stale.age)))
 }
 
-/// Where the client is to get the blob from instead, if not from here.
-async fn redirect(
-    call: &Call<'_>,
-    permit: &Permit<Pull>,
-    digest: &Digest,
-) -> Result<Option<HeaderValue>, Refusal> {
-    let user_agent = call.head.headers.get(USER_AGENT).and_then(|value| value.to_str().ok());
-    let link = call.registry().blob_redirect(permit, digest, call.client, user_agent).await?;
-    Ok(link.and_then(|link| HeaderValue::from_maybe_shared(Bytes::from(link)).ok()))
-}
-
 /// Sends the client on, with its range if it has one. The link is good for a while only, so nobody may keep it.
-fn elsewhere(call: &Call<'_>, link: &HeaderValue, named: Named) -> Response<Body> {
+fn elsewhere(call: &Call<'_>, link: String, named: Named) -> Answer {
+    let link = HeaderValue::try_from(link).map_err(|error| Error::Internal(Box::new(error)))?;
     call.app.metrics.http.redirects.fetch_add(1, Ordering::Relaxed);
     let mut response = header::empty(StatusCode::TEMPORARY_REDIRECT);
     let headers = response.headers_mut();
-    headers.insert(LOCATION, link.clone());
+    headers.insert(LOCATION, link);
     headers.insert(&header::DOCKER_CONTENT_DIGEST, named.digest);
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response
+    Ok(response)
 }
 
 /// The ranges asked for; none for the whole blob.
