@@ -39,9 +39,8 @@ impl Rgw {
     pub fn start_new() -> Self {
         let rgw = Self { gateway: Mutex::new(None), buckets: AtomicU64::new(1), ceph: Ceph::new(NAME) };
         rgw.start();
-        let mut admin = Command::new(find("radosgw-admin", "radosgw"));
-        admin.arg("-c").arg(rgw.ceph.config()).args(["-n", NAME, "user", "create"]);
-        admin.args(["--uid=berth", "--display-name=berth"]);
+        let mut admin = rgw.admin();
+        admin.args(["user", "create", "--uid=berth", "--display-name=berth"]);
         run(admin.args(["--access-key", ACCESS_KEY, "--secret-key", SECRET_KEY]));
         rgw
     }
@@ -91,6 +90,17 @@ impl Rgw {
     /// Reads an object.
     pub fn get(&self, bucket: &str, key: &str) -> Vec<u8> {
         s3::request(&self.endpoint(), &format!("{bucket}/{key}"), &[], &[])
+    }
+
+    /// Lists the objects of a bucket: a JSON array of what the gateway notes of each, its `name` among it.
+    pub fn list(&self, bucket: &str) -> String {
+        run(self.admin().args(["bucket", "list", "--max-entries=100000", "--bucket", bucket]))
+    }
+
+    fn admin(&self) -> Command {
+        let mut admin = Command::new(find("radosgw-admin", "radosgw"));
+        admin.arg("-c").arg(self.ceph.config()).args(["-n", NAME]);
+        admin
     }
 
     /// Ends the gateway at once, in the middle of whatever it does.
