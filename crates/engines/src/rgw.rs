@@ -107,9 +107,8 @@ impl Rgw {
         let rgw = Self { gateway: Mutex::new(None), buckets: AtomicU64::new(1), store: Store::new(place) };
         rgw.start();
         if let Store::Ceph(ceph) = &rgw.store {
-            let mut admin = Command::new(find("radosgw-admin", "radosgw"));
-            admin.arg("-c").arg(ceph.config()).args(["-n", NAME, "user", "create"]);
-            admin.args(["--uid=berth", "--display-name=berth"]);
+            let mut admin = admin(ceph);
+            admin.args(["user", "create", "--uid=berth", "--display-name=berth"]);
             run(admin.args(["--access-key", ACCESS_KEY, "--secret-key", SECRET_KEY]));
         }
         rgw
@@ -178,6 +177,12 @@ impl Rgw {
         s3::request(&self.endpoint(), &format!("{bucket}/{key}"), &[], &[])
     }
 
+    /// Lists the objects of a bucket: a JSON array of what Ceph's gateway notes of each, its `name` among it.
+    pub fn list(&self, bucket: &str) -> String {
+        let Store::Ceph(ceph) = &self.store else { panic!("only Ceph lists its objects so: unset BERTH_MINIO") };
+        run(admin(ceph).args(["bucket", "list", "--max-entries=100000", "--bucket", bucket]))
+    }
+
     /// Ends the server at once, in the middle of whatever it does.
     pub fn stop(&self) {
         if let Some(mut gateway) = self.gateway.lock().take() {
@@ -213,4 +218,11 @@ impl Rgw {
             s3::answers(&health).then_some(())
         });
     }
+}
+
+/// Ceph's tool for its gateway's users and buckets.
+fn admin(ceph: &Ceph) -> Command {
+    let mut admin = Command::new(find("radosgw-admin", "radosgw"));
+    admin.arg("-c").arg(ceph.config()).args(["-n", NAME]);
+    admin
 }

@@ -1,11 +1,12 @@
 //! The end of an import: every blob's bytes are compared with its digest and come into our own store.
 
 use std::fs;
+use std::time::Duration;
 
 use berth_blobs::{Location, Progress, UploadId};
-use berth_catalog::Tx;
 use berth_catalog::blob::{self, Placement};
 use berth_catalog::imported::{self, Foreign};
+use berth_catalog::{Tx, hold};
 use berth_jobs::{Failure, Work};
 use futures_util::StreamExt as _;
 use serde_json::json;
@@ -14,12 +15,14 @@ use super::layout::OldStore;
 use super::repository::blocking;
 use super::start::sync_parent;
 use crate::rehash::hash_stored;
-use crate::{Error, Registry, Result};
+use crate::{CollectJob, Error, Registry, Result};
 
 /// Blobs read from the catalog at a time.
 const PAGE: usize = 64;
 /// Blobs moved at a time: each waits for several syncs.
 const AT_ONCE: usize = 8;
+/// How often a backup under way is looked at.
+const LOOK: Duration = Duration::from_millis(200);
 /// Bytes copied at a time.
 const STEP_BYTES: usize = 1 << 20;
 
@@ -53,6 +56,7 @@ impl Registry {
                 return Err(Failure::Stopped);
             }
         }
+        self.await_backups(work).await?;
         catalog.write(async |tx: &mut Tx| imported::forget_places(tx).await).await.map_err(Error::from)?;
         catalog.forgotten().await;
         let link = old.root().to_owned();
@@ -63,6 +67,24 @@ impl Registry {
         .await?;
         catalog.write(async move |tx| imported::clear(tx).await).await.map_err(Error::from)?;
         Ok((moved, damaged))
+    }
+
+    /// Waits for a backup under way, which may know bytes by the places that the old store gave them. One that begins later finds all of
+    /// them in our own.
+    async fn await_backups(&self, work: &Work) -> Result<(), Failure> {
+        let catalog = &self.0.catalog;
+        loop {
+            let now = catalog.clock().now();
+            let held = catalog.read(async |r| hold::is_held(r, CollectJob::KIND, now).await).await;
+            if !held.map_err(Error::from)? {
+                return Ok(());
+            }
+            if work.should_stop() {
+                return Err(Failure::Stopped);
+            }
+            work.report(&json!({ "phase": "waiting for a backup under way" }));
+            work.pause(LOOK).await;
+        }
     }
 
     /// Moves one blob; returns what is wrong with it, if something is.
