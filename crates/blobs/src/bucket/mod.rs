@@ -29,6 +29,7 @@ mod forget;
 mod identity;
 mod keys;
 mod marker;
+mod objects;
 mod parts;
 mod publish;
 mod reader;

@@ -8,6 +8,7 @@ use berth_oci::Digest;
 use super::Owner;
 use super::receive::Received;
 use crate::rehash::hash_stored;
+use crate::scrub::Opened;
 use crate::{Error, Registry, Result};
 
 /// What is to be committed.
@@ -115,12 +116,7 @@ impl Registry {
         let known = self.0.catalog.read(async |r| blob::find_anywhere(r, digest).await).await?;
         let Some((id, size, placement)) = known else { return Ok(false) };
         let Placement::Stored(location) = &placement else { return Ok(true) };
-        let reason = match self.0.blobs.open_uncached(&Location::from(location.as_str())).await {
-            Ok(reader) if reader.size() == size => return Ok(true),
-            Ok(_) => "its file has another size",
-            Err(berth_blobs::Error::NotFound) => "its bytes are gone",
-            Err(error) => return Err(error.into()),
-        };
+        let Opened::Differs(reason) = self.open_whole(location, size).await? else { return Ok(true) };
         self.quarantine(*digest, id, &placement, reason).await?;
         Ok(false)
     }
