@@ -5,7 +5,7 @@ mod environment;
 mod file;
 mod nearest;
 mod schema;
-mod secret;
+pub(crate) mod secret;
 mod storage;
 mod traces;
 

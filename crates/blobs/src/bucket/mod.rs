@@ -28,16 +28,20 @@ mod error;
 mod forget;
 mod identity;
 mod keys;
+mod lease;
 mod marker;
 mod objects;
 mod parts;
 mod publish;
 mod reader;
 mod scan;
+mod shelf;
 mod sign;
 mod writer;
 
 pub use config::{BucketConfig, Credentials, Encryption};
+pub(crate) use lease::Lease;
+pub(crate) use shelf::{Prefix, PrefixWriter};
 
 /// Bytes of parts in memory beside the two that every upload may have: one that fills, one on its way.
 const SPARE_BYTES: usize = 512 << 20;

@@ -26,6 +26,7 @@ mod open_files;
 mod output;
 mod publish;
 mod reader;
+mod shelf;
 mod sink;
 mod system;
 #[cfg(test)]
@@ -36,6 +37,7 @@ mod writer;
 
 pub(crate) use self::{buffer::Pool, reader::DiskReader};
 pub(crate) use foreign::ForeignFiles;
+pub(crate) use shelf::{Folder, FolderWriter, lock};
 
 /// Bytes per read that a disk store serves best: its buffers have this size.
 pub const READ_BYTES: usize = 256 << 10;
