@@ -12,10 +12,12 @@ use clap_complete::Shell;
 use crate::config::Flags;
 
 mod backup;
+mod bucket;
 mod import;
 mod migrate;
 
 pub(crate) use backup::{Backup, BackupCommand, Prune, Restore, VerifyBackup};
+pub(crate) use bucket::{Address, BucketFlags};
 pub(crate) use import::Import;
 pub(crate) use migrate::{Migrate, MigrateCommand};
 
@@ -60,7 +62,7 @@ pub(crate) enum Command {
     Restore(Restore),
     /// Move to Postgres and a bucket while serving; see which version of the tables the catalog has
     Migrate(Migrate),
-    /// Take over the storage directory of another registry (docker-registry, distribution) where it lies
+    /// Take over what another registry (docker-registry, distribution) stored in a directory or a bucket, where it lies
     Import(Import),
     /// Hash a password for berth.yaml
     Passwd(Passwd),

@@ -93,6 +93,26 @@ impl Rgw {
         s3::request(&self.endpoint(), &format!("{bucket}/{key}"), &[], &[])
     }
 
+    /// Removes an object.
+    pub fn delete(&self, bucket: &str, key: &str) {
+        s3::request(&self.endpoint(), &format!("{bucket}/{key}"), &["-X", "DELETE"], &[]);
+    }
+
+    /// Lists the objects whose keys begin with `prefix`, each as its key and what tells its content: at most a thousand.
+    pub fn list(&self, bucket: &str, prefix: &str) -> Vec<(String, String)> {
+        let path = format!("{bucket}?list-type=2&max-keys=1000&prefix={prefix}");
+        let answer =
+            String::from_utf8(s3::request(&self.endpoint(), &path, &[], &[])).expect("an answer is text");
+        assert!(answer.contains("<IsTruncated>false<"), "more objects than one answer holds");
+        let field = |object: &str, name: &str| {
+            let after = object.split_once(&format!("<{name}>")).expect("an object has each field").1;
+            after.split('<').next().unwrap_or_default().to_owned()
+        };
+        let objects = answer.split("<Contents>").skip(1);
+        let told = |object| field(object, "ETag") + " " + &field(object, "LastModified");
+        objects.map(|object| (field(object, "Key"), told(object))).collect()
+    }
+
     /// Ends the gateway at once, in the middle of whatever it does.
     pub fn stop(&self) {
         if let Some(mut gateway) = self.gateway.lock().take() {

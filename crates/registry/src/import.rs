@@ -26,7 +26,7 @@ use berth_oci::RepositoryName;
 
 pub use job::{ImportJob, ImportReport};
 pub use source::{OldBucket, OpenOldBucket};
-pub use start::{ImportError, OldRegistry};
+pub use start::{ImportError, OLD_LAYOUT, OldRegistry};
 
 use layout::OldStore;
 use source::Sources;

@@ -35,7 +35,7 @@ use parking_lot::Mutex;
 pub use collect::{CollectJob, CollectReport, Disagreement, Problem, VerifyReport};
 pub use config::{Collection, Config, Limits, Redirect, Scrub, Storage, Untagged};
 pub use error::{BodyError, Error, Result};
-pub use import::{ImportError, ImportJob, ImportReport, OldBucket, OldRegistry, OpenOldBucket};
+pub use import::{ImportError, ImportJob, ImportReport, OLD_LAYOUT, OldBucket, OldRegistry, OpenOldBucket};
 pub use pull::{BlobContent, BlobHandle, StoredManifest};
 pub use push::PushedManifest;
 pub use recall::Stale;

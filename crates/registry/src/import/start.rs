@@ -15,8 +15,8 @@ use super::layout::OldStore;
 use super::source::{OldBucket, Sources};
 use crate::{Error, Registry};
 
-/// Where the layout begins, below the directory that the other registry was given.
-pub(super) const BELOW: &str = "docker/registry/v2";
+/// Where the layout of a docker-registry store begins, below the directory or prefix that it was given.
+pub const OLD_LAYOUT: &str = "docker/registry/v2";
 /// After this every node that can reach the catalog knows of a bucket.
 const FOLLOWED: Duration = Duration::from_secs(1);
 
@@ -131,7 +131,7 @@ async fn check_bucket(sources: &Sources, name: &str, address: &str) -> Result<()
         return Ok(());
     }
     Err(refused(format!(
-        "{name} holds no {BELOW} with blobs and repositories: name the bucket, and behind it the rootdirectory of the other registry"
+        "{name} holds no {OLD_LAYOUT} with blobs and repositories: name the bucket, and behind it the rootdirectory of the other registry"
     )))
 }
 
@@ -147,14 +147,14 @@ fn target(link: &Path) -> io::Result<Option<PathBuf>> {
 fn find_root(dir: &Path) -> io::Result<PathBuf> {
     let dir = fs::canonicalize(dir)
         .map_err(|error| io::Error::new(error.kind(), format!("{} can't be read: {error}", dir.display())))?;
-    for root in [dir.join(BELOW), dir.clone()] {
+    for root in [dir.join(OLD_LAYOUT), dir.clone()] {
         if root.join("blobs").is_dir() && root.join("repositories").is_dir() {
             return Ok(root);
         }
     }
     let shown = dir.display();
     Err(io::Error::other(format!(
-        "{shown} holds no {BELOW} with blobs and repositories: name the directory that the other registry stores in"
+        "{shown} holds no {OLD_LAYOUT} with blobs and repositories: name the directory that the other registry stores in"
     )))
 }
 
