@@ -53,8 +53,11 @@ impl Import {
     }
 
     /// Returns the other store while it is there.
-    fn store(&self) -> Option<OldStore> {
-        self.sources.as_ref()?.store()
+    ///
+    /// # Errors
+    /// [`crate::Error::Unavailable`] where it is there and this node can't open it.
+    fn store(&self) -> crate::Result<Option<OldStore>> {
+        self.sources.as_ref().map_or(Ok(None), Sources::store)
     }
 
     fn turn(&self, name: &RepositoryName) -> Option<&tokio::sync::Mutex<()>> {

@@ -13,7 +13,7 @@ impl Registry {
     /// Returns the other store if a repository may hold more there than is here. Without an import under way it costs one look
     /// at a name.
     async fn old_store_of(&self, name: &RepositoryName) -> Result<Option<OldStore>> {
-        let Some(old) = self.0.import.store() else { return Ok(None) };
+        let Some(old) = self.0.import.store()? else { return Ok(None) };
         // What is only read is not taken in.
         if self.read_only().is_on() {
             return Ok(None);

@@ -76,7 +76,7 @@ impl Handler for ImportJob {
             .map_err(|error| Failure::Permanent(format!("payload is not an import's: {error}")))?;
         let registry = &self.0;
         registry.heed_import().await?;
-        let Some(old) = registry.0.import.store() else { return registry.nothing_left(&order).await };
+        let Some(old) = registry.0.import.store()? else { return registry.nothing_left(&order).await };
         registry.import_all(&old, work).await?;
         let mut report = registry.import_report().await?;
         if order.finish {
@@ -103,10 +103,6 @@ fn as_value(report: &ImportReport) -> Result<Value, Failure> {
 impl Registry {
     /// Ends a job that finds no other store: a run before this one may have forgotten it and not come to its own end.
     async fn nothing_left(&self, order: &ImportOrder) -> Result<Value, Failure> {
-        let source = self.0.catalog.read(async |r| imported::find_source(r).await).await;
-        if let Some(source) = source.map_err(Error::from)? {
-            return Err(Failure::Retry(format!("the bucket {} can't be opened on this node", source.name)));
-        }
         let report = self.import_report().await?;
         if !order.finish || report.foreign > 0 {
             return Err(Failure::Permanent("there is nothing to import any more".into()));

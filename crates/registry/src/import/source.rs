@@ -66,10 +66,16 @@ impl Sources {
         Self { elsewhere, open, told: Mutex::default() }
     }
 
-    pub(super) fn store(&self) -> Option<OldStore> {
+    pub(super) fn store(&self) -> Result<Option<OldStore>> {
         let told = self.told.lock();
         let source = told.source.as_ref().map(|source| source.name.clone());
-        Some(OldStore::new(self.elsewhere.objects()?, source))
+        match (self.elsewhere.objects(), source) {
+            (Some(objects), source) => Ok(Some(OldStore::new(objects, source))),
+            (None, Some(name)) => {
+                Err(Error::Unavailable(format!("the bucket {name} can't be opened on this node").into()))
+            }
+            (None, None) => Ok(None),
+        }
     }
 
     /// Tells whether the catalog says something else than this node has done.
