@@ -1,5 +1,6 @@
 //! What `deploy/` ships: linted, rendered and checked by the programs that would read it, and run where that is possible here.
 
+mod backup;
 mod chart;
 mod compose;
 mod debian;

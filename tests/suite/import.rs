@@ -8,8 +8,10 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
+use berth_engines::{Link, Rgw};
 use serde_json::{Value, json};
 
+use crate::backup::bucket::Place;
 use crate::harness::{
     Api, Home, Images, Server, content, digest_of, expect, manifest_of, number_from_environment,
 };
@@ -131,9 +133,25 @@ async fn everything_that_was_served_is_served_before_and_after_the_bytes_move() 
     ensure!(api.resolve("a/b", "v5").await?.is_none(), "a deleted image came back");
     ensure!(old.state()? == before, "collection changed the old store");
 
-    let text = server.succeeds(&["import", "--finish", "--now"]).await?;
-    ensure!(text.contains("the old store is not needed any more"), "{text}");
-    std::fs::remove_dir_all(old.dir())?;
+    // A backup that began before the bytes move knows them by the places that they had.
+    let line = Link::to(Rgw::shared().address());
+    let place = Place::behind(&home, line.address())?;
+    server.succeeds(&place.line(&["backup"], &[])).await?;
+    line.delay(Duration::from_millis(150));
+    let other = Place::behind(&home, line.address())?;
+    let arguments = other.line(&["backup"], &[]);
+    let backup = server.succeeds(&arguments);
+    let finish = async {
+        while !other.names()?.iter().any(|name| name.starts_with("points/")) {}
+        let text = server.succeeds(&["import", "--finish", "--now"]).await?;
+        ensure!(text.contains("the old store is not needed any more"), "{text}");
+        std::fs::remove_dir_all(old.dir())?;
+        anyhow::Ok(())
+    };
+    let (backup, finish) = tokio::join!(backup, finish);
+    finish?;
+    let backup = backup?;
+    ensure!(backup.contains(", 0 damaged"), "{backup}");
     let mut expected = expected;
     expected.remove(&("a/b".to_owned(), "v5".to_owned()));
     pull_all(&api, &expected).await?;

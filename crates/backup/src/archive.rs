@@ -1,35 +1,41 @@
-//! The directory of a backup.
+//! The place of a backup: a directory, or a prefix in a bucket. What lies there is the same, and may be copied from one to the other.
 //!
 //! ```text
-//! <dir>/
-//!   lock                          held by the command that works on it
-//!   blobs/sha256/ab/<hex>         bytes by digest, shared by all points
-//!   unfinished/                   blobs that are being copied
-//!   points/20261127T163301Z/      a point in time
-//!     repository.jsonl …          the catalog's rows, one a line
-//!     backup.json                 written last: without it the point is half a backup, and counts as none
+//! blobs/sha256/ab/<hex>         bytes by digest, shared by all points
+//! points/20261127T163301Z/      a point in time
+//!   repository.jsonl …          the catalog's rows, one a line
+//!   backup.json                 written last: without it the point is half a backup, and counts as none
+//! lock, unfinished/             of a directory: held by the command that works on it; objects that are being written
+//! lease                         of a bucket: renewed by the command that works on it
 //! ```
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{ErrorKind, Write as _};
-use std::path::{Path, PathBuf};
+use std::collections::HashMap;
 
+use berth_blobs::{Shelf, ShelfLock};
 use berth_oci::Digest;
+use futures_util::{StreamExt as _, TryStreamExt as _};
 use jiff::Timestamp;
-use rustix::fs::{FlockOperation, flock};
-use rustix::io::Errno;
 
-use crate::error::{At as _, Error, Result};
+use crate::error::{Error, Result};
 use crate::point::{FORMAT, Summary};
 
+const BLOBS: &str = "blobs";
+const POINTS: &str = "points";
 const SUMMARY: &str = "backup.json";
+/// Names the store of a registry, which keeps other things below the same names.
+const IDENTITY: &str = "identity";
+/// Summaries read at a time.
+const READS: usize = 16;
+/// Blobs copied at a time on a disk, which more would only make seek.
+const DISK_COPIES: usize = 4;
+/// Blobs copied at a time in a bucket, where each waits for answers; each takes up to three parts of memory.
+const BUCKET_COPIES: usize = 12;
 
-/// A backup's directory.
+/// A backup.
 #[derive(Debug)]
 pub struct Archive {
-    root: PathBuf,
-    /// Held, not used; `None` where the directory can't be written to, as a mounted copy.
-    _lock: Option<File>,
+    shelf: Shelf,
+    lock: ShelfLock,
 }
 
 /// A point in the archive.
@@ -63,66 +69,85 @@ impl Found {
 }
 
 impl Archive {
-    /// Opens or makes the directory for a command that changes it.
+    /// Opens a place, or makes it, for a command that changes the backup there. [`close`](Self::close) it: others wait for a lock in a
+    /// bucket that was not let go.
     ///
     /// # Errors
-    /// [`Error::Locked`] while another command works on it.
-    pub fn create(root: &Path) -> Result<Self> {
-        for directory in [root.to_owned(), root.join("blobs"), root.join("unfinished"), root.join("points")] {
-            fs::create_dir_all(&directory).at("make", &directory)?;
+    /// [`Error::Locked`] while another command works on it, [`Error::Store`] where a registry keeps its blobs.
+    pub async fn create(shelf: Shelf) -> Result<Self> {
+        if shelf.size(IDENTITY).await?.is_some() {
+            return Err(Error::Store(shelf.to_string()));
         }
-        sync(root)?;
-        if let Some(parent) = root.parent().filter(|parent| !parent.as_os_str().is_empty()) {
-            sync(parent)?;
-        }
-        let lock = lock_file(root, FlockOperation::NonBlockingLockExclusive)?;
-        Ok(Self { root: root.to_owned(), _lock: Some(lock) })
+        let lock = shelf.lock().await?.ok_or_else(|| Error::Locked(shelf.to_string()))?;
+        Ok(Self { shelf, lock })
     }
 
-    /// Opens the directory for a command that reads it.
+    /// Opens a backup for a command that reads it.
     ///
     /// # Errors
-    /// [`Error::NoPoint`] when it is no backup, [`Error::Locked`] while another command changes it.
-    pub fn open(root: &Path) -> Result<Self> {
-        if !root.join("points").is_dir() {
-            return Err(Error::NoPoint(format!("{} holds no backup", root.display())));
+    /// [`Error::NoPoint`] when there is none, [`Error::Locked`] while another command changes it.
+    pub async fn open(shelf: Shelf) -> Result<Self> {
+        if shelf.children(POINTS).await?.folders.is_empty() {
+            return Err(Error::NoPoint(format!("{shelf} holds no backup")));
         }
-        let lock = match lock_file(root, FlockOperation::NonBlockingLockShared) {
-            Err(Error::Io(error, _)) if is_read_only(&error) => None,
-            locked => Some(locked?),
-        };
-        Ok(Self { root: root.to_owned(), _lock: lock })
+        let lock = shelf.lock_to_read().await?.ok_or_else(|| Error::Locked(shelf.to_string()))?;
+        Ok(Self { shelf, lock })
+    }
+
+    /// Opens a backup that is there for a command that changes it.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub async fn change(shelf: Shelf) -> Result<Self> {
+        drop(Self::open(shelf.clone()).await?);
+        Self::create(shelf).await
+    }
+
+    /// Lets others work on it.
+    pub async fn close(self) {
+        self.lock.release().await;
+    }
+
+    /// Fails if somebody else may be changing the backup by now.
+    pub(crate) fn check_lock(&self) -> Result<()> {
+        if self.lock.is_held() { Ok(()) } else { Err(Error::LockLost(self.shelf.to_string())) }
+    }
+
+    pub(crate) fn shelf(&self) -> &Shelf {
+        &self.shelf
+    }
+
+    /// Blobs to copy at a time.
+    pub(crate) fn copies(&self) -> usize {
+        if self.shelf.is_remote() { BUCKET_COPIES } else { DISK_COPIES }
     }
 
     /// Lists the points, oldest first.
-    pub fn points(&self) -> Result<Vec<Found>> {
-        let directory = self.root.join("points");
-        let mut found = Vec::new();
-        for entry in fs::read_dir(&directory).at("list", &directory)? {
-            let name = entry.at("list", &directory)?.file_name().to_string_lossy().into_owned();
-            let state = match self.summary(&name) {
+    pub async fn points(&self) -> Result<Vec<Found>> {
+        let names = self.shelf.children(POINTS).await?.folders;
+        let found = names.into_iter().map(async |name| {
+            let state = match self.summary(&name).await {
                 Ok(Some(summary)) => State::Whole(summary),
                 Ok(None) => State::Half,
                 Err(error @ Error::Damaged { .. }) => State::Unreadable(error.to_string()),
                 Err(error) => return Err(error),
             };
-            found.push(Found { name, state });
-        }
-        found.sort_by(|a, b| a.name.cmp(&b.name));
-        Ok(found)
+            Ok(Found { name, state })
+        });
+        futures_util::stream::iter(found).buffered(READS).try_collect().await
     }
 
     /// Finds the point to read: the latest whole one, or the latest at or before a time, given as a point's name or in
     /// RFC 3339.
-    pub fn choose(&self, wanted: Option<&str>) -> Result<(String, Summary)> {
-        let points = self.points()?;
+    pub async fn choose(&self, wanted: Option<&str>) -> Result<(String, Summary)> {
+        let points = self.points().await?;
         if let Some(Found { state: State::Unreadable(reason), .. }) =
             points.iter().find(|point| wanted == Some(point.name.as_str()))
         {
             return Err(Error::NoPoint(reason.clone()));
         }
         let mut whole = points.into_iter().filter_map(Found::whole).rev();
-        let none = || Error::NoPoint(format!("{} holds no whole backup", self.root.display()));
+        let none = || Error::NoPoint(format!("{} holds no whole backup", self.shelf));
         let Some(wanted) = wanted else { return whole.next().ok_or_else(none) };
         let time = wanted.parse::<Timestamp>().ok();
         whole
@@ -134,36 +159,29 @@ impl Archive {
             })
     }
 
-    pub(crate) fn point(&self, name: &str) -> PathBuf {
-        self.root.join("points").join(name)
+    /// Returns the folder of a point.
+    pub(crate) fn point(name: &str) -> String {
+        format!("{POINTS}/{name}")
     }
 
-    /// Makes the directory of a new point, named after its time; a second later if there is one.
-    pub(crate) fn new_point(&self, now: Timestamp) -> Result<(String, Timestamp)> {
+    /// Finds a name for a new point: its time; a second later if there is one.
+    pub(crate) async fn new_point(&self, now: Timestamp) -> Result<(String, Timestamp)> {
+        let taken = self.shelf.children(POINTS).await?.folders;
         let mut time = now;
         loop {
             let name = time.strftime("%Y%m%dT%H%M%SZ").to_string();
-            let path = self.point(&name);
-            match fs::create_dir(&path) {
-                Ok(()) => return Ok((name, time)),
-                Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-                    time = time.saturating_add(jiff::SignedDuration::from_secs(1)).unwrap_or(Timestamp::MAX);
-                }
-                Err(error) => return Err(error).at("make", &path),
+            if !taken.contains(&name) {
+                return Ok((name, time));
             }
+            time = time.saturating_add(jiff::SignedDuration::from_secs(1)).unwrap_or(Timestamp::MAX);
         }
     }
 
     /// Reads what a point holds; `None` for half a backup.
-    fn summary(&self, name: &str) -> Result<Option<Summary>> {
-        let path = self.point(name).join(SUMMARY);
-        let text = match fs::read(&path) {
-            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
-                return Ok(None);
-            }
-            read => read.at("read", &path)?,
-        };
-        let damaged = |reason: String| Error::Damaged { file: path.display().to_string(), reason };
+    async fn summary(&self, name: &str) -> Result<Option<Summary>> {
+        let name = format!("{}/{SUMMARY}", Self::point(name));
+        let Some(text) = self.shelf.get(&name).await? else { return Ok(None) };
+        let damaged = |reason: String| Error::Damaged { file: format!("{}/{name}", self.shelf), reason };
         let summary: Summary = serde_json::from_slice(&text).map_err(|error| damaged(error.to_string()))?;
         if summary.format != FORMAT {
             return Err(damaged(format!("its format is {}, this binary knows {FORMAT}", summary.format)));
@@ -172,67 +190,46 @@ impl Archive {
     }
 
     /// Makes a point whole: everything before is durable, then its summary gets its name.
-    pub(crate) fn seal(&self, name: &str, summary: &Summary) -> Result<()> {
-        let directory = self.point(name);
-        let (unfinished, path) = (directory.join("backup.json.new"), directory.join(SUMMARY));
+    pub(crate) async fn seal(&self, name: &str, summary: &Summary) -> Result<()> {
+        let name = format!("{}/{SUMMARY}", Self::point(name));
         let text = serde_json::to_vec_pretty(summary)
-            .map_err(|error| Error::Io(error.into(), format!("cannot write {}", path.display())))?;
-        let mut file = File::create(&unfinished).at("make", &unfinished)?;
-        file.write_all(&text).and_then(|()| file.sync_all()).at("write", &unfinished)?;
-        sync(&directory)?;
-        sync(&self.root.join("points"))?;
-        fs::rename(&unfinished, &path).at("make", &path)?;
-        sync(&directory)
+            .map_err(|error| Error::Io(error.into(), format!("cannot write {}/{name}", self.shelf)))?;
+        self.check_lock()?;
+        Ok(self.shelf.put(&name, text.into()).await?)
     }
 
     /// Takes a point's word back, then removes it.
-    pub(crate) fn remove_point(&self, name: &str) -> Result<()> {
-        let directory = self.point(name);
-        let summary = directory.join(SUMMARY);
-        match fs::remove_file(&summary) {
-            Err(error) if error.kind() == ErrorKind::NotFound => {}
-            removed => removed.at("remove", &summary)?,
+    pub(crate) async fn remove_point(&self, name: &str) -> Result<()> {
+        let folder = Self::point(name);
+        self.shelf.delete(&format!("{folder}/{SUMMARY}")).await?;
+        let mut listed = self.shelf.list(&folder);
+        while let Some(object) = listed.try_next().await? {
+            self.shelf.delete(&object.name).await?;
         }
-        sync(&directory)?;
-        fs::remove_dir_all(&directory).at("remove", &directory)?;
-        sync(&self.root.join("points"))
+        Ok(())
     }
 
-    /// Returns where a blob's bytes lie.
-    pub(crate) fn blob(&self, digest: &Digest) -> PathBuf {
+    /// Returns the name of a blob's bytes.
+    pub(crate) fn blob(digest: &Digest) -> String {
         let hex = digest.hex();
-        self.blobs().join(digest.algorithm().as_str()).join(hex.get(..2).unwrap_or_default()).join(&hex)
+        format!("{BLOBS}/{}/{}/{hex}", digest.algorithm().as_str(), hex.get(..2).unwrap_or_default())
     }
 
-    pub(crate) fn blobs(&self) -> PathBuf {
-        self.root.join("blobs")
+    /// Lists the blobs that are there, with their sizes. One list costs a request for each thousand; it knows what an interrupted
+    /// backup brought, and that something is gone, which no record of an earlier point does.
+    pub(crate) async fn blobs(&self) -> Result<HashMap<Digest, u64>> {
+        let mut listed = self.shelf.list(BLOBS);
+        let mut blobs = HashMap::new();
+        while let Some(object) = listed.try_next().await? {
+            let mut parts = object.name.rsplit('/');
+            let (hex, algorithm) = (parts.next().unwrap_or_default(), parts.nth(1).unwrap_or_default());
+            // A name that is not of a digest is nothing that a backup made.
+            if let Ok(digest) = format!("{algorithm}:{hex}").parse::<Digest>()
+                && Self::blob(&digest) == object.name
+            {
+                blobs.insert(digest, object.size);
+            }
+        }
+        Ok(blobs)
     }
-
-    pub(crate) fn unfinished(&self) -> PathBuf {
-        self.root.join("unfinished")
-    }
-
-    /// Tells whether a blob's bytes are there, by their number.
-    pub(crate) fn has(&self, digest: &Digest, size: u64) -> bool {
-        fs::metadata(self.blob(digest)).is_ok_and(|metadata| metadata.len() == size)
-    }
-}
-
-fn is_read_only(error: &std::io::Error) -> bool {
-    matches!(error.kind(), ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem)
-}
-
-fn lock_file(root: &Path, operation: FlockOperation) -> Result<File> {
-    let path = root.join("lock");
-    let file = OpenOptions::new().create(true).truncate(false).write(true).open(&path).at("open", &path)?;
-    match flock(&file, operation) {
-        Ok(()) => Ok(file),
-        Err(Errno::WOULDBLOCK) => Err(Error::Locked(root.display().to_string())),
-        Err(error) => Err(error).at("lock", &path),
-    }
-}
-
-/// Makes the names in a directory durable.
-pub(crate) fn sync(directory: &Path) -> Result<()> {
-    File::open(directory).and_then(|file| file.sync_all()).at("sync", directory)
 }

@@ -1,17 +1,18 @@
 //! Bytes of blobs on their way into a backup, out of it, or past a hash.
 
-use std::fs::{self, File};
-use std::io::{self, Read as _, Write as _};
-use std::path::{Path, PathBuf};
+use std::io;
 
-use berth_blobs::{BlobReader, Blobs, Hasher, Location, Progress, UploadId};
+use berth_blobs::{BlobReader, Blobs, Hasher, Location, Progress, ShelfWriter, UploadId};
 use berth_oci::Digest;
+use bytes::Bytes;
 
-use crate::archive::{Archive, sync};
-use crate::error::{At as _, Error, Result};
+use crate::archive::Archive;
+use crate::error::{Error, Result};
 
 /// Bytes read and hashed at a time.
 const STEP_BYTES: usize = 1 << 20;
+/// Places that one upload may have left.
+const PLACES: usize = 8;
 
 /// What became of a blob's bytes.
 #[derive(Debug, PartialEq, Eq)]
@@ -31,14 +32,14 @@ pub(crate) async fn blocking<T: Send + 'static>(
         .unwrap_or_else(|error| Err(Error::Io(io::Error::other(error), "cannot go on".into())))
 }
 
-/// Copies a blob from the store into the archive: its name there is durable once its directory, which is returned, is synced.
+/// Copies a blob from the store into the archive, where it is there and durable when this returns.
 pub(crate) async fn bring(
     archive: &Archive,
     blobs: &dyn Blobs,
     location: &Location,
     digest: &Digest,
     size: u64,
-) -> Result<Kept<Option<PathBuf>>> {
+) -> Result<Kept<()>> {
     let reader = match blobs.open_uncached(location).await {
         Err(berth_blobs::Error::NotFound) => return Ok(Kept::Damaged("its bytes are gone".into())),
         opened => opened?,
@@ -46,64 +47,48 @@ pub(crate) async fn bring(
     if reader.size() != size {
         return Ok(Kept::Damaged(format!("{} bytes lie where {size} should", reader.size())));
     }
-    let unfinished = archive.unfinished().join(uuid::Uuid::new_v4().simple().to_string());
-    let (path, digest) = (archive.blob(digest), *digest);
-    match copy(reader.as_ref(), &unfinished, &digest).await {
-        Ok(Kept::Whole(())) => {
-            blocking(move || place(&unfinished, &path)).await.map(|directory| Kept::Whole(Some(directory)))
-        }
+    let mut writer = archive.shelf().writer(&Archive::blob(digest), size).await?;
+    match copy(reader.as_ref(), &mut writer, digest).await {
+        Ok(Kept::Whole(())) => writer.finish().await.map(Kept::Whole).map_err(Error::from),
         other => {
-            // What is left in `unfinished` is nobody's; the next prune removes what this can't.
-            let _ = fs::remove_file(&unfinished);
-            other.map(|kept| match kept {
-                Kept::Damaged(reason) => Kept::Damaged(reason),
-                Kept::Whole(()) => Kept::Whole(None),
-            })
+            writer.discard().await;
+            other
         }
     }
 }
 
-async fn copy(reader: &dyn BlobReader, path: &Path, digest: &Digest) -> Result<Kept<()>> {
-    let mut file = File::create_new(path).at("make", path)?;
+async fn copy(reader: &dyn BlobReader, writer: &mut ShelfWriter, digest: &Digest) -> Result<Kept<()>> {
     let (mut hasher, mut offset) = (Hasher::new(digest.algorithm()), 0);
     while offset < reader.size() {
-        let bytes = match reader.read(offset, STEP_BYTES).await {
-            Err(berth_blobs::Error::Truncated { .. }) => {
-                return Ok(Kept::Damaged("its file ends early".into()));
-            }
-            read => read?,
-        };
-        if bytes.is_empty() {
+        let Some(bytes) = next(reader, offset).await? else {
             return Ok(Kept::Damaged("its file ends early".into()));
-        }
+        };
         offset += bytes.len() as u64;
-        let name = path.to_owned();
-        (file, hasher) = blocking(move || {
-            file.write_all(&bytes).at("write", &name)?;
-            hasher.update(&bytes);
-            Ok((file, hasher))
-        })
-        .await?;
+        let (ahead, written) = tokio::join!(hash(hasher, bytes.clone()), writer.write(bytes));
+        written?;
+        hasher = ahead?;
     }
-    if hasher.finish() != *digest {
-        return Ok(Kept::Damaged("its bytes do not match its digest".into()));
-    }
-    let name = path.to_owned();
-    blocking(move || file.sync_all().at("sync", &name)).await?;
-    Ok(Kept::Whole(()))
+    Ok(if hasher.finish() == *digest {
+        Kept::Whole(())
+    } else {
+        Kept::Damaged("its bytes do not match its digest".into())
+    })
 }
 
-/// Gives a copied blob its name. Directories made on the way are durable when this returns.
-fn place(unfinished: &Path, path: &Path) -> Result<PathBuf> {
-    let directory = path.parent().unwrap_or(path).to_owned();
-    if !directory.is_dir() {
-        fs::create_dir_all(&directory).at("make", &directory)?;
-        for above in directory.ancestors().skip(1).take(2) {
-            sync(above)?;
-        }
+/// Reads the next bytes; `None` where there should be some and are none.
+async fn next(reader: &dyn BlobReader, offset: u64) -> Result<Option<Bytes>> {
+    match reader.read(offset, STEP_BYTES).await {
+        Err(berth_blobs::Error::Truncated { .. }) => Ok(None),
+        read => Ok(Some(read?).filter(|bytes| !bytes.is_empty())),
     }
-    fs::rename(unfinished, path).at("make", path)?;
-    Ok(directory)
+}
+
+async fn hash(mut hasher: Hasher, bytes: Bytes) -> Result<Hasher> {
+    blocking(move || {
+        hasher.update(&bytes);
+        Ok(hasher)
+    })
+    .await
 }
 
 /// Copies a blob from the archive into a store and publishes it. The upload that brought it must be discarded once its location is
@@ -114,62 +99,86 @@ pub(crate) async fn send(
     digest: &Digest,
     size: u64,
 ) -> Result<Kept<(UploadId, Location)>> {
-    let path = archive.blob(digest);
-    let mut file = match File::open(&path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            return Ok(Kept::Damaged("the backup lacks its bytes".into()));
-        }
-        opened => opened.at("open", &path)?,
-    };
+    match archive.shelf().open(&Archive::blob(digest)).await {
+        Err(berth_blobs::Error::NotFound) => Ok(Kept::Damaged("the backup lacks its bytes".into())),
+        opened => publish(opened?.as_ref(), blobs, digest, size).await,
+    }
+}
+
+/// Copies bytes into a store and publishes them if they are right; else nothing of them stays there.
+pub(crate) async fn publish(
+    reader: &dyn BlobReader,
+    blobs: &dyn Blobs,
+    digest: &Digest,
+    size: u64,
+) -> Result<Kept<(UploadId, Location)>> {
     let upload = UploadId::random();
-    let mut writer = blobs.writer(&upload, Progress::start(digest.algorithm())).await?;
-    loop {
-        let name = path.clone();
-        let (back, bytes) = blocking(move || {
-            let mut bytes = Vec::with_capacity(STEP_BYTES);
-            (&mut file).take(STEP_BYTES as u64).read_to_end(&mut bytes).at("read", &name)?;
-            Ok((file, bytes))
-        })
-        .await?;
-        file = back;
-        if bytes.is_empty() {
-            break;
+    match try_publish(reader, blobs, &upload, digest, size).await {
+        Ok(Kept::Whole(location)) => Ok(Kept::Whole((upload, location))),
+        Ok(Kept::Damaged(reason)) => {
+            blobs.discard(&upload).await?;
+            Ok(Kept::Damaged(reason))
         }
-        writer.write(bytes.into()).await?;
+        Err(error) => {
+            if let Err(left) = give_up(blobs, &upload).await {
+                tracing::warn!(%upload, error = %left, "what was copied of a blob could not be removed, a scrub finds it");
+            }
+            Err(error)
+        }
+    }
+}
+
+async fn try_publish(
+    reader: &dyn BlobReader,
+    blobs: &dyn Blobs,
+    upload: &UploadId,
+    digest: &Digest,
+    size: u64,
+) -> Result<Kept<Location>> {
+    let mut writer = blobs.writer(upload, Progress::start(digest.algorithm())).await?;
+    let mut offset = 0;
+    while offset < reader.size() {
+        let Some(bytes) = next(reader, offset).await? else { break };
+        offset += bytes.len() as u64;
+        writer.write(bytes).await?;
     }
     let progress = writer.seal().await?;
-    let reason = match progress.offset {
-        offset if offset != size => format!("the backup has {offset} of its {size} bytes"),
-        _ if progress.hasher.finish() != *digest => "its bytes in the backup do not match its digest".into(),
-        _ => {
-            let location = blobs.publish(&upload, digest).await?;
-            return Ok(Kept::Whole((upload, location)));
-        }
-    };
-    blobs.discard(&upload).await?;
-    Ok(Kept::Damaged(reason))
+    if progress.offset != size {
+        return Ok(Kept::Damaged(format!("{} of its {size} bytes are there", progress.offset)));
+    }
+    if progress.hasher.finish() != *digest {
+        return Ok(Kept::Damaged("its bytes do not match its digest".into()));
+    }
+    Ok(Kept::Whole(blobs.publish(upload, digest).await?))
+}
+
+/// Removes what an upload left whose end is not known: the answer to its last request may have been lost.
+async fn give_up(blobs: &dyn Blobs, upload: &UploadId) -> Result<()> {
+    for _ in 0..PLACES {
+        let left = blobs.leftover(upload).await?;
+        let Some(location) = left.and_then(|left| left.location) else { break };
+        blobs.delete(&location).await?;
+    }
+    Ok(blobs.discard(upload).await?)
 }
 
 /// Hashes a blob in the archive again.
-pub(crate) fn check(archive: &Archive, digest: &Digest, size: u64) -> Result<Kept<()>> {
-    let path = archive.blob(digest);
-    let mut file = match File::open(&path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+pub(crate) async fn check(archive: &Archive, digest: &Digest, size: u64) -> Result<Kept<()>> {
+    let reader = match archive.shelf().open(&Archive::blob(digest)).await {
+        Err(berth_blobs::Error::NotFound) => {
             return Ok(Kept::Damaged("the backup lacks its bytes".into()));
         }
-        opened => opened.at("open", &path)?,
+        opened => opened?,
     };
-    let (mut hasher, mut total, mut buffer) = (Hasher::new(digest.algorithm()), 0, vec![0; STEP_BYTES]);
-    loop {
-        let read = file.read(&mut buffer).at("read", &path)?;
-        if read == 0 {
-            break;
-        }
-        hasher.update(&buffer[..read]);
-        total += read as u64;
+    let (mut hasher, mut offset) = (Hasher::new(digest.algorithm()), 0);
+    while offset < reader.size() {
+        let Some(bytes) = next(reader.as_ref(), offset).await? else { break };
+        offset += bytes.len() as u64;
+        hasher = hash(hasher, bytes).await?;
     }
-    Ok(match hasher.finish() {
-        computed if computed == *digest && total == size => Kept::Whole(()),
-        _ => Kept::Damaged("its bytes in the backup do not match its digest".into()),
+    Ok(if hasher.finish() == *digest && offset == size {
+        Kept::Whole(())
+    } else {
+        Kept::Damaged("its bytes in the backup do not match its digest".into())
     })
 }

@@ -12,12 +12,20 @@ pub enum Error {
     /// The blob store failed.
     #[error(transparent)]
     Blobs(#[from] berth_blobs::Error),
-    /// The backup's directory failed, and what was being done.
+    /// A file beside the backup failed, and what was being done.
     #[error("{1}: {0}")]
     Io(io::Error, String),
-    /// The directory is at work for somebody else.
+    /// Another command is at work there.
     #[error("another command works on backup {0}: wait for it to end")]
     Locked(String),
+    /// The place didn't answer for so long that another command may have begun to change what lies there.
+    #[error(
+        "the lease on backup {0} could not be renewed in time, so another command may be at work there: run this one again, it goes on where it stopped"
+    )]
+    LockLost(String),
+    /// A registry keeps its blobs there.
+    #[error("{0} holds the blobs of a registry: name another place for the backup")]
+    Store(String),
     /// No point fits what was asked for.
     #[error("{0}")]
     NoPoint(String),
@@ -34,9 +42,11 @@ pub enum Error {
         "a server that started let collection begin while blobs were copied, several times in a row: run the backup again"
     )]
     HoldLost,
-    /// Bytes can't be restored into a catalog that holds some.
-    #[error("the catalog is not empty: restore into an empty data directory")]
-    NotEmpty,
+    /// A point can't be restored into a catalog that holds something else.
+    #[error(
+        "the catalog holds something that is not of point {0}: restore into an empty one, or go on with the point that was begun"
+    )]
+    NotEmpty(String),
 }
 
 /// Result of this room's functions.

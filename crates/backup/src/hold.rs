@@ -12,9 +12,6 @@ use tokio::task::JoinHandle;
 use crate::error::Result;
 use crate::{Step, Watch};
 
-/// Payload of the job that holds collection off; a collector that inherits it has nothing to do.
-const HOLD_PAYLOAD: &str = r#"{"hold":true}"#;
-
 /// A backup that shows no sign of life this long holds nothing off any more.
 const LEASE: SignedDuration = SignedDuration::from_secs(30);
 /// How often the lease is renewed.
@@ -40,7 +37,7 @@ impl Hold {
             let (lease, clock) = (lease.clone(), catalog.clock().clone());
             let held = catalog.write(async move |tx| {
                 let now = clock.now();
-                hold::acquire(tx, kind, HOLD_PAYLOAD, &lease, until(now), now).await
+                hold::acquire(tx, kind, &lease, until(now), now).await
             });
             match held.await? {
                 Some(id) => break id,

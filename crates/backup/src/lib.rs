@@ -1,6 +1,7 @@
-//! Backup and restore: points in time on which catalog and blobs agree, in a directory, independent of database and store.
+//! Backup and restore: points in time on which catalog and blobs agree, in a directory or a bucket, independent of database
+//! and store.
 //!
-//! [`Archive`] is the directory. [`take`] adds a point to it, [`restore`] makes an empty catalog and store hold what a point holds,
+//! [`Archive`] is the place. [`take`] adds a point to it, [`restore`] makes an empty catalog and store hold what a point holds,
 //! [`verify`] reads everything again, [`prune`] removes old points and the blobs that only they needed. This room calls `catalog` and
 //! `blobs`; the binary calls it.
 

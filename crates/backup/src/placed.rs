@@ -6,16 +6,13 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use berth_blobs::{Blobs, Location, Progress, UploadId};
+use berth_blobs::{Blobs, Location};
 use berth_oci::Digest;
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 
-use crate::content::{Kept, blocking};
+use crate::content::{Kept, blocking, publish};
 use crate::error::{At as _, Result};
-
-/// Bytes copied at a time.
-const STEP_BYTES: usize = 1 << 20;
 
 /// What lies in the other store, noted in a file so that a move that was interrupted goes on.
 #[derive(Debug)]
@@ -82,27 +79,14 @@ impl Placed {
         if reader.size() != size {
             return Ok(Kept::Damaged(format!("{} bytes lie where {size} should", reader.size())));
         }
-        let upload = UploadId::random();
-        let mut writer = self.store.writer(&upload, Progress::start(digest.algorithm())).await?;
-        let mut offset = 0;
-        while offset < size {
-            let bytes = match reader.read(offset, STEP_BYTES).await {
-                Ok(bytes) if !bytes.is_empty() => bytes,
-                Ok(_) | Err(berth_blobs::Error::Truncated { .. }) => break,
-                Err(error) => return Err(error.into()),
-            };
-            offset += bytes.len() as u64;
-            writer.write(bytes).await?;
+        match publish(reader.as_ref(), self.store.as_ref(), digest, size).await? {
+            Kept::Whole((upload, location)) => {
+                self.note(Line { digest: *digest, size, location }).await?;
+                self.store.discard(&upload).await?;
+                Ok(Kept::Whole(()))
+            }
+            Kept::Damaged(reason) => Ok(Kept::Damaged(reason)),
         }
-        let progress = writer.seal().await?;
-        if progress.offset != size || progress.hasher.finish() != *digest {
-            self.store.discard(&upload).await?;
-            return Ok(Kept::Damaged("its bytes do not match its digest".into()));
-        }
-        let location = self.store.publish(&upload, digest).await?;
-        self.note(Line { digest: *digest, size, location }).await?;
-        self.store.discard(&upload).await?;
-        Ok(Kept::Whole(()))
     }
 
     async fn note(&self, line: Line) -> Result<()> {

@@ -1,14 +1,13 @@
 //! Removes old points, and the blobs that no point needs any more.
 
 use std::collections::HashSet;
-use std::fs;
-use std::path::Path;
 
 use berth_catalog::export::Blob;
 use berth_oci::Digest;
+use futures_util::StreamExt as _;
 
-use crate::archive::{Archive, State, sync};
-use crate::error::{At as _, Error, Result};
+use crate::archive::{Archive, State};
+use crate::error::{Error, Result};
 use crate::table::Rows;
 use crate::{Step, Watch};
 
@@ -25,13 +24,13 @@ pub struct Pruned {
     pub bytes: u64,
 }
 
-/// Keeps the latest `keep` whole points, and removes the others and what only they needed. Blocks.
+/// Keeps the latest `keep` whole points, and removes the others and what only they needed.
 ///
 /// Nothing of the blobs goes unless every point that stays can be read.
-pub fn prune(archive: &Archive, keep: usize, watch: Watch<'_>) -> Result<Pruned> {
+pub async fn prune(archive: &Archive, keep: usize, watch: Watch<'_>) -> Result<Pruned> {
     let mut pruned = Pruned::default();
     let mut staying = Vec::new();
-    let points = archive.points()?;
+    let points = archive.points().await?;
     // Before anything goes: it may be a point that a newer binary can read.
     for point in &points {
         if let State::Unreadable(reason) = &point.state {
@@ -42,7 +41,8 @@ pub fn prune(archive: &Archive, keep: usize, watch: Watch<'_>) -> Result<Pruned>
         match point.state {
             State::Whole(summary) if staying.len() < keep => staying.push((point.name, summary)),
             _ => {
-                archive.remove_point(&point.name)?;
+                archive.check_lock()?;
+                archive.remove_point(&point.name).await?;
                 pruned.points += 1;
             }
         }
@@ -50,58 +50,38 @@ pub fn prune(archive: &Archive, keep: usize, watch: Watch<'_>) -> Result<Pruned>
     pruned.kept = staying.len() as u64;
     let mut needed = HashSet::new();
     for (name, summary) in &staying {
-        Rows::<Blob>::open(&archive.point(name), &summary.files)?.each(|blob| {
+        let rows = Rows::<Blob>::open(archive.shelf(), &Archive::point(name), &summary.files).await?;
+        rows.each(|blob| {
             if blob.content.is_none() {
                 needed.insert(blob.digest);
             }
-        })?;
+        })
+        .await?;
     }
-    remove_unneeded(archive, &needed, &mut pruned, watch)?;
-    for path in entries(&archive.unfinished())? {
-        fs::remove_file(&path).at("remove", &path)?;
-    }
+    remove_unneeded(archive, &needed, &mut pruned, watch).await?;
+    archive.shelf().clear_unfinished().await?;
     Ok(pruned)
 }
 
-fn remove_unneeded(
+async fn remove_unneeded(
     archive: &Archive,
     needed: &HashSet<Digest>,
     pruned: &mut Pruned,
     watch: Watch<'_>,
 ) -> Result<()> {
-    let mut seen = 0;
-    for algorithm in entries(&archive.blobs())? {
-        for directory in entries(&algorithm)? {
-            let before = pruned.files;
-            for path in entries(&directory)? {
-                seen += 1;
-                watch(Step { phase: "files", done: seen, total: 0 });
-                let digest = format!("{}:{}", name(&algorithm), name(&path));
-                // A name that is no digest is nothing that a backup made.
-                let Ok(digest) = digest.parse::<Digest>() else { continue };
-                if needed.contains(&digest) {
-                    continue;
-                }
-                pruned.bytes += fs::metadata(&path).at("stat", &path)?.len();
-                fs::remove_file(&path).at("remove", &path)?;
-                pruned.files += 1;
-            }
-            if pruned.files > before {
-                sync(&directory)?;
-            }
-        }
+    let mut unneeded = archive.blobs().await?;
+    unneeded.retain(|digest, _| !needed.contains(digest));
+    let total = unneeded.len() as u64;
+    let removals = unneeded.into_iter().map(async |(digest, size)| {
+        archive.check_lock()?;
+        archive.shelf().delete(&Archive::blob(&digest)).await?;
+        Ok::<_, Error>(size)
+    });
+    let mut removals = futures_util::stream::iter(removals).buffer_unordered(archive.copies());
+    while let Some(size) = removals.next().await {
+        pruned.bytes += size?;
+        pruned.files += 1;
+        watch(Step { phase: "files", done: pruned.files, total });
     }
     Ok(())
-}
-
-fn name(path: &Path) -> std::borrow::Cow<'_, str> {
-    path.file_name().unwrap_or_default().to_string_lossy()
-}
-
-fn entries(directory: &Path) -> Result<Vec<std::path::PathBuf>> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(directory).at("list", directory)? {
-        found.push(entry.at("list", directory)?.path());
-    }
-    Ok(found)
 }

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use berth_blobs::{Blobs, Location, UploadId};
-use berth_catalog::export::{Blob, BlobLink, Event, Exported, Manifest, Pull, Repository, Tag};
+use berth_catalog::export::{Blob, BlobLink, Event, Exported, Key, Manifest, Pull, Repository, Tag};
 use berth_catalog::restore::{self, Restored as Row};
 use berth_catalog::{Catalog, Tx, event};
 use berth_oci::Digest;
@@ -19,8 +19,6 @@ use crate::{Keep, Step, Watch};
 /// Rows in one unit of work; of manifests, which may have megabytes each, fewer.
 const BATCH: usize = 512;
 const MANIFESTS: usize = 16;
-/// Blobs copied at a time.
-const COPIES: usize = 4;
 /// Events compared at a time.
 const EVENTS: usize = 256;
 
@@ -43,8 +41,36 @@ pub struct Restored {
     pub problems: Vec<Problem>,
     /// First event whose hash is wrong, if one is.
     pub broken_event: Option<i64>,
+    /// Rows that a restore of the same point had brought before it was interrupted.
+    pub resumed: u64,
     /// Seconds that it took.
     pub seconds: f64,
+}
+
+/// Tells whether a row of the catalog is what a row of the point became.
+trait Same {
+    fn is_same(&self, other: &Self) -> bool;
+}
+
+macro_rules! same {
+    ($($row:ty: $($field:ident)+;)+) => {
+        $(impl Same for $row {
+            fn is_same(&self, other: &Self) -> bool {
+                $(self.$field == other.$field &&)+ true
+            }
+        })+
+    };
+}
+
+// Of a manifest, its lists come in no order and follow from its text; of a blob, its bytes have got a place of their own.
+same! {
+    Repository: name created_at;
+    Blob: digest size created_at;
+    BlobLink: repository digest;
+    Manifest: repository digest media_type pushed_at content;
+    Tag: repository name digest moved_at;
+    Pull: repository reference count last_at;
+    Event: position id hash;
 }
 
 /// A blob's row, and where its bytes are now.
@@ -55,10 +81,11 @@ struct Placed {
     problem: Option<String>,
 }
 
-/// Restores a point into an empty catalog and an empty store.
+/// Restores a point into an empty catalog and an empty store, or goes on with a restore of it that was interrupted: rows come in the
+/// order in which they lie in the point, so what is there must be its first rows.
 ///
 /// # Errors
-/// [`Error::NotEmpty`] when the catalog holds something; [`Error::Damaged`] when a file of the point is not what it was.
+/// [`Error::NotEmpty`] when the catalog holds something else; [`Error::Damaged`] when a file of the point is not what it was.
 pub async fn restore(
     archive: &Archive,
     (name, summary): (&str, &Summary),
@@ -69,24 +96,22 @@ pub async fn restore(
     if summary.placed && matches!(keep, Keep::Archive) {
         return Err(Error::NoPoint(format!("{name} is part of a migration: its bytes do not lie here")));
     }
-    if !catalog.read(async |r| restore::is_empty(r).await).await? {
-        return Err(Error::NotEmpty);
-    }
     let started = Instant::now();
     let mut restored = Restored::default();
-    let into = Into { archive, name, summary, catalog, keep, watch };
-    restored.repositories = into.rows::<Repository>(BATCH, |_| None, &mut restored.problems).await?;
+    let (last_event, _) = catalog.read(async |r| event::last(r).await).await?;
+    let into = Into { archive, name, summary, catalog, keep, watch, has_events: last_event > 0 };
+    restored.repositories = into.rows::<Repository>(BATCH, |_| None, &mut restored).await?;
     into.blobs(blobs, &mut restored).await?;
-    into.rows::<BlobLink>(BATCH, |_| None, &mut restored.problems).await?;
+    into.rows::<BlobLink>(BATCH, |_| None, &mut restored).await?;
     let check = |manifest: &Manifest| {
         let right = Digest::of(manifest.digest.algorithm(), manifest.content.as_bytes()) == manifest.digest;
         let reason = "the bytes of this manifest do not match its digest".to_owned();
         (!right).then_some(Problem { digest: manifest.digest, reason })
     };
-    restored.manifests = into.rows::<Manifest>(MANIFESTS, check, &mut restored.problems).await?;
-    restored.tags = into.rows::<Tag>(BATCH, |_| None, &mut restored.problems).await?;
-    into.rows::<Pull>(BATCH, |_| None, &mut restored.problems).await?;
-    restored.events = into.rows::<Event>(BATCH, |_| None, &mut restored.problems).await?;
+    restored.manifests = into.rows::<Manifest>(MANIFESTS, check, &mut restored).await?;
+    restored.tags = into.rows::<Tag>(BATCH, |_| None, &mut restored).await?;
+    into.rows::<Pull>(BATCH, |_| None, &mut restored).await?;
+    restored.events = into.rows::<Event>(BATCH, |_| None, &mut restored).await?;
     restored.broken_event = into.verify_events().await?;
     restored.seconds = started.elapsed().as_secs_f64();
     Ok(restored)
@@ -99,29 +124,59 @@ struct Into<'a> {
     catalog: &'a Catalog,
     keep: Keep<'a>,
     watch: Watch<'a>,
+    /// Events come last: a catalog that has some lacks nothing else.
+    has_events: bool,
 }
 
 impl Into<'_> {
-    fn open<T: Exported>(&self) -> Result<Rows<T>> {
-        Rows::open(&self.archive.point(self.name), &self.summary.files)
+    async fn open<T: Exported>(&self) -> Result<Rows<T>> {
+        Rows::open(self.archive.shelf(), &Archive::point(self.name), &self.summary.files).await
+    }
+
+    /// Compares what the catalog holds of a table with the first rows of its file, and shows each of the catalog's.
+    async fn resume<T: Exported + Same>(
+        &self,
+        rows: &mut Rows<T>,
+        batch: usize,
+        mut see: impl FnMut(T),
+    ) -> Result<u64> {
+        let (mut key, mut done) = (Key::default(), 0);
+        loop {
+            let there = self.catalog.read(async |r| T::page(r, &key, batch).await).await?;
+            if there.is_empty() {
+                return Ok(done);
+            }
+            let wanted = rows.next(there.len()).await?;
+            if wanted.len() != there.len() || !wanted.iter().zip(&there).all(|(a, (_, b))| a.is_same(b)) {
+                return Err(Error::NotEmpty(self.name.to_owned()));
+            }
+            done += there.len() as u64;
+            for (at, row) in there {
+                key = at;
+                see(row);
+            }
+        }
     }
 
     /// Takes a table in, batch by batch; returns its number of rows.
-    async fn rows<T: Row + Send + Sync + 'static>(
+    async fn rows<T: Row + Same + Send + Sync + 'static>(
         &self,
         batch: usize,
         check: impl Fn(&T) -> Option<Problem>,
-        problems: &mut Vec<Problem>,
+        restored: &mut Restored,
     ) -> Result<u64> {
-        let mut rows = self.open::<T>()?;
-        let mut done = 0;
+        let mut rows = self.open::<T>().await?;
+        let problems = &mut restored.problems;
+        let mut done = self.resume(&mut rows, batch, |row| problems.extend(check(&row))).await?;
+        restored.resumed += done;
         loop {
-            let next = rows.next(batch)?;
+            let next = rows.next(batch).await?;
             if next.is_empty() {
                 return Ok(done);
             }
+            self.may_insert(T::NOUN)?;
             done += next.len() as u64;
-            problems.extend(next.iter().filter_map(&check));
+            restored.problems.extend(next.iter().filter_map(&check));
             let unit = async move |tx: &mut Tx| {
                 for row in &next {
                     row.restore(tx).await?;
@@ -133,15 +188,33 @@ impl Into<'_> {
         }
     }
 
+    fn may_insert(&self, noun: &str) -> Result<()> {
+        if self.has_events && noun != Event::NOUN {
+            return Err(Error::NotEmpty(self.name.to_owned()));
+        }
+        Ok(())
+    }
+
     async fn blobs(&self, blobs: &dyn Blobs, restored: &mut Restored) -> Result<()> {
-        let mut rows = self.open::<Blob>()?;
+        let mut rows = self.open::<Blob>().await?;
+        restored.resumed += self
+            .resume(&mut rows, BATCH, |blob| {
+                restored.blobs += 1;
+                restored.bytes += blob.size;
+                if blob.damaged_at.is_some() {
+                    let reason = "its bytes were not whole before the interruption".to_owned();
+                    restored.problems.push(Problem { digest: blob.digest, reason });
+                }
+            })
+            .await?;
         loop {
-            let next = rows.next(BATCH)?;
+            let next = rows.next(BATCH).await?;
             if next.is_empty() {
                 return Ok(());
             }
+            self.may_insert(Blob::NOUN)?;
             let copies = next.into_iter().map(|row| self.place(blobs, row));
-            let mut copies = futures_util::stream::iter(copies).buffer_unordered(COPIES);
+            let mut copies = futures_util::stream::iter(copies).buffer_unordered(self.archive.copies());
             let mut placed = Vec::with_capacity(BATCH);
             while let Some(blob) = copies.next().await {
                 let blob = blob?;

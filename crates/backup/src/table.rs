@@ -1,115 +1,122 @@
 //! Files of rows: one JSON object a line, with the hash of all.
 
-use std::fs::File;
-use std::io::{self, BufRead as _, BufReader, BufWriter, Read, Write};
-use std::path::{Path, PathBuf};
+use std::marker::PhantomData;
+use std::sync::Arc;
 
+use berth_blobs::{BlobReader, Shelf, ShelfWriter};
 use berth_catalog::Reader;
 use berth_catalog::export::{Exported, Key};
+use bytes::{Buf as _, Bytes, BytesMut};
 use sha2::{Digest as _, Sha256};
 
-use crate::error::{At as _, Error, Result};
+use crate::error::{Error, Result};
 use crate::point::TableFile;
 
-/// Hashes what passes through.
-struct Hashed<T> {
-    inner: T,
-    hasher: Sha256,
-    bytes: u64,
-}
-
-impl<T> Hashed<T> {
-    fn new(inner: T) -> Self {
-        Self { inner, hasher: Sha256::new(), bytes: 0 }
-    }
-
-    fn take(&mut self, bytes: &[u8]) {
-        self.hasher.update(bytes);
-        self.bytes += bytes.len() as u64;
-    }
-}
-
-impl<W: Write> Write for Hashed<W> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let written = self.inner.write(bytes)?;
-        self.take(&bytes[..written]);
-        Ok(written)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.inner.flush()
-    }
-}
-
-impl<R: Read> Read for Hashed<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self.inner.read(buffer)?;
-        self.take(&buffer[..read]);
-        Ok(read)
-    }
-}
+/// Bytes read and written at a time.
+const STEP_BYTES: usize = 1 << 20;
 
 /// Writes a table of the catalog into a file, durably. `see` is shown each row.
 pub(crate) async fn write<T: Exported>(
     r: &Reader,
-    directory: &Path,
+    (shelf, folder): (&Shelf, &str),
     page: usize,
-    mut see: impl FnMut(T),
+    see: impl FnMut(T),
 ) -> Result<TableFile> {
     let name = format!("{}.jsonl", T::NOUN);
-    let path = directory.join(&name);
-    let file = File::create_new(&path).at("make", &path)?;
-    let mut out = BufWriter::with_capacity(1 << 20, Hashed::new(file));
-    let (mut key, mut rows) = (Key::default(), 0);
+    let mut writer = shelf.writer(&format!("{folder}/{name}"), 0).await?;
+    match fill(r, &mut writer, page, see).await {
+        Ok((rows, bytes, sha256)) => {
+            writer.finish().await?;
+            Ok(TableFile { name, rows, bytes, sha256 })
+        }
+        Err(error) => {
+            writer.discard().await;
+            Err(error)
+        }
+    }
+}
+
+/// Returns the number of rows and bytes, and their hash.
+async fn fill<T: Exported>(
+    r: &Reader,
+    writer: &mut ShelfWriter,
+    page: usize,
+    mut see: impl FnMut(T),
+) -> Result<(u64, u64, String)> {
+    let (mut key, mut rows, mut bytes) = (Key::default(), 0, 0);
+    let (mut hasher, mut lines) = (Sha256::new(), Vec::new());
     loop {
         let listed = T::page(r, &key, page).await?;
         let is_last = listed.len() < page;
         for (at, row) in listed {
-            serde_json::to_writer(&mut out, &row).map_err(io::Error::from).at("write", &path)?;
-            out.write_all(b"\n").at("write", &path)?;
+            serde_json::to_writer(&mut lines, &row)
+                .map_err(|error| Error::Io(error.into(), format!("cannot write {}.jsonl", T::NOUN)))?;
+            lines.push(b'\n');
             (key, rows) = (at, rows + 1);
             see(row);
         }
+        if lines.len() >= STEP_BYTES || is_last {
+            hasher.update(&lines);
+            bytes += lines.len() as u64;
+            writer.write(std::mem::take(&mut lines).into()).await?;
+        }
         if is_last {
-            break;
+            return Ok((rows, bytes, hex::encode(hasher.finalize())));
         }
     }
-    let Hashed { inner, hasher, bytes } =
-        out.into_inner().map_err(io::IntoInnerError::into_error).at("write", &path)?;
-    inner.sync_all().at("sync", &path)?;
-    Ok(TableFile { name, rows, bytes, sha256: hex::encode(hasher.finalize()) })
 }
 
 /// Reads a file of rows, one after the other, and compares it with what the summary says of it at its end.
 pub(crate) struct Rows<T> {
-    path: PathBuf,
+    path: String,
     expected: TableFile,
-    input: BufReader<Hashed<File>>,
-    line: Vec<u8>,
+    input: Arc<dyn BlobReader>,
+    /// Bytes read.
+    read: u64,
+    hasher: Sha256,
+    /// What was read and not shown yet.
+    buffer: BytesMut,
+    /// Bytes of it in which no line ends.
+    scanned: usize,
     count: u64,
-    row: std::marker::PhantomData<T>,
+    row: PhantomData<fn() -> T>,
 }
 
 impl<T: Exported> Rows<T> {
-    pub(crate) fn open(directory: &Path, files: &[TableFile]) -> Result<Self> {
+    pub(crate) async fn open(shelf: &Shelf, folder: &str, files: &[TableFile]) -> Result<Self> {
         let name = format!("{}.jsonl", T::NOUN);
-        let path = directory.join(&name);
-        let expected = files.iter().find(|file| file.name == name).cloned().ok_or_else(|| {
-            Error::Damaged { file: path.display().to_string(), reason: "backup.json does not name it".into() }
-        })?;
-        let file = File::open(&path).at("open", &path)?;
-        let input = BufReader::with_capacity(1 << 20, Hashed::new(file));
-        Ok(Self { path, expected, input, line: Vec::new(), count: 0, row: std::marker::PhantomData })
+        let path = format!("{shelf}/{folder}/{name}");
+        let damaged = |reason: &str| Error::Damaged { file: path.clone(), reason: reason.to_owned() };
+        let expected = files
+            .iter()
+            .find(|file| file.name == name)
+            .cloned()
+            .ok_or_else(|| damaged("backup.json does not name it"))?;
+        let input = match shelf.open(&format!("{folder}/{name}")).await {
+            Err(berth_blobs::Error::NotFound) => return Err(damaged("it is missing")),
+            opened => opened?,
+        };
+        Ok(Self {
+            path,
+            expected,
+            input,
+            read: 0,
+            hasher: Sha256::new(),
+            buffer: BytesMut::new(),
+            scanned: 0,
+            count: 0,
+            row: PhantomData,
+        })
     }
 
     /// Returns up to `limit` rows; none at the end.
     ///
     /// # Errors
     /// [`Error::Damaged`] when a line or, at the end, the whole file is not what was written.
-    pub(crate) fn next(&mut self, limit: usize) -> Result<Vec<T>> {
+    pub(crate) async fn next(&mut self, limit: usize) -> Result<Vec<T>> {
         let mut rows = Vec::new();
         while rows.len() < limit
-            && let Some(row) = self.row()?
+            && let Some(row) = self.row().await?
         {
             rows.push(row);
         }
@@ -120,23 +127,45 @@ impl<T: Exported> Rows<T> {
     ///
     /// # Errors
     /// As [`next`](Self::next).
-    pub(crate) fn each(mut self, mut see: impl FnMut(T)) -> Result<()> {
-        while let Some(row) = self.row()? {
+    pub(crate) async fn each(mut self, mut see: impl FnMut(T)) -> Result<()> {
+        while let Some(row) = self.row().await? {
             see(row);
         }
         Ok(())
     }
 
-    fn row(&mut self) -> Result<Option<T>> {
-        self.line.clear();
-        let read = self.input.read_until(b'\n', &mut self.line).at("read", &self.path)?;
-        if read == 0 {
-            return self.compare().map(|()| None);
-        }
-        let row = serde_json::from_slice(&self.line)
+    async fn row(&mut self) -> Result<Option<T>> {
+        let Some(line) = self.line().await? else { return self.compare().map(|()| None) };
+        let row = serde_json::from_slice(&line)
             .map_err(|error| self.damaged(format!("line {}: {error}", self.count + 1)))?;
         self.count += 1;
         Ok(Some(row))
+    }
+
+    async fn line(&mut self) -> Result<Option<Bytes>> {
+        loop {
+            if let Some(at) = self.buffer[self.scanned..].iter().position(|&byte| byte == b'\n') {
+                let line = self.buffer.split_to(self.scanned + at).freeze();
+                self.buffer.advance(1);
+                self.scanned = 0;
+                return Ok(Some(line));
+            }
+            self.scanned = self.buffer.len();
+            let bytes = match self.input.read(self.read, STEP_BYTES).await {
+                Err(error @ berth_blobs::Error::Truncated { .. }) => {
+                    return Err(self.damaged(error.to_string()));
+                }
+                read => read?,
+            };
+            if bytes.is_empty() {
+                self.scanned = 0;
+                let rest = self.buffer.split().freeze();
+                return Ok(Some(rest).filter(|rest| !rest.is_empty()));
+            }
+            self.read += bytes.len() as u64;
+            self.hasher.update(&bytes);
+            self.buffer.extend_from_slice(&bytes);
+        }
     }
 
     /// Rows in all, as the summary says.
@@ -145,14 +174,13 @@ impl<T: Exported> Rows<T> {
     }
 
     fn compare(&self) -> Result<()> {
-        let hashed = self.input.get_ref();
-        let sha256 = hex::encode(hashed.hasher.clone().finalize());
-        let same = (self.count, hashed.bytes, &sha256)
+        let sha256 = hex::encode(self.hasher.clone().finalize());
+        let same = (self.count, self.read, &sha256)
             == (self.expected.rows, self.expected.bytes, &self.expected.sha256);
         if same { Ok(()) } else { Err(self.damaged("its hash is not the one in backup.json".into())) }
     }
 
     fn damaged(&self, reason: String) -> Error {
-        Error::Damaged { file: self.path.display().to_string(), reason }
+        Error::Damaged { file: self.path.clone(), reason }
     }
 }

@@ -1,16 +1,15 @@
 //! Takes a backup: the catalog's rows at one moment, then the bytes they name that no earlier point brought.
 
-use std::collections::{BTreeSet, HashMap};
-use std::path::{Path, PathBuf};
+use std::collections::HashMap;
 use std::time::Instant;
 
-use berth_blobs::{Blobs, Location};
+use berth_blobs::{Blobs, Location, Shelf};
 use berth_catalog::export::{Blob, BlobLink, Event, Manifest, Pull, Repository, Tag};
 use berth_catalog::{Catalog, Reader};
 use berth_oci::Digest;
 use futures_util::StreamExt as _;
 
-use crate::archive::{Archive, sync};
+use crate::archive::Archive;
 use crate::content::{Kept, bring};
 use crate::error::{Error, Result};
 use crate::hold::Hold;
@@ -20,8 +19,6 @@ use crate::{Keep, Step, Watch, table};
 /// Rows read at a time; of manifests, which may have megabytes each, fewer.
 const PAGE: usize = 512;
 const MANIFESTS: usize = 16;
-/// Blobs copied at a time.
-const COPIES: usize = 4;
 /// Times that a backup begins anew because its hold on collection was lost.
 const TRIES: usize = 3;
 
@@ -44,7 +41,6 @@ struct Copied {
     files: u64,
     bytes: u64,
     damaged: Vec<Problem>,
-    directories: BTreeSet<PathBuf>,
 }
 
 /// Adds a point to the archive, beside whoever serves catalog and store. `collector` is the kind of job that frees bytes.
@@ -61,14 +57,11 @@ pub async fn take(
     for _ in 0..TRIES {
         let hold = Hold::acquire(catalog, collector, watch).await?;
         let started = Instant::now();
-        let (name, taken_at) = archive.new_point(catalog.clock().now())?;
-        let rows = export(catalog, &archive.point(&name), watch).await?;
+        let (name, taken_at) = archive.new_point(catalog.clock().now()).await?;
+        let rows = export(catalog, (archive.shelf(), &Archive::point(&name)), watch).await?;
         let copied = copy((archive, keep), blobs, &rows.stored, watch).await?;
-        for directory in &copied.directories {
-            sync(directory)?;
-        }
         if !hold.release().await? {
-            archive.remove_point(&name)?;
+            archive.remove_point(&name).await?;
             continue;
         }
         let mut damaged = rows.damaged;
@@ -88,27 +81,30 @@ pub async fn take(
             event_hash: rows.event.1,
             damaged,
         };
-        archive.seal(&name, &summary)?;
+        archive.seal(&name, &summary).await?;
         return Ok((name, summary));
     }
     Err(Error::HoldLost)
 }
 
-async fn export(catalog: &Catalog, directory: &Path, watch: Watch<'_>) -> Result<Rows> {
-    catalog.snapshot(async |r| write_rows(r, directory, watch).await).await
+/// A folder on a shelf.
+type Folder<'a> = (&'a Shelf, &'a str);
+
+async fn export(catalog: &Catalog, folder: Folder<'_>, watch: Watch<'_>) -> Result<Rows> {
+    catalog.snapshot(async |r| write_rows(r, folder, watch).await).await
 }
 
-async fn write_rows(r: &Reader, directory: &Path, watch: Watch<'_>) -> Result<Rows> {
+async fn write_rows(r: &Reader, folder: Folder<'_>, watch: Watch<'_>) -> Result<Rows> {
     let total = berth_catalog::blob::totals(r).await?.blobs;
     let mut rows = Rows {
-        files: vec![table::write::<Repository>(r, directory, PAGE, |_| ()).await?],
+        files: vec![table::write::<Repository>(r, folder, PAGE, |_| ()).await?],
         blobs: 0,
         blob_bytes: 0,
         damaged: Vec::new(),
         stored: Stored::new(),
         event: (0, hex::encode([0; 32])),
     };
-    let file = table::write::<Blob>(r, directory, PAGE, |blob| {
+    let file = table::write::<Blob>(r, folder, PAGE, |blob| {
         rows.blobs += 1;
         rows.blob_bytes += blob.size;
         watch(Step { phase: "catalog", done: rows.blobs, total });
@@ -123,8 +119,8 @@ async fn write_rows(r: &Reader, directory: &Path, watch: Watch<'_>) -> Result<Ro
     })
     .await?;
     rows.files.push(file);
-    rows.files.push(table::write::<BlobLink>(r, directory, PAGE, |_| ()).await?);
-    let file = table::write::<Manifest>(r, directory, MANIFESTS, |manifest| {
+    rows.files.push(table::write::<BlobLink>(r, folder, PAGE, |_| ()).await?);
+    let file = table::write::<Manifest>(r, folder, MANIFESTS, |manifest| {
         if Digest::of(manifest.digest.algorithm(), manifest.content.as_bytes()) != manifest.digest {
             let reason = "the bytes of this manifest do not match its digest".to_owned();
             rows.damaged.push(Problem { digest: manifest.digest, reason });
@@ -132,10 +128,10 @@ async fn write_rows(r: &Reader, directory: &Path, watch: Watch<'_>) -> Result<Ro
     })
     .await?;
     rows.files.push(file);
-    rows.files.push(table::write::<Tag>(r, directory, PAGE, |_| ()).await?);
-    rows.files.push(table::write::<Pull>(r, directory, PAGE, |_| ()).await?);
+    rows.files.push(table::write::<Tag>(r, folder, PAGE, |_| ()).await?);
+    rows.files.push(table::write::<Pull>(r, folder, PAGE, |_| ()).await?);
     let file =
-        table::write::<Event>(r, directory, PAGE, |event| rows.event = (event.position, event.hash)).await?;
+        table::write::<Event>(r, folder, PAGE, |event| rows.event = (event.position, event.hash)).await?;
     rows.files.push(file);
     Ok(rows)
 }
@@ -148,10 +144,14 @@ async fn copy(
     watch: Watch<'_>,
 ) -> Result<Copied> {
     let mut copied = Copied::default();
+    let there = match keep {
+        Keep::Archive => archive.blobs().await?,
+        Keep::Store(_) => HashMap::new(),
+    };
     let mut lacking = Vec::new();
     for (digest, (size, location, damaged)) in stored {
         let is_there = match keep {
-            Keep::Archive => archive.has(digest, *size),
+            Keep::Archive => there.get(digest) == Some(size),
             Keep::Store(placed) => placed.has(digest, *size),
         };
         if is_there {
@@ -168,24 +168,21 @@ async fn copy(
     let under_way = lacking.into_iter().map(async |(digest, size, location)| {
         let kept = match keep {
             Keep::Archive => bring(archive, blobs, &location, &digest, size).await?,
-            Keep::Store(placed) => match placed.bring(blobs, &location, &digest, size).await? {
-                Kept::Whole(()) => Kept::Whole(None),
-                Kept::Damaged(reason) => Kept::Damaged(reason),
-            },
+            Keep::Store(placed) => placed.bring(blobs, &location, &digest, size).await?,
         };
         Ok::<_, Error>((digest, size, kept))
     });
-    let mut under_way = futures_util::stream::iter(under_way).buffer_unordered(COPIES);
+    let mut under_way = futures_util::stream::iter(under_way).buffer_unordered(archive.copies());
     let mut done = 0;
     while let Some(ended) = under_way.next().await {
         let (digest, size, kept) = ended?;
+        archive.check_lock()?;
         done += size;
         watch(Step { phase: "bytes", done, total });
         match kept {
-            Kept::Whole(directory) => {
+            Kept::Whole(()) => {
                 copied.files += 1;
                 copied.bytes += size;
-                copied.directories.extend(directory);
             }
             Kept::Damaged(reason) => copied.damaged.push(Problem { digest, reason }),
         }

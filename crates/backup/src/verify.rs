@@ -4,10 +4,11 @@ use std::collections::HashMap;
 
 use berth_catalog::export::{Blob, BlobLink, Event, Exported, Manifest, Pull, Repository, Tag};
 use berth_oci::Digest;
+use futures_util::StreamExt as _;
 
 use crate::archive::Archive;
 use crate::content::{Kept, check};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::point::{Problem, Summary};
 use crate::table::Rows;
 use crate::{Step, Watch};
@@ -27,23 +28,29 @@ pub struct Verified {
     pub problems: Vec<String>,
 }
 
-/// Reads points of an archive: one, or all whole ones. Blocks.
-pub fn verify(archive: &Archive, points: &[(String, Summary)], watch: Watch<'_>) -> Result<Verified> {
+/// Reads points of an archive: one, or all whole ones.
+pub async fn verify(archive: &Archive, points: &[(String, Summary)], watch: Watch<'_>) -> Result<Verified> {
     let mut verified = Verified::default();
     let mut stored = HashMap::new();
     for (name, summary) in points {
         verified.points += 1;
-        if let Err(error) = verify_point(archive, name, summary, &mut stored, &mut verified) {
-            verified.problems.push(format!("{name}: {error}"));
+        match verify_point(archive, name, summary, &mut stored, &mut verified).await {
+            // A place that can't be reached says nothing about what lies there.
+            Err(error @ Error::Blobs(_)) => return Err(error),
+            Err(error) => verified.problems.push(format!("{name}: {error}")),
+            Ok(()) => {}
         }
         let known = summary.damaged.iter().map(|problem| format!("{name}: {}", shown(problem)));
         verified.problems.extend(known);
     }
     let total: u64 = stored.values().sum();
     let mut done = 0;
-    for (digest, size) in stored {
+    let checks =
+        stored.into_iter().map(async |(digest, size)| (digest, size, check(archive, &digest, size).await));
+    let mut checks = futures_util::stream::iter(checks).buffer_unordered(archive.copies());
+    while let Some((digest, size, checked)) = checks.next().await {
         verified.blobs += 1;
-        if let Kept::Damaged(reason) = check(archive, &digest, size)? {
+        if let Kept::Damaged(reason) = checked? {
             verified.problems.push(shown(&Problem { digest, reason }));
         }
         done += size;
@@ -57,49 +64,60 @@ fn shown(problem: &Problem) -> String {
     format!("{}: {}", problem.digest, problem.reason)
 }
 
-fn verify_point(
+async fn verify_point(
     archive: &Archive,
     name: &str,
     summary: &Summary,
     stored: &mut HashMap<Digest, u64>,
     verified: &mut Verified,
 ) -> Result<()> {
-    rows::<Repository>(archive, name, summary)?.each(|_| ())?;
-    rows::<Blob>(archive, name, summary)?.each(|blob| match blob.content {
-        Some(content) => {
-            verified.blobs += 1;
-            verified.bytes += blob.size;
-            if blob.damaged_at.is_none() && Digest::of(blob.digest.algorithm(), &content) != blob.digest {
-                verified.problems.push(format!("{name}: {}: its bytes do not match its digest", blob.digest));
+    rows::<Repository>(archive, name, summary).await?.each(|_| ()).await?;
+    rows::<Blob>(archive, name, summary)
+        .await?
+        .each(|blob| match blob.content {
+            Some(content) => {
+                verified.blobs += 1;
+                verified.bytes += blob.size;
+                if blob.damaged_at.is_none() && Digest::of(blob.digest.algorithm(), &content) != blob.digest {
+                    verified
+                        .problems
+                        .push(format!("{name}: {}: its bytes do not match its digest", blob.digest));
+                }
             }
-        }
-        None if summary.damaged.iter().any(|problem| problem.digest == blob.digest) => {}
-        None => drop(stored.insert(blob.digest, blob.size)),
-    })?;
-    rows::<BlobLink>(archive, name, summary)?.each(|_| ())?;
-    rows::<Manifest>(archive, name, summary)?.each(|manifest| {
-        verified.manifests += 1;
-        if Digest::of(manifest.digest.algorithm(), manifest.content.as_bytes()) != manifest.digest {
-            let digest = manifest.digest;
-            verified.problems.push(format!("{name}: {digest}: the bytes of this manifest do not match"));
-        }
-    })?;
-    rows::<Tag>(archive, name, summary)?.each(|_| ())?;
-    rows::<Pull>(archive, name, summary)?.each(|_| ())?;
+            None if summary.damaged.iter().any(|problem| problem.digest == blob.digest) => {}
+            None => drop(stored.insert(blob.digest, blob.size)),
+        })
+        .await?;
+    rows::<BlobLink>(archive, name, summary).await?.each(|_| ()).await?;
+    rows::<Manifest>(archive, name, summary)
+        .await?
+        .each(|manifest| {
+            verified.manifests += 1;
+            if Digest::of(manifest.digest.algorithm(), manifest.content.as_bytes()) != manifest.digest {
+                let digest = manifest.digest;
+                verified.problems.push(format!("{name}: {digest}: the bytes of this manifest do not match"));
+            }
+        })
+        .await?;
+    rows::<Tag>(archive, name, summary).await?.each(|_| ()).await?;
+    rows::<Pull>(archive, name, summary).await?.each(|_| ()).await?;
     let (mut hash, mut position, mut broken) = ([0; 32], 0, None);
-    rows::<Event>(archive, name, summary)?.each(|event| {
-        hash = event.hash_after(&hash);
-        position += 1;
-        if (event.position, &event.hash) != (position, &hex::encode(hash)) {
-            broken.get_or_insert(position);
-        }
-    })?;
+    rows::<Event>(archive, name, summary)
+        .await?
+        .each(|event| {
+            hash = event.hash_after(&hash);
+            position += 1;
+            if (event.position, &event.hash) != (position, &hex::encode(hash)) {
+                broken.get_or_insert(position);
+            }
+        })
+        .await?;
     if let Some(position) = broken {
         verified.problems.push(format!("{name}: event {position} does not follow from the one before"));
     }
     Ok(())
 }
 
-fn rows<T: Exported>(archive: &Archive, name: &str, summary: &Summary) -> Result<Rows<T>> {
-    Rows::open(&archive.point(name), &summary.files)
+async fn rows<T: Exported>(archive: &Archive, name: &str, summary: &Summary) -> Result<Rows<T>> {
+    Rows::open(archive.shelf(), &Archive::point(name), &summary.files).await
 }

@@ -16,7 +16,7 @@ mod bucket;
 mod import;
 mod migrate;
 
-pub(crate) use backup::{Backup, BackupCommand, Prune, Restore, VerifyBackup};
+pub(crate) use backup::{Backup, BackupCommand, Kept, Prune, Restore, VerifyBackup};
 pub(crate) use bucket::{Address, BucketFlags};
 pub(crate) use import::Import;
 pub(crate) use migrate::{Migrate, MigrateCommand};
@@ -56,7 +56,7 @@ pub(crate) enum Command {
     ReadOnly(ReadOnly),
     /// Read the event log: what was pushed, tagged, deleted
     Events(Events),
-    /// Keep a point in time in a directory, beside a running server; list, verify and prune such points
+    /// Keep a point in time in a directory or a bucket, beside a running server; list, verify and prune such points
     Backup(Backup),
     /// Restore a backup into an empty data directory
     Restore(Restore),

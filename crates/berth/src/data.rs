@@ -196,7 +196,7 @@ pub(crate) struct NewData {
 }
 
 /// Makes a new catalog and store: in an empty data directory, for the holder of the lock, or in the database and the bucket that are
-/// configured.
+/// configured. Opens again what an interrupted restore left there.
 pub(crate) async fn create(config: &Config) -> Result<NewData> {
     if !config.is_stateless() {
         refuse_used(&config.data_dir)?;
@@ -216,7 +216,7 @@ pub(crate) async fn create(config: &Config) -> Result<NewData> {
 fn refuse_used(dir: &Path) -> Result<()> {
     let shown = dir.display();
     if dir.join(UNFINISHED).exists() {
-        bail!("{shown} holds what an interrupted restore left: remove it, then run the command again");
+        return Ok(());
     }
     for entry in std::fs::read_dir(dir).with_context(|| format!("{shown} can't be listed"))? {
         let name = entry?.file_name();

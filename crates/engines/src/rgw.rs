@@ -39,9 +39,8 @@ impl Rgw {
     pub fn start_new() -> Self {
         let rgw = Self { gateway: Mutex::new(None), buckets: AtomicU64::new(1), ceph: Ceph::new(NAME) };
         rgw.start();
-        let mut admin = Command::new(find("radosgw-admin", "radosgw"));
-        admin.arg("-c").arg(rgw.ceph.config()).args(["-n", NAME, "user", "create"]);
-        admin.args(["--uid=berth", "--display-name=berth"]);
+        let mut admin = rgw.admin();
+        admin.args(["user", "create", "--uid=berth", "--display-name=berth"]);
         run(admin.args(["--access-key", ACCESS_KEY, "--secret-key", SECRET_KEY]));
         rgw
     }
@@ -98,19 +97,15 @@ impl Rgw {
         s3::request(&self.endpoint(), &format!("{bucket}/{key}"), &["-X", "DELETE"], &[]);
     }
 
-    /// Lists the objects whose keys begin with `prefix`, each as its key and what tells its content: at most a thousand.
-    pub fn list(&self, bucket: &str, prefix: &str) -> Vec<(String, String)> {
-        let path = format!("{bucket}?list-type=2&max-keys=1000&prefix={prefix}");
-        let answer =
-            String::from_utf8(s3::request(&self.endpoint(), &path, &[], &[])).expect("an answer is text");
-        assert!(answer.contains("<IsTruncated>false<"), "more objects than one answer holds");
-        let field = |object: &str, name: &str| {
-            let after = object.split_once(&format!("<{name}>")).expect("an object has each field").1;
-            after.split('<').next().unwrap_or_default().to_owned()
-        };
-        let objects = answer.split("<Contents>").skip(1);
-        let told = |object| field(object, "ETag") + " " + &field(object, "LastModified");
-        objects.map(|object| (field(object, "Key"), told(object))).collect()
+    /// Lists the objects of a bucket: a JSON array of what the gateway notes of each, its `name` among it.
+    pub fn list(&self, bucket: &str) -> String {
+        run(self.admin().args(["bucket", "list", "--max-entries=100000", "--bucket", bucket]))
+    }
+
+    fn admin(&self) -> Command {
+        let mut admin = Command::new(find("radosgw-admin", "radosgw"));
+        admin.arg("-c").arg(self.ceph.config()).args(["-n", NAME]);
+        admin
     }
 
     /// Ends the gateway at once, in the middle of whatever it does.

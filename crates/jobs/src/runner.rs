@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use berth_catalog::job::{self, Job, JobId, Outcome, State};
-use berth_catalog::{Catalog, Result};
+use berth_catalog::{Catalog, Result, hold};
 use jiff::SignedDuration;
 use serde_json::Value;
 use tokio::sync::watch;
@@ -181,6 +181,10 @@ impl Runner {
     }
 
     async fn work(&self, claim: Claim, stop: watch::Receiver<bool>) {
+        if hold::is_hold(&claim.job.payload) {
+            // It only kept others from beginning, and whoever held it is gone.
+            return self.end(&claim, Ok(Value::Null)).await;
+        }
         let Some(handler) = self.handlers.get(claim.job.kind.as_str()).cloned() else {
             let reason = format!("this binary knows no job kind {}", claim.job.kind);
             return self.end(&claim, Err(Failure::Permanent(reason))).await;

@@ -27,9 +27,28 @@ pub(super) fn one<'a>(objects: &'a [Value], kind: &str) -> Result<&'a Value> {
     Ok(object)
 }
 
+/// What the pods of a name may reach, and who may reach them.
+pub(super) fn policy<'a>(objects: &'a [Value], name: &str) -> Result<&'a Value> {
+    let selects =
+        |object: &Value| object["spec"]["podSelector"]["matchLabels"]["app.kubernetes.io/name"] == name;
+    let mut found = objects.iter().filter(|object| object["kind"] == "NetworkPolicy" && selects(object));
+    let policy = found.next().with_context(|| format!("no policy for {name}"))?;
+    ensure!(found.next().is_none(), "more than one policy for {name}");
+    Ok(&policy["spec"])
+}
+
 /// What runs the pods.
 pub(super) fn workload(objects: &[Value]) -> Result<&Value> {
     one(objects, "Deployment").or_else(|_| one(objects, "StatefulSet"))
+}
+
+/// Names in a list, in order.
+pub(super) fn names(list: &Value) -> Vec<String> {
+    let named = list.as_array().into_iter().flatten();
+    let mut names: Vec<String> =
+        named.filter_map(|entry| entry["name"].as_str().map(str::to_owned)).collect();
+    names.sort();
+    names
 }
 
 #[tokio::test]
@@ -41,11 +60,12 @@ async fn is_linted_and_known_to_kubernetes_in_every_mode() -> Result<()> {
     }
     let base = ["ConfigMap", "NetworkPolicy", "Service", "ServiceAccount"];
     let scaled = ["Deployment", "HorizontalPodAutoscaler", "PodDisruptionBudget"];
+    let backup = ["CronJob", "NetworkPolicy"];
     let all = ["HTTPRoute", "Ingress", "PrometheusRule", "ServiceMonitor"];
     for (mode, more) in [
-        ("embedded", vec!["PersistentVolumeClaim", "StatefulSet"]),
+        ("embedded", [&["PersistentVolumeClaim", "StatefulSet"][..], &backup].concat()),
         ("scaled", scaled.to_vec()),
-        ("everything", [&scaled[..], &all[..]].concat()),
+        ("everything", [&scaled[..], &all, &backup].concat()),
     ] {
         let objects = render(&home, mode).await?;
         let mut expected = [&base[..], &more[..]].concat();
@@ -86,7 +106,7 @@ async fn selectors_ports_and_volumes_fit_together() -> Result<()> {
         for (what, selector) in [
             ("workload", &workload["spec"]["selector"]["matchLabels"]),
             ("service", &one(&objects, "Service")?["spec"]["selector"]),
-            ("network policy", &one(&objects, "NetworkPolicy")?["spec"]["podSelector"]["matchLabels"]),
+            ("network policy", &policy(&objects, "berth")?["podSelector"]["matchLabels"]),
         ] {
             let selector = selector.as_object().with_context(|| format!("{mode}: {what} selects nothing"))?;
             let chosen = selector.iter().all(|(key, value)| &pod["metadata"]["labels"][key] == value);
@@ -101,16 +121,6 @@ async fn selectors_ports_and_volumes_fit_together() -> Result<()> {
             let tls = if mode == "everything" { "HTTPS" } else { "HTTP" };
             ensure!(get["scheme"] == tls, "{mode}: {probe} asks {get}");
         }
-        let names = |list: &Value| -> Vec<String> {
-            let mut names: Vec<String> = list
-                .as_array()
-                .into_iter()
-                .flatten()
-                .filter_map(|entry| entry["name"].as_str().map(str::to_owned))
-                .collect();
-            names.sort();
-            names
-        };
         let (volumes, mounts) = (names(&pod["spec"]["volumes"]), names(&container["volumeMounts"]));
         ensure!(volumes == mounts, "{mode}: volumes {volumes:?}, mounted {mounts:?}");
         for volume in pod["spec"]["volumes"].as_array().into_iter().flatten() {

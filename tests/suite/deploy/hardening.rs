@@ -3,7 +3,7 @@
 use anyhow::{Result, ensure};
 use serde_json::json;
 
-use super::chart::{MODES, one, render, workload};
+use super::chart::{MODES, one, policy, render, workload};
 use crate::harness::Home;
 
 #[tokio::test]
@@ -62,7 +62,7 @@ async fn pods_reach_only_what_they_need() -> Result<()> {
     };
     for (mode, expected) in [("embedded", vec![53, 53]), ("scaled", vec![53, 53, 5432, 443])] {
         let objects = render(&home, mode).await?;
-        let policy = &one(&objects, "NetworkPolicy")?["spec"];
+        let policy = policy(&objects, "berth")?;
         ensure!(policy["policyTypes"] == json!(["Ingress", "Egress"]), "{policy}");
         ensure!(ports(&policy["egress"]) == expected, "{mode}: {}", policy["egress"]);
     }

@@ -24,6 +24,8 @@ async fn the_schema_refuses_wrong_values() -> Result<()> {
         ("config.storag.cache_bytes=1", "additional properties 'storag'"),
         ("topologySpread.whenUnsatisfiable=Sometimes", "/topologySpread/whenUnsatisfiable"),
         ("httpRoute.requestTimeout=forever", "/httpRoute/requestTimeout"),
+        ("backup.url=/mnt/backup", "/backup/url"),
+        ("backup.keep=-1", "/backup/keep"),
     ] {
         let template =
             ["template", "x", &shipped("helm/berth"), "--set", "access.anonymous=read", "--set", value];
@@ -43,6 +45,11 @@ async fn what_is_missing_is_named() -> Result<()> {
         ([&scaled[..], &["database.url=postgres://b@d/b"]].concat(), "needs database.existingSecret"),
         (vec!["access.anonymous=read", "ingress.enabled=true"], "ingress.hosts"),
         (vec!["access.anonymous=read", "httpRoute.enabled=true"], "httpRoute.parentRefs"),
+        (vec!["access.anonymous=read", "backup.enabled=true"], "backup.enabled needs backup.url"),
+        (
+            vec!["access.anonymous=read", "backup.enabled=true", "backup.url=s3://a", "bucket.url=s3://a"],
+            "name another bucket",
+        ),
         (vec!["access.anonymous=read", "autoscaling.minReplicas=11"], "above autoscaling.maxReplicas"),
     ] {
         let settings: Vec<&str> = settings.iter().flat_map(|setting| ["--set", setting]).collect();

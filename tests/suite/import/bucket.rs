@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 use berth_engines::Rgw;
+use serde_json::Value;
 
 use super::peer::Peer;
 use super::{fill, fill_many, import_many, pull_all, pull_whole, push_image, wait_for_the_end};
@@ -32,11 +33,20 @@ fn borrowed(flags: &[String]) -> Vec<&str> {
     flags.iter().map(String::as_str).collect()
 }
 
-/// Removes the old registry's objects.
-fn remove(bucket: &str) {
-    for (key, _) in Rgw::shared().list(bucket, "old") {
+/// The old registry's objects, each with what tells its content.
+fn stored(bucket: &str) -> Result<Vec<(String, [Value; 3])>> {
+    let listed: Vec<Value> = serde_json::from_str(&Rgw::shared().list(bucket))?;
+    let told = |object: &Value| ["etag", "mtime", "size"].map(|field| object["meta"][field].clone());
+    let named = listed.iter().filter_map(|object| Some((object["name"].as_str()?.to_owned(), told(object))));
+    Ok(named.filter(|(name, _)| name.starts_with("old/")).collect())
+}
+
+/// Removes them.
+fn remove(bucket: &str) -> Result<()> {
+    for (key, _) in stored(bucket)? {
         Rgw::shared().delete(bucket, &key);
     }
+    Ok(())
 }
 
 #[tokio::test]
@@ -45,7 +55,7 @@ async fn everything_in_a_bucket_is_served_before_and_after_the_bytes_move() -> R
     let images = Images::build(home.path())?;
     let peer = Peer::start_in_bucket(&home, Rgw::shared(), &bucket).await?;
     let (_, mut expected) = fill(&home, &images, peer).await?;
-    let before = Rgw::shared().list(&bucket, "old");
+    let before = stored(&bucket)?;
     ensure!(before.len() > 20, "the old registry stored {before:?}");
 
     let server = Server::open().await?;
@@ -72,11 +82,11 @@ async fn everything_in_a_bucket_is_served_before_and_after_the_bytes_move() -> R
     server.collect().await?;
     server.verify().await?;
     server.scrub().await?;
-    ensure!(Rgw::shared().list(&bucket, "old") == before, "the import changed the old store");
+    ensure!(stored(&bucket)? == before, "the import changed the old store");
 
     server.succeeds(&["import", "--finish", "--now"]).await?;
-    ensure!(Rgw::shared().list(&bucket, "old") == before, "the end of the import changed the old store");
-    remove(&bucket);
+    ensure!(stored(&bucket)? == before, "the end of the import changed the old store");
+    remove(&bucket)?;
     pull_all(&api, &expected).await?;
     pull_whole(&api, "a/b", "new").await?;
     ensure!(api.resolve("a/b", "v5").await?.is_none(), "a deleted image came back");
@@ -106,7 +116,7 @@ async fn all_nodes_serve_what_one_was_told_of() -> Result<()> {
     let deleted = format!("/v2/{}/manifests/{}", last.0.0, last.1);
     expect(cluster.node(1).api()?.delete(&deleted).await?, 202).await?;
     cluster.node(2).succeeds(&["import", "--finish", "--now"]).await?;
-    remove(bucket);
+    remove(bucket)?;
     for node in cluster.nodes() {
         pull_all(&node.api()?, &expected).await?;
         ensure!(node.api()?.resolve(&last.0.0, &last.0.1).await?.is_none(), "a deleted image came back");
@@ -154,7 +164,7 @@ async fn an_import_outlives_its_server() -> Result<()> {
     let peer = Peer::start_in_bucket(&home, Rgw::shared(), &bucket).await?;
     let expected = fill_many(&peer, number_from_environment("BERTH_IMPORT_KILL_IMAGES", 60)?).await?;
     peer.stop().await?;
-    let before = Rgw::shared().list(&bucket, "old").len();
+    let before = stored(&bucket)?.len();
     let mut server = Server::open().await?;
     let mut random = Random::from_environment()?;
     let from = flags(&home, &bucket)?;
@@ -178,8 +188,8 @@ async fn an_import_outlives_its_server() -> Result<()> {
         ensure!(begin.elapsed() < Duration::from_mins(2), "the bytes do not come in");
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
-    ensure!(Rgw::shared().list(&bucket, "old").len() == before, "the import changed the old store");
-    remove(&bucket);
+    ensure!(stored(&bucket)?.len() == before, "the import changed the old store");
+    remove(&bucket)?;
     pull_all(&server.api()?, &expected).await?;
     server.verify().await?;
     server.scrub().await.map(drop)

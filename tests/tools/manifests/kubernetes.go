@@ -11,6 +11,7 @@ import (
 	monitoring "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1"
 	apps "k8s.io/api/apps/v1"
 	autoscaling "k8s.io/api/autoscaling/v2"
+	batch "k8s.io/api/batch/v1"
 	core "k8s.io/api/core/v1"
 	networking "k8s.io/api/networking/v1"
 	policy "k8s.io/api/policy/v1"
@@ -30,6 +31,7 @@ var kinds = map[string]func() any{
 	"apps/v1/Deployment":                      func() any { return new(apps.Deployment) },
 	"apps/v1/StatefulSet":                     func() any { return new(apps.StatefulSet) },
 	"autoscaling/v2/HorizontalPodAutoscaler":  func() any { return new(autoscaling.HorizontalPodAutoscaler) },
+	"batch/v1/CronJob":                        func() any { return new(batch.CronJob) },
 	"networking.k8s.io/v1/Ingress":            func() any { return new(networking.Ingress) },
 	"networking.k8s.io/v1/NetworkPolicy":      func() any { return new(networking.NetworkPolicy) },
 	"policy/v1/PodDisruptionBudget":           func() any { return new(policy.PodDisruptionBudget) },

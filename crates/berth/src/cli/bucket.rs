@@ -41,7 +41,7 @@ impl fmt::Display for Address {
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "How to reach a bucket (s3://BUCKET/PREFIX)")]
 pub(crate) struct BucketFlags {
-    /// Address of the service, such as https://minio.example.org:9000 [default: AWS in the region]
+    /// Address of the service, such as `https://minio.example.org:9000` [default: AWS in the region]
     #[arg(long, value_name = "URL", env = "AWS_ENDPOINT_URL")]
     pub(crate) endpoint: Option<String>,
     /// Region that requests are signed for [default: us-east-1, which other services than AWS take]
@@ -53,10 +53,10 @@ pub(crate) struct BucketFlags {
     /// Put the bucket's name in front of the host, as OSS and OBS ask for, not into the path
     #[arg(long)]
     pub(crate) virtual_hosted_style: bool,
-    /// File that holds the access key's id [default: AWS_ACCESS_KEY_ID, a web identity, or the instance's role]
+    /// File that holds the access key's id [default: `AWS_ACCESS_KEY_ID`, a web identity, or the instance's role]
     #[arg(long, value_name = "FILE", requires = "secret_access_key_file")]
     pub(crate) access_key_id_file: Option<PathBuf>,
-    /// File that holds the secret access key [default: AWS_SECRET_ACCESS_KEY, a web identity, or the instance's role]
+    /// File that holds the secret access key [default: `AWS_SECRET_ACCESS_KEY`, a web identity, or the instance's role]
     #[arg(long, value_name = "FILE", requires = "access_key_id_file")]
     pub(crate) secret_access_key_file: Option<PathBuf>,
 }

@@ -1,39 +1,75 @@
 //! `berth backup`: keeps points in time, lists, verifies and prunes them.
 
-use std::path::Path;
 use std::process::ExitCode;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Result, bail};
 use berth_backup::{Archive, Found, Keep, State, Summary};
+use berth_blobs::BucketConfig;
 use berth_registry::CollectJob;
 
-use super::progress::{follow, progress_bar};
+use super::progress::{follow, progress_bar, say};
 use super::{block_on, print};
-use crate::cli::{self, BackupCommand};
+use crate::cli::{self, Address, BackupCommand};
 use crate::config::{self, Config};
 use crate::data;
 
-pub(super) fn run(arguments: cli::Backup) -> Result<ExitCode> {
-    match arguments.command {
-        Some(BackupCommand::List(arguments)) => list(&arguments.dir),
-        Some(BackupCommand::Verify(arguments)) => verify(&arguments),
-        Some(BackupCommand::Prune(arguments)) => prune(&arguments),
+pub(super) fn run(mut arguments: cli::Backup) -> Result<ExitCode> {
+    match arguments.command.take() {
+        Some(BackupCommand::List(kept)) => block_on(list(&kept)),
+        Some(BackupCommand::Verify(arguments)) => block_on(verify(&arguments)),
+        Some(BackupCommand::Prune(arguments)) => block_on(prune(&arguments)),
         None => {
-            let dir = arguments.dir.context("name the directory that keeps the backup")?;
+            let shelf = arguments.shelf()?;
             let config = config::load(arguments.place.into())?.config;
-            block_on(take(&config, &dir))
+            if let Some(Address::Bucket(url)) = &arguments.address {
+                refuse_own(&config, url, arguments.bucket.endpoint.as_deref())?;
+            }
+            data::must_exist(&config)?;
+            block_on(async {
+                let archive = Archive::create(shelf).await?;
+                let taken = take(&config, &archive).await;
+                archive.close().await;
+                taken
+            })
         }
     }
 }
 
-async fn take(config: &Config, dir: &Path) -> Result<ExitCode> {
-    data::must_exist(config)?;
-    let archive = Archive::create(dir)?;
+/// Keeps a backup out of what the registry stores, and says what a backup in the same bucket is worth.
+fn refuse_own(config: &Config, url: &str, endpoint: Option<&str>) -> Result<()> {
+    let Some(own) = &config.storage.bucket else { return Ok(()) };
+    let (bucket, backup) = (BucketConfig::new(&own.url)?, BucketConfig::new(url)?);
+    let plain = |endpoint: Option<&str>| endpoint.map(|endpoint| endpoint.trim_end_matches('/').to_owned());
+    if bucket.name != backup.name || plain(own.endpoint.as_deref()) != plain(endpoint) {
+        return Ok(());
+    }
+    if overlaps(&bucket.prefix, &backup.prefix) {
+        bail!("the registry keeps its blobs at {}: name another bucket for the backup", own.url);
+    }
+    Ok(say("the backup lies in the registry's own bucket: whoever loses that loses both\n")?)
+}
+
+/// Tells whether what a registry stores below one prefix and a backup below another would lie among each other.
+fn overlaps(registry: &str, backup: &str) -> bool {
+    let is_in = |inner: &str, outer: &str, folders: &[&str]| {
+        let rest = if outer.is_empty() {
+            Some(inner)
+        } else {
+            inner.strip_prefix(outer).and_then(|rest| rest.strip_prefix('/'))
+        };
+        rest.and_then(|rest| rest.split('/').next()).is_some_and(|folder| folders.contains(&folder))
+    };
+    registry == backup
+        || is_in(backup, registry, &["blobs", "uploads"])
+        || is_in(registry, backup, &["blobs", "points", "lease"])
+}
+
+async fn take(config: &Config, archive: &Archive) -> Result<ExitCode> {
     let registry = data::join(config).await?;
     let bar = progress_bar();
     let watch = follow(&bar);
     let taken = berth_backup::take(
-        &archive,
+        archive,
         registry.catalog(),
         registry.blobs().as_ref(),
         CollectJob::KIND,
@@ -56,8 +92,8 @@ async fn take(config: &Config, dir: &Path) -> Result<ExitCode> {
     Ok(if summary.damaged.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn list(dir: &Path) -> Result<ExitCode> {
-    for point in Archive::open(dir)?.points()? {
+async fn list(kept: &cli::Kept) -> Result<ExitCode> {
+    for point in Archive::open(kept.shelf()?).await?.points().await? {
         print(match &point.state {
             State::Whole(summary) => line(&point.name, summary),
             State::Half => {
@@ -78,13 +114,13 @@ fn line(name: &str, summary: &Summary) -> String {
     format!("{name}: {blobs} blobs of {bytes} bytes, {events} events{damaged}\n")
 }
 
-fn verify(arguments: &cli::VerifyBackup) -> Result<ExitCode> {
-    let archive = Archive::open(&arguments.dir)?;
+async fn verify(arguments: &cli::VerifyBackup) -> Result<ExitCode> {
+    let archive = Archive::open(arguments.kept.shelf()?).await?;
     let mut unreadable = Vec::new();
     let points: Vec<_> = if let Some(point) = arguments.point.as_deref() {
-        vec![archive.choose(Some(point).filter(|point| *point != "latest"))?]
+        vec![archive.choose(Some(point).filter(|point| *point != "latest")).await?]
     } else {
-        let points = archive.points()?;
+        let points = archive.points().await?;
         unreadable.extend(points.iter().filter_map(|point| match &point.state {
             State::Unreadable(reason) => Some(format!("{}: {reason}", point.name)),
             State::Whole(_) | State::Half => None,
@@ -92,7 +128,7 @@ fn verify(arguments: &cli::VerifyBackup) -> Result<ExitCode> {
         points.into_iter().filter_map(Found::whole).collect()
     };
     let bar = progress_bar();
-    let mut verified = berth_backup::verify(&archive, &points, &follow(&bar))?;
+    let mut verified = berth_backup::verify(&archive, &points, &follow(&bar)).await?;
     verified.problems.extend(unreadable);
     bar.finish_and_clear();
     for problem in &verified.problems {
@@ -109,16 +145,35 @@ fn verify(arguments: &cli::VerifyBackup) -> Result<ExitCode> {
     Ok(if verified.problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn prune(arguments: &cli::Prune) -> Result<ExitCode> {
-    // Opened first: a directory that is no backup must not become one.
-    drop(Archive::open(&arguments.dir)?);
-    let archive = Archive::create(&arguments.dir)?;
+async fn prune(arguments: &cli::Prune) -> Result<ExitCode> {
+    let archive = Archive::change(arguments.kept.shelf()?).await?;
     let bar = progress_bar();
-    let pruned = berth_backup::prune(&archive, arguments.keep.get(), &follow(&bar))?;
+    let pruned = berth_backup::prune(&archive, arguments.keep.get(), &follow(&bar)).await;
+    archive.close().await;
+    let pruned = pruned?;
     bar.finish_and_clear();
     print(format!(
         "removed {} points and {} files of {} bytes, {} points stay\n",
         pruned.points, pruned.files, pruned.bytes, pruned.kept,
     ))?;
     Ok(ExitCode::SUCCESS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::overlaps;
+
+    #[test]
+    fn a_backup_stays_out_of_the_registrys_blobs() {
+        for (registry, backup) in
+            [("", ""), ("a", "a"), ("", "blobs/x"), ("a", "a/uploads"), ("points", ""), ("a/blobs/b", "a")]
+        {
+            assert!(overlaps(registry, backup), "{registry:?} {backup:?}");
+        }
+        for (registry, backup) in
+            [("a", "b"), ("", "backup"), ("a", "a/backup"), ("a", ""), ("a", "a2/blobs")]
+        {
+            assert!(!overlaps(registry, backup), "{registry:?} {backup:?}");
+        }
+    }
 }

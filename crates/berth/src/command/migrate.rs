@@ -9,6 +9,7 @@ use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail};
 use berth_backup::{Archive, Found, Keep, Placed, Restored, State, Summary};
+use berth_blobs::Shelf;
 use berth_catalog::{identity, mode, restore};
 use berth_registry::{CollectJob, Registry};
 use indicatif::ProgressBar;
@@ -99,14 +100,14 @@ async fn migrate(source: &Config, target: &Config, through: &Path, switch: bool)
 
 impl Move {
     async fn open(source: &Config, target: &Config, through: &Path) -> Result<Self> {
-        let archive = Archive::create(through)?;
+        let archive = Archive::create(Shelf::directory(through)).await?;
         // Its points go as the move goes on.
         let is_other = |point: &Found| match &point.state {
             State::Whole(summary) => !summary.placed,
             State::Half => false,
             State::Unreadable(_) => true,
         };
-        if archive.points()?.iter().any(is_other) {
+        if archive.points().await?.iter().any(is_other) {
             bail!("{} holds a backup: name another directory with --through", through.display());
         }
         let from = data::join(source).await?;
@@ -129,7 +130,7 @@ impl Move {
         let keep = Keep::Store(&self.placed);
         let taken = berth_backup::take(&self.archive, catalog, blobs, CollectJob::KIND, keep, &watch).await?;
         // Earlier points served their purpose.
-        berth_backup::prune(&self.archive, 1, &watch)?;
+        berth_backup::prune(&self.archive, 1, &watch).await?;
         Ok(taken)
     }
 

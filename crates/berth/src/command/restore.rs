@@ -5,26 +5,34 @@ use std::process::ExitCode;
 use anyhow::{Context as _, Result};
 use berth_backup::{Archive, Keep, Restored};
 
-use super::progress::{follow, progress_bar};
+use super::progress::{follow, progress_bar, say};
 use super::{block_on, print};
 use crate::cli;
 use crate::config::{self, Config};
 use crate::data;
 
 pub(super) fn run(arguments: cli::Restore) -> Result<ExitCode> {
-    let (dir, point) = (arguments.dir, arguments.point);
+    let (shelf, point) = (arguments.kept.shelf()?, arguments.point);
     let config = config::load(arguments.place.into())?.config;
-    let archive = Archive::open(&dir)?;
-    let lock = data::lock(&config)?
-        .with_context(|| format!("{} is in use by another berth", config.data_dir.display()))?;
-    let restored = block_on(restore(&config, &archive, &point));
-    drop(lock);
-    restored
+    block_on(async {
+        let archive = Archive::open(shelf).await?;
+        let lock = data::lock(&config)?
+            .with_context(|| format!("{} is in use by another berth", config.data_dir.display()))?;
+        let restored = restore(&config, &archive, &point).await;
+        archive.close().await;
+        Ok((restored, lock))
+    })
+    // The lock outlives the runtime.
+    .and_then(|(restored, lock)| {
+        drop(lock);
+        restored
+    })
 }
 
 async fn restore(config: &Config, archive: &Archive, point: &str) -> Result<ExitCode> {
-    let (name, summary) = archive.choose(Some(point).filter(|point| *point != "latest"))?;
+    let (name, summary) = archive.choose(Some(point).filter(|point| *point != "latest")).await?;
     let new = data::create(config).await?;
+    say(format!("restoring point {name}; if this is interrupted, run it again with --point {name}\n"))?;
     let bar = progress_bar();
     let watch = follow(&bar);
     let restored = berth_backup::restore(
@@ -50,11 +58,15 @@ async fn restore(config: &Config, archive: &Archive, point: &str) -> Result<Exit
 
 #[expect(clippy::cast_precision_loss, reason = "a rate for people to read")]
 pub(super) fn summary_of(name: &str, restored: &Restored) -> String {
+    let resumed = match restored.resumed {
+        0 => String::new(),
+        rows => format!("{rows} rows were there from a restore that was interrupted\n"),
+    };
     let per_gb = restored.seconds / (restored.bytes.max(1) as f64 / 1e9);
     format!(
         "restored {name}: {} repositories, {} manifests, {} tags, {} events\n\
          {} blobs of {} bytes compared with their digests, {} problems\n\
-         {:.1} s, {per_gb:.1} s per GB\n",
+         {resumed}{:.1} s, {per_gb:.1} s per GB\n",
         restored.repositories,
         restored.manifests,
         restored.tags,

@@ -35,9 +35,6 @@ pub(super) struct CollectOrder {
     /// Only count.
     #[serde(default)]
     pub(super) dry_run: bool,
-    /// Nothing: the job only kept others from beginning, and whoever held it is gone.
-    #[serde(default)]
-    pub(super) hold: bool,
 }
 
 impl CollectJob {
@@ -66,9 +63,6 @@ impl Handler for CollectJob {
     async fn run(&self, job: &Job, work: &Work) -> Result<Value, Failure> {
         let order: CollectOrder = serde_json::from_str(&job.payload)
             .map_err(|error| Failure::Permanent(format!("payload is not a collection's: {error}")))?;
-        if order.hold {
-            return Ok(Value::Null);
-        }
         let started = Instant::now();
         let report = self.registry.collect(&order, work).await?;
         if report.blobs + report.manifests + report.uploads_expired > 0 {

@@ -1,11 +1,12 @@
 //! The end of an import: every blob's bytes are compared with its digest and come into our own store.
 
 use std::fs;
+use std::time::Duration;
 
 use berth_blobs::{BlobReader, Location, Progress, UploadId};
 use berth_catalog::blob::{self, Placement};
 use berth_catalog::imported::{self, Foreign};
-use berth_catalog::{Tx, upload};
+use berth_catalog::{Tx, hold, upload};
 use berth_jobs::{Failure, Work};
 use futures_util::StreamExt as _;
 use serde_json::json;
@@ -16,12 +17,14 @@ use super::start::{blocking, sync_parent};
 use crate::pull::{BlobContent, BlobHandle};
 use crate::rehash::{Pace, Verdict, compare, copy};
 use crate::scrub::Opened;
-use crate::{Error, Registry, Result};
+use crate::{CollectJob, Error, Registry, Result};
 
 /// Blobs read from the catalog at a time.
 const PAGE: usize = 64;
 /// Blobs moved at a time: each waits for several syncs.
 const AT_ONCE: usize = 8;
+/// How often a backup under way is looked at.
+const LOOK: Duration = Duration::from_millis(200);
 
 /// What became of one blob.
 enum Ended {
@@ -46,6 +49,7 @@ impl Registry {
         let mut tally = Tally::default();
         loop {
             self.move_pages(old, work, &mut tally).await?;
+            self.await_backups(work).await?;
             catalog
                 .write(async |tx: &mut Tx| imported::forget_places(tx).await)
                 .await
@@ -54,6 +58,24 @@ impl Registry {
             if self.end_import(old).await? {
                 return Ok(tally);
             }
+        }
+    }
+
+    /// Waits for a backup under way, which may know bytes by the places that the old store gave them. One that begins later finds all of
+    /// them in our own.
+    async fn await_backups(&self, work: &Work) -> Result<(), Failure> {
+        let catalog = &self.0.catalog;
+        loop {
+            let now = catalog.clock().now();
+            let held = catalog.read(async |r| hold::is_held(r, CollectJob::KIND, now).await).await;
+            if !held.map_err(Error::from)? {
+                return Ok(());
+            }
+            if work.should_stop() {
+                return Err(Failure::Stopped);
+            }
+            work.report(&json!({ "phase": "waiting for a backup under way" }));
+            work.pause(LOOK).await;
         }
     }
 

@@ -60,6 +60,12 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- if and .Values.ingress.enabled (not .Values.ingress.hosts) -}}
 {{- fail "ingress.enabled needs ingress.hosts" -}}
 {{- end -}}
+{{- if and .Values.backup.enabled (not .Values.backup.url) -}}
+{{- fail "backup.enabled needs backup.url" -}}
+{{- end -}}
+{{- if and .Values.backup.enabled (eq .Values.backup.url .Values.bucket.url) (eq .Values.backup.endpoint .Values.bucket.endpoint) -}}
+{{- fail "backup.url is where the registry keeps its blobs: name another bucket" -}}
+{{- end -}}
 {{- if and .Values.httpRoute.enabled (not .Values.httpRoute.parentRefs) -}}
 {{- fail "httpRoute.enabled needs httpRoute.parentRefs" -}}
 {{- end -}}
@@ -107,4 +113,82 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- $_ := set $config "storage" $storage -}}
 {{- end -}}
 {{- toYaml (mergeOverwrite $config (deepCopy .Values.config)) -}}
+{{- end -}}
+
+{{/* Names of a pod that takes a backup: no service leads to it. */}}
+{{- define "berth.backupSelector" -}}
+app.kubernetes.io/name: {{ include "berth.name" . }}-backup
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end -}}
+
+{{/* Variables of a pod of either kind. */}}
+{{- define "berth.env" -}}
+{{- if .Values.access.existingSecret -}}
+- name: BERTH_ACCESS__USERS
+  valueFrom:
+    secretKeyRef:
+      name: {{ .Values.access.existingSecret }}
+      key: {{ .Values.access.existingSecretKey }}
+{{- end }}
+{{- with .Values.extraEnv }}{{ toYaml . | nindent 0 }}{{ end }}
+{{- end -}}
+
+{{/* Files of secrets that a pod of either kind reads. */}}
+{{- define "berth.storeMounts" -}}
+{{- if include "berth.scaled" . -}}
+- {name: database, mountPath: /etc/berth/database, readOnly: true}
+{{- if .Values.bucket.existingSecret }}
+- {name: bucket, mountPath: /etc/berth/bucket, readOnly: true}
+{{- end }}
+{{- if .Values.database.caSecret }}
+- {name: database-ca, mountPath: /etc/berth/database-ca, readOnly: true}
+{{- end }}
+{{- if .Values.bucket.caSecret }}
+- {name: bucket-ca, mountPath: /etc/berth/bucket-ca, readOnly: true}
+{{- end }}
+{{- end }}
+{{- end -}}
+
+{{/* Their volumes, and that of the data. */}}
+{{- define "berth.storeVolumes" -}}
+{{- if include "berth.scaled" . }}
+- name: data
+  emptyDir: {}
+- name: database
+  secret: {secretName: {{ .Values.database.existingSecret }}, defaultMode: 0440}
+{{- with .Values.bucket.existingSecret }}
+- name: bucket
+  secret: {secretName: {{ . }}, defaultMode: 0440}
+{{- end }}
+{{- with .Values.database.caSecret }}
+- name: database-ca
+  secret: {secretName: {{ . }}, defaultMode: 0440}
+{{- end }}
+{{- with .Values.bucket.caSecret }}
+- name: bucket-ca
+  secret: {secretName: {{ . }}, defaultMode: 0440}
+{{- end }}
+{{- else }}
+- name: data
+  persistentVolumeClaim: {claimName: {{ .Values.persistence.existingClaim | default (include "berth.fullname" .) }}}
+{{- end }}
+{{- end -}}
+
+{{/* What every pod may connect to: names, and in scaled mode the database and the object store. */}}
+{{- define "berth.egress" -}}
+- ports:
+    - {protocol: UDP, port: 53}
+    - {protocol: TCP, port: 53}
+{{- if include "berth.scaled" . }}
+- ports:
+    - {protocol: TCP, port: {{ .Values.networkPolicy.databasePort }}}
+  {{- with .Values.networkPolicy.databaseTo }}
+  to: {{- toYaml . | nindent 4 }}
+  {{- end }}
+- ports:
+    - {protocol: TCP, port: {{ .Values.networkPolicy.bucketPort }}}
+  {{- with .Values.networkPolicy.bucketTo }}
+  to: {{- toYaml . | nindent 4 }}
+  {{- end }}
+{{- end }}
 {{- end -}}

@@ -45,16 +45,8 @@ spec:
       image: {{ include "berth.image" . | quote }}
       imagePullPolicy: {{ .Values.image.pullPolicy }}
       args: [serve, --config, /etc/berth/berth.yaml]
-      {{- if or .Values.access.existingSecret .Values.extraEnv }}
-      env:
-        {{- if .Values.access.existingSecret }}
-        - name: BERTH_ACCESS__USERS
-          valueFrom:
-            secretKeyRef:
-              name: {{ .Values.access.existingSecret }}
-              key: {{ .Values.access.existingSecretKey }}
-        {{- end }}
-        {{- with .Values.extraEnv }}{{ toYaml . | nindent 8 }}{{ end }}
+      {{- with (include "berth.env" .) }}
+      env: {{- . | nindent 8 }}
       {{- end }}
       ports:
         - name: http
@@ -83,20 +75,9 @@ spec:
         {{- if .Values.tls.existingSecret }}
         - {name: tls, mountPath: /etc/berth/tls, readOnly: true}
         {{- end }}
-        {{- if include "berth.scaled" . }}
-        - {name: database, mountPath: /etc/berth/database, readOnly: true}
-        {{- if .Values.bucket.existingSecret }}
-        - {name: bucket, mountPath: /etc/berth/bucket, readOnly: true}
-        {{- end }}
-        {{- if .Values.database.caSecret }}
-        - {name: database-ca, mountPath: /etc/berth/database-ca, readOnly: true}
-        {{- end }}
-        {{- if .Values.bucket.caSecret }}
-        - {name: bucket-ca, mountPath: /etc/berth/bucket-ca, readOnly: true}
-        {{- end }}
-        {{- if .Values.diskCache.enabled }}
+        {{- with (include "berth.storeMounts" .) }}{{ . | nindent 8 }}{{ end }}
+        {{- if and (include "berth.scaled" .) .Values.diskCache.enabled }}
         - {name: cache, mountPath: /var/cache/berth}
-        {{- end }}
         {{- end }}
   volumes:
     - name: config
@@ -105,33 +86,13 @@ spec:
     - name: tls
       secret: {secretName: {{ .Values.tls.existingSecret }}, defaultMode: 0440}
     {{- end }}
-    {{- if include "berth.scaled" . }}
-    - name: data
-      emptyDir: {}
-    - name: database
-      secret: {secretName: {{ .Values.database.existingSecret }}, defaultMode: 0440}
-    {{- with .Values.bucket.existingSecret }}
-    - name: bucket
-      secret: {secretName: {{ . }}, defaultMode: 0440}
-    {{- end }}
-    {{- with .Values.database.caSecret }}
-    - name: database-ca
-      secret: {secretName: {{ . }}, defaultMode: 0440}
-    {{- end }}
-    {{- with .Values.bucket.caSecret }}
-    - name: bucket-ca
-      secret: {secretName: {{ . }}, defaultMode: 0440}
-    {{- end }}
-    {{- if .Values.diskCache.enabled }}
+    {{- include "berth.storeVolumes" . | trim | nindent 4 }}
+    {{- if and (include "berth.scaled" .) .Values.diskCache.enabled }}
     - name: cache
       {{- if .Values.diskCache.volume }}
       {{- toYaml .Values.diskCache.volume | nindent 6 }}
       {{- else }}
       emptyDir: {sizeLimit: {{ .Values.diskCache.size }}}
       {{- end }}
-    {{- end }}
-    {{- else }}
-    - name: data
-      persistentVolumeClaim: {claimName: {{ .Values.persistence.existingClaim | default (include "berth.fullname" .) }}}
     {{- end }}
 {{- end -}}
