@@ -120,8 +120,9 @@ impl Registry {
         }
         let names = old.repositories().await.map_err(Error::from)?;
         let (mut done, total) = (0_u64, names.len());
-        let under_way = names.into_iter().map(|name| {
-            let (registry, old) = (self.clone(), old.clone());
+        let (registry, store) = (self.clone(), old.clone());
+        let under_way = names.into_iter().map(move |name| {
+            let (registry, old) = (registry.clone(), store.clone());
             async move { registry.import_named(&old, name).await }
         });
         let mut under_way = futures_util::stream::iter(under_way).buffer_unordered(AT_ONCE);
