@@ -1,5 +1,7 @@
 //! Import in place of what a docker-registry stored: pulled at once, taken in behind, and at last moved.
 
+mod bucket;
+mod large;
 mod peer;
 
 use std::collections::BTreeMap;
@@ -54,8 +56,7 @@ async fn pull_all(api: &Api, expected: &Served) -> Result<()> {
 }
 
 /// Fills an old registry with what clients push to one.
-async fn fill(home: &Home, images: &Images) -> Result<(Store, Served)> {
-    let peer = Peer::start(home).await?;
+async fn fill(home: &Home, images: &Images, peer: Peer) -> Result<(Store, Served)> {
     let api = peer.api()?;
     let mut expected = Served::new();
     let copy = ["copy", "-q", "--all", "--dest-tls-verify=false"];
@@ -105,7 +106,7 @@ async fn wait_for_the_end(server: &Server) -> Result<String> {
 async fn everything_that_was_served_is_served_before_and_after_the_bytes_move() -> Result<()> {
     let home = Home::new()?;
     let images = Images::build(home.path())?;
-    let (old, expected) = fill(&home, &images).await?;
+    let (old, expected) = fill(&home, &images, Peer::start(&home).await?).await?;
     let before = old.state()?;
     let mut server = Server::open().await?;
     let api = server.api()?;
@@ -143,7 +144,7 @@ async fn everything_that_was_served_is_served_before_and_after_the_bytes_move() 
     let finish = async {
         while !other.names()?.iter().any(|name| name.starts_with("points/")) {}
         let text = server.succeeds(&["import", "--finish", "--now"]).await?;
-        ensure!(text.contains("the old directory is not needed any more"), "{text}");
+        ensure!(text.contains("the old store is not needed any more"), "{text}");
         std::fs::remove_dir_all(old.dir())?;
         anyhow::Ok(())
     };
@@ -289,12 +290,8 @@ async fn changes_beside_the_import_stand() -> Result<()> {
     Ok(())
 }
 
-/// 1,000 images (`BERTH_IMPORT_IMAGES`): the first pull comes at once, and every digest is the one it was.
-#[tokio::test]
-async fn a_thousand_images_can_be_pulled_at_once() -> Result<()> {
-    let number = number_from_environment("BERTH_IMPORT_IMAGES", 1000)?;
-    let home = Home::new()?;
-    let peer = Peer::start(&home).await?;
+/// Fills an old registry with this many images; hands back what it served.
+async fn fill_many(peer: &Peer, number: u64) -> Result<Served> {
     let mut expected = Served::new();
     let mut workers = tokio::task::JoinSet::new();
     for worker in 0..8 {
@@ -312,28 +309,42 @@ async fn a_thousand_images_can_be_pulled_at_once() -> Result<()> {
     while let Some(pushed) = workers.join_next().await {
         expected.extend(pushed??);
     }
-    let old = peer.stop().await?;
-    let server = Server::open().await?;
+    Ok(expected)
+}
+
+/// Imports what an old registry served: the first pull comes at once, and every digest is the one it was.
+async fn import_many(server: &Server, from: &[&str], expected: &Served) -> Result<()> {
     let api = server.api()?;
     let begin = Instant::now();
-    server.succeeds(&["import", &old.dir()]).await?;
+    server.succeeds(&[&["import"], from].concat()).await?;
     // The last one, which a walk would come to last.
     let ((repository, tag), digest) = expected.last_key_value().context("no images")?;
     ensure!(pull_whole(&api, repository, tag).await? == *digest);
     let first = begin.elapsed();
-    wait_for_the_end(&server).await?;
+    wait_for_the_end(server).await?;
     let all = begin.elapsed();
-    pull_all(&api, &expected).await?;
+    pull_all(&api, expected).await?;
     let begin = Instant::now();
     server.succeeds(&["import", "--finish", "--now"]).await?;
     let finished = begin.elapsed();
-    pull_all(&api, &expected).await?;
+    pull_all(&api, expected).await?;
     server.verify().await?;
+    let number = expected.len();
     println!(
         "{number} images: first pull after {first:?}, all taken in after {all:?}, bytes moved in {finished:?}"
     );
     ensure!(first < Duration::from_secs(5), "the first pull came after {first:?}");
     Ok(())
+}
+
+/// 1,000 images, or `BERTH_IMPORT_IMAGES`.
+#[tokio::test]
+async fn a_thousand_images_can_be_pulled_at_once() -> Result<()> {
+    let home = Home::new()?;
+    let peer = Peer::start(&home).await?;
+    let expected = fill_many(&peer, number_from_environment("BERTH_IMPORT_IMAGES", 1000)?).await?;
+    let old = peer.stop().await?;
+    import_many(&Server::open().await?, &[&old.dir()], &expected).await
 }
 
 #[tokio::test]

@@ -62,7 +62,7 @@ pub(crate) enum Command {
     Restore(Restore),
     /// Move to Postgres and a bucket while serving; see which version of the tables the catalog has
     Migrate(Migrate),
-    /// Take over the storage directory of another registry (docker-registry, distribution) where it lies
+    /// Take over what another registry (docker-registry, distribution) stored in a directory or a bucket, where it lies
     Import(Import),
     /// Hash a password for berth.yaml
     Passwd(Passwd),

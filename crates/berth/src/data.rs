@@ -11,6 +11,7 @@
 //! A node whose catalog lies in Postgres and whose bytes lie in a bucket has nothing in it, makes none and takes no lock.
 
 mod identity;
+mod old;
 mod store;
 
 use std::fs::{DirBuilder, File, OpenOptions};
@@ -21,7 +22,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
-use berth_blobs::{Blobs, Cached, Foreign, Metered};
+use berth_blobs::{Blobs, Cached, Elsewhere, Foreign, Metered};
 use berth_catalog::{Catalog, Clock, PostgresConfig, Schema};
 use berth_registry::Registry;
 use berth_server::MetricsRegistry;
@@ -29,6 +30,7 @@ use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 
 use crate::config::Config;
+pub(crate) use old::old_bucket;
 use store::Store;
 
 /// Longer than a look at the lock takes.
@@ -101,7 +103,13 @@ pub(crate) async fn open(config: &Config) -> Result<Registry> {
         None => open_file(config)?,
     };
     let blobs = identity::open(&catalog, &Store::of(config)?).await?;
-    Ok(registry(catalog, blobs, config))
+    with_old_bucket(registry(catalog, blobs, config)).await
+}
+
+/// Opens the bucket that is imported, if there is one.
+async fn with_old_bucket(registry: Registry) -> Result<Registry> {
+    registry.heed_import().await?;
+    Ok(registry)
 }
 
 /// Opens catalog and store for a server, whose store counts what it does in `metrics`; with the cache in front of it, if there
@@ -129,14 +137,15 @@ pub(crate) async fn open_metered(
 pub(crate) async fn join(config: &Config) -> Result<Registry> {
     let catalog = join_catalog(config).await?;
     let blobs = identity::join(&catalog, &Store::of(config)?).await?;
-    Ok(registry(catalog, blobs, config))
+    with_old_bucket(registry(catalog, blobs, config)).await
 }
 
 /// Puts a registry together that serves what is imported where it lies.
 fn registry(catalog: Catalog, blobs: Arc<dyn Blobs>, config: &Config) -> Registry {
-    let link = config.data_dir.join("foreign");
-    let blobs = Arc::new(Foreign::new(blobs, &link));
-    let registry = Registry::with_import(catalog, blobs, registry_config(config), link);
+    let elsewhere = Arc::new(Elsewhere::behind(config.data_dir.join("foreign")));
+    let blobs = Arc::new(Foreign::new(blobs, Arc::clone(&elsewhere)));
+    let registry =
+        Registry::with_import(catalog, blobs, registry_config(config), elsewhere, old::opener(config));
     // Before the repair, which writes.
     if config.access.read_only {
         registry.read_only().configure();

@@ -1,42 +1,40 @@
 //! Reads the store of another registry where it lies, beside a store of our own.
 
-use std::{
-    path::{Path, PathBuf},
-    sync::Arc,
-    time::Duration,
-};
+mod elsewhere;
+mod objects;
+
+use std::{path::Path, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use berth_oci::Digest;
 use jiff::Timestamp;
 
-use crate::{
-    BlobReader, BlobWriter, Blobs, Capacity, Error, Leftover, Location, Progress, Result, UploadId,
-    disk::ForeignFiles,
-};
+use crate::{BlobReader, BlobWriter, Blobs, Capacity, Error, Leftover, Location, Progress, Result, UploadId};
+
+pub use elsewhere::Elsewhere;
+pub use objects::{Listing, Object, Objects};
 
 const PREFIX: &str = "foreign/";
 
-/// Serves locations that begin with `foreign/` from a directory of the docker-registry project's layout, and leaves everything
+/// Serves locations that begin with `foreign/` from a store of the docker-registry project's layout, and leaves everything
 /// else to the store that it wraps.
 ///
 /// ```text
 /// <root>/blobs/sha256/ab/<hex>/data
 /// ```
 ///
-/// Nothing there is ever changed or removed: a deletion succeeds and frees no byte. The directory may come and go while the store is
-/// open; while it is not there, its locations hold nothing.
+/// Nothing there is ever changed or removed: a deletion succeeds and frees no byte. The other store may come and go while this one
+/// is open; while there is none, its locations hold nothing.
 #[derive(Debug)]
 pub struct Foreign {
     inner: Arc<dyn Blobs>,
-    root: PathBuf,
-    files: ForeignFiles,
+    elsewhere: Arc<Elsewhere>,
 }
 
 impl Foreign {
-    /// Wraps a store of our own; `root` may be a symbolic link, and may be missing.
-    pub fn new(inner: Arc<dyn Blobs>, root: &Path) -> Self {
-        Self { inner, root: root.to_owned(), files: ForeignFiles::default() }
+    /// Wraps a store of our own.
+    pub fn new(inner: Arc<dyn Blobs>, elsewhere: Arc<Elsewhere>) -> Self {
+        Self { inner, elsewhere }
     }
 
     /// Returns the location of a blob in the other store, be it there or not.
@@ -44,13 +42,18 @@ impl Foreign {
         Location::from(format!("{PREFIX}{}", below(digest)))
     }
 
-    /// Returns the file of a blob below a root.
-    pub fn file(root: &Path, digest: &Digest) -> PathBuf {
-        root.join("blobs").join(below(digest)).join("data")
+    /// Tells whether a location is one in the other store.
+    pub fn is_location(location: &str) -> bool {
+        location.starts_with(PREFIX)
     }
 
-    /// Returns the file that a location names; `None` if it is one of the wrapped store.
-    fn path(&self, location: &Location) -> Option<Result<PathBuf>> {
+    /// Returns the name of a blob's object in the other store.
+    pub fn name(digest: &Digest) -> String {
+        format!("blobs/{}/data", below(digest))
+    }
+
+    /// Returns the name of the object that a location names; `None` if it is one of the wrapped store.
+    fn named(location: &Location) -> Option<Result<String>> {
         let text = location.as_str().strip_prefix(PREFIX)?;
         // Only what `location` makes, so that no text from outside leads out of the store.
         let digest = text.split_once('/').and_then(|(algorithm, rest)| {
@@ -58,9 +61,17 @@ impl Foreign {
             format!("{algorithm}:{hex}").parse::<Digest>().ok()
         });
         Some(match digest.filter(|digest| below(digest) == text) {
-            Some(digest) => Ok(Self::file(&self.root, &digest)),
+            Some(digest) => Ok(Self::name(&digest)),
             None => Err(Error::InvalidLocation(location.as_str().chars().take(256).collect())),
         })
+    }
+
+    async fn open_elsewhere(&self, name: &str) -> Result<Arc<dyn BlobReader>> {
+        let objects = self.elsewhere.expect()?;
+        match objects.open(name).await {
+            Err(Error::NotFound) => Err(self.elsewhere.missing(&objects).await),
+            opened => opened,
+        }
     }
 }
 
@@ -88,8 +99,8 @@ impl Blobs for Foreign {
     }
 
     async fn open(&self, location: &Location) -> Result<Arc<dyn BlobReader>> {
-        match self.path(location) {
-            Some(path) => self.files.open(path?).await,
+        match Self::named(location) {
+            Some(name) => self.open_elsewhere(&name?).await,
             None => self.inner.open(location).await,
         }
     }
@@ -102,15 +113,15 @@ impl Blobs for Foreign {
     }
 
     async fn delete(&self, location: &Location) -> Result<Option<u64>> {
-        match self.path(location) {
-            Some(path) => path.map(|_| Some(0)),
+        match Self::named(location) {
+            Some(name) => name.map(|_| Some(0)),
             None => self.inner.delete(location).await,
         }
     }
 
     async fn sync_deletions(&self, locations: &[Location]) -> Result<()> {
         let ours: Vec<Location> =
-            locations.iter().filter(|location| self.path(location).is_none()).cloned().collect();
+            locations.iter().filter(|location| Self::named(location).is_none()).cloned().collect();
         self.inner.sync_deletions(&ours).await
     }
 
@@ -123,8 +134,8 @@ impl Blobs for Foreign {
     }
 
     async fn open_uncached(&self, location: &Location) -> Result<Arc<dyn BlobReader>> {
-        match self.path(location) {
-            Some(path) => self.files.open(path?).await,
+        match Self::named(location) {
+            Some(name) => self.open_elsewhere(&name?).await,
             None => self.inner.open_uncached(location).await,
         }
     }
@@ -134,11 +145,15 @@ impl Blobs for Foreign {
     }
 
     fn upload_of(&self, location: &Location) -> Option<UploadId> {
-        if self.path(location).is_some() { None } else { self.inner.upload_of(location) }
+        if Self::named(location).is_some() { None } else { self.inner.upload_of(location) }
     }
 
     async fn link(&self, location: &Location, valid: Duration) -> Result<Option<String>> {
-        if self.path(location).is_some() { Ok(None) } else { self.inner.link(location, valid).await }
+        let Some(name) = Self::named(location) else { return self.inner.link(location, valid).await };
+        match self.elsewhere.objects() {
+            Some(objects) => objects.link(&name?, valid).await,
+            None => Ok(None),
+        }
     }
 
     async fn scan(&self, after: Option<&Location>, limit: usize) -> Result<Vec<(Location, u64)>> {
@@ -171,7 +186,7 @@ mod tests {
 
     fn open(dir: &Path) -> Foreign {
         let disk = Disk::open(&dir.join("store"), 4).unwrap();
-        Foreign::new(Arc::new(disk), &dir.join("old"))
+        Foreign::new(Arc::new(disk), Arc::new(Elsewhere::behind(dir.join("old"))))
     }
 
     #[tokio::test]
@@ -187,7 +202,7 @@ mod tests {
         let digest = Digest::of(Algorithm::Sha256, b"old bytes");
         let location = Foreign::location(&digest);
         assert!(matches!(store.open(&location).await, Err(Error::NotFound)));
-        let file = Foreign::file(&dir.path().join("old"), &digest);
+        let file = dir.path().join("old").join(Foreign::name(&digest));
         std::fs::create_dir_all(file.parent().unwrap()).unwrap();
         std::fs::write(&file, "old bytes").unwrap();
 
@@ -196,6 +211,12 @@ mod tests {
         assert_eq!(store.delete(&location).await.unwrap(), Some(0));
         store.sync_deletions(std::slice::from_ref(&location)).await.unwrap();
         assert!(file.exists() && store.scan(None, 9).await.unwrap().is_empty());
+
+        // That all is gone says nothing about a blob.
+        std::fs::rename(dir.path().join("old/blobs"), dir.path().join("blobs")).unwrap();
+        assert!(matches!(store.open(&location).await, Err(Error::Unavailable(_))));
+        store.elsewhere.close("no key".into());
+        assert!(matches!(store.open(&location).await, Err(Error::Unavailable(reason)) if reason == "no key"));
 
         let text = location.as_str();
         for wrong in ["foreign/", "foreign/../../etc/passwd", &text[..text.len() - 1], &format!("{text}/..")]

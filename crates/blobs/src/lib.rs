@@ -26,7 +26,7 @@ pub use bucket::{Bucket, BucketConfig, Credentials, Encryption};
 pub use cached::{CacheStats, Cached};
 pub use disk::{Disk, READ_BYTES};
 pub use error::{Error, Result};
-pub use foreign::Foreign;
+pub use foreign::{Elsewhere, Foreign, Listing, Object, Objects};
 pub use hasher::Hasher;
 pub use location::Location;
 pub use metered::Metered;

@@ -44,6 +44,53 @@ pub async fn is_done(r: &Reader, repository: &str) -> Result<bool> {
     Ok(r.query_opt(sql, params![repository, ALL], |_| Ok(())).await?.is_some())
 }
 
+/// Another registry's bucket, as every node finds it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Source {
+    /// Which store it is.
+    pub name: String,
+    /// How to reach it.
+    pub address: String,
+}
+
+/// Finds the bucket that is being imported.
+pub async fn find_source(r: &Reader) -> Result<Option<Source>> {
+    r.query_opt("SELECT name, address FROM import_source WHERE one = 1", params![], |row| {
+        Ok(Source { name: row.text(0)?.to_owned(), address: row.text(1)?.to_owned() })
+    })
+    .await
+}
+
+/// Makes a bucket the one that is imported, with nothing taken in of it, or notes how it is reached now. Changes nothing while
+/// another is, and returns that one's name.
+pub async fn begin(tx: &mut Tx, source: &Source) -> Result<Option<String>> {
+    match find_source(tx).await? {
+        Some(known) if known.name != source.name => return Ok(Some(known.name)),
+        Some(_) => {}
+        None => clear(tx).await?,
+    }
+    tx.execute(
+        "INSERT INTO import_source (one, name, address) VALUES (1, $1, $2)
+         ON CONFLICT (one) DO UPDATE SET address = excluded.address",
+        params![&source.name, &source.address],
+    )
+    .await?;
+    Ok(None)
+}
+
+/// Tells whether what the other store has of a repository may still be taken in; `source` names the bucket that was looked at.
+///
+/// An import that has ended meanwhile has taken its bucket along: what was deleted since must not come back.
+pub async fn is_open(r: &Reader, repository: &str, source: Option<&str>) -> Result<bool> {
+    if is_done(r, repository).await? {
+        return Ok(false);
+    }
+    match source {
+        Some(name) => Ok(find_source(r).await?.is_some_and(|known| known.name == name)),
+        None => Ok(true),
+    }
+}
+
 /// Notes that a repository was taken in, unless that is noted.
 pub async fn insert(tx: &mut Tx, imported: &Imported, now: Timestamp) -> Result<()> {
     let problems = serde_json::to_string(&imported.problems)
@@ -66,6 +113,7 @@ pub async fn complete(tx: &mut Tx, now: Timestamp) -> Result<()> {
 /// Forgets everything noted, for another import.
 pub async fn clear(tx: &mut Tx) -> Result<()> {
     tx.execute("DELETE FROM imported WHERE repository >= $1", params![ALL]).await?;
+    tx.execute("DELETE FROM import_source WHERE one = 1", params![]).await?;
     Ok(())
 }
 

@@ -1,6 +1,6 @@
 //! Upload sessions: how far each has come, and the digest's state at that point.
 
-use berth_oci::RepositoryName;
+use berth_oci::{Digest, RepositoryName};
 use bytes::Bytes;
 use jiff::Timestamp;
 
@@ -40,6 +40,38 @@ pub async fn insert(
     )
     .await?;
     Ok(())
+}
+
+/// Starts a session that brings a blob anew which is known already, in the name of a repository that links it, or of any. Returns
+/// false if there is no repository.
+pub async fn insert_anew(
+    tx: &mut Tx,
+    id: &str,
+    digest: &Digest,
+    caller: &str,
+    hash_state: &[u8],
+    now: Timestamp,
+) -> Result<bool> {
+    let linking = tx
+        .query_opt(
+            "SELECT l.repository_id FROM blob AS b JOIN link AS l ON l.blob_id = b.id WHERE b.digest = $1 LIMIT 1",
+            params![&digest.to_string()],
+            |row| row.int(0),
+        )
+        .await?;
+    let any = "SELECT id FROM repository ORDER BY id LIMIT 1";
+    let repository = match linking {
+        Some(id) => Some(id),
+        None => tx.query_opt(any, params![], |row| row.int(0)).await?,
+    };
+    let Some(repository) = repository else { return Ok(false) };
+    tx.execute(
+        "INSERT INTO upload (id, repository_id, caller, size, hash_state, started_at, touched_at)
+         VALUES ($1, $2, $3, 0, $4, $5, $5)",
+        params![id, repository, caller, hash_state, now],
+    )
+    .await?;
+    Ok(true)
 }
 
 /// Finds a session by id.

@@ -177,6 +177,11 @@ impl Rgw {
         s3::request(&self.endpoint(), &format!("{bucket}/{key}"), &[], &[])
     }
 
+    /// Removes an object.
+    pub fn delete(&self, bucket: &str, key: &str) {
+        s3::request(&self.endpoint(), &format!("{bucket}/{key}"), &["-X", "DELETE"], &[]);
+    }
+
     /// Lists the objects of a bucket: a JSON array of what Ceph's gateway notes of each, its `name` among it.
     pub fn list(&self, bucket: &str) -> String {
         let Store::Ceph(ceph) = &self.store else { panic!("only Ceph lists its objects so: unset BERTH_MINIO") };

@@ -25,10 +25,9 @@ mod status;
 mod upload;
 
 use std::collections::HashSet;
-use std::path::PathBuf;
 use std::sync::Arc;
 
-use berth_blobs::{Blobs, UploadId};
+use berth_blobs::{Blobs, Elsewhere, UploadId};
 use berth_catalog::{Catalog, event};
 use bytes::Bytes;
 use parking_lot::Mutex;
@@ -36,7 +35,7 @@ use parking_lot::Mutex;
 pub use collect::{CollectJob, CollectReport, Disagreement, Problem, VerifyReport};
 pub use config::{Collection, Config, Limits, Redirect, Scrub, Storage, Untagged};
 pub use error::{BodyError, Error, Result};
-pub use import::{ImportError, ImportJob, ImportReport};
+pub use import::{ImportError, ImportJob, ImportReport, OLD_LAYOUT, OldBucket, OldRegistry, OpenOldBucket};
 pub use pull::{BlobContent, BlobHandle, Pulled, StoredManifest};
 pub use push::PushedManifest;
 pub use recall::Stale;
@@ -83,10 +82,16 @@ impl Registry {
         Self::assemble(catalog, blobs, config, import::Import::default())
     }
 
-    /// Puts together a registry that may import another's store: the one that the symbolic link `link` names, while there is one.
-    /// `blobs` must serve its locations.
-    pub fn with_import(catalog: Catalog, blobs: Arc<dyn Blobs>, config: Config, link: PathBuf) -> Self {
-        Self::assemble(catalog, blobs, config, import::Import::behind(link))
+    /// Puts together a registry that may import another's store: the bucket that the catalog names, opened by `open`, or what
+    /// lies where `elsewhere` says. `blobs` must serve its locations.
+    pub fn with_import(
+        catalog: Catalog,
+        blobs: Arc<dyn Blobs>,
+        config: Config,
+        elsewhere: Arc<Elsewhere>,
+        open: OpenOldBucket,
+    ) -> Self {
+        Self::assemble(catalog, blobs, config, import::Import::from(elsewhere, open))
     }
 
     fn assemble(catalog: Catalog, blobs: Arc<dyn Blobs>, config: Config, import: import::Import) -> Self {

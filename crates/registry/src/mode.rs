@@ -30,6 +30,7 @@ impl Registry {
     /// written again.
     pub async fn heed_mode(&self) -> Result<()> {
         let told = self.0.catalog.read(async |r| mode::find(r).await).await?.read_only;
+        self.heed_import().await?;
         let opens = !told && !self.read_only().is_configured();
         if opens && self.0.mode.repair_owed.load(Ordering::Acquire) {
             let repaired = self.repair_now().await?;

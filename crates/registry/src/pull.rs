@@ -210,7 +210,12 @@ impl Registry {
         blob: &Blob,
         location: &str,
     ) -> Result<Arc<dyn BlobReader>> {
-        match self.0.blobs.open(&Location::from(location.to_owned())).await {
+        let location = Location::from(location.to_owned());
+        let mut opened = self.0.blobs.open(&location).await;
+        if self.may_lie_elsewhere(&location, &opened).await? {
+            opened = self.0.blobs.open(&location).await;
+        }
+        match opened {
             Ok(reader) if reader.size() == blob.size => Ok(reader),
             Ok(reader) => {
                 let reason = format!("{} bytes lie where {} should", reader.size(), blob.size);

@@ -3,9 +3,10 @@
 use std::io::ErrorKind;
 use std::time::{Duration, Instant};
 
-use berth_blobs::{BlobReader, Error, Hasher};
+use berth_blobs::{BlobReader, BlobWriter, Error, Hasher};
 use berth_jobs::Work;
 use berth_oci::{Algorithm, Digest};
+use bytes::Bytes;
 
 use crate::pull::{BlobContent, BlobHandle};
 
@@ -70,13 +71,53 @@ pub(crate) async fn compare(handle: &BlobHandle, pace: &mut Pace<'_>) -> Verdict
         }
         BlobContent::Stored(reader) => hash(reader.as_ref(), handle.digest.algorithm(), pace).await,
     };
+    judge(computed, &handle.digest)
+}
+
+/// Copies a blob to an upload, which hashes it, seals that and compares.
+pub(crate) async fn copy(
+    reader: &dyn BlobReader,
+    digest: &Digest,
+    writer: Box<dyn BlobWriter>,
+    pace: &mut Pace<'_>,
+) -> Verdict {
+    judge(copy_all(reader, writer, pace).await, digest)
+}
+
+fn judge(computed: berth_blobs::Result<Option<Digest>>, digest: &Digest) -> Verdict {
     match computed {
-        Ok(Some(computed)) if computed == handle.digest => Verdict::Matches,
+        Ok(Some(computed)) if computed == *digest => Verdict::Matches,
         Ok(Some(_)) => Verdict::Differs("its bytes do not match its digest"),
         Ok(None) => Verdict::Stopped,
         Err(Error::Truncated { .. }) => Verdict::Differs("its file ends early"),
         Err(error) => Verdict::Unreadable(error),
     }
+}
+
+async fn copy_all(
+    reader: &dyn BlobReader,
+    mut writer: Box<dyn BlobWriter>,
+    pace: &mut Pace<'_>,
+) -> berth_blobs::Result<Option<Digest>> {
+    let mut offset = 0;
+    while offset < reader.size() {
+        let bytes = read_step(reader, offset).await?;
+        let count = bytes.len();
+        writer.write(bytes).await?;
+        offset += count as u64;
+        if !pace.spend(count).await && offset < reader.size() {
+            return Ok(None);
+        }
+    }
+    Ok(Some(writer.seal().await?.hasher.finish()))
+}
+
+async fn read_step(reader: &dyn BlobReader, offset: u64) -> berth_blobs::Result<Bytes> {
+    let bytes = reader.read(offset, STEP_BYTES).await?;
+    if bytes.is_empty() {
+        return Err(Error::Truncated { stored: offset, expected: reader.size() });
+    }
+    Ok(bytes)
 }
 
 /// Hashes a stored blob from start to end.
@@ -97,10 +138,7 @@ async fn hash(
     let mut hasher = Hasher::new(algorithm);
     let mut offset = 0;
     while offset < reader.size() {
-        let bytes = reader.read(offset, STEP_BYTES).await?;
-        if bytes.is_empty() {
-            return Err(Error::Truncated { stored: offset, expected: reader.size() });
-        }
+        let bytes = read_step(reader, offset).await?;
         let count = bytes.len();
         hasher = tokio::task::spawn_blocking(move || {
             hasher.update(&bytes);
@@ -122,7 +160,6 @@ mod tests {
     use std::sync::Arc;
 
     use async_trait::async_trait;
-    use bytes::Bytes;
 
     use super::*;
 

@@ -1,9 +1,10 @@
 //! Scrub: reads every blob again and compares, at a limited rate, and looks for files that nothing knows.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use async_trait::async_trait;
-use berth_blobs::{Leftover, Location, UploadId};
+use berth_blobs::{BlobReader, Leftover, Location, UploadId};
 use berth_catalog::blob::{self, Placement, ScrubItem};
 use berth_catalog::job::Job;
 use berth_catalog::{Tx, trash, upload};
@@ -158,16 +159,11 @@ impl Registry {
     async fn check(&self, item: &ScrubItem, pace: &mut Pace<'_>) -> Verdict {
         let content = match &item.placement {
             Placement::Inline(content) => BlobContent::Inline(content.clone()),
-            Placement::Stored(location) => {
-                match self.0.blobs.open_uncached(&Location::from(location.as_str())).await {
-                    Ok(reader) if reader.size() != item.size => {
-                        return Verdict::Differs("its file has another size");
-                    }
-                    Ok(reader) => BlobContent::Stored(reader),
-                    Err(berth_blobs::Error::NotFound) => return Verdict::Differs("its bytes are gone"),
-                    Err(error) => return Verdict::Unreadable(error),
-                }
-            }
+            Placement::Stored(location) => match self.open_whole(location, item.size).await {
+                Ok(Opened::Whole(reader)) => BlobContent::Stored(reader),
+                Ok(Opened::Differs(reason)) => return Verdict::Differs(reason),
+                Err(error) => return Verdict::Unreadable(error),
+            },
         };
         compare(&BlobHandle { digest: item.digest, size: item.size, content }, pace).await
     }
@@ -195,6 +191,21 @@ impl Registry {
                     return Err(Failure::Stopped);
                 }
             }
+        }
+    }
+
+    /// Opens stored bytes past every cache, and says whether all of them are there.
+    pub(crate) async fn open_whole(&self, location: &str, size: u64) -> berth_blobs::Result<Opened> {
+        let location = Location::from(location);
+        let mut opened = self.0.blobs.open_uncached(&location).await;
+        if self.may_lie_elsewhere(&location, &opened).await? {
+            opened = self.0.blobs.open_uncached(&location).await;
+        }
+        match opened {
+            Ok(reader) if reader.size() == size => Ok(Opened::Whole(reader)),
+            Ok(_) => Ok(Opened::Differs("its file has another size")),
+            Err(berth_blobs::Error::NotFound) => Ok(Opened::Differs("its bytes are gone")),
+            Err(error) => Err(error),
         }
     }
 
@@ -257,6 +268,15 @@ impl Registry {
             .read(async |r| Ok::<_, Error>(blob::is_at(r, text).await? || trash::contains(r, text).await?));
         known.await
     }
+}
+
+/// What opening a blob found.
+#[derive(Debug)]
+pub(crate) enum Opened {
+    /// As many bytes as there should be.
+    Whole(Arc<dyn BlobReader>),
+    /// Its bytes are wrong or missing, and why.
+    Differs(&'static str),
 }
 
 /// Uploads at one moment.

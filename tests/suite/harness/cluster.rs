@@ -136,7 +136,8 @@ impl ClusterSetup {
         let hosts: Vec<String> = nodes.iter().map(|node| node.host().to_owned()).collect();
         let balancer = Haproxy::start(&hosts);
         let host = balancer.host();
-        let cluster = Cluster { nodes, host, balancer, lines, pair, pooled, own_gateway, _dir: dir };
+        let bucket = shared.bucket;
+        let cluster = Cluster { nodes, host, balancer, lines, pair, pooled, own_gateway, bucket, _dir: dir };
         cluster.ready().await?;
         Ok(cluster)
     }
@@ -246,6 +247,7 @@ pub(crate) struct Cluster {
     pair: Option<PostgresPair>,
     pooled: Option<Pooled>,
     own_gateway: Option<Rgw>,
+    bucket: String,
     _dir: TempDir,
 }
 
@@ -329,6 +331,11 @@ impl Cluster {
             }
         }
         Ok(())
+    }
+
+    /// The name of the bucket.
+    pub(crate) fn bucket(&self) -> &str {
+        &self.bucket
     }
 
     /// The whole event log.

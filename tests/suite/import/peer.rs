@@ -1,4 +1,4 @@
-//! Debian's docker-registry (distribution 2.8), whose storage directory is what gets imported.
+//! Debian's docker-registry (distribution 2.8), whose storage directory or bucket is what gets imported.
 
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
@@ -6,6 +6,7 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
+use berth_engines::Rgw;
 use tokio::process::Child;
 
 use crate::harness::{Api, Home};
@@ -19,15 +20,32 @@ pub(super) struct Peer {
 
 impl Peer {
     pub(super) async fn start(home: &Home) -> Result<Self> {
+        let dir = home.path().join("old-registry");
+        let storage = format!("  filesystem: {{rootdirectory: {}}}\n", dir.display());
+        Self::start_with(home, &storage, dir).await
+    }
+
+    /// Starts one that stores below `old` in a bucket.
+    pub(super) async fn start_in_bucket(home: &Home, gateway: &Rgw, bucket: &str) -> Result<Self> {
+        let storage = format!(
+            "  s3: {{region: us-east-1, regionendpoint: \"{}\", bucket: {bucket}, rootdirectory: /old, secure: false,\n       \
+             accesskey: {}, secretkey: {}}}\n  redirect: {{disable: true}}\n",
+            gateway.endpoint(),
+            gateway.access_key(),
+            gateway.secret_key()
+        );
+        Self::start_with(home, &storage, home.path().to_owned()).await
+    }
+
+    async fn start_with(home: &Home, storage: &str, dir: PathBuf) -> Result<Self> {
         let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
-        let (host, dir) = (format!("127.0.0.1:{port}"), home.path().join("old-registry"));
+        let host = format!("127.0.0.1:{port}");
         let config = home.write(
             "peer.yml",
             &format!(
                 "version: 0.1\nlog: {{level: error, accesslog: {{disabled: true}}}}\n\
-                 storage:\n  filesystem: {{rootdirectory: {}}}\n  delete: {{enabled: true}}\n\
-                 http: {{addr: \"{host}\"}}\n",
-                dir.display()
+                 storage:\n{storage}  delete: {{enabled: true}}\n\
+                 http: {{addr: \"{host}\"}}\n"
             ),
         )?;
         let child = home
@@ -36,6 +54,7 @@ impl Peer {
             .arg(config)
             // To this program it is a key of its configuration.
             .env_remove("REGISTRY_AUTH_FILE")
+            .env_remove("AWS_CA_BUNDLE")
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
@@ -83,6 +102,12 @@ impl Store {
         self.0.join("docker/registry/v2")
     }
 
+    /// Points a tag at a manifest.
+    pub(super) fn tag(&self, repository: &str, tag: &str, digest: &str) -> Result<()> {
+        let tags = self.root().join("repositories").join(repository).join("_manifests/tags");
+        write(&tags.join(tag).join("current/link"), digest.as_bytes())
+    }
+
     /// Puts a manifest there as old versions did, whatever it is.
     pub(super) fn plant(&self, repository: &str, tag: &str, digest: &str, content: &[u8]) -> Result<()> {
         let (hex, manifests) = (
@@ -91,7 +116,7 @@ impl Store {
         );
         write(&self.blob(digest), content)?;
         write(&manifests.join(format!("revisions/sha256/{hex}/link")), digest.as_bytes())?;
-        write(&manifests.join(format!("tags/{tag}/current/link")), digest.as_bytes())
+        self.tag(repository, tag, digest)
     }
 
     /// Names, sizes and times of change of all files: what an import must leave as it is.

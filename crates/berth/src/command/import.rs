@@ -3,36 +3,32 @@
 use std::process::ExitCode;
 
 use anyhow::{Result, bail};
-use berth_registry::{ImportJob, ImportReport};
+use berth_registry::{ImportJob, ImportReport, OldRegistry};
 
 use super::{block_on, job, print};
-use crate::cli;
+use crate::cli::{self, Address};
 use crate::config::{self, Config};
 use crate::data;
 
 pub(super) fn run(arguments: cli::Import) -> Result<ExitCode> {
-    let cli::Import { dir, finish, now, status, place } = arguments;
+    let cli::Import { from, bucket, finish, now, status, place } = arguments;
     let config = config::load(place.into())?.config;
-    if config.is_stateless() {
-        bail!(
-            "an import needs a data directory beside which the old store lies: import into one, then bring it over with `berth migrate`"
-        );
-    }
+    let from = from.map(|from| old_registry(&config, from.into(), &bucket)).transpose()?;
     if status {
         return block_on(tell(&config));
     }
     if !now {
-        return block_on(begin(&config, dir.as_deref(), finish));
+        return block_on(begin(&config, from.as_ref(), finish));
     }
-    if dir.is_none() {
+    if from.is_none() {
         data::must_exist(&config)?;
     }
     let enqueued =
-        async |registry: &berth_registry::Registry| Ok(registry.start_import(dir.as_deref(), finish).await?);
+        async |registry: &berth_registry::Registry| Ok(registry.start_import(from.as_ref(), finish).await?);
     let report = job::run_enqueued(&config, ImportJob::KIND, enqueued)?;
     let report: ImportReport = serde_json::from_value(report)?;
     let end = match report.foreign {
-        0 => format!("{} blobs were moved, the old directory is not needed any more\n", report.moved),
+        0 => format!("{} blobs were moved, the old store is not needed any more\n", report.moved),
         _ => "bytes stay where they lie until `berth import --finish`\n".to_owned(),
     };
     show(&report)?;
@@ -40,10 +36,24 @@ pub(super) fn run(arguments: cli::Import) -> Result<ExitCode> {
     Ok(if report.problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-async fn begin(config: &Config, dir: Option<&std::path::Path>, finish: bool) -> Result<ExitCode> {
+/// Says what is to be imported, in the registry's words.
+fn old_registry(config: &Config, from: Address, flags: &cli::BucketFlags) -> Result<OldRegistry> {
+    match from {
+        Address::Bucket(url) => data::old_bucket(config, &url, flags),
+        Address::Directory(_) if config.is_stateless() => bail!(
+            "nodes that keep nothing have no data directory beside which an old directory lies: import it into one, then bring it over with `berth migrate`"
+        ),
+        Address::Directory(path) => Ok(OldRegistry::Directory(path)),
+    }
+}
+
+async fn begin(config: &Config, from: Option<&OldRegistry>, finish: bool) -> Result<ExitCode> {
     let lock = data::lock(config)?;
     let (registry, when) = match &lock {
-        Some(_) if dir.is_some() => (data::open(config).await?, "it begins when `berth serve` starts"),
+        Some(_) if config.is_stateless() => {
+            (data::open(config).await?, "images can be pulled now, the running nodes do the rest")
+        }
+        Some(_) if from.is_some() => (data::open(config).await?, "it begins when `berth serve` starts"),
         Some(_) => {
             data::must_exist(config)?;
             (data::open(config).await?, "it goes on when `berth serve` starts")
@@ -51,7 +61,7 @@ async fn begin(config: &Config, dir: Option<&std::path::Path>, finish: bool) -> 
         None => (data::join(config).await?, "images can be pulled now, the running server does the rest"),
     };
     job::refuse_read_only(config, registry.catalog()).await?;
-    let id = registry.start_import(dir, finish).await?;
+    let id = registry.start_import(from, finish).await?;
     print(format!("import enqueued as job {}; {when}\n", id.0))?;
     drop(registry);
     drop(lock);

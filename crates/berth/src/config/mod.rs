@@ -23,7 +23,7 @@ use tracing_subscriber::EnvFilter;
 
 pub(crate) use database::Database;
 pub(crate) use schema::document as schema_document;
-pub(crate) use storage::Storage;
+pub(crate) use storage::{Bucket, Storage};
 pub(crate) use traces::Traces;
 
 /// Read when it lies in the working directory and no other file is named.

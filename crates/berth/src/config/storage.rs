@@ -126,6 +126,21 @@ impl Storage {
 }
 
 impl Bucket {
+    /// Names a bucket; the rest has its defaults.
+    pub(crate) fn at(url: &str) -> Self {
+        Self {
+            url: url.to_owned(),
+            endpoint: None,
+            region: None,
+            access_key_id_file: None,
+            secret_access_key_file: None,
+            virtual_hosted_style: false,
+            encryption: None,
+            ca_file: None,
+            part_bytes: part_bytes(),
+        }
+    }
+
     fn refuse(&self) -> Option<String> {
         if self.access_key_id_file.is_some() != self.secret_access_key_file.is_some() {
             return Some(

@@ -56,6 +56,11 @@ impl Keys {
         self.path(&format!("{UPLOADS}{upload}/{name}"))
     }
 
+    /// Returns the key of an object that another program named.
+    pub(super) fn object(&self, name: &str) -> Path {
+        self.path(name)
+    }
+
     /// Returns the key of a location that was made here or checked before.
     pub(super) fn blob(&self, location: &Location) -> Path {
         self.path(location.as_str())

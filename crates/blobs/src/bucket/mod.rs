@@ -31,6 +31,7 @@ mod keys;
 mod lease;
 mod marker;
 mod multiparts;
+mod objects;
 mod parts;
 mod plan;
 mod publish;

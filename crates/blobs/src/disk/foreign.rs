@@ -6,7 +6,7 @@ use super::{blocking, buffer::Pool, layout::Layout, reader::DiskReader, system};
 use crate::{BlobReader, Error, Result, UploadId, error::Context as _};
 
 /// Opens files by path, with buffers of its own.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct ForeignFiles(Arc<Pool>);
 
 impl ForeignFiles {

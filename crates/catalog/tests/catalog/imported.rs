@@ -1,7 +1,7 @@
 //! What was taken in from another registry's store.
 
-use berth_catalog::imported::{self, Imported, Totals};
-use berth_catalog::{Error, blob, repository};
+use berth_catalog::imported::{self, Imported, Source, Totals};
+use berth_catalog::{Error, blob, repository, upload};
 
 use crate::{Fixture, On, digest, name, on_both};
 
@@ -35,4 +35,59 @@ async fn totals_add_up_and_bytes_elsewhere_are_counted(on: On) {
     assert_eq!(listed.len(), 1);
 }
 
-on_both!(totals_add_up_and_bytes_elsewhere_are_counted);
+async fn one_bucket_is_imported_at_a_time(on: On) {
+    let fixture = Fixture::new(on).await;
+    let now = fixture.now();
+    let source = |name: &str, address: &str| Source { name: name.to_owned(), address: address.to_owned() };
+    let begin = async |new: Source| {
+        fixture.catalog.write(async move |tx| imported::begin(tx, &new).await).await.unwrap()
+    };
+    let is_open = async |repository: &str, source: Option<&str>| {
+        fixture.catalog.read(async |r| imported::is_open(r, repository, source).await).await.unwrap()
+    };
+    assert!(is_open("a", None).await && !is_open("a", Some("one")).await);
+    assert_eq!(begin(source("one", "there")).await, None);
+    assert_eq!(begin(source("one", "moved")).await, None);
+    assert_eq!(begin(source("two", "elsewhere")).await.as_deref(), Some("one"));
+    let found = fixture.catalog.read(async |r| imported::find_source(r).await).await.unwrap();
+    assert_eq!(found, Some(source("one", "moved")));
+    assert!(is_open("a", Some("one")).await && !is_open("a", Some("two")).await);
+    let taken = Imported { repository: "a".to_owned(), manifests: 1, tags: 1, problems: Vec::new() };
+    fixture.catalog.write(async move |tx| imported::insert(tx, &taken, now).await).await.unwrap();
+    assert!(!is_open("a", Some("one")).await && is_open("b", Some("one")).await);
+    // The end of an import, and what looked at its bucket before.
+    fixture.catalog.write(async |tx| imported::clear(tx).await).await.unwrap();
+    assert!(!is_open("a", Some("one")).await);
+    assert_eq!(begin(source("two", "elsewhere")).await, None);
+    assert!(is_open("a", Some("two")).await);
+}
+
+async fn a_blob_that_comes_anew_has_a_session(on: On) {
+    let fixture = Fixture::new(on).await;
+    let now = fixture.now();
+    let insert = async |id: &'static str, content: &'static str| {
+        let write = async move |tx: &mut berth_catalog::Tx| {
+            upload::insert_anew(tx, id, &digest(content), "import", b"state", now).await
+        };
+        fixture.catalog.write(write).await.unwrap()
+    };
+    assert!(!insert("none", "x").await, "there is no repository");
+    let write = async move |tx: &mut berth_catalog::Tx| {
+        repository::ensure(tx, &name("a"), now).await?;
+        let repository = repository::ensure(tx, &name("b"), now).await?;
+        let placement = blob::Placement::Stored("foreign/one".to_owned());
+        blob::insert(tx, &repository, &digest("x"), 3, Some(&placement), now).await.map(drop)
+    };
+    fixture.catalog.write(write).await.unwrap();
+    for (id, content, repository) in [("linked", "x", "b"), ("unlinked", "y", "a")] {
+        assert!(insert(id, content).await);
+        let found = fixture.catalog.read(async |r| upload::find(r, id).await).await.unwrap().unwrap();
+        assert_eq!((found.repository.as_str(), found.size, found.content), (repository, 0, None));
+    }
+}
+
+on_both!(
+    totals_add_up_and_bytes_elsewhere_are_counted,
+    one_bucket_is_imported_at_a_time,
+    a_blob_that_comes_anew_has_a_session
+);

@@ -3,18 +3,20 @@
 use std::fs;
 use std::time::Duration;
 
-use berth_blobs::{Location, Progress, UploadId};
+use berth_blobs::{BlobReader, Location, Progress, UploadId};
 use berth_catalog::blob::{self, Placement};
 use berth_catalog::imported::{self, Foreign};
-use berth_catalog::{Tx, hold};
+use berth_catalog::{Tx, hold, upload};
 use berth_jobs::{Failure, Work};
 use futures_util::StreamExt as _;
 use serde_json::json;
 
+use super::CALLER;
 use super::layout::OldStore;
-use super::repository::blocking;
-use super::start::sync_parent;
-use crate::rehash::hash_stored;
+use super::start::{blocking, sync_parent};
+use crate::pull::{BlobContent, BlobHandle};
+use crate::rehash::{Pace, Verdict, compare, copy};
+use crate::scrub::Opened;
 use crate::{CollectJob, Error, Registry, Result};
 
 /// Blobs read from the catalog at a time.
@@ -23,50 +25,40 @@ const PAGE: usize = 64;
 const AT_ONCE: usize = 8;
 /// How often a backup under way is looked at.
 const LOOK: Duration = Duration::from_millis(200);
-/// Bytes copied at a time.
-const STEP_BYTES: usize = 1 << 20;
+
+/// What became of one blob.
+enum Ended {
+    Moved,
+    /// It is damaged, and how.
+    Aside(String),
+    /// It was asked to stop.
+    Stopped,
+}
+
+/// What a run has done so far.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    pub(super) moved: u64,
+    pub(super) damaged: Vec<String>,
+}
 
 impl Registry {
-    /// Moves the bytes, blob after blob, and ends the import. What is moved stays moved if this is interrupted. Returns the number of
-    /// blobs moved and what was damaged.
-    pub(super) async fn move_bytes(&self, work: &Work) -> Result<(u64, Vec<String>), Failure> {
-        let old = self.0.import.store().cloned();
-        let old = old.ok_or_else(|| Failure::Permanent("there is nothing to import any more".into()))?;
-        let (mut moved, mut damaged, mut after) = (0, Vec::new(), String::new());
+    /// Moves the bytes, blob after blob, and ends the import. What is moved stays moved if this is interrupted.
+    pub(super) async fn move_bytes(&self, old: &OldStore, work: &Work) -> Result<Tally, Failure> {
         let catalog = &self.0.catalog;
-        let (total, _) =
-            catalog.read(async |r| imported::count_foreign(r).await).await.map_err(Error::from)?;
+        let mut tally = Tally::default();
         loop {
-            let page = catalog
-                .read(async |r| imported::list_foreign(r, &after, PAGE).await)
+            self.move_pages(old, work, &mut tally).await?;
+            self.await_backups(work).await?;
+            catalog
+                .write(async |tx: &mut Tx| imported::forget_places(tx).await)
                 .await
                 .map_err(Error::from)?;
-            let Some(last) = page.last() else { break };
-            after.clone_from(&last.location);
-            let under_way = page.into_iter().map(|item| self.move_blob(&old, item));
-            let mut under_way = futures_util::stream::iter(under_way).buffer_unordered(AT_ONCE);
-            while let Some(ended) = under_way.next().await {
-                match ended? {
-                    None => moved += 1,
-                    Some(problem) => damaged.push(problem),
-                }
-                work.report(&json!({ "phase": "bytes", "done": moved, "total": total }));
-            }
-            if work.should_stop() {
-                return Err(Failure::Stopped);
+            catalog.forgotten().await;
+            if self.end_import(old).await? {
+                return Ok(tally);
             }
         }
-        self.await_backups(work).await?;
-        catalog.write(async |tx: &mut Tx| imported::forget_places(tx).await).await.map_err(Error::from)?;
-        catalog.forgotten().await;
-        let link = old.root().to_owned();
-        blocking(move || {
-            fs::remove_file(&link)?;
-            sync_parent(&link)
-        })
-        .await?;
-        catalog.write(async move |tx| imported::clear(tx).await).await.map_err(Error::from)?;
-        Ok((moved, damaged))
     }
 
     /// Waits for a backup under way, which may know bytes by the places that the old store gave them. One that begins later finds all of
@@ -87,27 +79,88 @@ impl Registry {
         }
     }
 
-    /// Moves one blob; returns what is wrong with it, if something is.
-    async fn move_blob(&self, old: &OldStore, item: Foreign) -> Result<Option<String>> {
-        let location = Location::from(item.location.as_str());
-        let reason = match self.0.blobs.open(&location).await {
-            Ok(reader) if reader.size() != item.size => Some("its file has another size"),
-            Ok(reader) => match hash_stored(reader.as_ref(), item.digest.algorithm()).await {
-                Ok(computed) if computed == item.digest => None,
-                Ok(_) => Some("its bytes do not match its digest"),
-                Err(berth_blobs::Error::Truncated { .. }) => Some("its file ends early"),
-                Err(error) => return Err(error.into()),
-            },
-            Err(berth_blobs::Error::NotFound) => Some("its bytes are gone"),
-            Err(error) => return Err(error.into()),
-        };
-        match reason {
-            None => self.adopt(old, item).await.map(|()| None),
-            Some(reason) => self.set_aside(&item, reason).await.map(Some),
+    async fn move_pages(&self, old: &OldStore, work: &Work, tally: &mut Tally) -> Result<(), Failure> {
+        let catalog = &self.0.catalog;
+        let (left, _) =
+            catalog.read(async |r| imported::count_foreign(r).await).await.map_err(Error::from)?;
+        let (total, mut after) = (tally.moved + left, String::new());
+        loop {
+            let page = catalog
+                .read(async |r| imported::list_foreign(r, &after, PAGE).await)
+                .await
+                .map_err(Error::from)?;
+            let Some(last) = page.last() else { return Ok(()) };
+            after.clone_from(&last.location);
+            // Those under way come to their end, which is near when all should stop.
+            let going = page.into_iter().take_while(|_| !work.should_stop());
+            let under_way = going.map(|item| self.move_blob(old, item, work));
+            let mut under_way = futures_util::stream::iter(under_way).buffer_unordered(AT_ONCE);
+            while let Some(ended) = under_way.next().await {
+                match ended? {
+                    Ended::Moved => tally.moved += 1,
+                    Ended::Aside(problem) => tally.damaged.push(problem),
+                    Ended::Stopped => {}
+                }
+                work.report(&json!({ "phase": "bytes", "done": tally.moved, "total": total }));
+            }
+            if work.should_stop() {
+                return Err(Failure::Stopped);
+            }
         }
     }
 
-    async fn set_aside(&self, item: &Foreign, reason: &str) -> Result<String> {
+    /// Forgets the other store, unless a blob has come to lie there again: one that was damaged may be whole again.
+    async fn end_import(&self, old: &OldStore) -> Result<bool> {
+        let catalog = &self.0.catalog;
+        if catalog.read(async |r| imported::count_foreign(r).await).await?.0 > 0 {
+            return Ok(false);
+        }
+        if old.source().is_none()
+            && let Some(sources) = &self.0.import.sources
+        {
+            let link = sources.elsewhere.link().to_owned();
+            blocking(move || {
+                fs::remove_file(&link)?;
+                sync_parent(&link)
+            })
+            .await?;
+        }
+        let unit = async |tx: &mut Tx| {
+            let (left, _) = imported::count_foreign(tx).await?;
+            if left == 0 {
+                imported::clear(tx).await?;
+            }
+            Ok::<_, Error>(left == 0)
+        };
+        let ended = catalog.write(unit).await?;
+        self.heed_import().await?;
+        Ok(ended)
+    }
+
+    async fn move_blob(&self, old: &OldStore, item: Foreign, work: &Work) -> Result<Ended> {
+        let reader = match self.open_whole(&item.location, item.size).await? {
+            Opened::Whole(reader) => reader,
+            Opened::Differs(reason) => return self.set_aside(&item, reason).await,
+        };
+        let upload = UploadId::random();
+        let brought = self.bring(old, &item, reader, &upload, &mut Pace::of(work, 0)).await;
+        let ended = match brought {
+            Ok(Verdict::Matches) => {
+                self.0.blobs.discard(&upload).await?;
+                return Ok(Ended::Moved);
+            }
+            Ok(Verdict::Differs(reason)) => self.set_aside(&item, reason).await,
+            Ok(Verdict::Stopped) => Ok(Ended::Stopped),
+            Ok(Verdict::Unreadable(error)) => Err(error.into()),
+            // The commit may have happened, or may yet: what it left is settled like that of an upload.
+            Err(error @ Error::Unavailable(_)) => return Err(error),
+            Err(error) => Err(error),
+        };
+        self.forget_upload(upload).await?;
+        ended
+    }
+
+    async fn set_aside(&self, item: &Foreign, reason: &str) -> Result<Ended> {
         let digest = item.digest;
         let known = self.0.catalog.read(async |r| blob::find_anywhere(r, &digest).await).await?;
         if let Some((id, _, placement)) = known
@@ -115,45 +168,63 @@ impl Registry {
         {
             self.quarantine(digest, id, &placement, reason).await?;
         }
-        Ok(format!("{digest}: {reason}"))
+        Ok(Ended::Aside(format!("{digest}: {reason}")))
     }
 
-    /// Brings bytes that were compared into our store, by a second name where the file system allows it.
-    async fn adopt(&self, old: &OldStore, item: Foreign) -> Result<()> {
-        let upload = UploadId::random();
-        if !self.0.blobs.adopt(&upload, &old.file(&item.digest)).await? {
+    /// Brings bytes into our store and compares them on the way: by a second name where the file system allows it.
+    async fn bring(
+        &self,
+        old: &OldStore,
+        item: &Foreign,
+        reader: std::sync::Arc<dyn BlobReader>,
+        upload: &UploadId,
+        pace: &mut Pace<'_>,
+    ) -> Result<Verdict> {
+        let adopted = match old.file(&item.digest) {
+            Some(file) => self.0.blobs.adopt(upload, &file).await?,
+            None => false,
+        };
+        let verdict = if adopted {
+            let content = BlobContent::Stored(reader);
+            compare(&BlobHandle { digest: item.digest, size: item.size, content }, pace).await
+        } else {
             self.check_room().await?;
-            if let Err(error) = self.copy(&upload, &item).await {
-                self.0.blobs.discard(&upload).await?;
-                return Err(error);
-            }
+            self.book_move(item, upload).await?;
+            let writer = self.0.blobs.writer(upload, Progress::start(item.digest.algorithm())).await?;
+            copy(reader.as_ref(), &item.digest, writer, pace).await
+        };
+        if !matches!(verdict, Verdict::Matches) {
+            return Ok(verdict);
         }
-        let location = self.0.blobs.publish(&upload, &item.digest).await?;
-        let to = location.as_str().to_owned();
-        let unit = async move |tx: &mut Tx| imported::move_blob(tx, &item, &to).await;
-        if !self.0.catalog.write(unit).await? && !self.is_known(&location).await? {
-            // Collected or healed meanwhile.
-            self.0.blobs.delete(&location).await?;
-        }
-        Ok(self.0.blobs.discard(&upload).await?)
+        let location = self.0.blobs.publish(upload, &item.digest).await?;
+        self.point(item, upload, &location).await?;
+        Ok(Verdict::Matches)
     }
 
-    async fn copy(&self, upload: &UploadId, item: &Foreign) -> Result<()> {
-        let reader = self.0.blobs.open(&Location::from(item.location.as_str())).await?;
-        let mut writer = self.0.blobs.writer(upload, Progress::start(item.digest.algorithm())).await?;
-        let mut offset = 0;
-        while offset < item.size {
-            let bytes = reader.read(offset, STEP_BYTES).await?;
-            if bytes.is_empty() {
-                return Err(berth_blobs::Error::Truncated { stored: offset, expected: item.size }.into());
-            }
-            offset += bytes.len() as u64;
-            writer.write(bytes).await?;
-        }
-        let computed = writer.seal().await?.hasher.finish();
-        if computed == item.digest {
+    /// Gives the upload a row, where a store of several nodes can't list what it has: without one its bytes would be litter.
+    async fn book_move(&self, item: &Foreign, upload: &UploadId) -> Result<()> {
+        if self.0.blobs.lists_leftovers() {
             return Ok(());
         }
-        Err(Error::DigestMismatch { given: item.digest, computed })
+        let (text, digest, now) = (upload.to_string(), item.digest, self.now());
+        let state = Progress::start(digest.algorithm()).hasher.save();
+        let unit = async move |tx: &mut Tx| {
+            upload::insert_anew(tx, &text, &digest, CALLER, &state, now).await.map(drop)
+        };
+        Ok(self.0.catalog.write(unit).await?)
+    }
+
+    /// Points the blob's row at its new place.
+    async fn point(&self, item: &Foreign, upload: &UploadId, location: &Location) -> Result<()> {
+        let (item, to, text) = (item.clone(), location.as_str().to_owned(), upload.to_string());
+        let unit = async move |tx: &mut Tx| {
+            upload::finish(tx, &text).await?;
+            imported::move_blob(tx, &item, &to).await
+        };
+        if !self.0.catalog.write(unit).await? && !self.is_known(location).await? {
+            // Collected or healed meanwhile.
+            self.0.blobs.delete(location).await?;
+        }
+        Ok(())
     }
 }

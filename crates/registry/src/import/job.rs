@@ -1,18 +1,28 @@
 //! The import as a durable job: repository after repository, then, if asked, the bytes. What is done stays done.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
+use berth_catalog::Tx;
 use berth_catalog::imported::{self, Imported};
 use berth_catalog::job::Job;
 use berth_jobs::{Failure, Handler, Work};
 use berth_oci::RepositoryName;
+use futures_util::StreamExt as _;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::repository::blocking;
+use super::finish::Tally;
+use super::layout::OldStore;
+use super::repository::gone;
 use crate::{Error, Registry, Result};
 
 /// Rows read at a time.
 const PAGE: usize = 256;
+/// Repositories taken in at a time.
+const AT_ONCE: usize = 4;
+/// Longest time between two looks whether to stop.
+const LOOK: Duration = Duration::from_millis(500);
 
 /// Imports another registry's store.
 #[derive(Debug, Clone)]
@@ -64,68 +74,93 @@ impl Handler for ImportJob {
     async fn run(&self, job: &Job, work: &Work) -> Result<Value, Failure> {
         let order: ImportOrder = serde_json::from_str(&job.payload)
             .map_err(|error| Failure::Permanent(format!("payload is not an import's: {error}")))?;
-        self.0.import_all(work).await?;
-        let (mut moved, mut damaged) = (0, Vec::new());
-        let before = self.0.import_report().await?;
+        let registry = &self.0;
+        registry.heed_import().await?;
+        let Some(old) = registry.0.import.store()? else { return registry.nothing_left(&order).await };
+        registry.import_all(&old, work).await?;
+        let mut report = registry.import_report().await?;
         if order.finish {
-            (moved, damaged) = self.0.move_bytes(work).await?;
+            let Tally { moved, damaged } = registry.move_bytes(&old, work).await?;
+            // It has ended with nothing left there.
+            report = ImportReport { moved, foreign: 0, foreign_bytes: 0, ..report };
+            report.problems.extend(damaged);
         }
-        // Once it is finished there is nothing left to ask.
-        let after = self.0.import_report().await?;
-        let report = ImportReport {
-            moved,
-            problems: before.problems.into_iter().chain(damaged).collect(),
-            foreign: after.foreign,
-            foreign_bytes: after.foreign_bytes,
-            ..before
-        };
         tracing::info!(
             repositories = report.repositories,
             manifests = report.manifests,
             problems = report.problems.len(),
-            moved,
+            moved = report.moved,
             "import has ended"
         );
-        serde_json::to_value(&report).map_err(|error| Failure::Permanent(error.to_string()))
+        as_value(&report)
     }
 }
 
+fn as_value(report: &ImportReport) -> Result<Value, Failure> {
+    serde_json::to_value(report).map_err(|error| Failure::Permanent(error.to_string()))
+}
+
 impl Registry {
-    async fn import_all(&self, work: &Work) -> Result<(), Failure> {
-        let old = self.0.import.store().cloned();
-        let old = old.ok_or_else(|| Failure::Permanent("there is nothing to import any more".into()))?;
+    /// Ends a job that finds no other store: a run before this one may have forgotten it and not come to its own end.
+    async fn nothing_left(&self, order: &ImportOrder) -> Result<Value, Failure> {
+        let report = self.import_report().await?;
+        if !order.finish || report.foreign > 0 {
+            return Err(Failure::Permanent("there is nothing to import any more".into()));
+        }
+        self.0.catalog.write(async |tx: &mut Tx| imported::clear(tx).await).await.map_err(Error::from)?;
+        as_value(&report)
+    }
+
+    async fn import_all(&self, old: &OldStore, work: &Work) -> Result<(), Failure> {
         if self.0.catalog.read(async |r| imported::is_done(r, "").await).await.map_err(Error::from)? {
             return Ok(());
         }
-        let names = {
-            let old = old.clone();
-            blocking(move || old.repositories()).await?
-        };
-        let total = names.len();
-        for (done, name) in names.into_iter().enumerate() {
+        if !old.is_whole().await.map_err(Error::from)? {
+            return Err(gone().into());
+        }
+        let names = old.repositories().await.map_err(Error::from)?;
+        let (mut done, total) = (0_u64, names.len());
+        let (registry, store) = (self.clone(), old.clone());
+        let under_way = names.into_iter().map(move |name| {
+            let (registry, old) = (registry.clone(), store.clone());
+            async move { registry.import_named(&old, name).await }
+        });
+        let mut under_way = futures_util::stream::iter(under_way).buffer_unordered(AT_ONCE);
+        loop {
             work.report(&json!({ "phase": "import", "done": done, "total": total }));
+            tokio::select! {
+                ended = under_way.next() => match ended {
+                    Some(ended) => {
+                        ended?;
+                        done += 1;
+                    }
+                    None => break,
+                },
+                () = work.pause(LOOK) => {}
+            }
             if work.should_stop() {
                 return Err(Failure::Stopped);
             }
-            match name.parse::<RepositoryName>() {
-                Ok(name) => {
-                    let known = self.0.catalog.read(async |r| imported::is_done(r, name.as_str()).await);
-                    if !known.await.map_err(Error::from)? {
-                        self.import_whole(&old, &name).await?;
-                    }
-                }
-                Err(error) => {
-                    let problems = vec![format!("{name}: refused, {error}")];
-                    self.note(Imported { repository: name, manifests: 0, tags: 0, problems }).await?;
-                }
+        }
+        let (now, source) = (self.now(), old.source().map(ToOwned::to_owned));
+        let unit = async move |tx: &mut Tx| {
+            if imported::is_open(tx, "", source.as_deref()).await? {
+                imported::complete(tx, now).await?;
+            }
+            Ok::<_, Error>(())
+        };
+        Ok(self.0.catalog.write(unit).await?)
+    }
+
+    async fn import_named(&self, old: &OldStore, name: String) -> Result<()> {
+        match name.parse::<RepositoryName>() {
+            Ok(name) => self.import_whole(old, &name).await,
+            Err(error) => {
+                let problems = vec![format!("{name}: refused, {error}")];
+                let refused = Imported { repository: name, manifests: 0, tags: 0, problems };
+                self.note(refused, old.source()).await
             }
         }
-        let now = self.now();
-        self.0
-            .catalog
-            .write(async move |tx| imported::complete(tx, now).await)
-            .await
-            .map_err(|error| Error::from(error).into())
     }
 
     /// Tells how the import stands, with every problem found.

@@ -1,4 +1,4 @@
-//! The layout of a docker-registry store, read only; every path of it is made here.
+//! The layout of a docker-registry store, read only; every name in it is made here.
 //!
 //! ```text
 //! docker/registry/v2/
@@ -8,153 +8,134 @@
 //!     _manifests/revisions/sha256/<hex>/link     the repository holds the manifest
 //!     _manifests/tags/<tag>/current/link         digest that the tag points at, as text
 //! ```
+//!
+//! Listed are: what lies below `repositories`, level by level down to each repository, once; then the revisions and the tags of
+//! one repository at a time. Everything else is asked for by its name. Blobs are never listed.
 
-use std::fs;
-use std::io::{self, ErrorKind};
-use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::path::PathBuf;
 
-use berth_blobs::Foreign;
+use berth_blobs::{Foreign, Listing, Objects, Result};
 use berth_oci::{Digest, RepositoryName, Tag};
+use bytes::Bytes;
+use futures_util::future::try_join_all;
 use jiff::Timestamp;
+
+use super::REQUESTS;
 
 /// A link holds one digest; more is not one.
 const LINK_BYTES: u64 = 1024;
 
-/// Another registry's store. Its methods block.
+/// Another registry's store.
 #[derive(Debug, Clone)]
 pub(super) struct OldStore {
-    root: PathBuf,
+    objects: Objects,
+    /// The name of the bucket; `None` for a directory behind the link.
+    source: Option<String>,
 }
 
 impl OldStore {
-    /// Names the directory `…/docker/registry/v2`, or a symbolic link to it.
-    pub(super) fn new(root: PathBuf) -> Self {
-        Self { root }
+    /// Names what lies in `…/docker/registry/v2`.
+    pub(super) fn new(objects: Objects, source: Option<String>) -> Self {
+        Self { objects, source }
     }
 
-    pub(super) fn root(&self) -> &Path {
-        &self.root
+    /// Returns the name of the bucket; `None` for a directory.
+    pub(super) fn source(&self) -> Option<&str> {
+        self.source.as_deref()
     }
 
-    /// Tells whether there is an import at all: one look at a name.
-    pub(super) fn is_there(&self) -> bool {
-        self.root.symlink_metadata().is_ok()
+    /// Tells whether a store of this layout is there: one that is not mounted looks like one that lost everything.
+    pub(super) async fn is_whole(&self) -> Result<bool> {
+        Ok(self.objects.has_names_below("repositories").await?
+            && self.objects.has_names_below("blobs").await?)
     }
 
-    /// Returns the file of a blob.
-    pub(super) fn file(&self, digest: &Digest) -> PathBuf {
-        Foreign::file(&self.root, digest)
+    /// Returns the file of a blob; `None` where blobs are not files.
+    pub(super) fn file(&self, digest: &Digest) -> Option<PathBuf> {
+        self.objects.file(&Foreign::name(digest))
     }
 
-    /// Returns the size of a blob's file in bytes; `None` if there is none.
-    pub(super) fn size(&self, digest: &Digest) -> io::Result<Option<u64>> {
-        Ok(found(fs::metadata(self.file(digest)))?.map(|metadata| metadata.len()))
+    /// Returns the size of a blob in bytes; `None` if it is not there.
+    pub(super) async fn size(&self, digest: &Digest) -> Result<Option<u64>> {
+        self.objects.size(&Foreign::name(digest)).await
     }
 
-    /// Reads a small blob.
-    pub(super) fn content(&self, digest: &Digest) -> io::Result<Option<Vec<u8>>> {
-        found(fs::read(self.file(digest)))
+    /// Reads a blob; `None` if it is not there. Returns its size, and its content unless that has more than `most` bytes.
+    pub(super) async fn content(&self, digest: &Digest, most: u64) -> Result<Option<(u64, Option<Bytes>)>> {
+        let object = self.objects.read(&Foreign::name(digest), most).await?;
+        Ok(object.map(|object| (object.size, object.content)))
     }
 
     /// Lists the names of all repositories in byte order, legal ones or not.
-    pub(super) fn repositories(&self) -> io::Result<Vec<String>> {
-        let mut names = Vec::new();
-        collect(&self.root.join("repositories"), "", &mut names)?;
-        names.sort_unstable();
-        Ok(names)
-    }
-
-    fn repository(&self, name: &RepositoryName) -> PathBuf {
-        self.root.join("repositories").join(name.as_str())
-    }
-
-    /// Lists the digests of a repository's manifests.
-    pub(super) fn revisions(&self, name: &RepositoryName) -> io::Result<Vec<Digest>> {
-        let revisions = self.repository(name).join("_manifests/revisions");
-        let mut digests = Vec::new();
-        for algorithm in names(&revisions)? {
-            for hex in names(&revisions.join(&algorithm))? {
-                // A revision that was deleted leaves its directory, without the link.
-                if let Ok(digest) = format!("{algorithm}:{hex}").parse()
-                    && self.has_manifest(name, &digest)?
-                {
-                    digests.push(digest);
+    pub(super) async fn repositories(&self) -> Result<Vec<String>> {
+        let (mut found, mut open) = (Vec::new(), vec![String::new()]);
+        while !open.is_empty() {
+            let level: Vec<String> = open.drain(open.len().saturating_sub(REQUESTS)..).collect();
+            for (prefix, names) in try_join_all(level.into_iter().map(|prefix| self.below(prefix))).await? {
+                for name in names {
+                    if name == "_manifests" {
+                        found.push(prefix.trim_end_matches('/').to_owned());
+                    } else if !name.starts_with('_') {
+                        open.push(format!("{prefix}{name}/"));
+                    }
                 }
             }
         }
-        Ok(digests)
+        found.sort_unstable();
+        Ok(found)
+    }
+
+    /// Names with slashes are names below names.
+    async fn below(&self, prefix: String) -> Result<(String, Vec<String>)> {
+        let mut listing = self.objects.list(&format!("repositories/{prefix}"));
+        let mut names = Vec::new();
+        while let Some(page) = listing.next().await? {
+            names.extend(page);
+        }
+        Ok((prefix, names))
+    }
+
+    /// Lists the hexadecimal parts of the digests of a repository's manifests, those that were deleted included.
+    pub(super) fn revisions(&self, name: &RepositoryName, algorithm: &str) -> Listing {
+        self.objects.list(&format!("repositories/{name}/_manifests/revisions/{algorithm}"))
+    }
+
+    /// Lists the algorithms of their digests.
+    pub(super) fn algorithms(&self, name: &RepositoryName) -> Listing {
+        self.objects.list(&format!("repositories/{name}/_manifests/revisions"))
     }
 
     /// Tells whether a repository holds a manifest.
-    pub(super) fn has_manifest(&self, name: &RepositoryName, digest: &Digest) -> io::Result<bool> {
-        let link = self.repository(name).join("_manifests/revisions").join(entry(digest)).join("link");
-        Ok(read_link(&link)?.is_some_and(|(target, _)| target == digest.to_string()))
+    pub(super) async fn has_manifest(&self, name: &RepositoryName, digest: &Digest) -> Result<bool> {
+        self.links(&format!("repositories/{name}/_manifests/revisions/{}/link", entry(digest)), digest).await
     }
 
     /// Tells whether a repository may read a blob.
-    pub(super) fn has_layer(&self, name: &RepositoryName, digest: &Digest) -> io::Result<bool> {
-        let link = self.repository(name).join("_layers").join(entry(digest)).join("link");
-        Ok(read_link(&link)?.is_some_and(|(target, _)| target == digest.to_string()))
+    pub(super) async fn has_layer(&self, name: &RepositoryName, digest: &Digest) -> Result<bool> {
+        self.links(&format!("repositories/{name}/_layers/{}/link", entry(digest)), digest).await
     }
 
-    /// Lists the names of a repository's tags in byte order, legal ones or not.
-    pub(super) fn tags(&self, name: &RepositoryName) -> io::Result<Vec<String>> {
-        names(&self.repository(name).join("_manifests/tags"))
+    /// Lists the names of a repository's tags, legal ones or not, those that were deleted included.
+    pub(super) fn tags(&self, name: &RepositoryName) -> Listing {
+        self.objects.list(&format!("repositories/{name}/_manifests/tags"))
     }
 
     /// Returns what a tag points at, as the link says it, and since when.
-    pub(super) fn tag(&self, name: &RepositoryName, tag: &Tag) -> io::Result<Option<(String, Timestamp)>> {
-        let tags = self.repository(name).join("_manifests/tags");
-        read_link(&tags.join(tag.as_str()).join("current/link"))
+    pub(super) async fn tag(&self, name: &RepositoryName, tag: &Tag) -> Result<Option<(String, Timestamp)>> {
+        self.link(&format!("repositories/{name}/_manifests/tags/{}/current/link", tag.as_str())).await
+    }
+
+    async fn links(&self, link: &str, digest: &Digest) -> Result<bool> {
+        Ok(self.link(link).await?.is_some_and(|(target, _)| target == digest.to_string()))
+    }
+
+    async fn link(&self, name: &str) -> Result<Option<(String, Timestamp)>> {
+        let Some(object) = self.objects.read(name, LINK_BYTES).await? else { return Ok(None) };
+        let at = Timestamp::try_from(object.modified).unwrap_or(Timestamp::UNIX_EPOCH);
+        Ok(object.content.map(|text| (String::from_utf8_lossy(&text).trim().to_owned(), at)))
     }
 }
 
-fn entry(digest: &Digest) -> PathBuf {
-    Path::new(digest.algorithm().as_str()).join(digest.hex())
-}
-
-/// Finds repositories below a directory: names with slashes are directories in directories.
-fn collect(directory: &Path, prefix: &str, found: &mut Vec<String>) -> io::Result<()> {
-    for name in names(directory)? {
-        if name == "_manifests" {
-            found.push(prefix.to_owned());
-        } else if !name.starts_with('_') {
-            let below = if prefix.is_empty() { name.clone() } else { format!("{prefix}/{name}") };
-            collect(&directory.join(name), &below, found)?;
-        }
-    }
-    Ok(())
-}
-
-/// Returns the names in a directory, sorted; none if it is missing, or no directory.
-fn names(directory: &Path) -> io::Result<Vec<String>> {
-    let entries = match fs::read_dir(directory) {
-        Err(error) if error.kind() == ErrorKind::NotADirectory => return Ok(Vec::new()),
-        read => found(read)?,
-    };
-    let mut names = Vec::new();
-    for entry in entries.into_iter().flatten() {
-        names.push(entry?.file_name().to_string_lossy().into_owned());
-    }
-    names.sort_unstable();
-    Ok(names)
-}
-
-fn read_link(path: &Path) -> io::Result<Option<(String, Timestamp)>> {
-    let Some(metadata) = found(fs::metadata(path))? else { return Ok(None) };
-    if metadata.len() > LINK_BYTES {
-        return Ok(None);
-    }
-    let modified = metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH);
-    let at = Timestamp::try_from(modified).unwrap_or(Timestamp::UNIX_EPOCH);
-    Ok(found(fs::read(path))?.map(|text| (String::from_utf8_lossy(&text).trim().to_owned(), at)))
-}
-
-/// Turns "not found" into `None`.
-fn found<T>(result: io::Result<T>) -> io::Result<Option<T>> {
-    match result {
-        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(None),
-        result => result.map(Some),
-    }
+fn entry(digest: &Digest) -> String {
+    format!("{}/{}", digest.algorithm().as_str(), digest.hex())
 }

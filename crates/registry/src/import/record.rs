@@ -6,13 +6,23 @@
 use berth_catalog::blob::{self, Placement};
 use berth_catalog::repository::Repository;
 use berth_catalog::{Tx, event, imported, manifest, repository, tag};
-use berth_oci::{Digest, RepositoryName, Tag};
+use berth_oci::{Digest, Manifest, RepositoryName, Tag};
+use bytes::Bytes;
 use jiff::Timestamp;
 
 use super::CALLER;
-use super::prepare::Prepared;
 use crate::push::Order;
 use crate::{Registry, Result, new_event};
+
+/// A manifest that can be taken in.
+#[derive(Debug, Clone)]
+pub(super) struct Prepared {
+    pub(super) digest: Digest,
+    pub(super) manifest: Manifest,
+    pub(super) content: Bytes,
+    /// Blobs that are there: digest, size in bytes, place.
+    pub(super) blobs: Vec<(Digest, u64, Placement)>,
+}
 
 /// A tag of the other store.
 #[derive(Debug, Clone)]
@@ -29,14 +39,15 @@ impl Registry {
         &self,
         name: &RepositoryName,
         prepared: Vec<Prepared>,
+        source: Option<&str>,
     ) -> Result<()> {
-        let (name, now) = (name.clone(), self.now());
+        let (name, now, source) = (name.clone(), self.now(), source.map(ToOwned::to_owned));
         let orders: Vec<_> = prepared
             .into_iter()
-            .map(|prepared| (prepared.blobs.clone(), order(&name, prepared, now)))
+            .map(|mut prepared| (std::mem::take(&mut prepared.blobs), order(&name, prepared, now)))
             .collect();
         let unit = async move |tx: &mut Tx| {
-            if imported::is_done(tx, name.as_str()).await? {
+            if !imported::is_open(tx, name.as_str(), source.as_deref()).await? {
                 return Ok(());
             }
             let repository = repository::ensure(tx, &name, now).await?;
@@ -55,13 +66,12 @@ impl Registry {
     pub(super) async fn record_blob(
         &self,
         name: &RepositoryName,
-        digest: Digest,
-        size: u64,
-        placement: Placement,
+        (digest, size, placement): (Digest, u64, Placement),
+        source: Option<&str>,
     ) -> Result<()> {
-        let (name, now) = (name.clone(), self.now());
+        let (name, now, source) = (name.clone(), self.now(), source.map(ToOwned::to_owned));
         let unit = async move |tx: &mut Tx| {
-            if imported::is_done(tx, name.as_str()).await? {
+            if !imported::is_open(tx, name.as_str(), source.as_deref()).await? {
                 return Ok(());
             }
             let repository = repository::ensure(tx, &name, now).await?;
@@ -71,11 +81,16 @@ impl Registry {
     }
 
     /// Sets tags that are not set here, where their manifests came in. Returns those whose manifest did not.
-    pub(super) async fn record_tags(&self, name: &RepositoryName, tags: Vec<OldTag>) -> Result<Vec<Tag>> {
-        let (name, now) = (name.clone(), self.now());
+    pub(super) async fn record_tags(
+        &self,
+        name: &RepositoryName,
+        tags: Vec<OldTag>,
+        source: Option<&str>,
+    ) -> Result<Vec<OldTag>> {
+        let (name, now, source) = (name.clone(), self.now(), source.map(ToOwned::to_owned));
         let unit = async move |tx: &mut Tx| {
             let mut dangling = Vec::new();
-            if imported::is_done(tx, name.as_str()).await? {
+            if !imported::is_open(tx, name.as_str(), source.as_deref()).await? {
                 return Ok(dangling);
             }
             let repository = repository::find(tx, &name).await?;
@@ -85,7 +100,7 @@ impl Registry {
                     None => false,
                 };
                 if !known {
-                    dangling.push(old.tag.clone());
+                    dangling.push(old.clone());
                 }
             }
             Ok(dangling)

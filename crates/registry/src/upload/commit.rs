@@ -115,7 +115,12 @@ impl Registry {
         let known = self.0.catalog.read(async |r| blob::find_anywhere(r, digest).await).await?;
         let Some((id, size, placement)) = known else { return Ok(false) };
         let Placement::Stored(location) = &placement else { return Ok(true) };
-        let reason = match self.0.blobs.size(&Location::from(location.as_str())).await {
+        let location = Location::from(location.as_str());
+        let mut stored = self.0.blobs.size(&location).await;
+        if self.may_lie_elsewhere(&location, &stored).await? {
+            stored = self.0.blobs.size(&location).await;
+        }
+        let reason = match stored {
             Ok(stored) if stored == size => return Ok(true),
             Ok(_) => "its file has another size",
             Err(berth_blobs::Error::NotFound) => "its bytes are gone",
