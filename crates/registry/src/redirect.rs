@@ -8,7 +8,6 @@ use berth_blobs::Location;
 use berth_catalog::blob::Placement;
 use berth_oci::Digest;
 
-use crate::recall::is_unavailable;
 use crate::{Redirect, Registry, Result};
 
 /// No store makes links that are good for longer: a week.
@@ -30,12 +29,12 @@ impl Registry {
         if !storage.redirect.is_for(client, user_agent) || storage.verify_on_read {
             return Ok(None);
         }
-        let found = self.find_blob(permit.repository(), digest).await;
-        if is_unavailable(&found) {
-            // What can be done about it, the pull itself does.
+        let found = self.find_blob(permit.repository(), digest).await?;
+        // A link can't be labelled.
+        if found.is_stale() {
             return Ok(None);
         }
-        let blob = found?;
+        let blob = found.content;
         let Placement::Stored(location) = &blob.placement else { return Ok(None) };
         if blob.size < storage.redirect.from_bytes {
             return Ok(None);

@@ -1,5 +1,6 @@
 //! Several servers that share a database and a bucket, with a balancer in front.
 
+use std::fmt::Display;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -23,6 +24,8 @@ pub(crate) struct ClusterSetup {
     lines: bool,
     own_gateway: bool,
     config: String,
+    database: String,
+    storage: String,
 }
 
 impl ClusterSetup {
@@ -41,6 +44,18 @@ impl ClusterSetup {
     /// An object store that no other test shares, so that it can be stopped.
     pub(crate) fn with_own_gateway(mut self) -> Self {
         self.own_gateway = true;
+        self
+    }
+
+    /// Adds a key to `database` in every berth.yaml.
+    pub(crate) fn with_database(mut self, key: &str, value: impl Display) -> Self {
+        self.database.push_str(&format!("  {key}: {value}\n"));
+        self
+    }
+
+    /// Adds a key to `storage` in every berth.yaml.
+    pub(crate) fn with_storage(mut self, key: &str, value: impl Display) -> Self {
+        self.storage.push_str(&format!("  {key}: {value}\n"));
         self
     }
 
@@ -78,7 +93,9 @@ impl ClusterSetup {
                 lines.push(line);
             }
             let cache = dir.path().join(format!("cache-{number}")).display().to_string();
-            let yaml = shared.yaml(&database, &endpoint, gateway.region(), &cache) + &self.config;
+            let database = format!("{database}\n{}", self.database);
+            let yaml =
+                shared.yaml(&database, &endpoint, gateway.region(), &cache) + &self.storage + &self.config;
             let setup = Setup::default().with_config(&yaml).on_port(free_port());
             // All at once, as a deployment would: one of them makes the tables.
             starting.spawn(async move { (number, setup.start().await) });
@@ -111,7 +128,7 @@ impl Shared {
     fn yaml(&self, database: &str, endpoint: &str, region: &str, cache: &str) -> String {
         let Self { bucket, access_key, secret_key, .. } = self;
         format!(
-            "database:\n  url: {database}\n\
+            "database:\n  url: {database}\
              storage:\n  bucket:\n    url: s3://{bucket}\n    endpoint: {endpoint}\n    region: {region}\n    \
              access_key_id_file: {access_key}\n    secret_access_key_file: {secret_key}\n    part_bytes: {PART_BYTES}\n  \
              disk_cache:\n    directory: {cache}\n    bytes: {CACHE_BYTES}\n"
