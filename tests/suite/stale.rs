@@ -120,9 +120,9 @@ async fn without_the_database_what_was_pulled_is_served_labelled_and_for_so_long
         Ok::<_, anyhow::Error>(refused)
     };
     until("what is too old is refused", gone).await?;
-    let served = begin.elapsed();
+    let lasted = begin.elapsed();
     let most = Duration::from_secs(SECONDS);
-    ensure!((most.mul_f64(0.7)..most * 2).contains(&served), "it was served for {served:?}");
+    ensure!((most.mul_f64(0.7)..most * 2).contains(&lasted), "it was served for {lasted:?}");
     ensure!(api.get("/readyz").await?.status() == 503, "ready with nothing to serve");
 
     tokio::task::block_in_place(|| link.mend());
@@ -131,7 +131,7 @@ async fn without_the_database_what_was_pulled_is_served_labelled_and_for_so_long
         Ok::<_, anyhow::Error>(answer.status() == 200 && answer.headers().get("berth-stale").is_none())
     };
     let back = until("it is as before", fresh).await?;
-    println!("served stale for {served:?}, back after {back:?}");
+    println!("served stale for {lasted:?}, back after {back:?}");
     push(&api, "team/app", "3").await?;
     ensure!(api.get("/readyz?strict").await?.status() == 200, "not ready again");
     Ok(())

@@ -33,7 +33,8 @@ pub(crate) struct Database {
     pub prepared_statements: bool,
     /// A file of PEM certificates that the database's certificate may be signed with, beside those of the system.
     pub ca_file: Option<PathBuf>,
-    /// Seconds that a request waits for a database that is overloaded, fails over or is away, before it is refused with 503.
+    /// Seconds that a request waits for a database that is overloaded or fails over, before it is refused with 503. One that has
+    /// been away for longer is waited for by nobody.
     pub patience_seconds: u64,
 }
 
