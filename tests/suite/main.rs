@@ -18,3 +18,4 @@ mod import;
 mod lifecycle;
 mod races;
 mod regressions;
+mod stale;

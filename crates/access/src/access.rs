@@ -27,9 +27,10 @@ struct Inner {
 }
 
 impl Access {
-    /// Prepares the decisions of a configuration. An unset `anonymous` means `none` here; whoever knows the listen
-    /// addresses resolves it first with [`effective_anonymous`](crate::effective_anonymous).
-    pub fn new(config: &Config) -> Result<Self, ConfigError> {
+    /// Prepares the decisions of a configuration, which follow `read_only`: whoever makes that switch tells it what the configuration
+    /// says of it. An unset `anonymous` means `none` here; whoever knows the listen addresses resolves it first with
+    /// [`effective_anonymous`](crate::effective_anonymous).
+    pub fn new(config: &Config, read_only: &ReadOnly) -> Result<Self, ConfigError> {
         config.validate()?;
         let anonymous = Rights::from(config.anonymous.unwrap_or(Anonymous::None));
         // Logging in never takes away what the caller could do without.
@@ -39,17 +40,7 @@ impl Access {
             .map(|user| (Arc::from(user.name.as_str()), Rights::from(user.access).max(anonymous)))
             .collect();
         let inner = Arc::new(Inner { anonymous, users, verifier: Verifier::new(config)? });
-        Ok(Self { inner, read_only: ReadOnly::new(config.read_only) })
-    }
-
-    /// Follows a switch that others follow too. What the configuration says is carried over to it.
-    #[must_use]
-    pub fn heed(mut self, read_only: &ReadOnly) -> Self {
-        if self.read_only.is_configured() {
-            read_only.configure();
-        }
-        self.read_only = read_only.clone();
-        self
+        Ok(Self { inner, read_only: read_only.clone() })
     }
 
     /// Returns the switch that forbids pushes and deletes.

@@ -8,10 +8,10 @@ pub const READ_ONLY: &str = "the registry is read-only for now, pulls work: push
                              (`berth read-only off`, or access.read_only)";
 
 /// The switch that forbids every push and delete and lets background work rest. Clones are the same switch.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct ReadOnly(Arc<Switch>);
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Switch {
     /// Said by the configuration: nothing turns it off.
     configured: AtomicBool,
@@ -19,12 +19,6 @@ struct Switch {
 }
 
 impl ReadOnly {
-    /// Makes a switch; one that is on by configuration stays on.
-    pub fn new(configured: bool) -> Self {
-        let (on, _) = watch::channel(configured);
-        Self(Arc::new(Switch { configured: configured.into(), on }))
-    }
-
     /// Turns it on for good.
     pub fn configure(&self) {
         self.0.configured.store(true, Ordering::Release);
@@ -50,11 +44,5 @@ impl ReadOnly {
     /// Follows it. The sender lives as long as any clone of the switch.
     pub fn subscribe(&self) -> watch::Receiver<bool> {
         self.0.on.subscribe()
-    }
-}
-
-impl Default for ReadOnly {
-    fn default() -> Self {
-        Self::new(false)
     }
 }

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use berth_blobs::{CacheStats, Cached};
-use berth_registry::{CollectJob, Registry, Status};
+use berth_catalog::ReplicaStats;
+use berth_registry::{CollectJob, Health, Registry, Status};
 use berth_server::{Sample, Sampler};
 use parking_lot::Mutex;
 
@@ -18,9 +19,15 @@ pub(crate) fn sampler(registry: Registry, collector: CollectJob, cache: Option<C
         let (registry, collector, cache) = (registry.clone(), collector.clone(), cache.clone());
         let last = Arc::clone(&last);
         Box::pin(async move {
+            let health = registry.health().await;
+            let mut samples = reach(&health).to_vec();
+            samples.extend(registry.catalog().replica_stats().into_iter().flat_map(replica));
+            samples.extend(cache.iter().flat_map(|cache| cached(cache.stats())));
             let known = *last.lock();
             let status = match known {
                 Some((at, status)) if at.elapsed() < FRESH => status,
+                // What is out of reach would be waited for.
+                _ if health.database.is_some() => return samples,
                 _ => match registry.status().await {
                     Ok(status) => {
                         *last.lock() = Some((Instant::now(), status));
@@ -28,19 +35,35 @@ pub(crate) fn sampler(registry: Registry, collector: CollectJob, cache: Option<C
                     }
                     Err(error) => {
                         tracing::warn!(%error, "could not count for the metrics");
-                        return Vec::new();
+                        return samples;
                     }
                 },
             };
-            let mut samples = samples(&status, &registry, &collector);
-            samples.extend(cache.iter().flat_map(|cache| cached(cache.stats())));
+            samples.extend(counted(&status, &registry, &collector));
             samples
         })
     })
 }
 
+fn reach(health: &Health) -> [Sample; 2] {
+    let up = |trouble: &Option<String>| f64::from(u8::from(trouble.is_none()));
+    [
+        Sample::gauge("database_up", "1 while this node reaches the database", up(&health.database)),
+        Sample::gauge("storage_up", "1 while this node reaches the blob store", up(&health.storage)),
+    ]
+}
+
 #[expect(clippy::cast_precision_loss, reason = "metrics are floating point numbers")]
-fn samples(status: &Status, registry: &Registry, collector: &CollectJob) -> Vec<Sample> {
+fn replica(stats: ReplicaStats) -> [Sample; 2] {
+    let passed = "Lists that the primary answered because the replica was behind or away";
+    [
+        Sample::counter("replica_lists", "Lists that the replica answered", stats.served as f64),
+        Sample::counter("replica_passed_lists", passed, stats.passed as f64),
+    ]
+}
+
+#[expect(clippy::cast_precision_loss, reason = "metrics are floating point numbers")]
+fn counted(status: &Status, registry: &Registry, collector: &CollectJob) -> Vec<Sample> {
     let writer = registry.catalog().writer_stats();
     let (collections, collected, freed, seconds) = collector.totals();
     vec![

@@ -132,6 +132,15 @@ pub trait Blobs: Send + Sync + Debug + 'static {
 
     /// Returns how much the store can hold and still take.
     async fn capacity(&self) -> Result<Capacity>;
+
+    /// Finds out whether the store answers, past every cache.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`](crate::Error::Unavailable) for a service that is away, which others miss as well; another error for
+    /// what is wrong here.
+    async fn check(&self) -> Result<()> {
+        self.capacity().await.map(drop)
+    }
 }
 
 /// Appends to one upload. Dropped without [`finish`](Self::finish), what it wrote is cut off by the next writer.

@@ -175,6 +175,10 @@ impl Blobs for Foreign {
     async fn capacity(&self) -> Result<Capacity> {
         self.inner.capacity().await
     }
+
+    async fn check(&self) -> Result<()> {
+        self.inner.check().await
+    }
 }
 
 #[cfg(test)]

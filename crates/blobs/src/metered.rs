@@ -219,6 +219,10 @@ impl Blobs for Metered {
     async fn capacity(&self) -> Result<Capacity> {
         self.metrics.capacity.measure(self.inner.capacity()).await
     }
+
+    async fn check(&self) -> Result<()> {
+        self.inner.check().await
+    }
 }
 
 struct MeteredWriter {

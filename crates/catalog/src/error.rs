@@ -12,6 +12,9 @@ pub enum Error {
     /// The database can't be reached, or turns everybody away: try again.
     #[error("catalog's database is unavailable: {0}")]
     Unavailable(String),
+    /// The database takes no more connections, or has no memory for what was asked: try again.
+    #[error("catalog's database is overloaded: {0}")]
+    Crowded(String),
     /// The connection went while a commit was on its way: the work is done or not, try again.
     #[error("the database's connection was lost during the commit; it may have happened: try again")]
     Unknown,
@@ -142,8 +145,10 @@ impl From<tokio_postgres::Error> for Failure {
             &SqlState::READ_ONLY_SQL_TRANSACTION | &SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT => {
                 (Error::Unavailable(text()), Remedy::Reconnect)
             }
-            // 08: connections; 53: no memory, too many connections; 57P: shut down, starting up.
-            other if ["08", "53", "57P"].iter().any(|class| other.code().starts_with(class)) => {
+            // 53: no memory, too many connections.
+            other if other.code().starts_with("53") => (Error::Crowded(text()), Remedy::Reconnect),
+            // 08: connections; 57P: shut down, starting up.
+            other if ["08", "57P"].iter().any(|class| other.code().starts_with(class)) => {
                 (Error::Unavailable(text()), Remedy::Reconnect)
             }
             _ => (Error::Database(text()), Remedy::None),

@@ -36,6 +36,7 @@ pub mod upload;
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use berth_oci::RepositoryName;
 use rusqlite::Connection;
@@ -45,7 +46,7 @@ pub use clock::Clock;
 pub use driver::Reader;
 pub use error::{Error, Result};
 pub use migrate::Schema;
-pub use postgres::PostgresConfig;
+pub use postgres::{Outage, PostgresConfig, ReplicaStats};
 pub use signals::WriterStats;
 pub use tx::Tx;
 
@@ -149,6 +150,27 @@ impl Catalog {
         }
     }
 
+    /// Runs `body` as [`read`](Self::read) does, on a replica if one is configured that has everything committed before this call. It
+    /// may run twice.
+    pub async fn list<T, E, F>(&self, body: F) -> Result<T, E>
+    where
+        F: AsyncFn(&Reader) -> Result<T, E>,
+        E: From<Error>,
+    {
+        match &self.0.arm {
+            Arm::Embedded { readers, .. } => readers.read(body),
+            Arm::Shared(database) => database.list(body).await,
+        }
+    }
+
+    /// Returns how many lists a replica has answered; `None` where none is configured.
+    pub fn replica_stats(&self) -> Option<ReplicaStats> {
+        match &self.0.arm {
+            Arm::Embedded { .. } => None,
+            Arm::Shared(database) => database.replica_stats(),
+        }
+    }
+
     /// Runs `body` where it is awaited, with one view of the catalog from its first statement to its last, however many commits
     /// others make meanwhile. It must not wait for anything but the reader; what it writes to files may block. A day is the longest
     /// that it may take on Postgres.
@@ -204,6 +226,22 @@ impl Catalog {
     /// labelled, while the database can't be reached.
     pub fn last_generation(&self, repository: &RepositoryName) -> u64 {
         self.0.signals.generations.get(repository)
+    }
+
+    /// Returns how long ago this node last knew of everything withdrawn: zero where nobody else withdraws, `None` if it never did.
+    pub fn last_heard(&self) -> Option<Duration> {
+        match &self.0.arm {
+            Arm::Embedded { .. } => Some(Duration::ZERO),
+            Arm::Shared(database) => database.memory_age(),
+        }
+    }
+
+    /// Returns since when the database can't be reached; `None` while it can, and for a file.
+    pub fn outage(&self) -> Option<Outage> {
+        match &self.0.arm {
+            Arm::Embedded { .. } => None,
+            Arm::Shared(database) => database.outage(),
+        }
     }
 
     /// Follows the position of the last sealed event (0: none).

@@ -8,6 +8,8 @@ mod connector;
 pub(crate) mod export;
 mod migrate;
 mod pool;
+mod reach;
+mod replica;
 mod sealer;
 mod session;
 mod tls;
@@ -26,6 +28,8 @@ use tokio::task::{JoinSet, LocalSet};
 use tokio::time::{Instant, sleep, timeout_at};
 
 pub use config::PostgresConfig;
+pub use reach::Outage;
+pub use replica::ReplicaStats;
 pub(crate) use sealer::count_unsealed;
 pub(crate) use session::Session;
 pub(crate) use watch::LEASE;
@@ -37,6 +41,7 @@ use crate::signals::Signals;
 use crate::tx::Tx;
 use connector::{Connection, Connector};
 use pool::Pool;
+use replica::Replica;
 
 /// Units that may wait for the thread; beyond this, callers wait to hand theirs over.
 const QUEUE_UNITS: usize = 4096;
@@ -65,6 +70,8 @@ pub(crate) enum Role {
 #[derive(Debug)]
 pub(crate) struct Engine {
     pool: Arc<Pool>,
+    /// Answers lists when it can.
+    replica: Option<Replica>,
     /// Leaves connections to reads, however many units wait for each other.
     units: Semaphore,
     /// One troubled unit of this node at a time.
@@ -127,6 +134,25 @@ impl Database {
         Reader::postgres(Session::reading(Arc::clone(&self.engine.pool)))
     }
 
+    /// Runs `body` on the replica, if there is one that has everything, or here.
+    pub(crate) async fn list<T, E, F>(&self, body: F) -> Result<T, E>
+    where
+        F: AsyncFn(&Reader) -> Result<T, E>,
+        E: From<Error>,
+    {
+        if let Some(replica) = &self.engine.replica
+            && let Some(answer) = replica.list(&self.engine.pool, &body).await
+        {
+            return Ok(answer);
+        }
+        body(&self.reader()).await
+    }
+
+    /// Returns how many lists the replica has answered, if there is one.
+    pub(crate) fn replica_stats(&self) -> Option<ReplicaStats> {
+        self.engine.replica.as_ref().map(Replica::stats)
+    }
+
     /// Runs `body` in one read-only transaction.
     pub(crate) async fn snapshot<T, E, F>(&self, body: F) -> Result<T, E>
     where
@@ -174,6 +200,16 @@ impl Database {
     /// Tells whether this node may serve from memory now.
     pub(crate) fn memory_is_good(&self) -> bool {
         self.engine.lease.stands()
+    }
+
+    /// Returns how long ago the look began that this node last saw others' withdrawals by; `None` if it never did.
+    pub(crate) fn memory_age(&self) -> Option<Duration> {
+        self.engine.lease.age()
+    }
+
+    /// Returns the outage under way, if there is one.
+    pub(crate) fn outage(&self) -> Option<Outage> {
+        self.engine.pool.reach().outage()
     }
 
     pub(crate) fn signals(&self) -> &Arc<Signals> {
@@ -239,6 +275,9 @@ fn run(settings: &PostgresConfig, jobs: mpsc::Receiver<Job>, tell: oneshot::Send
     let _ = tell.send(Ok(Arc::clone(&engine)));
     LocalSet::new().block_on(&runtime, work(jobs));
     engine.pool.clear();
+    if let Some(replica) = &engine.replica {
+        replica.clear();
+    }
     runtime.block_on(async { sleep(GOODBYE).await });
     runtime.shutdown_background();
 }
@@ -263,6 +302,11 @@ impl Engine {
         let units = (settings.pool - settings.pool / 4).max(1);
         Ok(Self {
             pool: Arc::new(Pool::new(connector, settings.pool, settings.patience)),
+            replica: settings
+                .replica_url
+                .as_deref()
+                .map(|url| Replica::new(settings, url, runtime))
+                .transpose()?,
             units: Semaphore::new(units),
             turn: tokio::sync::Mutex::default(),
             appended: Notify::new(),

@@ -62,7 +62,7 @@ pub struct Storage {
     /// Hash every blob again before it is served.
     pub verify_on_read: bool,
     /// Seconds for which what was pulled a while ago is served, and labelled as stale, while the database can't be reached; 0
-    /// refuses pulls then. Takes as much memory as `cache_bytes` once more.
+    /// refuses pulls then.
     pub serve_stale_seconds: u64,
     /// Which pulls of blobs the blob store answers itself.
     pub redirect: Redirect,

@@ -127,9 +127,9 @@ impl From<berth_catalog::Error> for Error {
         match error {
             berth_catalog::Error::Busy => Self::Busy,
             berth_catalog::Error::Full => Self::StorageFull,
-            berth_catalog::Error::Unavailable(_) | berth_catalog::Error::Unknown => {
-                Self::Unavailable(error.into())
-            }
+            berth_catalog::Error::Unavailable(_)
+            | berth_catalog::Error::Crowded(_)
+            | berth_catalog::Error::Unknown => Self::Unavailable(error.into()),
             other => Self::Internal(other.into()),
         }
     }

@@ -8,6 +8,7 @@ mod collect;
 mod config;
 mod delete;
 mod error;
+mod health;
 mod import;
 mod list;
 mod mode;
@@ -15,7 +16,6 @@ mod mount;
 mod pull;
 mod pull_counter;
 mod push;
-mod recall;
 mod redirect;
 mod rehash;
 mod repair;
@@ -26,22 +26,24 @@ mod upload;
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use berth_blobs::{Blobs, Elsewhere, UploadId};
 use berth_catalog::{Catalog, event};
 use bytes::Bytes;
 use parking_lot::Mutex;
 
+pub use cache::{Freshness, Known};
 pub use collect::{CollectJob, CollectReport, Disagreement, Problem, VerifyReport};
 pub use config::{Collection, Config, Limits, Redirect, Scrub, Storage, Untagged};
 pub use error::{BodyError, Error, Result};
+pub use health::Health;
 pub use import::{ImportError, ImportJob, ImportReport, OLD_LAYOUT, OldBucket, OldRegistry, OpenOldBucket};
 pub use pull::{BlobContent, BlobHandle, Pulled, StoredManifest};
 pub use push::PushedManifest;
-pub use recall::Stale;
 pub use repair::Repaired;
 pub use scrub::{ScrubJob, ScrubReport};
-pub use status::{Readiness, Status};
+pub use status::Status;
 pub use upload::Upload;
 
 /// What a request body yields: bytes, or why there are no more.
@@ -70,8 +72,7 @@ struct Inner {
     room: room::Room,
     import: import::Import,
     mode: mode::Mode,
-    recall: recall::Recall,
-    outage: recall::Outage,
+    store: health::StoreState,
     /// Sessions that a request is writing to right now.
     writing: Mutex<HashSet<UploadId>>,
 }
@@ -95,8 +96,8 @@ impl Registry {
     }
 
     fn assemble(catalog: Catalog, blobs: Arc<dyn Blobs>, config: Config, import: import::Import) -> Self {
-        let cache = cache::Cache::new(config.storage.cache_bytes);
-        let recall = recall::Recall::new(config.storage.serve_stale_seconds, config.storage.cache_bytes);
+        let serve_stale = Duration::from_secs(config.storage.serve_stale_seconds);
+        let cache = cache::Cache::new(config.storage.cache_bytes, serve_stale);
         Self(Arc::new(Inner {
             catalog,
             blobs,
@@ -106,8 +107,7 @@ impl Registry {
             room: room::Room::default(),
             import,
             mode: mode::Mode::default(),
-            recall,
-            outage: recall::Outage::new(),
+            store: health::StoreState::default(),
             writing: Mutex::new(HashSet::new()),
         }))
     }

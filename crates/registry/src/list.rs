@@ -22,10 +22,12 @@ impl Registry {
         self.demand_repository(name).await?;
         let after = after.unwrap_or("");
         let catalog = &self.0.catalog;
-        let tags = catalog.read(async |r| tag::list(r, name, after, n + 1).await).await?;
-        if tags.is_empty() && catalog.read(async |r| repository::find(r, name).await).await?.is_none() {
-            return Err(Error::NameUnknown(name.clone()));
-        }
+        let listed = catalog.list(async |r| {
+            let tags = tag::list(r, name, after, n + 1).await?;
+            let is_known = !tags.is_empty() || repository::find(r, name).await?.is_some();
+            Ok::<_, berth_catalog::Error>(is_known.then_some(tags))
+        });
+        let tags = listed.await?.ok_or_else(|| Error::NameUnknown(name.clone()))?;
         Ok(Page::cut(tags, n))
     }
 
@@ -39,7 +41,7 @@ impl Registry {
         let mut visible: Vec<RepositoryName> = Vec::new();
         let mut last = after.unwrap_or("").to_owned();
         loop {
-            let names = self.0.catalog.read(async |r| repository::list(r, &last, n + 1).await).await?;
+            let names = self.0.catalog.list(async |r| repository::list(r, &last, n + 1).await).await?;
             let end = names.len() <= n;
             if let Some(name) = names.last() {
                 name.as_str().clone_into(&mut last);
@@ -68,7 +70,7 @@ impl Registry {
         let (listed, more) = self
             .0
             .catalog
-            .read(async |r| manifest::list_referrers(r, name, subject, artifact_type, &after, n, bytes).await)
+            .list(async |r| manifest::list_referrers(r, name, subject, artifact_type, &after, n, bytes).await)
             .await?;
         let items = listed
             .iter()

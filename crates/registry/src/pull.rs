@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use berth_access::{Permit, Pull};
 use berth_blobs::{BlobReader, Location};
@@ -11,7 +12,7 @@ use berth_oci::{Digest, Reference, RepositoryName};
 use bytes::Bytes;
 use jiff::Timestamp;
 
-use crate::cache::Served;
+use crate::cache::{Content, Key, Known, Memory, Served};
 use crate::config::seconds;
 use crate::rehash::{Pace, Verdict, compare};
 use crate::{Error, Registry, Result, Untagged, new_event};
@@ -47,19 +48,29 @@ pub enum Pulled {
     Elsewhere(String),
 }
 
+/// How long a pull waits for the catalog when it could have something else instead.
+const MOMENT: Duration = Duration::from_secs(1);
+
+/// What came of asking the catalog.
+enum Heard<A, T> {
+    Answer(A),
+    /// It can't be asked; this was right a while ago.
+    Silence(Known<T>),
+}
+
 impl Registry {
     /// Returns a manifest and counts the pull.
     pub async fn pull_manifest(
         &self,
         permit: &Permit<Pull>,
         reference: &Reference,
-    ) -> Result<Arc<StoredManifest>> {
+    ) -> Result<Known<Arc<StoredManifest>>> {
         let served = self.find_manifest(permit.repository(), reference).await?;
-        self.0.pulls.record(&served.by_reference);
-        if let Some(by_digest) = &served.by_digest {
+        self.0.pulls.record(&served.content.by_reference);
+        if let Some(by_digest) = &served.content.by_digest {
             self.0.pulls.record(by_digest);
         }
-        Ok(served.manifest)
+        Ok(served.map(|served| served.manifest))
     }
 
     /// Returns a manifest for a HEAD. By tag it counts as a pull of the tag: clients resolve the tag so and fetch by digest.
@@ -68,30 +79,30 @@ impl Registry {
         &self,
         permit: &Permit<Pull>,
         reference: &Reference,
-    ) -> Result<Arc<StoredManifest>> {
+    ) -> Result<Known<Arc<StoredManifest>>> {
         let served = self.find_manifest(permit.repository(), reference).await?;
+        let found = &served.content;
         if reference.tag().is_some() {
-            self.0.pulls.record(&served.by_reference);
+            self.0.pulls.record(&found.by_reference);
         } else if self.0.config.gc.untagged == Untagged::Delete
-            && !self.read_only().is_on()
-            && self.is_half_due(served.manifest.questioned_at)
+            && self.may_renew(&served)
+            && self.is_half_due(found.manifest.questioned_at)
         {
-            let (repository, digest, now) = (permit.repository().clone(), served.manifest.digest, self.now());
+            let (repository, digest, now) = (permit.repository().clone(), found.manifest.digest, self.now());
             let unit = async move |tx: &mut Tx| manifest::renew(tx, &repository, &digest, now).await;
             if !self.0.catalog.write(unit).await? {
-                return self
-                    .find_manifest(permit.repository(), reference)
-                    .await
-                    .map(|served| served.manifest);
+                let served = self.find_manifest(permit.repository(), reference).await?;
+                return Ok(served.map(|served| served.manifest));
             }
         }
-        Ok(served.manifest)
+        Ok(served.map(|served| served.manifest))
     }
 
     /// Opens a blob for reading.
-    pub async fn pull_blob(&self, permit: &Permit<Pull>, digest: &Digest) -> Result<BlobHandle> {
-        let blob = self.find_blob(permit.repository(), digest).await?;
-        self.open_blob(permit, digest, &blob).await
+    pub async fn pull_blob(&self, permit: &Permit<Pull>, digest: &Digest) -> Result<Known<BlobHandle>> {
+        let known = self.find_blob(permit.repository(), digest).await?;
+        let handle = self.open_blob(permit, digest, &known).await?;
+        Ok(known.map(|_| handle))
     }
 
     /// Opens a blob for reading, or sends the client on to the store if that is for such a blob and such a client.
@@ -103,19 +114,26 @@ impl Registry {
         digest: &Digest,
         client: IpAddr,
         user_agent: Option<&str>,
-    ) -> Result<Pulled> {
-        let blob = self.find_blob(permit.repository(), digest).await?;
-        match self.link(&blob, digest, client, user_agent).await {
-            Some(link) => Ok(Pulled::Elsewhere(link)),
-            None => self.open_blob(permit, digest, &blob).await.map(Pulled::Here),
-        }
+    ) -> Result<Known<Pulled>> {
+        let known = self.find_blob(permit.repository(), digest).await?;
+        let pulled = match self.link(&known, digest, client, user_agent).await {
+            Some(link) => Pulled::Elsewhere(link),
+            None => Pulled::Here(self.open_blob(permit, digest, &known).await?),
+        };
+        Ok(known.map(|_| pulled))
     }
 
-    async fn open_blob(&self, permit: &Permit<Pull>, digest: &Digest, blob: &Blob) -> Result<BlobHandle> {
+    async fn open_blob(
+        &self,
+        permit: &Permit<Pull>,
+        digest: &Digest,
+        known: &Known<Arc<Blob>>,
+    ) -> Result<BlobHandle> {
+        let blob = &known.content;
         let content = match &blob.placement {
             Placement::Inline(content) => BlobContent::Inline(content.clone()),
             Placement::Stored(location) => {
-                let reader = self.open_stored(permit.repository(), digest, blob, location).await?;
+                let reader = self.open_stored(permit.repository(), digest, known, location).await?;
                 BlobContent::Stored(reader)
             }
         };
@@ -125,25 +143,31 @@ impl Registry {
         }
         match compare(&handle, &mut Pace::free()).await {
             Verdict::Matches => Ok(handle),
-            Verdict::Differs(reason) => Err(self.damaged(permit.repository(), digest, blob, reason).await),
+            Verdict::Differs(reason) => Err(self.damaged(permit.repository(), digest, known, reason).await),
             Verdict::Unreadable(error) => Err(error.into()),
             Verdict::Stopped => Err(Error::Busy),
         }
+        Ok(known.map(|_| handle))
     }
 
     /// Returns a blob's size. The client may now count on the blob for a manifest, so a link under review waits anew.
-    pub async fn stat_blob(&self, permit: &Permit<Pull>, digest: &Digest) -> Result<u64> {
-        let blob = self.find_blob(permit.repository(), digest).await?;
-        // Read-only, the collector rests too.
-        if self.is_half_due(blob.questioned_at) && !self.read_only().is_on() {
-            let (repository, id, now) = (permit.repository().clone(), blob.id, self.now());
+    pub async fn stat_blob(&self, permit: &Permit<Pull>, digest: &Digest) -> Result<Known<u64>> {
+        let known = self.find_blob(permit.repository(), digest).await?;
+        if self.is_half_due(known.content.questioned_at) && self.may_renew(&known) {
+            let (repository, id, now) = (permit.repository().clone(), known.content.id, self.now());
             let unit = async move |tx: &mut Tx| link::renew(tx, &repository, id, now).await;
             if !self.0.catalog.write(unit).await? {
                 // The collector was faster.
-                return self.find_blob(permit.repository(), digest).await.map(|blob| blob.size);
+                let known = self.find_blob(permit.repository(), digest).await?;
+                return Ok(known.map(|blob| blob.size));
             }
         }
-        Ok(blob.size)
+        Ok(known.map(|blob| blob.size))
+    }
+
+    /// Tells whether what is under review can be told to wait: read-only, or without the catalog, the collector rests too.
+    fn may_renew<T>(&self, known: &Known<T>) -> bool {
+        !known.is_stale() && !self.read_only().is_on()
     }
 
     /// Tells whether something under review has waited more than half of the collector's delay.
@@ -152,54 +176,90 @@ impl Registry {
         since.is_some_and(|since| since.saturating_add(half).is_ok_and(|then| then < self.now()))
     }
 
-    async fn find_manifest(&self, repository: &RepositoryName, reference: &Reference) -> Result<Served> {
-        let catalog = &self.0.catalog;
+    async fn find_manifest(
+        &self,
+        repository: &RepositoryName,
+        reference: &Reference,
+    ) -> Result<Known<Served>> {
+        let (catalog, cache) = (&self.0.catalog, &self.0.cache);
         let key = (repository.clone(), reference.clone());
-        if let Some(served) = self.0.cache.manifest(catalog, &key) {
-            self.0.outage.over();
-            return Ok(served);
+        if let Some(known) = cache.manifests.current(catalog, &key) {
+            return Ok(known);
         }
-        let (mut generation, last) = (catalog.generation(repository), catalog.last_generation(repository));
-        let asking = catalog.read(async |r| manifest::find(r, repository, reference).await);
-        let mut found = self.ask(self.0.recall.has_manifest(&key), asking).await?;
+        let mut generation = catalog.last_generation(repository);
+        let find = || catalog.read(async |r| manifest::find(r, repository, reference).await);
+        let mut found = match self.ask(&cache.manifests, &key, find()).await? {
+            Heard::Answer(found) => found,
+            Heard::Silence(recalled) => return Ok(recalled),
+        };
         if found.is_none() && self.demand_manifest(repository, reference).await? {
-            generation = catalog.generation(repository);
-            found = catalog.read(async |r| manifest::find(r, repository, reference).await).await?;
+            generation = catalog.last_generation(repository);
+            found = find().await?;
         }
         let Some(found) = found else {
-            self.0.recall.note_manifest(&key, last, None);
+            cache.manifests.forget(&key);
             return Err(Error::ManifestUnknown {
                 repository: repository.clone(),
                 reference: reference.clone(),
             });
         };
-        let served = self.0.cache.keep_manifest(catalog, &key, generation, found);
-        self.0.recall.note_manifest(&key, last, Some(&served));
-        Ok(served)
+        Ok(Known::current(cache.keep_manifest(catalog, &key, generation, found)))
     }
 
-    pub(crate) async fn find_blob(&self, repository: &RepositoryName, digest: &Digest) -> Result<Arc<Blob>> {
-        let catalog = &self.0.catalog;
+    pub(crate) async fn find_blob(
+        &self,
+        repository: &RepositoryName,
+        digest: &Digest,
+    ) -> Result<Known<Arc<Blob>>> {
+        let (catalog, blobs) = (&self.0.catalog, &self.0.cache.blobs);
         let key = (repository.clone(), *digest);
-        if let Some(blob) = self.0.cache.blob(catalog, &key) {
-            self.0.outage.over();
-            return Ok(blob);
+        if let Some(known) = blobs.current(catalog, &key) {
+            return Ok(known);
         }
-        let (mut generation, last) = (catalog.generation(repository), catalog.last_generation(repository));
-        let asking = catalog.read(async |r| blob::find(r, repository, digest).await);
-        let mut found = self.ask(self.0.recall.has_blob(&key), asking).await?;
+        let mut generation = catalog.last_generation(repository);
+        let find = || catalog.read(async |r| blob::find(r, repository, digest).await);
+        let mut found = match self.ask(blobs, &key, find()).await? {
+            Heard::Answer(found) => found,
+            Heard::Silence(recalled) => return Ok(recalled),
+        };
         if found.is_none() && self.demand_blob(repository, digest).await? {
-            generation = catalog.generation(repository);
-            found = catalog.read(async |r| blob::find(r, repository, digest).await).await?;
+            generation = catalog.last_generation(repository);
+            found = find().await?;
         }
         let Some(found) = found else {
-            self.0.recall.note_blob(&key, last, None);
+            blobs.forget(&key);
             return Err(Error::BlobUnknown { repository: repository.clone(), digest: *digest });
         };
         let found = Arc::new(found);
-        self.0.recall.note_blob(&key, last, Some(&found));
-        self.0.cache.keep_blob(key, generation, Arc::clone(&found));
-        Ok(found)
+        blobs.keep(key, generation, Arc::clone(&found));
+        Ok(Known::current(found))
+    }
+
+    /// Asks the catalog for what is not known to be right. Where the answer can be recalled, it is asked for a moment only, and not
+    /// at all in an outage that is older.
+    async fn ask<K: Key, T: Content, A>(
+        &self,
+        memory: &Memory<K, T>,
+        key: &K,
+        asking: impl Future<Output = berth_catalog::Result<A>>,
+    ) -> Result<Heard<A, T>> {
+        let catalog = &self.0.catalog;
+        if memory.recall(catalog, key).is_none() {
+            return Ok(Heard::Answer(asking.await?));
+        }
+        let asked = if catalog.outage().is_some_and(|outage| outage.lasted > MOMENT) {
+            None
+        } else {
+            tokio::time::timeout(MOMENT, asking).await.ok()
+        };
+        match asked {
+            Some(Ok(answer)) => Ok(Heard::Answer(answer)),
+            Some(Err(error)) if !matches!(error, berth_catalog::Error::Unavailable(_)) => Err(error.into()),
+            silence => memory.recall(catalog, key).map(Heard::Silence).ok_or_else(|| {
+                let late = || berth_catalog::Error::Unavailable("no answer within a second".into());
+                silence.and_then(std::result::Result::err).unwrap_or_else(late).into()
+            }),
+        }
     }
 
     /// Opens a stored blob; one that is gone or has another size is quarantined instead of served.
@@ -207,22 +267,23 @@ impl Registry {
         &self,
         repository: &RepositoryName,
         digest: &Digest,
-        blob: &Blob,
+        known: &Known<Arc<Blob>>,
         location: &str,
     ) -> Result<Arc<dyn BlobReader>> {
+        let size = known.content.size;
         let location = Location::from(location.to_owned());
         let mut opened = self.0.blobs.open(&location).await;
         if self.may_lie_elsewhere(&location, &opened).await? {
             opened = self.0.blobs.open(&location).await;
         }
         match opened {
-            Ok(reader) if reader.size() == blob.size => Ok(reader),
+            Ok(reader) if reader.size() == size => Ok(reader),
             Ok(reader) => {
-                let reason = format!("{} bytes lie where {} should", reader.size(), blob.size);
-                Err(self.damaged(repository, digest, blob, &reason).await)
+                let reason = format!("{} bytes lie where {size} should", reader.size());
+                Err(self.damaged(repository, digest, known, &reason).await)
             }
             Err(berth_blobs::Error::NotFound) => {
-                Err(self.damaged(repository, digest, blob, "its bytes are gone").await)
+                Err(self.damaged(repository, digest, known, "its bytes are gone").await)
             }
             Err(error) => Err(error.into()),
         }
@@ -233,9 +294,14 @@ impl Registry {
         &self,
         repository: &RepositoryName,
         digest: &Digest,
-        blob: &Blob,
+        known: &Known<Arc<Blob>>,
         reason: &str,
     ) -> Error {
+        let blob = &known.content;
+        if known.is_stale() {
+            // What was right a while ago says nothing about the blob of now.
+            return berth_catalog::Error::Unavailable(reason.to_owned()).into();
+        }
         let unknown = Error::BlobUnknown { repository: repository.clone(), digest: *digest };
         if self.read_only().is_on() {
             tracing::error!(%digest, reason, "blob is damaged; it is marked when the registry is no longer read-only");

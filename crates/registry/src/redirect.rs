@@ -1,12 +1,14 @@
 //! Redirect: a client gets a blob's bytes from the store itself, by a link that is good for a while.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use berth_blobs::Location;
 use berth_catalog::blob::{Blob, Placement};
 use berth_oci::Digest;
 
+use crate::cache::Known;
 use crate::{Redirect, Registry};
 
 /// No store makes links that are good for longer: a week.
@@ -16,15 +18,17 @@ impl Registry {
     /// Makes a link to a blob in the store, if this client is to be sent there. `None` says: serve it yourself.
     pub(crate) async fn link(
         &self,
-        blob: &Blob,
+        known: &Known<Arc<Blob>>,
         digest: &Digest,
         client: IpAddr,
         user_agent: Option<&str>,
     ) -> Option<String> {
         let storage = &self.0.config.storage;
+        let blob = &known.content;
         let Placement::Stored(location) = &blob.placement else { return None };
-        // What is to be verified has to pass through here.
-        if blob.size < storage.redirect.from_bytes
+        // What is to be verified has to pass through here, and a link can't be labelled as stale.
+        if known.is_stale()
+            || blob.size < storage.redirect.from_bytes
             || storage.verify_on_read
             || !storage.redirect.is_for(client, user_agent)
         {

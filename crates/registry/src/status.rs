@@ -2,7 +2,7 @@
 
 use berth_catalog::{blob, event, job, review, trash, upload};
 
-use crate::{Error, Registry, Result, Untagged};
+use crate::{Registry, Result, Untagged};
 
 /// How the registry stands at one moment.
 #[derive(Debug, Clone, Copy, Default)]
@@ -33,32 +33,7 @@ pub struct Status {
     pub events_unsealed: u64,
 }
 
-/// How much can be served.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Readiness {
-    /// Everything.
-    Whole,
-    /// The database can't be reached: what was pulled a while ago, labelled as stale.
-    Recalling,
-}
-
 impl Registry {
-    /// Tells whether requests can be served: the catalog answers, or what it said is remembered, and the store can be asked.
-    pub async fn check_ready(&self) -> std::result::Result<Readiness, String> {
-        self.0.blobs.capacity().await.map_err(|error| format!("the blob store does not answer: {error}"))?;
-        let recall = &self.0.recall;
-        let asked = self.ask(recall.is_on(), self.0.catalog.read(async |r| event::last(r).await)).await;
-        match asked {
-            Ok(_) => Ok(Readiness::Whole),
-            Err(Error::Unavailable(_))
-                if recall.is_on() && self.0.outage.age().is_some_and(|age| age <= recall.most) =>
-            {
-                Ok(Readiness::Recalling)
-            }
-            Err(error) => Err(format!("the catalog does not answer: {error}")),
-        }
-    }
-
     /// Counts everything; reads whole indexes, so ask seconds apart, not per request.
     pub async fn status(&self) -> Result<Status> {
         let capacity = self.0.blobs.capacity().await?;

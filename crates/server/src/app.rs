@@ -34,12 +34,9 @@ pub struct App {
 
 impl App {
     /// Puts the parts together; access lines go nowhere until [`App::log_to`] says where.
-    ///
-    /// From here on `access` follows the registry's switch for read-only mode.
     pub fn new(config: Config, access: Access, registry: Registry, clock: Clock) -> Self {
-        let access = access.heed(registry.read_only());
         let mut metrics = Metrics::new();
-        metrics.register(Box::new(ReadOnlyGauge(registry.read_only().clone())));
+        metrics.register(Box::new(ReadOnlyGauge(access.read_only().clone())));
         let overload = Arc::new(Overload::new(&config.limits));
         metrics.register(Box::new(OverloadMetrics(Arc::clone(&overload))));
         Self {

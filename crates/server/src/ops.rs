@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use axum::extract::State;
+use axum::Json;
+use axum::extract::{RawQuery, State};
 use axum::response::IntoResponse;
-use berth_registry::Readiness;
 use http::StatusCode;
 use http::header::CONTENT_TYPE;
+use serde::Serialize;
 
 use crate::app::App;
 use crate::metrics::CONTENT_TYPE as OPEN_METRICS;
@@ -16,22 +17,34 @@ pub(crate) async fn health() -> &'static str {
     "ok\n"
 }
 
-/// `GET /readyz`: the catalog answers, the disk can be read, and no shutdown has begun.
-pub(crate) async fn ready(State(app): State<Arc<App>>) -> impl IntoResponse {
-    if app.is_closing() {
-        return (StatusCode::SERVICE_UNAVAILABLE, "shutting down\n");
+/// How a node stands, as its balancer and its operator hear it.
+#[derive(Serialize)]
+struct Standing {
+    status: &'static str,
+    /// What can't be reached.
+    out: Vec<&'static str>,
+    read_only: bool,
+}
+
+/// `GET /readyz`: requests should be sent here. A service that is away for all nodes keeps none from it that can serve something
+/// without. `?strict` asks whether nothing is missing.
+pub(crate) async fn ready(State(app): State<Arc<App>>, RawQuery(query): RawQuery) -> impl IntoResponse {
+    let is_strict =
+        query.is_some_and(|query| query.split('&').any(|key| key == "strict" || key == "strict="));
+    let health = app.registry.health().await;
+    let parts = [("database", &health.database), ("storage", &health.storage)];
+    let out: Vec<_> = parts.iter().filter(|(_, trouble)| trouble.is_some()).map(|(part, _)| *part).collect();
+    let (is_ready, status) = match (app.is_closing(), health.is_ready, out.is_empty()) {
+        (true, ..) => (false, "closing"),
+        (_, false, _) => (false, "unready"),
+        (_, _, false) => (!is_strict, "degraded"),
+        _ => (true, "ready"),
+    };
+    if !health.is_ready {
+        tracing::warn!(database = health.database, storage = health.storage, "not ready");
     }
-    match app.registry.check_ready().await {
-        Ok(Readiness::Recalling) => {
-            (StatusCode::OK, "ready, without the database: only what was pulled before\n")
-        }
-        Ok(Readiness::Whole) if app.read_only().is_on() => (StatusCode::OK, "ready, read-only\n"),
-        Ok(Readiness::Whole) => (StatusCode::OK, "ready\n"),
-        Err(error) => {
-            tracing::warn!(%error, "not ready");
-            (StatusCode::SERVICE_UNAVAILABLE, "not ready: the log says why\n")
-        }
-    }
+    let code = if is_ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (code, Json(Standing { status, out, read_only: app.read_only().is_on() }))
 }
 
 /// `GET /metrics`: everything that is counted, as OpenMetrics text.

@@ -63,7 +63,8 @@ impl TestRegistry {
         let blobs: Arc<dyn Blobs> = Arc::new(Disk::open(&data.join("store"), 16).expect("the store opens"));
         let registry = Registry::new(catalog, blobs, self.builder.registry.clone());
         let repaired = registry.repair().await.expect("leftovers can be repaired");
-        let access = Access::new(&self.builder.access).expect("the access configuration is valid");
+        let access = Access::new(&self.builder.access, registry.read_only())
+            .expect("the access configuration is valid");
         let app = App::new(self.builder.http.clone(), access, registry.clone(), self.builder.clock.clone());
         let server = Server::bind(app).expect("the server can listen");
         let address =

@@ -74,7 +74,9 @@ async fn they_are_heard_when_pulls_fail_and_disks_fill() -> Result<()> {
     let disk = |name: &str| format!("berth_storage_{name}_bytes{{namespace=\"registry\",job=\"disk\"}}");
     let bucket = "berth_storage_blob_bytes{namespace=\"registry\",job=\"images\"}";
     let series = |name: String, values: &str| json!({"series": name, "values": values});
-    let names = ["BerthPullsFail", "BerthDiskFull", "BerthBucketFull"];
+    let names =
+        ["BerthPullsFail", "BerthDiskFull", "BerthBucketFull", "BerthDatabaseAway", "BerthStorageAway"];
+    let up = |part: &str| format!("berth_{part}_up{{namespace=\"registry\",job=\"images\"}}");
     let case = |failed: &str, available: &str, stored: &str, heard: bool| {
         let input = [
             series(pulls("success"), "0+10000x90"),
@@ -84,6 +86,8 @@ async fn they_are_heard_when_pulls_fail_and_disks_fill() -> Result<()> {
             series(disk("capacity"), "1000+0x90"),
             series(disk("available"), available),
             series(bucket.to_owned(), stored),
+            series(up("database"), if heard { "0+0x90" } else { "1+0x90" }),
+            series(up("storage"), if heard { "0+0x90" } else { "1+0x90" }),
         ];
         let tests: Vec<Value> = names
             .iter()
@@ -130,6 +134,14 @@ fn expected(name: &str) -> Value {
                 "description": "Raise persistence.size, delete tags, or set gc.untagged: delete.",
             }),
         ),
+        "BerthDatabaseAway" => {
+            ("images", "critical", json!({"summary": "a pod has not reached the database for a minute"}))
+        }
+        "BerthStorageAway" => {
+            let summary =
+                "a pod has not reached the blob store for a minute: manifests and small blobs are served";
+            ("images", "critical", json!({ "summary": summary }))
+        }
         _ => ("images", "warning", json!({"summary": "86.04% of the bucket's quota is used"})),
     };
     let labels = json!({"namespace": "registry", "job": job, "severity": severity});

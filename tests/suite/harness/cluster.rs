@@ -1,5 +1,6 @@
 //! Several servers that share a database and a bucket, with a balancer in front.
 
+use std::fmt::Display;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -21,10 +22,12 @@ const POOLED_CONNECTIONS: usize = 12;
 /// What kind of cluster a test wants; reads like a sentence, ends with `start`.
 #[derive(Default)]
 pub(crate) struct ClusterSetup {
-    database: Kind,
+    kind: Kind,
     lines: bool,
     store: Store,
     config: String,
+    database: String,
+    storage: String,
 }
 
 /// What kind of object store.
@@ -50,13 +53,13 @@ enum Kind {
 impl ClusterSetup {
     /// A database of two servers, of which one can fail.
     pub(crate) fn with_standby(mut self) -> Self {
-        self.database = Kind::Pair;
+        self.kind = Kind::Pair;
         self
     }
 
     /// A database of its own behind a pooler that lends connections for a transaction; not together with lines.
     pub(crate) fn with_pooler(mut self) -> Self {
-        self.database = Kind::Pooled;
+        self.kind = Kind::Pooled;
         self
     }
 
@@ -78,6 +81,18 @@ impl ClusterSetup {
         self
     }
 
+    /// Adds a key to `database` in every berth.yaml.
+    pub(crate) fn with_database(mut self, key: &str, value: impl Display) -> Self {
+        self.database.push_str(&format!("  {key}: {value}\n"));
+        self
+    }
+
+    /// Adds a key to `storage` in every berth.yaml.
+    pub(crate) fn with_storage(mut self, key: &str, value: impl Display) -> Self {
+        self.storage.push_str(&format!("  {key}: {value}\n"));
+        self
+    }
+
     /// Adds top-level keys to every berth.yaml.
     pub(crate) fn with_config(mut self, yaml: &str) -> Self {
         self.config.push_str(yaml);
@@ -87,8 +102,8 @@ impl ClusterSetup {
 
     pub(crate) async fn start(self) -> Result<Cluster> {
         let dir = tempfile::Builder::new().prefix("berth-cluster-").tempdir()?;
-        let pair = (self.database == Kind::Pair).then(PostgresPair::start);
-        let pooled = (self.database == Kind::Pooled).then(Pooled::start);
+        let pair = (self.kind == Kind::Pair).then(PostgresPair::start);
+        let pooled = (self.kind == Kind::Pooled).then(Pooled::start);
         let own_gateway = match self.store {
             Store::Shared => None,
             Store::Own => Some(Rgw::start_new()),
@@ -101,7 +116,7 @@ impl ClusterSetup {
                 (None, Some(pooled)) => pooled.database(),
                 (None, None) => Postgres::shared().database(),
             },
-            prepared_statements: self.database != Kind::Pooled,
+            prepared_statements: self.kind != Kind::Pooled,
             bucket: gateway.bucket(),
             access_key: dir.path().join("access-key").display().to_string(),
             secret_key: dir.path().join("secret-key").display().to_string(),
@@ -121,7 +136,9 @@ impl ClusterSetup {
                 lines.push(line);
             }
             let cache = dir.path().join(format!("cache-{number}")).display().to_string();
-            let yaml = shared.yaml(&database, &endpoint, gateway.region(), &cache) + &self.config;
+            let database = format!("{database}\n{}", self.database);
+            let yaml =
+                shared.yaml(&database, &endpoint, gateway.region(), &cache) + &self.storage + &self.config;
             let setup = Setup::default().with_config(&yaml).on_port(free_port());
             // All at once, as a deployment would: one of them makes the tables.
             starting.spawn(async move { (number, setup.start().await) });
@@ -156,7 +173,7 @@ impl Shared {
     fn yaml(&self, database: &str, endpoint: &str, region: &str, cache: &str) -> String {
         let Self { prepared_statements, bucket, access_key, secret_key, .. } = self;
         format!(
-            "database:\n  url: {database}\n  prepared_statements: {prepared_statements}\n\
+            "database:\n  prepared_statements: {prepared_statements}\n  url: {database}\
              storage:\n  bucket:\n    url: s3://{bucket}\n    endpoint: {endpoint}\n    region: {region}\n    \
              access_key_id_file: {access_key}\n    secret_access_key_file: {secret_key}\n    part_bytes: {PART_BYTES}\n  \
              disk_cache:\n    directory: {cache}\n    bytes: {CACHE_BYTES}\n"

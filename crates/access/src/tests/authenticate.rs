@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 
-use super::{access, basic, config, named, user};
+use super::{access, access_of, basic, config, named, user};
 use crate::{Access, Anonymous, Caller, Unauthenticated, UserAccess};
 
 fn with_alice() -> Access {
@@ -106,7 +106,7 @@ async fn futures_poll_once<F: Future + Unpin>(future: &mut F) -> Option<F::Outpu
 async fn zero_cache_seconds_hashes_every_time() {
     let mut config = config(Anonymous::None, vec![user("alice", UserAccess::Read)]);
     config.credential_cache_seconds = 0;
-    let access = Access::new(&config).unwrap();
+    let access = access_of(&config);
     for hashes in 1..4 {
         assert!(access.authenticate(Some(&basic("alice", "secret"))).await.is_ok());
         assert_eq!(access.password_hashes(), hashes);
@@ -116,7 +116,7 @@ async fn zero_cache_seconds_hashes_every_time() {
 #[tokio::test]
 async fn debug_output_holds_no_secret() {
     let config = config(Anonymous::None, vec![user("alice", UserAccess::Read)]);
-    let access = Access::new(&config).unwrap();
+    let access = access_of(&config);
     let outcome = access.authenticate(Some(&basic("alice", "hunter2"))).await;
     let printed = format!("{config:?} {access:?} {outcome:?} {}", outcome.as_ref().unwrap_err());
     assert!(!printed.contains("argon2id") && !printed.contains("hunter2"), "{printed}");

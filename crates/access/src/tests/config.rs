@@ -2,8 +2,8 @@ use serde_json::json;
 
 use super::{SECRET, config, user};
 use crate::{
-    Access, Anonymous, Config, ConfigError, PasswordHash, PasswordHashError, UserAccess, effective_anonymous,
-    hash_password,
+    Access, Anonymous, Config, ConfigError, PasswordHash, PasswordHashError, ReadOnly, UserAccess,
+    effective_anonymous, hash_password,
 };
 
 #[test]
@@ -44,8 +44,8 @@ fn unusable_hashes_are_refused() {
 
 #[test]
 fn names_are_checked() {
-    let problem = |name: &str| match Access::new(&config(Anonymous::None, vec![user(name, UserAccess::Read)]))
-    {
+    let refused = |users| Access::new(&config(Anonymous::None, users), &ReadOnly::default());
+    let problem = |name: &str| match refused(vec![user(name, UserAccess::Read)]) {
         Err(ConfigError::Name { problem, .. }) => problem,
         other => panic!("{name}: {other:?}"),
     };
@@ -55,7 +55,7 @@ fn names_are_checked() {
     assert_eq!(problem("anonymous"), "stands for callers without credentials");
     assert_eq!(problem(&"a".repeat(129)), "is longer than 128 bytes");
     let twice = vec![user("alice", UserAccess::Read), user("alice", UserAccess::Write)];
-    assert!(matches!(Access::new(&config(Anonymous::None, twice)), Err(ConfigError::Duplicate(_))));
+    assert!(matches!(refused(twice), Err(ConfigError::Duplicate(_))));
 }
 
 #[test]

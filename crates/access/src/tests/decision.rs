@@ -1,6 +1,6 @@
 use proptest::prelude::*;
 
-use super::{access, config, named, user};
+use super::{access, access_of, config, named, user};
 use crate::{Access, Action, Anonymous, Caller, Delete, Denied, Permit, Pull, Push, Reason, UserAccess};
 
 fn anonymous() -> impl Strategy<Value = Anonymous> {
@@ -109,7 +109,7 @@ fn denials_say_what_to_do() {
 fn unset_anonymous_is_closed() {
     let mut config = config(Anonymous::Write, vec![]);
     config.anonymous = None;
-    assert!(ask::<Pull>(&Access::new(&config).unwrap(), &Caller::Anonymous).is_err());
+    assert!(ask::<Pull>(&access_of(&config), &Caller::Anonymous).is_err());
 }
 
 #[test]

@@ -6,7 +6,7 @@ mod read_only;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::{Access, Anonymous, Caller, Config, PasswordHash, User, UserAccess};
+use crate::{Access, Anonymous, Caller, Config, PasswordHash, ReadOnly, User, UserAccess};
 
 /// argon2id of "secret" with the cheapest parameters, so that tests don't spend their time hashing.
 const SECRET: &str =
@@ -33,5 +33,9 @@ fn named(name: &str) -> Caller {
 }
 
 fn access(anonymous: Anonymous, users: Vec<User>) -> Access {
-    Access::new(&config(anonymous, users)).unwrap()
+    access_of(&config(anonymous, users))
+}
+
+fn access_of(config: &Config) -> Access {
+    Access::new(config, &ReadOnly::default()).unwrap()
 }

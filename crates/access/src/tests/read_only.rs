@@ -1,4 +1,4 @@
-use super::{access, config, named, user};
+use super::{config, named, user};
 use crate::{Access, Anonymous, Caller, Delete, Pull, Push, READ_ONLY, ReadOnly, Reason, UserAccess};
 
 fn reason(outcome: Result<impl Sized, crate::Denied>) -> Option<Reason> {
@@ -8,7 +8,7 @@ fn reason(outcome: Result<impl Sized, crate::Denied>) -> Option<Reason> {
 #[test]
 fn while_it_is_on_pulls_alone_are_permitted() {
     let switch = ReadOnly::default();
-    let access = access(Anonymous::Write, vec![]).heed(&switch);
+    let access = Access::new(&config(Anonymous::Write, vec![]), &switch).unwrap();
     let name = "library/nginx".parse().unwrap();
     let ask = || {
         [
@@ -29,8 +29,10 @@ fn while_it_is_on_pulls_alone_are_permitted() {
 
 #[test]
 fn who_may_not_push_at_all_hears_that_instead() {
-    let switch = ReadOnly::new(true);
-    let access = access(Anonymous::Read, vec![user("bob", UserAccess::Read)]).heed(&switch);
+    let switch = ReadOnly::default();
+    switch.set(true);
+    let config = config(Anonymous::Read, vec![user("bob", UserAccess::Read)]);
+    let access = Access::new(&config, &switch).unwrap();
     let name = "a".parse().unwrap();
     let push = |caller| reason(access.permit::<Push>(&caller, &name));
     assert_eq!(push(Caller::Anonymous), Some(Reason::CredentialsNeeded));
@@ -39,10 +41,9 @@ fn who_may_not_push_at_all_hears_that_instead() {
 
 #[test]
 fn what_the_configuration_says_nobody_takes_back() {
-    let mut config = config(Anonymous::Write, vec![]);
-    config.read_only = true;
     let switch = ReadOnly::default();
-    let access = Access::new(&config).unwrap().heed(&switch);
-    assert!(switch.is_on() && switch.is_configured(), "carried over to those who share the switch");
+    let access = Access::new(&config(Anonymous::Write, vec![]), &switch).unwrap();
+    switch.configure();
+    assert!(switch.is_on() && switch.is_configured());
     assert!(!switch.set(false) && access.read_only().is_on());
 }

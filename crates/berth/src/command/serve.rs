@@ -93,7 +93,7 @@ async fn serve(config: &Config) -> Result<()> {
 }
 
 fn app(config: &Config, registry: &Registry, sampler: Sampler) -> Result<App> {
-    let access = Access::new(&config.access)?;
+    let access = Access::new(&config.access, registry.read_only())?;
     let human = log::is_human(&config.log);
     let writer = if human { LogWriter::spawn(io::stderr()) } else { LogWriter::spawn(io::stdout()) };
     let format = if human { Format::Human } else { Format::Json };

@@ -21,6 +21,9 @@ pub(crate) struct Database {
     /// A Postgres, such as `postgres://berth@db1,db2/berth?target_session_attrs=read-write&sslmode=require`; without it the
     /// catalog is a SQLite file in `data_dir`. Any number of nodes may share one.
     pub url: Option<DatabaseUrl>,
+    /// A standby of that database, such as `postgres://berth@standby/berth`, that answers lists of tags, repositories and referrers
+    /// when it has everything that was committed before the request; else the primary does.
+    pub replica_url: Option<DatabaseUrl>,
     /// A file that holds the password and nothing else, read at the start.
     pub password_file: Option<PathBuf>,
     /// Connections that this node keeps at most; two more do its upkeep.
@@ -30,7 +33,8 @@ pub(crate) struct Database {
     pub prepared_statements: bool,
     /// A file of PEM certificates that the database's certificate may be signed with, beside those of the system.
     pub ca_file: Option<PathBuf>,
-    /// Seconds that a request waits for a database that is overloaded, fails over or is away, before it is refused with 503.
+    /// Seconds that a request waits for a database that is overloaded or fails over, before it is refused with 503. One that has
+    /// been away for longer is waited for by nobody.
     pub patience_seconds: u64,
 }
 
@@ -38,6 +42,7 @@ impl Default for Database {
     fn default() -> Self {
         Self {
             url: None,
+            replica_url: None,
             password_file: None,
             pool: 16,
             prepared_statements: true,
@@ -55,14 +60,18 @@ impl Database {
         let patience = (self.patience_seconds == 0).then(|| {
             "database.patience_seconds 0: use at least 1, so that a failover is waited for".to_owned()
         });
-        let (url, twice) = match &self.url {
-            Some(url) => (url.refuse(), url.has_password() && self.password_file.is_some()),
-            None => (None, false),
+        let url = self.url.as_ref().and_then(|url| url.refuse("url"));
+        let replica = match (&self.url, &self.replica_url) {
+            (None, Some(_)) => {
+                Some("database.replica_url is for a Postgres: set database.url, or leave it out".to_owned())
+            }
+            (_, replica) => replica.as_ref().and_then(|url| url.refuse("replica_url")),
         };
+        let twice = self.password_file.is_some() && self.url.as_ref().is_some_and(DatabaseUrl::has_password);
         let twice = twice.then(|| {
             "database.url holds a password and database.password_file is set: keep one of them".to_owned()
         });
-        [url, twice, pool, patience].into_iter().flatten()
+        [url, replica, twice, pool, patience].into_iter().flatten()
     }
 
     /// Returns how to reach the Postgres, if there is one; reads the password.
@@ -71,6 +80,7 @@ impl Database {
         let password = self.password_file.as_deref().map(secret::read).transpose();
         Ok(Some(PostgresConfig {
             url: url.0.clone(),
+            replica_url: self.replica_url.as_ref().map(|url| url.0.clone()),
             password: password.context("database.password_file")?,
             pool: self.pool,
             prepared_statements: self.prepared_statements,
@@ -86,10 +96,10 @@ impl Database {
 pub(crate) struct DatabaseUrl(String);
 
 impl DatabaseUrl {
-    fn refuse(&self) -> Option<String> {
+    fn refuse(&self, key: &str) -> Option<String> {
         let is_postgres = ["postgres://", "postgresql://"].iter().any(|scheme| self.0.starts_with(scheme));
         (!is_postgres).then(|| {
-            format!("database.url {self}: use postgres://USER@HOST/DATABASE, or leave it out for a file in data_dir")
+            format!("database.{key} {self}: use postgres://USER@HOST/DATABASE, or leave it out for a file in data_dir")
         })
     }
 
@@ -171,6 +181,11 @@ mod tests {
         assert!(said.contains("postgres://USER@HOST") && !said.contains("secret"), "{said}");
         let twice = Database { password_file: Some("p".into()), ..with("postgres://u:p@h/d") };
         assert_eq!(twice.problems().count(), 1);
+        let replica = |url: Option<&str>| {
+            let replica_url = Some(DatabaseUrl("postgres://u@standby/d".to_owned()));
+            Database { replica_url, ..url.map_or_else(Database::default, with) }.problems().count()
+        };
+        assert_eq!((replica(Some("postgres://u@h/d")), replica(None)), (0, 1));
         assert_eq!(Database { pool: 0, patience_seconds: 0, ..Database::default() }.problems().count(), 2);
     }
 

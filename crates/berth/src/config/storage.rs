@@ -22,7 +22,7 @@ pub(crate) struct Storage {
     /// Hash every blob again before it is served. Costs a whole read per pull; the scrub does the same work in the background.
     pub verify_on_read: bool,
     /// Seconds for which what was pulled a while ago is served, and labelled as stale, while the database can't be reached; 0
-    /// refuses pulls then. Takes as much memory as `cache_bytes` once more.
+    /// refuses pulls then.
     pub serve_stale_seconds: u64,
     /// An S3 bucket for the blobs; without it they are files in `data_dir`. Any number of nodes may share one.
     pub bucket: Option<Bucket>,

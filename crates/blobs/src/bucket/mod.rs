@@ -165,6 +165,10 @@ impl Blobs for Bucket {
     async fn capacity(&self) -> Result<Capacity> {
         Ok(Capacity { total_bytes: u64::MAX, available_bytes: u64::MAX })
     }
+
+    async fn check(&self) -> Result<()> {
+        self.identity().await.map(drop)
+    }
 }
 
 impl Inner {

@@ -293,4 +293,8 @@ impl Blobs for Cached {
     async fn capacity(&self) -> Result<Capacity> {
         self.0.store.capacity().await
     }
+
+    async fn check(&self) -> Result<()> {
+        self.0.store.check().await
+    }
 }

@@ -18,6 +18,8 @@ const SILENCE: Duration = Duration::from_secs(5);
 pub struct PostgresConfig {
     /// `postgres://user@host:5432,other:5432/database?sslmode=require`. With several hosts the one that takes writes is used.
     pub url: String,
+    /// Where a standby of the same database can be reached that may answer lists.
+    pub replica_url: Option<String>,
     /// Password, if the URL has none.
     pub password: Option<String>,
     /// Connections for requests and jobs; two more look after the catalog.
@@ -36,6 +38,7 @@ impl PostgresConfig {
     pub fn new(url: impl Into<String>) -> Self {
         Self {
             url: url.into(),
+            replica_url: None,
             password: None,
             pool: 16,
             prepared_statements: true,

@@ -4,9 +4,12 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
+use tokio_postgres::config::TargetSessionAttrs;
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Client, Row, RowStream, Statement};
 use tokio_postgres_rustls::MakeRustlsConnect;
@@ -18,6 +21,8 @@ use crate::error::{Error, Failure, Result};
 
 /// To connect, encrypt and log in.
 const LOGIN: Duration = config::CONNECT.saturating_add(Duration::from_secs(1));
+/// A host that has not answered by then is no longer waited for alone.
+const HEAD_START: Duration = Duration::from_millis(250);
 
 /// Makes connections, each driven by the catalog's own runtime.
 #[derive(Clone)]
@@ -32,7 +37,19 @@ pub(crate) struct Connector {
 
 impl Connector {
     pub(crate) fn new(settings: &PostgresConfig, runtime: Handle) -> Result<Self> {
-        let hosts = settings.hosts()?;
+        Self::to(settings.hosts()?, settings, runtime)
+    }
+
+    /// Leads to servers that need not take writes.
+    pub(crate) fn to_any(settings: &PostgresConfig, url: &str, runtime: Handle) -> Result<Self> {
+        let mut hosts = PostgresConfig { url: url.to_owned(), ..settings.clone() }.hosts()?;
+        for host in &mut hosts {
+            host.target_session_attrs(TargetSessionAttrs::Any);
+        }
+        Self::to(hosts, settings, runtime)
+    }
+
+    fn to(hosts: Vec<tokio_postgres::Config>, settings: &PostgresConfig, runtime: Handle) -> Result<Self> {
         let encrypts = hosts.iter().any(config::may_encrypt);
         let tls = tls::connector(encrypts, settings.ca_file.as_deref())?;
         let good = std::sync::Arc::default();
@@ -44,20 +61,30 @@ impl Connector {
         &self.runtime
     }
 
-    /// Connects to the host that takes writes, the one that did last time first.
+    /// Connects to the host that serves, mostly the one that takes writes: the one that did last time is asked first, the next when it has refused or kept
+    /// silent for a moment.
     pub(crate) async fn connect(&self) -> Result<Connection, Failure> {
-        let start = self.good.load(Ordering::Relaxed);
+        let (start, count) = (self.good.load(Ordering::Relaxed), self.hosts.len());
+        let mut order = (0..count).map(|offset| (start + offset) % count);
         let mut failed = Failure::silent();
-        for index in (0..self.hosts.len()).map(|offset| (start + offset) % self.hosts.len()) {
-            match self.connect_to(index).await {
-                Ok(client) => {
-                    self.good.store(index, Ordering::Relaxed);
-                    return Ok(Connection::new(client, self.prepares));
-                }
-                Err(failure) => failed = failure,
+        let mut asked = FuturesUnordered::new();
+        loop {
+            let next = order.next();
+            asked.extend(next.map(async |index| (index, self.connect_to(index).await)));
+            if asked.is_empty() {
+                return Err(failed);
+            }
+            tokio::select! {
+                Some((index, connected)) = asked.next() => match connected {
+                    Ok(client) => {
+                        self.good.store(index, Ordering::Relaxed);
+                        return Ok(Connection::new(client, self.prepares));
+                    }
+                    Err(failure) => failed = failure,
+                },
+                () = sleep(HEAD_START), if order.len() > 0 => {}
             }
         }
-        Err(failed)
     }
 
     async fn connect_to(&self, index: usize) -> Result<Client, Failure> {

@@ -8,6 +8,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::connector::{Connection, Connector};
+use super::reach::Reach;
 use crate::error::{Error, Failure, Remedy, Result};
 
 /// Between two tries to connect.
@@ -20,11 +21,13 @@ pub(crate) struct Pool {
     room: Arc<Semaphore>,
     idle: Mutex<Vec<Arc<Connection>>>,
     patience: Duration,
+    reach: Reach,
 }
 
 impl Pool {
     pub(crate) fn new(connector: Connector, size: usize, patience: Duration) -> Self {
-        Self { connector, room: Arc::new(Semaphore::new(size)), idle: Mutex::default(), patience }
+        let room = Arc::new(Semaphore::new(size));
+        Self { connector, room, idle: Mutex::default(), patience, reach: Reach::new(patience) }
     }
 
     pub(crate) fn connector(&self) -> &Connector {
@@ -36,13 +39,22 @@ impl Pool {
         self.patience
     }
 
-    /// Borrows a connection, making one if none is idle.
+    /// Returns whether the database can be reached.
+    pub(crate) fn reach(&self) -> &Reach {
+        &self.reach
+    }
+
+    /// Borrows a connection, making one if none is idle. While the database is known to be out of reach it waits for the watcher's
+    /// word instead of trying for itself.
     pub(crate) async fn get(self: &Arc<Self>, limit: Instant) -> Result<Lease, Failure> {
+        let limit = self.reach.limit(limit)?;
         let room = timeout_at(limit, Arc::clone(&self.room).acquire_owned())
             .await
-            .map_err(|_| Failure::last(Error::Busy))?
+            .map_err(|_| self.reach.limit(limit).err().unwrap_or_else(|| Failure::last(Error::Busy)))?
             .map_err(|_| Failure::last(Error::Closed))?;
         loop {
+            self.reach.wait(self.reach.limit(limit)?).await;
+            let limit = self.reach.limit(limit)?;
             if let Some(connection) = self.pop() {
                 return Ok(self.lease(connection, room));
             }

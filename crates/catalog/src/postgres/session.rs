@@ -96,13 +96,17 @@ impl Session {
             };
             let running = run(&connection, sql, params, &mut see, self.deadline.is_some());
             let begun = Instant::now();
-            let failure = match timeout_at(limit, running).await {
-                Ok(Ok(changed)) => return Ok(changed),
-                Ok(Err(Stop::Refused(error))) => return Err(error),
-                Ok(Err(Stop::Failed(failure))) => failure,
+            let answer = match self.deadline {
+                Some(deadline) => timeout_at(deadline, running).await.ok(),
+                None => self.pool.reach().answer(limit, running).await,
+            };
+            let failure = match answer {
+                Some(Ok(changed)) => return Ok(changed),
+                Some(Err(Stop::Refused(error))) => return Err(error),
+                Some(Err(Stop::Failed(failure))) => failure,
                 // The time of the unit is over; that one statement was slow is not said by it.
-                Err(_) if self.deadline.is_some() && begun.elapsed() < YOUNG => Failure::last(Error::Busy),
-                Err(_) => Failure::silent(),
+                None if self.deadline.is_some() && begun.elapsed() < YOUNG => Failure::last(Error::Busy),
+                None => Failure::silent(),
             };
             if self.deadline.is_some() {
                 *self.trouble.lock() = Some(failure.clone());

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
+use tokio::time::{self, MissedTickBehavior, interval, sleep, timeout};
 
 use super::Engine;
 use super::connector::Connection;
@@ -19,8 +19,8 @@ const TICK: Duration = Duration::from_millis(100);
 pub(crate) const LEASE: Duration = Duration::from_millis(400);
 /// A look that takes longer is given up.
 const LIMIT: Duration = Duration::from_secs(2);
-/// After a failure.
-const PAUSE: Duration = Duration::from_millis(200);
+/// Between two tries to come through.
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// Until when memory is good.
 #[derive(Debug)]
@@ -39,6 +39,13 @@ impl Lease {
         self.millis(Instant::now()) < self.until.load(Ordering::Acquire)
     }
 
+    /// How long ago the last look began that saw anything; `None` if none did yet.
+    pub(crate) fn age(&self) -> Option<Duration> {
+        let until = self.until.load(Ordering::Acquire);
+        let seen_at = (until != 0).then(|| Duration::from_millis(until).saturating_sub(LEASE))?;
+        Some(self.start.elapsed().saturating_sub(seen_at))
+    }
+
     fn extend(&self, seen_at: Instant) {
         self.until.store(self.millis(seen_at + LEASE), Ordering::Release);
     }
@@ -53,17 +60,23 @@ pub(super) async fn run(engine: Arc<Engine>) {
     let mut failing = false;
     loop {
         let Err(failure) = follow(&engine, &mut failing).await;
-        if !failing {
-            tracing::warn!(error = %failure.error, "cannot hear from other nodes: serving nothing from memory");
+        if failing {
+            sleep(jittered(PAUSE)).await;
+            continue;
         }
+        // Once at once: mostly it was this one connection.
+        tracing::warn!(error = %failure.error, "cannot hear from other nodes: serving nothing from memory");
         failing = true;
-        sleep(jittered(PAUSE)).await;
     }
 }
 
 /// Follows on one connection until that fails.
 async fn follow(engine: &Engine, failing: &mut bool) -> Result<std::convert::Infallible, Failure> {
-    let connection = engine.pool.connector().connect().await?;
+    let begun = time::Instant::now();
+    let connection = match engine.pool.connector().connect().await {
+        Ok(connection) => connection,
+        Err(failure) => return Err(lost(engine, begun, failure)),
+    };
     let mut seen = HashMap::new();
     // Another connection may lead to another server, which may know less than the last.
     let mut fresh = true;
@@ -71,15 +84,30 @@ async fn follow(engine: &Engine, failing: &mut bool) -> Result<std::convert::Inf
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        let at = Instant::now();
-        let looked = timeout(LIMIT, look(engine, &connection, &mut seen, fresh)).await;
-        looked.map_err(|_| Failure::silent())??;
-        engine.lease.extend(at);
+        let at = time::Instant::now();
+        let Ok(looked) = timeout(LIMIT, look(engine, &connection, &mut seen, fresh)).await else {
+            return Err(lost(engine, at, Failure::silent()));
+        };
+        looked?;
+        engine.lease.extend(at.into_std());
+        if let Some(lasted) = engine.pool.reach().find() {
+            tracing::info!(seconds = lasted.as_secs_f64(), "the database can be reached again");
+        }
         if std::mem::take(failing) {
             tracing::info!("hearing from other nodes again");
         }
         fresh = false;
     }
+}
+
+/// Says that nothing comes through; a server that is there and has no room for one more connection is not lost.
+fn lost(engine: &Engine, since: time::Instant, failure: Failure) -> Failure {
+    if matches!(failure.error, Error::Unavailable(_)) && engine.pool.reach().lose(since) {
+        tracing::error!(error = %failure.error, "the database cannot be reached");
+        // Whoever comes waits for the watcher, not on a connection that may be dead.
+        engine.pool.clear();
+    }
+    failure
 }
 
 async fn look(

@@ -18,6 +18,7 @@ mod mode;
 mod nodes;
 mod outage;
 mod races;
+mod replica;
 mod schema;
 mod seal;
 mod statements;

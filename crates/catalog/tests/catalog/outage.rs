@@ -75,7 +75,7 @@ async fn write_on(node: Catalog, writer: usize, acknowledged: Arc<Mutex<Vec<Stri
         let name = format!("w{writer}/n{n}");
         match write(&node, &name).await {
             Ok(()) => acknowledged.lock().push(name),
-            Err(Error::Unavailable(_) | Error::Unknown | Error::Busy) => {
+            Err(Error::Unavailable(_) | Error::Unknown | Error::Busy | Error::Crowded(_)) => {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
             Err(error) => panic!("{error}"),
@@ -133,6 +133,38 @@ async fn a_long_outage_is_told_after_the_patience_and_ends_by_itself() {
     }
 }
 
+/// Nobody waits for what has been away for longer than anybody would, and nobody is refused for longer than it is away.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn an_old_outage_is_told_at_once_and_its_end_is_noticed_at_once() {
+    for frozen in [false, true] {
+        let fixture = Fixture::new(On::Postgres).await;
+        let (link, node) = behind(&fixture, Duration::from_secs(1)).await;
+        write(&node, "before").await.unwrap();
+        assert_eq!(node.outage(), None);
+        block_in_place(|| if frozen { link.freeze() } else { link.cut() });
+        eventually("the outage is old", async || node.outage().is_some_and(|outage| !outage.waited_out))
+            .await;
+        let start = Instant::now();
+        for n in 0..20 {
+            let name = format!("n{n}");
+            let (written, found) = tokio::join!(write(&node, &name), is_there(&node, "before"));
+            assert!(matches!(written, Err(Error::Unavailable(_))), "frozen {frozen}: {written:?}");
+            assert!(matches!(found, Err(Error::Unavailable(_))), "frozen {frozen}: {found:?}");
+        }
+        assert!(start.elapsed() < Duration::from_millis(500), "frozen {frozen}: {:?}", start.elapsed());
+        block_in_place(|| link.mend());
+        let start = Instant::now();
+        while is_there(&node, "before").await.is_err() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        let noticed = start.elapsed();
+        println!("frozen {frozen}: noticed after {noticed:?}");
+        assert!(noticed < Duration::from_secs(1), "frozen {frozen}: {noticed:?}");
+        write(&node, "after").await.unwrap();
+        assert_eq!(node.outage(), None);
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_database_that_is_killed_and_started_again_loses_nothing() {
     let cluster = block_in_place(Postgres::start_new);
@@ -153,16 +185,24 @@ async fn a_standby_takes_over_and_writes_go_on() {
     let pair = block_in_place(PostgresPair::start);
     let clock = Clock::manual(Timestamp::from_second(1_700_000_000).unwrap());
     let url = block_in_place(|| pair.database());
+    let config = PostgresConfig { patience: Duration::from_secs(10), ..config(&url) };
     let nodes = [
-        Catalog::connect(&config(&url), clock.clone()).await.unwrap(),
-        Catalog::connect(&config(&url), clock).await.unwrap(),
+        Catalog::connect(&config, clock.clone()).await.unwrap(),
+        Catalog::connect(&config, clock).await.unwrap(),
     ];
     let writers: Vec<Writers> = nodes.iter().map(|node| Writers::start(node, 2)).collect();
     for writers in &writers {
         writers.wait_for(20).await;
     }
     block_in_place(|| pair.kill_primary());
-    block_in_place(|| pair.promote());
+    // Who asks now waits for the new primary, and meets no error.
+    let promote = async {
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        block_in_place(|| pair.promote());
+    };
+    let (written, found, ()) = tokio::join!(write(&nodes[0], "x"), is_there(&nodes[1], "w0/n0"), promote);
+    written.unwrap();
+    assert!(found.unwrap());
     for writers in &writers {
         writers.wait_for(20).await;
     }

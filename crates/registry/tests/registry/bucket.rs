@@ -46,7 +46,7 @@ impl Cluster {
             Registry::new(catalog.clone(), blobs, config.clone())
         });
         let access = berth_access::Config { anonymous: Some(Anonymous::Write), ..Default::default() };
-        let access = Access::new(&access).unwrap();
+        let access = Access::new(&access, nodes[0].read_only()).unwrap();
         Self { nodes, faults, bucket: Bucket::open(&store).unwrap(), clock, access, config, _dir: dir }
     }
 
@@ -63,7 +63,7 @@ impl Cluster {
     }
 
     async fn pull(&self, node: usize, digest: &Digest) -> Result<Vec<u8>> {
-        let handle = self.nodes[node].pull_blob(&self.may(), digest).await?;
+        let handle = self.nodes[node].pull_blob(&self.may(), digest).await?.content;
         let content = match handle.content {
             BlobContent::Inline(content) => content,
             BlobContent::Stored(reader) => reader.read(0, usize::try_from(handle.size).unwrap()).await?,

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use berth_access::{Access, Action, Anonymous, Caller, Permit};
+use berth_access::{Access, Action, Anonymous, Caller, Permit, ReadOnly};
 use berth_blobs::testing::{Faults, Faulty};
 use berth_blobs::{Blobs, Disk, Progress, UploadId};
 use berth_catalog::job::{Job, JobId, State};
@@ -71,7 +71,9 @@ impl Fixture {
         let registry = Registry::new(catalog.unwrap(), blobs, config.clone());
         registry.repair().await.unwrap();
         let access = berth_access::Config { anonymous: Some(Anonymous::Write), ..Default::default() };
-        Self { registry, faults, clock, access: Access::new(&access).unwrap(), dir, config, url }
+        // Its permits outlive the switch.
+        let access = Access::new(&access, &ReadOnly::default()).unwrap();
+        Self { registry, faults, clock, access, dir, config, url }
     }
 
     /// Ends this process's view without an orderly stop of anything, and opens the directory again.
@@ -150,13 +152,13 @@ impl Fixture {
     }
 
     pub(crate) async fn pull_manifest(&self, repository: &str, reference: &str) -> Result<Digest> {
-        let pulled = self.registry.pull_manifest(&self.may(repository), &refer(reference)).await?;
+        let pulled = self.registry.pull_manifest(&self.may(repository), &refer(reference)).await?.content;
         assert_eq!(Digest::of(pulled.digest.algorithm(), &pulled.content), pulled.digest);
         Ok(pulled.digest)
     }
 
     pub(crate) async fn pull_blob(&self, repository: &str, digest: &Digest) -> Result<Bytes> {
-        let handle = self.registry.pull_blob(&self.may(repository), digest).await?;
+        let handle = self.registry.pull_blob(&self.may(repository), digest).await?.content;
         let content = match handle.content {
             BlobContent::Inline(content) => content,
             BlobContent::Stored(reader) => reader.read(0, usize::try_from(handle.size).unwrap()).await?,

@@ -94,7 +94,7 @@ async fn a_session_belongs_to_one_repository_and_one_caller(on: On) {
         ],
         ..Default::default()
     };
-    let access = Access::new(&config).unwrap();
+    let access = Access::new(&config, fixture.registry.read_only()).unwrap();
     let mallory: Permit<Push> = access.permit(&Caller::User("mallory".into()), &name("app")).unwrap();
     for permit in [mallory, fixture.may("other")] {
         let Upload { id, .. } = upload.clone();

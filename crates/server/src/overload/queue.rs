@@ -13,7 +13,6 @@ use crate::config::Overload as Config;
 #[derive(Debug)]
 pub(super) struct Queue {
     all: AtomicUsize,
-    by_rank: [AtomicUsize; Rank::ALL.len()],
     by_class: [AtomicU64; Class::ALL.len()],
     by_client: Shares,
     bounds: Option<[Bound; Rank::ALL.len()]>,
@@ -32,7 +31,6 @@ impl Queue {
     pub(super) fn new(config: &Config) -> Self {
         Self {
             all: AtomicUsize::new(0),
-            by_rank: Default::default(),
             by_class: Default::default(),
             by_client: Shares::new(),
             bounds: (config.queue > 0).then(|| bounds(config.queue, config)),
@@ -42,8 +40,7 @@ impl Queue {
 
     /// Lets a request wait, unless enough do already.
     pub(super) fn join(&self, class: Class, client: Client) -> Option<Waiting<'_>> {
-        let rank = class.rank() as usize;
-        let bound = self.bounds?[rank];
+        let bound = self.bounds?[class.rank() as usize];
         if !self.by_client.take(client, bound.client) {
             return None;
         }
@@ -52,7 +49,6 @@ impl Queue {
             self.by_client.give_back(client);
             return None;
         }
-        self.by_rank[rank].fetch_add(1, Ordering::Relaxed);
         self.by_class[class as usize].fetch_add(1, Ordering::Relaxed);
         Some(Waiting { queue: self, class, client })
     }
@@ -62,9 +58,9 @@ impl Queue {
         if self.all.load(Ordering::Relaxed) == 0 {
             return;
         }
-        let urgent = self.by_rank.iter().position(|waiting| waiting.load(Ordering::Relaxed) > 0);
-        if let Some(rank) = urgent {
-            self.wake[rank].notify_one();
+        let waiting = Class::ALL.into_iter().filter(|class| self.count(*class) > 0);
+        if let Some(urgent) = waiting.map(|class| class.rank() as usize).min() {
+            self.wake[urgent].notify_one();
         }
     }
 
@@ -85,7 +81,6 @@ impl Drop for Waiting<'_> {
     fn drop(&mut self) {
         let queue = self.queue;
         queue.by_class[self.class as usize].fetch_sub(1, Ordering::Relaxed);
-        queue.by_rank[self.class.rank() as usize].fetch_sub(1, Ordering::Relaxed);
         queue.all.fetch_sub(1, Ordering::Relaxed);
         queue.by_client.give_back(self.client);
     }

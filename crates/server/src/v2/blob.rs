@@ -2,11 +2,10 @@
 
 use std::ops::Range;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 use berth_access::{Delete, Permit, Pull};
 use berth_oci::{ByteRanges, Digest, RangeError, RepositoryName, media_type};
-use berth_registry::{BlobContent, BlobHandle, Error, Pulled};
+use berth_registry::{BlobContent, BlobHandle, Error, Known, Pulled};
 use http::header::{
     ACCEPT_RANGES, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, LOCATION, RANGE, USER_AGENT,
 };
@@ -22,14 +21,15 @@ pub(super) async fn get(call: &Call<'_>, repository: &RepositoryName, digest: &D
     let permit = call.permit::<Pull>(repository)?;
     let named = Named::new(digest);
     if named.is_known(&call.head.headers) {
-        let (_, age) = size(call, &permit, digest).await?;
-        return Ok(describe(call, named, age, header::empty(StatusCode::NOT_MODIFIED)));
+        let known = call.registry().stat_blob(&permit, digest).await?;
+        return Ok(describe(call, named, known.freshness, header::empty(StatusCode::NOT_MODIFIED)));
     }
     let user_agent = call.head.headers.get(USER_AGENT).and_then(|value| value.to_str().ok());
-    let (blob, age) = match call.registry().pull_blob_for(&permit, digest, call.client, user_agent).await {
-        Ok(Pulled::Elsewhere(link)) => return elsewhere(call, link, named),
-        Ok(Pulled::Here(blob)) => (blob, None),
-        Err(error) => recalled(call, &permit, digest, error).await?,
+    let Known { content: pulled, freshness } =
+        call.registry().pull_blob_for(&permit, digest, call.client, user_agent).await?;
+    let blob = match pulled {
+        Pulled::Elsewhere(link) => return elsewhere(call, link, named),
+        Pulled::Here(blob) => blob,
     };
     let response = match ranges(call, &named, blob.size)? {
         None => whole(blob),
@@ -38,52 +38,25 @@ pub(super) async fn get(call: &Call<'_>, repository: &RepositoryName, digest: &D
             ranges => parts(blob, ranges),
         },
     };
-    Ok(describe(call, named, age, response))
+    Ok(describe(call, named, freshness, response))
 }
 
 pub(super) async fn head(call: &Call<'_>, repository: &RepositoryName, digest: &Digest) -> Answer {
     let permit = call.permit::<Pull>(repository)?;
-    let (size, age) = size(call, &permit, digest).await?;
+    let Known { content: size, freshness } = call.registry().stat_blob(&permit, digest).await?;
     let named = Named::new(digest);
     if named.is_known(&call.head.headers) {
-        return Ok(describe(call, named, age, header::empty(StatusCode::NOT_MODIFIED)));
+        return Ok(describe(call, named, freshness, header::empty(StatusCode::NOT_MODIFIED)));
     }
     let mut response = octets(Body::empty());
     response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(size));
-    Ok(describe(call, named, age, response))
+    Ok(describe(call, named, freshness, response))
 }
 
 pub(super) async fn delete(call: &Call<'_>, repository: &RepositoryName, digest: &Digest) -> Answer {
     let permit = call.permit::<Delete>(repository)?;
     call.registry().delete_blob(&permit, digest).await?;
     Ok(header::empty(StatusCode::ACCEPTED))
-}
-
-/// A blob's size, and how old that word is if it is not the catalog's of now.
-async fn size(
-    call: &Call<'_>,
-    permit: &Permit<Pull>,
-    digest: &Digest,
-) -> Result<(u64, Option<Duration>), Refusal> {
-    match call.registry().stat_blob(permit, digest).await {
-        Ok(size) => Ok((size, None)),
-        Err(error) => recalled(call, permit, digest, error).await.map(|(blob, age)| (blob.size, age)),
-    }
-}
-
-/// What is remembered of a blob, if the error is that the database can't be reached.
-async fn recalled(
-    call: &Call<'_>,
-    permit: &Permit<Pull>,
-    digest: &Digest,
-    error: Error,
-) -> Result<(BlobHandle, Option<Duration>), Refusal> {
-    let recalled = match &error {
-        Error::Unavailable(_) => call.registry().recall_blob(permit, digest).await,
-        _ => None,
-    };
-    let stale = recalled.ok_or(error)?;
-    Ok((stale.content, Some(stale.age)))
 }
 
 /// Sends the client on, with its range if it has one. The link is good for a while only, so nobody may keep it.
@@ -146,10 +119,10 @@ fn octets(body: Body) -> Response<Body> {
 fn describe(
     call: &Call<'_>,
     named: Named,
-    age: Option<Duration>,
+    freshness: Freshness,
     mut response: Response<Body>,
 ) -> Response<Body> {
-    call.label(&mut response, age);
+    call.label(&mut response, freshness);
     let headers = response.headers_mut();
     headers.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
     named.insert_into(headers, header::immutable(&call.caller));

@@ -3,9 +3,9 @@
 use std::fmt::Display;
 use std::sync::Arc;
 
-use berth_access::{Delete, Permit, Pull, Push};
+use berth_access::{Delete, Pull, Push};
 use berth_oci::{Reference, RepositoryName, Tag};
-use berth_registry::{Error, PushedManifest, StoredManifest};
+use berth_registry::{Known, PushedManifest, StoredManifest};
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, LOCATION};
 use http::{HeaderMap, Response, StatusCode};
@@ -18,14 +18,14 @@ use crate::body::Body;
 
 pub(super) async fn get(call: &Call<'_>, repository: &RepositoryName, reference: &Reference) -> Answer {
     let permit = call.permit::<Pull>(repository)?;
-    let pulled = call.registry().pull_manifest(&permit, reference).await;
-    found_or_recalled(call, &permit, reference, pulled)
+    let pulled = call.registry().pull_manifest(&permit, reference).await?;
+    Ok(found(call, reference, &pulled))
 }
 
 pub(super) async fn head(call: &Call<'_>, repository: &RepositoryName, reference: &Reference) -> Answer {
     let permit = call.permit::<Pull>(repository)?;
-    let known = call.registry().stat_manifest(&permit, reference).await;
-    found_or_recalled(call, &permit, reference, known)
+    let known = call.registry().stat_manifest(&permit, reference).await?;
+    Ok(found(call, reference, &known))
 }
 
 pub(super) async fn put<B>(
@@ -56,28 +56,9 @@ pub(super) async fn delete(call: &Call<'_>, repository: &RepositoryName, referen
     Ok(header::empty(StatusCode::ACCEPTED))
 }
 
-/// The manifest, or what is remembered of it while the database can't be reached.
-fn found_or_recalled(
-    call: &Call<'_>,
-    permit: &Permit<Pull>,
-    reference: &Reference,
-    outcome: Result<Arc<StoredManifest>, Error>,
-) -> Answer {
-    let (manifest, age) = match outcome {
-        Ok(manifest) => (manifest, None),
-        Err(error @ Error::Unavailable(_)) => {
-            let stale = call.registry().recall_manifest(permit, reference).ok_or(error)?;
-            (stale.content, Some(stale.age))
-        }
-        Err(error) => return Err(error.into()),
-    };
-    let mut response = found(call, reference, &manifest);
-    call.label(&mut response, age);
-    Ok(response)
-}
-
 /// The manifest byte for byte as it was pushed, whatever `Accept` says: a conversion would change its digest.
-fn found(call: &Call<'_>, reference: &Reference, manifest: &StoredManifest) -> Response<Body> {
+fn found(call: &Call<'_>, reference: &Reference, known: &Known<Arc<StoredManifest>>) -> Response<Body> {
+    let manifest = &known.content;
     let named = Named::new(&manifest.digest);
     let mut response = if named.is_known(&call.head.headers) {
         header::empty(StatusCode::NOT_MODIFIED)
@@ -86,11 +67,12 @@ fn found(call: &Call<'_>, reference: &Reference, manifest: &StoredManifest) -> R
         response.headers_mut().insert(CONTENT_TYPE, header::content_type(&manifest.media_type));
         response
     };
-    let freshness = match reference {
+    let lifetime = match reference {
         Reference::Tag(_) => header::movable(&call.caller),
         Reference::Digest(_) => header::immutable(&call.caller),
     };
-    named.insert_into(response.headers_mut(), freshness);
+    named.insert_into(response.headers_mut(), lifetime);
+    call.label(&mut response, known.freshness);
     response
 }
 

@@ -7,11 +7,10 @@ use std::fmt::Display;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 use berth_access::{Action, Caller, Permit};
 use berth_oci::RepositoryName;
-use berth_registry::Registry;
+use berth_registry::{Freshness, Registry};
 use bytes::Bytes;
 use http::header::{AGE, AUTHORIZATION, CONTENT_LENGTH};
 use http::request::Parts;
@@ -79,8 +78,8 @@ impl Call<'_> {
     }
 
     /// Labels what was recalled, so that nobody takes it for the latest (`Age`: RFC 9111 section 5.1).
-    fn label(&self, response: &mut Response<Body>, age: Option<Duration>) {
-        let Some(age) = age else { return };
+    fn label(&self, response: &mut Response<Body>, freshness: Freshness) {
+        let Freshness::Stale(age) = freshness else { return };
         self.app.metrics.http.stale.fetch_add(1, Ordering::Relaxed);
         let seconds = HeaderValue::from(age.as_secs());
         response.headers_mut().insert(AGE, seconds.clone());

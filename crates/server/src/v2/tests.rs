@@ -25,7 +25,6 @@ mod read_only;
 mod redirect;
 mod referrer;
 mod route;
-mod stale;
 mod upload;
 
 /// A server without sockets.
@@ -90,7 +89,8 @@ impl Server {
         let catalog = Catalog::open(&directory.path().join("berth.db"), Clock::system()).unwrap();
         let registry_config = berth_registry::Config { limits, storage, ..Default::default() };
         let registry = Registry::new(catalog, blobs, registry_config);
-        let app = App::new(config, Access::new(access).unwrap(), registry, Clock::system());
+        let access = Access::new(access, registry.read_only()).unwrap();
+        let app = App::new(config, access, registry, Clock::system());
         Self { app: Arc::new(app), directory }
     }
 

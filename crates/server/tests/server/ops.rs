@@ -12,7 +12,8 @@ async fn probes_answer() {
     let server = TestServer::start(config());
     for (path, status, body) in [
         ("/healthz", 200, "ok\n"),
-        ("/readyz", 200, "ready\n"),
+        ("/readyz", 200, r#"{"status":"ready","out":[],"read_only":false}"#),
+        ("/readyz?strict", 200, r#"{"status":"ready","out":[],"read_only":false}"#),
         ("/", 404, "nothing here: the registry is at /v2/, its state at /healthz, /readyz and /metrics\n"),
         ("/v2x", 404, "nothing here: the registry is at /v2/, its state at /healthz, /readyz and /metrics\n"),
     ] {
@@ -36,7 +37,7 @@ async fn probe_and_metrics_say_that_it_is_read_only() {
     assert!(server.metric("berth_read_only").await > 0.5);
     let response = reqwest::get(server.url("/readyz")).await.unwrap();
     assert_eq!(response.status(), 200, "it serves pulls");
-    assert_eq!(response.text().await.unwrap(), "ready, read-only\n");
+    assert_eq!(response.text().await.unwrap(), r#"{"status":"ready","out":[],"read_only":true}"#);
 }
 
 #[tokio::test]

@@ -64,7 +64,8 @@ fn app_with(config: Config, directory: &Path, faults: Faults) -> App {
     let blobs = Arc::new(Faulty::new(disk, faults));
     let registry = Registry::new(catalog, blobs, berth_registry::Config::default());
     let access = berth_access::Config { anonymous: Some(Anonymous::Write), ..Default::default() };
-    App::new(config, Access::new(&access).unwrap(), registry, Clock::system())
+    let access = Access::new(&access, registry.read_only()).unwrap();
+    App::new(config, access, registry, Clock::system())
 }
 
 impl TestServer {
