@@ -34,6 +34,11 @@ pub enum Error {
         "a server that started let collection begin while blobs were copied, several times in a row: run the backup again"
     )]
     HoldLost,
+    /// Changes went on although pushes were to rest.
+    #[error(
+        "the registry was still written to {0} s after pushes were to rest: stop what writes beside its server, then try again"
+    )]
+    Restless(u64),
     /// Bytes can't be restored into a catalog that holds some.
     #[error("the catalog is not empty: restore into an empty data directory")]
     NotEmpty,

@@ -15,7 +15,7 @@ use crate::content::{Kept, bring};
 use crate::error::{Error, Result};
 use crate::hold::Hold;
 use crate::point::{FORMAT, Problem, Summary, TableFile};
-use crate::{Keep, Step, Watch, table};
+use crate::{Step, Watch, table};
 
 /// Rows read at a time; of manifests, which may have megabytes each, fewer.
 const PAGE: usize = 512;
@@ -55,7 +55,6 @@ pub async fn take(
     catalog: &Catalog,
     blobs: &dyn Blobs,
     collector: &'static str,
-    keep: Keep<'_>,
     watch: Watch<'_>,
 ) -> Result<(String, Summary)> {
     for _ in 0..TRIES {
@@ -63,7 +62,7 @@ pub async fn take(
         let started = Instant::now();
         let (name, taken_at) = archive.new_point(catalog.clock().now())?;
         let rows = export(catalog, &archive.point(&name), watch).await?;
-        let copied = copy((archive, keep), blobs, &rows.stored, watch).await?;
+        let copied = copy(archive, blobs, &rows.stored, watch).await?;
         for directory in &copied.directories {
             sync(directory)?;
         }
@@ -83,7 +82,6 @@ pub async fn take(
             blob_bytes: rows.blob_bytes,
             copied: copied.files,
             copied_bytes: copied.bytes,
-            placed: matches!(keep, Keep::Store(_)),
             event_position: rows.event.0,
             event_hash: rows.event.1,
             damaged,
@@ -141,20 +139,11 @@ async fn write_rows(r: &Reader, directory: &Path, watch: Watch<'_>) -> Result<Ro
 }
 
 /// Copies what is lacking. Bytes that an earlier point brought whole stand in for bytes that are damaged now.
-async fn copy(
-    (archive, keep): (&Archive, Keep<'_>),
-    blobs: &dyn Blobs,
-    stored: &Stored,
-    watch: Watch<'_>,
-) -> Result<Copied> {
+async fn copy(archive: &Archive, blobs: &dyn Blobs, stored: &Stored, watch: Watch<'_>) -> Result<Copied> {
     let mut copied = Copied::default();
     let mut lacking = Vec::new();
     for (digest, (size, location, damaged)) in stored {
-        let is_there = match keep {
-            Keep::Archive => archive.has(digest, *size),
-            Keep::Store(placed) => placed.has(digest, *size),
-        };
-        if is_there {
+        if archive.has(digest, *size) {
             continue;
         }
         if *damaged {
@@ -166,13 +155,7 @@ async fn copy(
     }
     let total = lacking.iter().map(|(_, size, _)| size).sum();
     let under_way = lacking.into_iter().map(async |(digest, size, location)| {
-        let kept = match keep {
-            Keep::Archive => bring(archive, blobs, &location, &digest, size).await?,
-            Keep::Store(placed) => match placed.bring(blobs, &location, &digest, size).await? {
-                Kept::Whole(()) => Kept::Whole(None),
-                Kept::Damaged(reason) => Kept::Damaged(reason),
-            },
-        };
+        let kept = bring(archive, blobs, &location, &digest, size).await?;
         Ok::<_, Error>((digest, size, kept))
     });
     let mut under_way = futures_util::stream::iter(under_way).buffer_unordered(COPIES);

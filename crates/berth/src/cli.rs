@@ -17,7 +17,7 @@ mod migrate;
 
 pub(crate) use backup::{Backup, BackupCommand, Prune, Restore, VerifyBackup};
 pub(crate) use import::Import;
-pub(crate) use migrate::{Migrate, MigrateCommand};
+pub(crate) use migrate::{Cancel, Migrate, MigrateCommand};
 
 /// A private container image registry in one binary
 #[derive(Debug, Parser)]

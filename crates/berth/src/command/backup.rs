@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
-use berth_backup::{Archive, Found, Keep, State, Summary};
+use berth_backup::{Archive, Found, State, Summary};
 use berth_registry::CollectJob;
 
 use super::progress::{follow, progress_bar};
@@ -32,14 +32,8 @@ async fn take(config: &Config, dir: &Path) -> Result<ExitCode> {
     let registry = data::join(config).await?;
     let bar = progress_bar();
     let watch = follow(&bar);
-    let taken = berth_backup::take(
-        &archive,
-        registry.catalog(),
-        registry.blobs().as_ref(),
-        CollectJob::KIND,
-        Keep::Archive,
-        &watch,
-    );
+    let taken =
+        berth_backup::take(&archive, registry.catalog(), registry.blobs().as_ref(), CollectJob::KIND, &watch);
     let (name, summary) = taken.await?;
     bar.finish_and_clear();
     for problem in &summary.damaged {

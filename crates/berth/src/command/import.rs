@@ -43,10 +43,12 @@ pub(super) fn run(arguments: cli::Import) -> Result<ExitCode> {
 async fn begin(config: &Config, dir: Option<&std::path::Path>, finish: bool) -> Result<ExitCode> {
     let lock = data::lock(config)?;
     let (registry, when) = match &lock {
-        Some(_) if dir.is_some() => (data::open(config).await?, "it begins when `berth serve` starts"),
+        Some(_) if dir.is_some() => {
+            (data::open(config, data::Role::Command).await?.registry, "it begins when `berth serve` starts")
+        }
         Some(_) => {
             data::must_exist(config)?;
-            (data::open(config).await?, "it goes on when `berth serve` starts")
+            (data::open(config, data::Role::Command).await?.registry, "it goes on when `berth serve` starts")
         }
         None => (data::join(config).await?, "images can be pulled now, the running server does the rest"),
     };

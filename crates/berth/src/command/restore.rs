@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
-use berth_backup::{Archive, Keep, Restored};
+use berth_backup::{Archive, Restored};
 
 use super::progress::{follow, progress_bar};
 use super::{block_on, print};
@@ -27,14 +27,8 @@ async fn restore(config: &Config, archive: &Archive, point: &str) -> Result<Exit
     let new = data::create(config).await?;
     let bar = progress_bar();
     let watch = follow(&bar);
-    let restored = berth_backup::restore(
-        archive,
-        (&name, &summary),
-        &new.catalog,
-        (new.blobs.as_ref(), Keep::Archive),
-        &watch,
-    )
-    .await?;
+    let restored =
+        berth_backup::restore(archive, (&name, &summary), &new.catalog, new.blobs.as_ref(), &watch).await?;
     new.finish()?;
     bar.finish_and_clear();
     for problem in &restored.problems {
@@ -49,7 +43,7 @@ async fn restore(config: &Config, archive: &Archive, point: &str) -> Result<Exit
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a rate for people to read")]
-pub(super) fn summary_of(name: &str, restored: &Restored) -> String {
+fn summary_of(name: &str, restored: &Restored) -> String {
     let per_gb = restored.seconds / (restored.bytes.max(1) as f64 / 1e9);
     format!(
         "restored {name}: {} repositories, {} manifests, {} tags, {} events\n\
