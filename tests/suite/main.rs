@@ -16,5 +16,6 @@ mod faults;
 mod harness;
 mod import;
 mod lifecycle;
+mod migrate;
 mod races;
 mod regressions;

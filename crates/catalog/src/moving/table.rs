@@ -143,6 +143,11 @@ impl Table {
         self.name == "blob"
     }
 
+    /// Its columns, as `table.column`.
+    pub fn names(&self) -> Vec<String> {
+        self.columns().map(|(column, _)| format!("{}.{column}", self.name)).collect()
+    }
+
     pub(crate) fn columns(&self) -> impl Iterator<Item = (&'static str, Kind)> {
         self.key.iter().chain(self.rest).copied()
     }
