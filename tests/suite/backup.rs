@@ -22,7 +22,7 @@ async fn succeeds(home: &Home, arguments: &[&str]) -> Result<String> {
 }
 
 /// An image of three blobs: one that lies in its row, and two that lie in files.
-async fn push_image(api: &Api, repository: &str, tag: &str, seed: u64) -> Result<String> {
+pub(crate) async fn push_image(api: &Api, repository: &str, tag: &str, seed: u64) -> Result<String> {
     let mut layers = Vec::new();
     for (part, size) in [(0, 700), (1, 40_000), (2, 300_000)] {
         let bytes = content(seed * 10 + part, size);
@@ -34,7 +34,7 @@ async fn push_image(api: &Api, repository: &str, tag: &str, seed: u64) -> Result
 }
 
 /// Pulls an image and everything it names; each digest is compared.
-async fn pull_image(api: &Api, repository: &str, reference: &str) -> Result<String> {
+pub(crate) async fn pull_image(api: &Api, repository: &str, reference: &str) -> Result<String> {
     let manifest = api.pull_manifest(repository, reference).await?;
     let parsed: Value = serde_json::from_slice(&manifest)?;
     for blob in parsed["layers"].as_array().into_iter().flatten().chain(parsed.get("config")) {
@@ -300,14 +300,13 @@ async fn a_damaged_or_half_backup_is_recognised() -> Result<()> {
 }
 
 /// Where one catalog and one store lie that no data directory holds.
-fn scaled(home: &Home) -> Result<String> {
+pub(crate) fn scaled(home: &Home, database: &str) -> Result<String> {
     let gateway = Rgw::shared();
     let (access, secret) =
         (home.write("access-key", gateway.access_key())?, home.write("secret-key", gateway.secret_key())?);
     Ok(format!(
-        "database:\n  url: {}\nstorage:\n  bucket:\n    url: s3://{}\n    endpoint: {}\n    region: {}\n    \
+        "database:\n  url: {database}\nstorage:\n  bucket:\n    url: s3://{}\n    endpoint: {}\n    region: {}\n    \
          access_key_id_file: {}\n    secret_access_key_file: {}\n",
-        Postgres::shared().database(),
         gateway.bucket(),
         gateway.endpoint(),
         gateway.region(),
@@ -320,7 +319,7 @@ fn scaled(home: &Home) -> Result<String> {
 #[tokio::test]
 async fn moves_from_a_disk_to_postgres_and_a_bucket_and_back() -> Result<()> {
     let home = Home::new()?;
-    let (archive, yaml) = (home.file("backup"), scaled(&home)?);
+    let (archive, yaml) = (home.file("backup"), scaled(&home, &Postgres::shared().database())?);
     let config = home.write("scaled.yaml", &yaml)?.display().to_string();
     let small = Server::open().await?;
     let mut images = Vec::new();
@@ -366,66 +365,5 @@ async fn moves_from_a_disk_to_postgres_and_a_bucket_and_back() -> Result<()> {
     let log = small.events().await?;
     ensure!(log.len() == events.len() + 4 && log[..events.len()] == events[..], "the log is another");
     small.verify().await?;
-    Ok(())
-}
-
-/// Pulls never stop, pushes rest for the switch only, and what was acknowledged before it is there after.
-#[tokio::test]
-async fn migrates_while_serving_with_a_short_switch() -> Result<()> {
-    let home = Home::new()?;
-    let yaml = scaled(&home)?;
-    let config = home.write("scaled.yaml", &yaml)?.display().to_string();
-    let through = home.file("through");
-    let server = Server::open().await?;
-    let api = server.api()?;
-    let mut images = Vec::new();
-    for seed in 0..10 {
-        let tag = format!("v{seed}");
-        images.push((push_image(&api, "migrated/app", &tag, seed).await?, tag));
-    }
-    // A backup is not to be used up by a move.
-    server.succeeds(&["backup", &home.file("backup")]).await?;
-    let refused = server.berth(&["migrate", "--to", &config, "--through", &home.file("backup")]).await?;
-    ensure!(!refused.success && refused.stderr.contains("holds a backup"), "{}", refused.text());
-
-    let arguments = ["migrate", "--to", &config, "--through", &through];
-    let text = server.succeeds(&arguments).await?;
-    ensure!(text.contains("run it again with --switch"), "{text}");
-    // What comes meanwhile comes along, up to the moment at which pushes are refused.
-    let beside = async {
-        let mut taken = Vec::new();
-        for seed in 100.. {
-            let tag = format!("v{seed}");
-            match push_image(&api, "migrated/app", &tag, seed).await {
-                Ok(digest) => taken.push((digest, tag)),
-                Err(_) => break,
-            }
-        }
-        taken
-    };
-    let switch = [&arguments[..], &["--switch"]].concat();
-    let (pushed, switched) = tokio::join!(beside, server.succeeds(&switch));
-    let switched = switched?;
-    ensure!(switched.contains(", 0 problems") && switched.contains("pushes rested for"), "{switched}");
-    println!("{} images more were pushed; {switched}", pushed.len());
-    ensure!(!pushed.is_empty(), "nothing was pushed beside the move");
-    images.extend(pushed);
-    ensure!(
-        push_image(&api, "migrated/app", "late", 900).await.is_err(),
-        "a push was taken behind the switch"
-    );
-    pull_image(&api, "migrated/app", "v0").await?;
-    let log = server.events().await?;
-
-    let large = Setup::default().with_config(&yaml).start().await?;
-    let api = large.api()?;
-    for (digest, tag) in &images {
-        ensure!(pull_image(&api, "migrated/app", tag).await? == *digest, "{tag} changed");
-    }
-    ensure!(large.events().await? == log, "the log is another");
-    push_image(&api, "migrated/app", "late", 900).await?;
-    large.verify().await?;
-    let refused = server.berth(&switch).await?;
-    ensure!(!refused.success && refused.stderr.contains("holds a registry already"), "{}", refused.text());
     Ok(())
 }

@@ -16,6 +16,7 @@ mod faults;
 mod harness;
 mod import;
 mod lifecycle;
+mod migrate;
 mod races;
 mod regressions;
 mod stale;

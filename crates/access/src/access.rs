@@ -70,7 +70,8 @@ impl Access {
             Err(Denied::new(A::NAME, Some(repository), caller, self.reason(caller)))
         } else if A::RIGHTS > Rights::Read && self.read_only.is_on() {
             // Only to those who could push otherwise: others have nothing to wait for.
-            Err(Denied::new(A::NAME, Some(repository), caller, Reason::ReadOnly))
+            let reason = if self.read_only.is_moved() { Reason::Moved } else { Reason::ReadOnly };
+            Err(Denied::new(A::NAME, Some(repository), caller, reason))
         } else {
             Ok(Permit::new(repository.clone(), caller.clone()))
         }

@@ -3,7 +3,7 @@ use std::fmt;
 use berth_oci::RepositoryName;
 
 use crate::caller::Caller;
-use crate::read_only::READ_ONLY;
+use crate::read_only::{MOVED, READ_ONLY};
 
 /// Why a request's credentials prove no caller. All but [`Busy`](Self::Busy) are answered with 401 and a challenge.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -47,6 +47,8 @@ pub enum Reason {
     Forbidden,
     /// Nobody may for now: the registry is read-only. 405.
     ReadOnly,
+    /// Nothing: the registry has moved.
+    Moved,
 }
 
 /// A caller may not do what it asked for.
@@ -95,6 +97,7 @@ impl fmt::Display for Denied {
         let target: &dyn fmt::Display = self.repository.as_ref().map_or(&"repositories", |name| name);
         match (self.reason, &self.caller) {
             (Reason::ReadOnly, _) => f.write_str(READ_ONLY),
+            (Reason::Moved, _) => f.write_str(MOVED),
             (Reason::CredentialsNeeded, _) => {
                 write!(f, "credentials needed to {action} {target}; log in as a user who may {action}")
             }

@@ -20,7 +20,7 @@ pub use config::{Anonymous, Config, ConfigError, Refusal, User, UserAccess, effe
 pub use error::{Denied, Reason, Unauthenticated};
 pub use password::{HashError, PasswordHash, PasswordHashError, hash_password};
 pub use permit::{Action, CatalogPermit, Delete, Permit, Pull, Push};
-pub use read_only::{READ_ONLY, ReadOnly};
+pub use read_only::{MOVED, READ_ONLY, ReadOnly};
 
 #[cfg(test)]
 mod tests;

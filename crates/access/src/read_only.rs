@@ -7,6 +7,10 @@ use tokio::sync::watch;
 pub const READ_ONLY: &str = "the registry is read-only for now, pulls work: push again when its administrator has opened it \
                              (`berth read-only off`, or access.read_only)";
 
+/// What they hear when there is nothing to wait for.
+pub const MOVED: &str =
+    "the registry has moved: pulls work here for now, push to its new address, which its administrator knows";
+
 /// The switch that forbids every push and delete and lets background work rest. Clones are the same switch.
 #[derive(Debug, Clone, Default)]
 pub struct ReadOnly(Arc<Switch>);
@@ -15,6 +19,8 @@ pub struct ReadOnly(Arc<Switch>);
 struct Switch {
     /// Said by the configuration: nothing turns it off.
     configured: AtomicBool,
+    /// Said by the catalog, which is written elsewhere from now on.
+    moved: AtomicBool,
     on: watch::Sender<bool>,
 }
 
@@ -23,6 +29,18 @@ impl ReadOnly {
     pub fn configure(&self) {
         self.0.configured.store(true, Ordering::Release);
         self.0.on.send_replace(true);
+    }
+
+    /// Turns it on for good, because the registry has moved. Returns whether that changed anything.
+    pub fn set_moved(&self) -> bool {
+        let known = self.0.moved.swap(true, Ordering::AcqRel);
+        self.configure();
+        !known
+    }
+
+    /// Tells whether the registry has moved.
+    pub fn is_moved(&self) -> bool {
+        self.0.moved.load(Ordering::Acquire)
     }
 
     /// Turns it on or off, as far as the configuration lets it. Returns whether that changed anything.

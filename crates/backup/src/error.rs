@@ -47,6 +47,11 @@ pub enum Error {
         "the catalog holds something that is not of point {0}: restore into an empty one, or go on with the point that was begun"
     )]
     NotEmpty(String),
+    /// Changes went on although pushes were to rest.
+    #[error(
+        "the registry was still written to {0} s after pushes were to rest: stop what writes beside its server, then try again"
+    )]
+    Restless(u64),
 }
 
 /// Result of this room's functions.

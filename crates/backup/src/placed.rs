@@ -1,4 +1,4 @@
-//! Bytes that go straight into another store, long before the rows that will name them: for a move with a short switch.
+//! Bytes of blobs in the store that a registry moves to, and the note of them that lets a move which was interrupted go on.
 
 use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use berth_blobs::{Blobs, Location};
+use berth_catalog::moving::Stored;
 use berth_oci::Digest;
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
@@ -28,6 +29,9 @@ struct Line {
     digest: Digest,
     size: u64,
     location: Location,
+    /// Seen in the store since the file was opened.
+    #[serde(skip)]
+    seen: bool,
 }
 
 impl Placed {
@@ -47,25 +51,46 @@ impl Placed {
         Ok(Self { store, path: path.to_owned(), known: Mutex::new(known), file })
     }
 
-    pub(crate) fn has(&self, digest: &Digest, size: u64) -> bool {
-        self.known.lock().get(digest).is_some_and(|line| line.size == size)
+    /// Returns where a blob's bytes lie, if they are there.
+    pub(crate) fn locate(&self, digest: &Digest, size: u64) -> Option<String> {
+        let known = self.known.lock();
+        known.get(digest).filter(|line| line.size == size).map(|line| line.location.as_str().to_owned())
     }
 
-    /// Finds a blob, and looks whether it is still there.
-    pub(crate) async fn find(&self, digest: &Digest, size: u64) -> Result<Kept<Location>> {
-        let location = self.known.lock().get(digest).map(|line| line.location.clone());
-        let Some(location) = location else { return Ok(Kept::Damaged("its bytes were not copied".into())) };
-        match self.store.open_uncached(&location).await {
-            Ok(reader) if reader.size() == size => Ok(Kept::Whole(location)),
-            Ok(_) | Err(berth_blobs::Error::NotFound) => {
-                Ok(Kept::Damaged("its bytes are gone from the new store".into()))
-            }
-            Err(error) => Err(error.into()),
+    /// Copies a blob from another store, unless it is there already.
+    pub(crate) async fn ensure(&self, from: &dyn Blobs, blob: &Stored) -> Result<Kept<()>> {
+        if self.is_there(blob).await? {
+            return Ok(Kept::Whole(()));
         }
+        if blob.damaged {
+            return Ok(Kept::Damaged("it was known to be damaged".into()));
+        }
+        self.bring(from, &Location::from(blob.location.as_str()), &blob.digest, blob.size).await
+    }
+
+    /// Looks once whether a blob that is noted is still there.
+    async fn is_there(&self, blob: &Stored) -> Result<bool> {
+        let line = self.known.lock().get(&blob.digest).filter(|line| line.size == blob.size).cloned();
+        let Some(line) = line else { return Ok(false) };
+        if line.seen {
+            return Ok(true);
+        }
+        let there = match self.store.open_uncached(&line.location).await {
+            Ok(reader) => reader.size() == line.size,
+            Err(berth_blobs::Error::NotFound) => false,
+            Err(error) => return Err(error.into()),
+        };
+        let mut known = self.known.lock();
+        if there {
+            known.insert(line.digest, Line { seen: true, ..line });
+        } else {
+            known.remove(&line.digest);
+        }
+        Ok(there)
     }
 
     /// Copies a blob from another store, compares it with its digest, publishes and notes it.
-    pub(crate) async fn bring(
+    async fn bring(
         &self,
         from: &dyn Blobs,
         location: &Location,
@@ -81,7 +106,7 @@ impl Placed {
         }
         match publish(reader.as_ref(), self.store.as_ref(), digest, size).await? {
             Kept::Whole((upload, location)) => {
-                self.note(Line { digest: *digest, size, location }).await?;
+                self.note(Line { digest: *digest, size, location, seen: true }).await?;
                 self.store.discard(&upload).await?;
                 Ok(Kept::Whole(()))
             }

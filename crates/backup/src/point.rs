@@ -28,9 +28,6 @@ pub struct Summary {
     pub copied: u64,
     /// Their bytes.
     pub copied_bytes: u64,
-    /// Whether the bytes lie in the store that the point is to be restored to, not in the archive.
-    #[serde(default)]
-    pub placed: bool,
     /// Position of the last event.
     pub event_position: i64,
     /// Its hash in hex.

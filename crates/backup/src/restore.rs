@@ -14,7 +14,7 @@ use crate::content::{Kept, send};
 use crate::error::{Error, Result};
 use crate::point::{Problem, Summary};
 use crate::table::Rows;
-use crate::{Keep, Step, Watch};
+use crate::{Step, Watch};
 
 /// Rows in one unit of work; of manifests, which may have megabytes each, fewer.
 const BATCH: usize = 512;
@@ -77,7 +77,7 @@ same! {
 struct Placed {
     row: Blob,
     /// The location, and the upload that is to be discarded once it is committed.
-    place: Option<(Option<UploadId>, Location)>,
+    place: Option<(UploadId, Location)>,
     problem: Option<String>,
 }
 
@@ -90,16 +90,13 @@ pub async fn restore(
     archive: &Archive,
     (name, summary): (&str, &Summary),
     catalog: &Catalog,
-    (blobs, keep): (&dyn Blobs, Keep<'_>),
+    blobs: &dyn Blobs,
     watch: Watch<'_>,
 ) -> Result<Restored> {
-    if summary.placed && matches!(keep, Keep::Archive) {
-        return Err(Error::NoPoint(format!("{name} is part of a migration: its bytes do not lie here")));
-    }
     let started = Instant::now();
     let mut restored = Restored::default();
     let (last_event, _) = catalog.read(async |r| event::last(r).await).await?;
-    let into = Into { archive, name, summary, catalog, keep, watch, has_events: last_event > 0 };
+    let into = Into { archive, name, summary, catalog, watch, has_events: last_event > 0 };
     restored.repositories = into.rows::<Repository>(BATCH, |_| None, &mut restored).await?;
     into.blobs(blobs, &mut restored).await?;
     into.rows::<BlobLink>(BATCH, |_| None, &mut restored).await?;
@@ -122,7 +119,6 @@ struct Into<'a> {
     name: &'a str,
     summary: &'a Summary,
     catalog: &'a Catalog,
-    keep: Keep<'a>,
     watch: Watch<'a>,
     /// Events come last: a catalog that has some lacks nothing else.
     has_events: bool,
@@ -226,10 +222,8 @@ impl Into<'_> {
                 placed.push(blob);
                 (self.watch)(Step { phase: "bytes", done: restored.bytes, total: self.summary.blob_bytes });
             }
-            let uploads: Vec<UploadId> = placed
-                .iter()
-                .filter_map(|blob| blob.place.as_ref().and_then(|(upload, _)| *upload))
-                .collect();
+            let uploads: Vec<UploadId> =
+                placed.iter().filter_map(|blob| blob.place.as_ref().map(|(upload, _)| *upload)).collect();
             let now = self.catalog.clock().now().as_microsecond();
             self.catalog.write(async move |tx| insert(tx, &placed, now).await).await?;
             for upload in uploads {
@@ -246,17 +240,7 @@ impl Into<'_> {
             let problem = (!right).then(|| "its bytes do not match its digest".to_owned());
             return Ok(Placed { row, place: None, problem });
         }
-        let kept = match self.keep {
-            Keep::Archive => match send(self.archive, blobs, &row.digest, row.size).await? {
-                Kept::Whole((upload, location)) => Kept::Whole((Some(upload), location)),
-                Kept::Damaged(reason) => Kept::Damaged(reason),
-            },
-            Keep::Store(placed) => match placed.find(&row.digest, row.size).await? {
-                Kept::Whole(location) => Kept::Whole((None, location)),
-                Kept::Damaged(reason) => Kept::Damaged(reason),
-            },
-        };
-        Ok(match kept {
+        Ok(match send(self.archive, blobs, &row.digest, row.size).await? {
             Kept::Whole(place) => Placed { row, place: Some(place), problem: None },
             Kept::Damaged(reason) => Placed { row, place: None, problem: Some(reason) },
         })

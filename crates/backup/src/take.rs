@@ -15,7 +15,7 @@ use crate::content::{Kept, bring};
 use crate::error::{Error, Result};
 use crate::hold::Hold;
 use crate::point::{FORMAT, Problem, Summary, TableFile};
-use crate::{Keep, Step, Watch, table};
+use crate::{Step, Watch, table};
 
 /// Rows read at a time; of manifests, which may have megabytes each, fewer.
 const PAGE: usize = 512;
@@ -52,13 +52,12 @@ pub async fn take(
     catalog: &Catalog,
     blobs: &dyn Blobs,
     collector: &'static str,
-    keep: Keep<'_>,
     watch: Watch<'_>,
 ) -> Result<(String, Summary)> {
     for _ in 0..TRIES {
         let hold = Hold::acquire(catalog, collector, watch).await?;
         let started = Instant::now();
-        let point = bring_point((archive, keep), catalog, blobs, watch).await;
+        let point = bring_point(archive, catalog, blobs, watch).await;
         let is_held = hold.release().await;
         let (name, taken_at, rows, copied) = point?;
         if !is_held? {
@@ -77,7 +76,6 @@ pub async fn take(
             blob_bytes: rows.blob_bytes,
             copied: copied.files,
             copied_bytes: copied.bytes,
-            placed: matches!(keep, Keep::Store(_)),
             event_position: rows.event.0,
             event_hash: rows.event.1,
             damaged,
@@ -90,14 +88,14 @@ pub async fn take(
 
 /// Brings everything of a point but its last word.
 async fn bring_point(
-    (archive, keep): (&Archive, Keep<'_>),
+    archive: &Archive,
     catalog: &Catalog,
     blobs: &dyn Blobs,
     watch: Watch<'_>,
 ) -> Result<(String, Timestamp, Rows, Copied)> {
     let (name, taken_at) = archive.new_point(catalog.clock().now()).await?;
     let rows = export(catalog, (archive.shelf(), &Archive::point(&name)), watch).await?;
-    let copied = copy((archive, keep), blobs, &rows.stored, watch).await?;
+    let copied = copy(archive, blobs, &rows.stored, watch).await?;
     Ok((name, taken_at, rows, copied))
 }
 
@@ -151,24 +149,12 @@ async fn write_rows(r: &Reader, folder: Folder<'_>, watch: Watch<'_>) -> Result<
 }
 
 /// Copies what is lacking. Bytes that an earlier point brought whole stand in for bytes that are damaged now.
-async fn copy(
-    (archive, keep): (&Archive, Keep<'_>),
-    blobs: &dyn Blobs,
-    stored: &Stored,
-    watch: Watch<'_>,
-) -> Result<Copied> {
+async fn copy(archive: &Archive, blobs: &dyn Blobs, stored: &Stored, watch: Watch<'_>) -> Result<Copied> {
     let mut copied = Copied::default();
-    let there = match keep {
-        Keep::Archive => archive.blobs().await?,
-        Keep::Store(_) => HashMap::new(),
-    };
+    let there = archive.blobs().await?;
     let mut lacking = Vec::new();
     for (digest, (size, location, damaged)) in stored {
-        let is_there = match keep {
-            Keep::Archive => there.get(digest) == Some(size),
-            Keep::Store(placed) => placed.has(digest, *size),
-        };
-        if is_there {
+        if there.get(digest) == Some(size) {
             continue;
         }
         if *damaged {
@@ -180,10 +166,7 @@ async fn copy(
     }
     let total = lacking.iter().map(|(_, size, _)| size).sum();
     let under_way = lacking.into_iter().map(async |(digest, size, location)| {
-        let kept = match keep {
-            Keep::Archive => bring(archive, blobs, &location, &digest, size).await?,
-            Keep::Store(placed) => placed.bring(blobs, &location, &digest, size).await?,
-        };
+        let kept = bring(archive, blobs, &location, &digest, size).await?;
         Ok::<_, Error>((digest, size, kept))
     });
     let mut under_way = futures_util::stream::iter(under_way).buffer_unordered(archive.copies());

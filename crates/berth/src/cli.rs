@@ -19,7 +19,7 @@ mod migrate;
 pub(crate) use backup::{Backup, BackupCommand, Kept, Prune, Restore, VerifyBackup};
 pub(crate) use bucket::{Address, BucketFlags};
 pub(crate) use import::Import;
-pub(crate) use migrate::{Migrate, MigrateCommand};
+pub(crate) use migrate::{Cancel, Migrate, MigrateCommand};
 
 /// A private container image registry in one binary
 #[derive(Debug, Parser)]

@@ -6,6 +6,7 @@
 //!   catalog.db   what exists (SQLite, with its -wal and -shm)
 //!   store/       bytes (see berth-blobs)
 //!   foreign      symbolic link to another registry's store, while it is imported
+//!   moving/      note of the bytes that `berth migrate` has copied
 //! ```
 //!
 //! A node whose catalog lies in Postgres and whose bytes lie in a bucket has nothing in it, makes none and takes no lock.
@@ -23,7 +24,8 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use berth_blobs::{Blobs, Cached, Elsewhere, Foreign, Metered};
-use berth_catalog::{Catalog, Clock, PostgresConfig, Schema};
+use berth_catalog::mode::{self, Rest};
+use berth_catalog::{Catalog, Clock, PostgresConfig, Schema, imported};
 use berth_registry::Registry;
 use berth_server::MetricsRegistry;
 use rustix::fs::{FlockOperation, flock};
@@ -96,14 +98,41 @@ pub(crate) fn must_exist(config: &Config) -> Result<()> {
     Ok(())
 }
 
-/// Opens catalog and store for a command that holds the lock.
-pub(crate) async fn open(config: &Config) -> Result<Registry> {
-    let catalog = match config.database.postgres()? {
-        Some(database) => visit(&database, config).await?,
-        None => open_file(config)?,
+/// Who opens catalog and store for its own: a command that holds the lock, or a server, whose store counts what it does.
+pub(crate) enum Role<'a> {
+    Command,
+    Server(&'a mut MetricsRegistry),
+}
+
+/// A registry that is this process's to work on, and the cache in front of its store, if it has one.
+pub(crate) struct Opened {
+    pub(crate) registry: Registry,
+    pub(crate) cache: Option<Cached>,
+}
+
+/// Opens catalog and store. Only a server has the cache: what a command reads would push out what clients want.
+pub(crate) async fn open(config: &Config, role: Role<'_>) -> Result<Opened> {
+    let catalog = match (config.database.postgres()?, &role) {
+        (None, _) => open_file(config)?,
+        (Some(database), Role::Command) => visit(&database, config).await?,
+        (Some(database), Role::Server(_)) => {
+            let catalog = Catalog::connect(&database, Clock::system()).await;
+            arrived(catalog.with_context(|| unreached(config))?).await?
+        }
     };
     let blobs = identity::open(&catalog, &Store::of(config)?).await?;
-    with_old_bucket(registry(catalog, blobs, config)).await
+    let Role::Server(metrics) = role else {
+        return Ok(Opened { registry: with_old_bucket(registry(catalog, blobs, config)).await?, cache: None });
+    };
+    let blobs: Arc<dyn Blobs> = Arc::new(Metered::new(blobs, metrics));
+    let Some(cache) = &config.storage.disk_cache else {
+        return Ok(Opened { registry: registry(catalog, blobs, config), cache: None });
+    };
+    let cached = Cached::open(blobs, &cache.directory, cache.bytes).with_context(|| {
+        format!("storage.disk_cache.directory {} can't be used", cache.directory.display())
+    })?;
+    let registry = registry(catalog, Arc::new(cached.clone()), config);
+    Ok(Opened { registry, cache: Some(cached) })
 }
 
 /// Opens the bucket that is imported, if there is one.
@@ -112,25 +141,15 @@ async fn with_old_bucket(registry: Registry) -> Result<Registry> {
     Ok(registry)
 }
 
-/// Opens catalog and store for a server, whose store counts what it does in `metrics`; with the cache in front of it, if there
-/// is one.
-pub(crate) async fn open_metered(
-    config: &Config,
-    metrics: &mut MetricsRegistry,
-) -> Result<(Registry, Option<Cached>)> {
-    let catalog = match config.database.postgres()? {
-        Some(database) => {
-            Catalog::connect(&database, Clock::system()).await.with_context(|| unreached(config))?
-        }
-        None => open_file(config)?,
-    };
-    let blobs = identity::open(&catalog, &Store::of(config)?).await?;
-    let blobs: Arc<dyn Blobs> = Arc::new(Metered::new(blobs, metrics));
-    let Some(cache) = &config.storage.disk_cache else { return Ok((registry(catalog, blobs, config), None)) };
-    let cached = Cached::open(blobs, &cache.directory, cache.bytes).with_context(|| {
-        format!("storage.disk_cache.directory {} can't be used", cache.directory.display())
-    })?;
-    Ok((registry(catalog, Arc::new(cached.clone()), config), Some(cached)))
+/// Refuses a catalog that a registry is moving to and has not arrived in.
+async fn arrived(catalog: Catalog) -> Result<Catalog> {
+    let now = catalog.clock().now();
+    if catalog.read(async |r| mode::rests(r, now).await).await? == Some(Rest::Arriving) {
+        bail!(
+            "a registry is moving to this database and has not arrived: end `berth migrate --switch` there first"
+        );
+    }
+    Ok(catalog)
 }
 
 /// Opens catalog and store beside whoever holds the lock, to read.
@@ -162,6 +181,28 @@ pub(crate) async fn join_catalog(config: &Config) -> Result<Catalog> {
     Catalog::join(&file, Clock::system()).with_context(|| unopened(&file))
 }
 
+/// Opens the catalog to read what it says of a move, also one that is arriving.
+pub(crate) async fn look_at_catalog(config: &Config) -> Result<Catalog> {
+    match config.database.postgres()? {
+        Some(database) => Catalog::visit(&database, Clock::system()).await.with_context(|| unreached(config)),
+        None => join_catalog(config).await,
+    }
+}
+
+/// Returns the file that notes which bytes lie in the store `name`, which the registry moves to; makes its directory.
+pub(crate) fn placed(config: &Config, name: &str) -> Result<PathBuf> {
+    let dir = config.data_dir.join("moving");
+    create_durably(&dir).with_context(|| format!("{} can't be made", dir.display()))?;
+    Ok(dir.join(format!("placed-{name}.jsonl")))
+}
+
+/// Tells whether another registry's store is served from here, and not all of it is taken in.
+pub(crate) async fn is_importing(config: &Config, catalog: &Catalog) -> Result<bool> {
+    let from_directory = config.data_dir.join("foreign").is_symlink();
+    let began = from_directory || catalog.read(async |r| imported::find_source(r).await).await?.is_some();
+    Ok(began && !catalog.read(async |r| imported::totals(r).await).await?.complete)
+}
+
 /// Reads which version of the tables the catalog has, and changes nothing.
 pub(crate) async fn schema(config: &Config) -> Result<Schema> {
     if let Some(database) = config.database.postgres()? {
@@ -178,7 +219,8 @@ pub(crate) async fn store_name(config: &Config) -> Result<Option<String>> {
 }
 
 async fn visit(database: &PostgresConfig, config: &Config) -> Result<Catalog> {
-    Catalog::visit(database, Clock::system()).await.with_context(|| unreached(config))
+    let catalog = Catalog::visit(database, Clock::system()).await;
+    arrived(catalog.with_context(|| unreached(config))?).await
 }
 
 fn open_file(config: &Config) -> Result<Catalog> {

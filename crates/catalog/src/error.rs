@@ -57,6 +57,27 @@ pub enum Error {
         /// Version needed here.
         known: i64,
     },
+    /// The catalog has moved to another database.
+    #[error("{}", crate::moving::table::MOVED)]
+    Moved,
+    /// Another command works the move by now.
+    #[error("another `berth migrate` has taken this migration over, or ended it")]
+    TakenOver,
+    /// The database that a catalog is to move to is not free for it.
+    #[error("{0}")]
+    NotFree(String),
+    /// After the move of its rows, a table is not the same on both sides.
+    #[error(
+        "table {table} is not the same on both sides ({here} rows here, {there} there): run `berth migrate cancel`, then begin anew"
+    )]
+    Differs {
+        /// Which.
+        table: &'static str,
+        /// Rows in the source.
+        here: u64,
+        /// Rows in the target.
+        there: u64,
+    },
     /// Any other failure of the database.
     #[error("catalog failed: {0}")]
     Database(String),
@@ -70,6 +91,7 @@ impl From<rusqlite::Error> for Error {
         match error.sqlite_error_code() {
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Busy,
             Some(ErrorCode::DiskFull) => Self::Full,
+            _ if error.to_string().contains(crate::moving::table::MOVED) => Self::Moved,
             _ => Self::Database(error.to_string()),
         }
     }

@@ -26,6 +26,7 @@ pub mod ledger;
 pub mod link;
 pub mod manifest;
 pub mod mode;
+pub mod moving;
 pub mod pull;
 pub mod repository;
 pub mod restore;
@@ -182,6 +183,14 @@ impl Catalog {
         match &self.0.arm {
             Arm::Embedded { readers, .. } => readers.snapshot(body),
             Arm::Shared(database) => database.snapshot(body).await,
+        }
+    }
+
+    /// Does what [`Catalog::snapshot`] does on the embedded arm, on this thread, which may block as long as it likes.
+    pub(crate) fn view<T>(&self, body: impl AsyncFnOnce(&Reader) -> Result<T>) -> Result<T> {
+        match &self.0.arm {
+            Arm::Embedded { readers, .. } => readers.snapshot(body),
+            Arm::Shared(_) => Err(Error::Closed),
         }
     }
 

@@ -2,8 +2,9 @@
 
 use jiff::Timestamp;
 
-use crate::driver::{Reader, params};
+use crate::driver::{Reader, params, parse};
 use crate::error::Result;
+use crate::moving::State;
 use crate::tx::Tx;
 
 /// What all nodes have been told to do.
@@ -37,4 +38,42 @@ pub async fn set_read_only(tx: &mut Tx, read_only: bool, now: Timestamp) -> Resu
     )
     .await?;
     Ok(true)
+}
+
+/// Why nothing is to be written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rest {
+    /// Somebody said so.
+    Told,
+    /// The registry is moving, and this is the moment of the switch.
+    Switching,
+    /// The registry has moved.
+    Moved,
+    /// The registry that is moving here has not arrived.
+    Arriving,
+}
+
+/// Finds out whether nothing is to be written now, and why.
+pub async fn rests(r: &Reader, now: Timestamp) -> Result<Option<Rest>> {
+    let found = r
+        .query_opt(
+            "SELECT mode.read_only, moving.state, moving.rests_till
+               FROM (SELECT 1 AS one) AS here
+               LEFT JOIN mode ON mode.one = here.one
+               LEFT JOIN moving ON moving.one = here.one",
+            params![],
+            |row| {
+                let state =
+                    row.text_opt(1)?.map(|text| parse::<State>(text, "state of a move")).transpose()?;
+                Ok((row.int_opt(0)?.unwrap_or(0) != 0, state, row.time_opt(2)?))
+            },
+        )
+        .await?;
+    Ok(match found {
+        Some((_, Some(State::Gone), _)) => Some(Rest::Moved),
+        Some((_, Some(State::Filling | State::Ready), _)) => Some(Rest::Arriving),
+        Some((true, ..)) => Some(Rest::Told),
+        Some((false, Some(State::Resting), Some(until))) if until > now => Some(Rest::Switching),
+        _ => None,
+    })
 }

@@ -7,6 +7,7 @@ mod config;
 mod connector;
 pub(crate) mod export;
 mod migrate;
+pub(crate) mod moving;
 mod pool;
 mod reach;
 mod replica;

@@ -127,6 +127,7 @@ impl From<berth_catalog::Error> for Error {
         match error {
             berth_catalog::Error::Busy => Self::Busy,
             berth_catalog::Error::Full => Self::StorageFull,
+            berth_catalog::Error::Moved => Self::ReadOnly,
             berth_catalog::Error::Unavailable(_)
             | berth_catalog::Error::Crowded(_)
             | berth_catalog::Error::Unknown => Self::Unavailable(error.into()),

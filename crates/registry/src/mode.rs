@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use berth_access::ReadOnly;
-use berth_catalog::mode;
+use berth_catalog::mode::{self, Rest};
 use tokio::sync::watch;
 
 use crate::{Error, Registry, Result};
@@ -29,7 +29,15 @@ impl Registry {
     /// Asks the catalog what the nodes have been told, and does it. A repair that was put off is made up for before anything is
     /// written again.
     pub async fn heed_mode(&self) -> Result<()> {
-        let told = self.0.catalog.read(async |r| mode::find(r).await).await?.read_only;
+        let now = self.0.catalog.clock().now();
+        let rests = self.0.catalog.read(async |r| mode::rests(r, now).await).await?;
+        if rests == Some(Rest::Moved) {
+            if self.read_only().set_moved() {
+                tracing::warn!("the registry has moved: this node serves pulls, and never writes again");
+            }
+            return Ok(());
+        }
+        let told = rests.is_some();
         self.heed_import().await?;
         let opens = !told && !self.read_only().is_configured();
         if opens && self.0.mode.repair_owed.load(Ordering::Acquire) {

@@ -11,19 +11,20 @@ use super::Place;
     args_conflicts_with_subcommands = true,
     subcommand_negates_reqs = true,
     after_help = "\
-Moves a registry from one data directory to Postgres and a bucket. Without --switch it copies bytes while everything goes on, as often as
-it is run; what was copied once is not copied again. With --switch it copies what came since, then makes the registry read-only,
-copies the rest and the catalog, and says how long pushes had to rest. Every blob is compared with its digest, and the chain of events is
-walked. Pulls go on all the time.
+Moves a registry from one data directory to Postgres and a bucket, beside the server that serves it. Without --switch it copies bytes
+and rows while everything goes on, compares both sides, and leaves the new side filled; from its begin on, every change is noted for
+the next run. With --switch it does the same, then lets pushes rest for a moment, brings the last changes over, and makes the new side
+the one that counts. Pulls go on all the time.
 
-The old registry stays read-only after that, and is still whole: start the new nodes, send the clients to them, and stop the old one. If
-the switch fails, pushes go on as before; if it was interrupted, `berth read-only off` lets them.
+It may be interrupted at any moment, and goes on where it was when it is run again. Until the switch is done the old registry serves
+and takes pushes as before. From then on it serves pulls only, for good: nothing can be written on both sides.
 
 Examples:
-      berth migrate --to scaled.yaml --through /var/tmp/move --config /etc/berth.yaml
-      berth migrate --to scaled.yaml --through /var/tmp/move --config /etc/berth.yaml --switch
+      berth migrate --to scaled.yaml --config /etc/berth.yaml
+      berth migrate status --config /etc/berth.yaml      how far it is, and which version the tables have
+      berth migrate --to scaled.yaml --config /etc/berth.yaml --switch
       berth serve --config scaled.yaml
-      berth migrate status --config /etc/berth.yaml      which version the tables have"
+      berth migrate cancel --to scaled.yaml --config /etc/berth.yaml"
 )]
 pub(crate) struct Migrate {
     #[command(subcommand)]
@@ -31,10 +32,7 @@ pub(crate) struct Migrate {
     /// Configuration of the new nodes: database.url and storage.bucket
     #[arg(long, value_name = "FILE", required = true)]
     pub(crate) to: Option<PathBuf>,
-    /// Directory for the catalog's rows and the note of what was copied; made if it is missing
-    #[arg(long, value_name = "DIR", required = true)]
-    pub(crate) through: Option<PathBuf>,
-    /// Make the registry read-only and bring the catalog over
+    /// Make the new side the one that counts
     #[arg(long)]
     pub(crate) switch: bool,
     #[command(flatten)]
@@ -43,7 +41,7 @@ pub(crate) struct Migrate {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum MigrateCommand {
-    /// Print the version that the catalog has and the one that this binary brings; fails if they differ
+    /// Print how far a migration is, and the version that the catalog has and the one that this binary brings; fails if they differ
     #[command(after_help = "\
 `berth serve` brings the catalog's tables up to date at its start, one node at a time; nodes of the version before go on
 meanwhile. This tells whether the next start has something to do.
@@ -51,4 +49,20 @@ meanwhile. This tells whether the next start has something to do.
 Example:
       berth migrate status --config /etc/berth.yaml")]
     Status(Place),
+    /// End a migration that is not done: the registry stays where it is
+    #[command(after_help = "\
+Removes what came into the new database, and notes no more changes. The bytes in the bucket stay, and count for the next try.
+
+Example:
+      berth migrate cancel --to scaled.yaml --config /etc/berth.yaml")]
+    Cancel(Cancel),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Cancel {
+    /// Configuration of the new nodes; without it what came into their database stays until the next migration to it begins
+    #[arg(long, value_name = "FILE")]
+    pub(crate) to: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) place: Place,
 }

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use anyhow::{Result, bail};
-use berth_backup::{Archive, Found, Keep, State, Summary};
+use berth_backup::{Archive, Found, State, Summary};
 use berth_blobs::BucketConfig;
 use berth_registry::CollectJob;
 
@@ -68,14 +68,8 @@ async fn take(config: &Config, archive: &Archive) -> Result<ExitCode> {
     let registry = data::join(config).await?;
     let bar = progress_bar();
     let watch = follow(&bar);
-    let taken = berth_backup::take(
-        archive,
-        registry.catalog(),
-        registry.blobs().as_ref(),
-        CollectJob::KIND,
-        Keep::Archive,
-        &watch,
-    );
+    let taken =
+        berth_backup::take(archive, registry.catalog(), registry.blobs().as_ref(), CollectJob::KIND, &watch);
     let (name, summary) = taken.await?;
     bar.finish_and_clear();
     for problem in &summary.damaged {

@@ -50,13 +50,16 @@ fn old_registry(config: &Config, from: Address, flags: &cli::BucketFlags) -> Res
 async fn begin(config: &Config, from: Option<&OldRegistry>, finish: bool) -> Result<ExitCode> {
     let lock = data::lock(config)?;
     let (registry, when) = match &lock {
-        Some(_) if config.is_stateless() => {
-            (data::open(config).await?, "images can be pulled now, the running nodes do the rest")
+        Some(_) if config.is_stateless() => (
+            data::open(config, data::Role::Command).await?.registry,
+            "images can be pulled now, the running nodes do the rest",
+        ),
+        Some(_) if from.is_some() => {
+            (data::open(config, data::Role::Command).await?.registry, "it begins when `berth serve` starts")
         }
-        Some(_) if from.is_some() => (data::open(config).await?, "it begins when `berth serve` starts"),
         Some(_) => {
             data::must_exist(config)?;
-            (data::open(config).await?, "it goes on when `berth serve` starts")
+            (data::open(config, data::Role::Command).await?.registry, "it goes on when `berth serve` starts")
         }
         None => (data::join(config).await?, "images can be pulled now, the running server does the rest"),
     };

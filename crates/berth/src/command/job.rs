@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail};
 use berth_catalog::Catalog;
 use berth_catalog::job::{self, Job, JobId, NewJob, State};
-use berth_catalog::mode;
+use berth_catalog::mode::{self, Rest};
 use berth_jobs::Runner;
 use berth_registry::{CollectJob, ImportJob, Registry, ScrubJob};
 use indicatif::ProgressBar;
@@ -60,26 +60,35 @@ pub(super) fn run_enqueued(
 
 /// Refuses to order work that would wait for the end of read-only mode.
 pub(super) async fn refuse_read_only(config: &Config, catalog: &Catalog) -> Result<()> {
-    let told = catalog.read(async |r| mode::find(r).await).await?.read_only;
+    let now = catalog.clock().now();
+    let rests = catalog.read(async |r| mode::rests(r, now).await).await?;
     if config.access.read_only {
         bail!("the registry is read-only, which lets background work rest: take access.read_only back first");
     }
-    if told {
-        bail!("the registry is read-only, which lets background work rest: `berth read-only off` ends that");
+    match rests {
+        None => Ok(()),
+        Some(Rest::Told) => {
+            bail!(
+                "the registry is read-only, which lets background work rest: `berth read-only off` ends that"
+            )
+        }
+        Some(Rest::Moved) => bail!("the registry has moved: `berth migrate status` says where"),
+        Some(Rest::Switching | Rest::Arriving) => {
+            bail!("the registry is moving, which lets background work rest: try again when it has moved")
+        }
     }
-    Ok(())
 }
 
 /// Works the job here, or follows the node that is faster.
 async fn work(config: &Config, enqueue: impl AsyncFnOnce(&Registry) -> Result<JobId>) -> Result<Job> {
-    let registry = data::open(config).await?;
+    let registry = data::open(config, data::Role::Command).await?.registry;
     let catalog = registry.catalog();
     refuse_read_only(config, catalog).await?;
     if !catalog.is_shared() {
         registry.repair().await.context("leftovers of the last run can't be repaired")?;
     }
     let id = enqueue(&registry).await?;
-    let runner = runner(&registry);
+    let runner = runner(&registry, CollectJob::new(registry.clone()));
     let (_stop, stopped) = watch::channel(false);
     tokio::select! {
         () = registry.follow_mode(stopped) => bail!("the work was left before its end"),
@@ -103,10 +112,11 @@ async fn delegate(config: &Config, enqueue: impl AsyncFnOnce(&Registry) -> Resul
     .await
 }
 
-fn runner(registry: &Registry) -> Runner {
+/// Puts the worker of every kind of job together, for the server and for commands.
+pub(super) fn runner(registry: &Registry, collector: CollectJob) -> Runner {
     Runner::new(registry.catalog().clone())
         .hold_while(registry.read_only().subscribe())
-        .handle(CollectJob::KIND, Arc::new(CollectJob::new(registry.clone())))
+        .handle(CollectJob::KIND, Arc::new(collector))
         .handle(ImportJob::KIND, Arc::new(ImportJob::new(registry.clone())))
         .handle(ScrubJob::KIND, Arc::new(ScrubJob::new(registry.clone())))
 }

@@ -1,47 +1,36 @@
 //! `berth migrate`: from one data directory to Postgres and a bucket, while serving.
 
+mod cancel;
 mod status;
 
-use std::path::Path;
 use std::process::ExitCode;
-use std::sync::Arc;
-use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail};
-use berth_backup::{Archive, Found, Keep, Placed, Restored, State, Summary};
-use berth_blobs::Shelf;
-use berth_catalog::{identity, mode, restore};
-use berth_registry::{CollectJob, Registry};
-use indicatif::ProgressBar;
+use berth_backup::{Move, Placed, Settled};
+use berth_catalog::moving::{self, Moving, State, Target};
+use berth_catalog::{Catalog, identity};
+use berth_registry::Registry;
 
 use super::progress::{follow, progress_bar};
-use super::read_only::FOLLOWED;
-use super::restore::summary_of;
 use super::{block_on, print};
 use crate::cli::{self, MigrateCommand};
 use crate::config::{self, Config, Flags};
-use crate::data::{self, NewData};
-
-/// Passes in a row at most: each has less to copy than the one before.
-const PASSES: usize = 3;
-
-/// Both ends of a move.
-struct Move {
-    from: Registry,
-    to: NewData,
-    archive: Archive,
-    placed: Placed,
-    bar: ProgressBar,
-}
+use crate::data;
 
 pub(super) fn run(arguments: cli::Migrate) -> Result<ExitCode> {
-    if let Some(MigrateCommand::Status(place)) = arguments.command {
-        return status::run(place);
+    match arguments.command {
+        Some(MigrateCommand::Status(place)) => return status::run(place),
+        Some(MigrateCommand::Cancel(arguments)) => return cancel::run(arguments),
+        None => {}
     }
     let source = config::load(arguments.place.into())?.config;
     let target = config::load(Flags { file: arguments.to, ..Flags::default() })?.config;
-    let through = arguments.through.context("name a directory with --through")?;
-    data::must_exist(&source)?;
+    refuse_senseless(&source, &target)?;
+    block_on(migrate(&source, &target, arguments.switch))
+}
+
+fn refuse_senseless(source: &Config, target: &Config) -> Result<()> {
+    data::must_exist(source)?;
     if source.database.url.is_some() {
         bail!(
             "the registry lies in Postgres already: use `berth backup` and `berth restore` to move it elsewhere"
@@ -50,107 +39,124 @@ pub(super) fn run(arguments: cli::Migrate) -> Result<ExitCode> {
     if !target.is_stateless() {
         bail!("--to must name a configuration with database.url and storage.bucket");
     }
-    block_on(migrate(&source, &target, &through, arguments.switch))
+    Ok(())
 }
 
-async fn migrate(source: &Config, target: &Config, through: &Path, switch: bool) -> Result<ExitCode> {
-    let moving = Move::open(source, target, through).await?;
-    let mut summary = moving.copy().await?;
-    for _ in 1..PASSES {
-        if summary.1.copied == 0 {
-            break;
-        }
-        summary = moving.copy().await?;
+async fn migrate(source: &Config, target: &Config, switch: bool) -> Result<ExitCode> {
+    let from = data::join(source).await?;
+    if data::is_importing(source, from.catalog()).await? {
+        bail!(
+            "another registry's store is being imported: wait until `berth import --status` says that all is in"
+        );
     }
-    if !switch {
-        let (blobs, damaged) = (summary.1.blobs, summary.1.damaged.len());
+    let to = data::create(target).await?;
+    let (moving, arriving) = begin(&from, target).await?;
+    let bar = progress_bar();
+    let watch = follow(&bar);
+    let store = store_of(&to.catalog).await?;
+    let placed = Placed::open(&data::placed(source, &store)?, to.blobs.clone())?;
+    if moving.state == State::Gone {
+        return end(moving, arriving).await;
+    }
+    let peer = moving.peer.clone();
+    let source = (from.catalog(), from.blobs().as_ref());
+    let mut moving = Move::new(source, moving, (arriving, &to.catalog), placed, &watch);
+    let settled = moving.settle().await?;
+    bar.finish_and_clear();
+    say(&settled)?;
+    let whole = settled.problems.is_empty() && settled.broken_event.is_none();
+    if switch {
+        let switched = moving.switch().await.context(
+            "the switch did not end: `berth migrate status` says who counts; run the command again to go on",
+        )?;
         print(format!(
-            "{blobs} blobs are in their new places or come with the catalog, {damaged} are damaged; run it again with --switch\n"
+            "moved to {peer}: pushes rested for {:.1} s, in which {} rows came over\n\
+             this registry serves pulls only from now on: start the new nodes with `berth serve --config`\n",
+            switched.seconds, switched.rows
         ))?;
-        return Ok(ExitCode::SUCCESS);
+    } else {
+        print("everything goes on as before, and every change is noted: run it again with --switch\n")?;
     }
-    let started = Instant::now();
-    let was_read_only = moving.set_read_only(true).await?;
-    let ended = moving.bring_over().await;
-    moving.bar.finish_and_clear();
-    let (name, restored) = match ended {
-        Ok(ended) => ended,
-        Err(error) if was_read_only => return Err(error.context("the switch failed, nothing is changed")),
-        Err(error) => {
-            let said = match moving.set_read_only(false).await {
-                Ok(_) => "the switch failed, the registry goes on as before".to_owned(),
-                Err(other) => format!(
-                    "the switch failed, and pushes could not be allowed again ({other:#}): run `berth read-only off`"
-                ),
-            };
-            return Err(error.context(said));
-        }
-    };
-    for problem in &restored.problems {
-        print(format!("{}: {}\n", problem.digest, problem.reason))?;
-    }
-    print(summary_of(&name, &restored))?;
-    print(format!(
-        "pushes rested for {:.1} s and rest on here: start the new nodes with `berth serve --config`\n",
-        started.elapsed().as_secs_f64()
-    ))?;
-    let whole = restored.problems.is_empty() && restored.broken_event.is_none();
     Ok(if whole { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-impl Move {
-    async fn open(source: &Config, target: &Config, through: &Path) -> Result<Self> {
-        let archive = Archive::create(Shelf::directory(through)).await?;
-        // Its points go as the move goes on.
-        let is_other = |point: &Found| match &point.state {
-            State::Whole(summary) => !summary.placed,
-            State::Half => false,
-            State::Unreadable(_) => true,
-        };
-        if archive.points().await?.iter().any(is_other) {
-            bail!("{} holds a backup: name another directory with --through", through.display());
+/// Begins a move, or goes on with one.
+async fn begin(from: &Registry, target: &Config) -> Result<(Moving, Target)> {
+    let catalog = from.catalog();
+    let known = catalog.read(async |r| moving::find(r).await).await?;
+    let peer = peer_of(target);
+    if let Some(known) = &known
+        && known.state != State::Gone
+        && known.peer != peer
+    {
+        bail!("the registry is moving to {}: end that with `berth migrate cancel` first", known.peer);
+    }
+    let (id, worker, clock) = (random(), random(), catalog.clock().clone());
+    let unit = {
+        let worker = worker.clone();
+        async move |tx: &mut berth_catalog::Tx| moving::begin(tx, &id, &peer, &worker, clock.now()).await
+    };
+    let moving: Moving = catalog.write(unit).await?;
+    match claim(catalog, &moving, &worker, target).await {
+        Ok(arriving) => Ok((moving, arriving)),
+        Err(error) => {
+            if known.is_none() {
+                // Nothing began: nothing is to be noted.
+                catalog.write(async |tx| moving::cancel(tx).await).await?;
+            }
+            Err(error)
         }
-        let from = data::join(source).await?;
-        let to = data::create(target).await?;
-        if !to.catalog.read(async |r| restore::is_empty(r).await).await? {
-            bail!(
-                "the database of --to holds a registry already: name an empty one, or drop what a failed switch left in it"
-            );
-        }
-        let store = to.catalog.read(async |r| identity::find(r).await).await?;
-        let store = store.context("the new store has no name")?;
-        let placed = Placed::open(&through.join(format!("placed-{store}.jsonl")), Arc::clone(&to.blobs))?;
-        Ok(Self { from, to, archive, placed, bar: progress_bar() })
     }
+}
 
-    /// Copies what is new into the new store; returns the rows' point.
-    async fn copy(&self) -> Result<(String, Summary)> {
-        let watch = follow(&self.bar);
-        let (catalog, blobs) = (self.from.catalog(), self.from.blobs().as_ref());
-        let keep = Keep::Store(&self.placed);
-        let taken = berth_backup::take(&self.archive, catalog, blobs, CollectJob::KIND, keep, &watch).await?;
-        // Earlier points served their purpose.
-        berth_backup::prune(&self.archive, 1, &watch).await?;
-        Ok(taken)
-    }
+/// Claims the new database for a move.
+async fn claim(catalog: &Catalog, moving: &Moving, worker: &str, target: &Config) -> Result<Target> {
+    let settings = target.database.postgres()?.context("--to names no database")?;
+    let may_begin = moving.state != State::Gone;
+    let (store, now) = (store_of(catalog).await?, catalog.clock().now());
+    Ok(Target::claim(&settings, &moving.id, &store, worker, (may_begin, now)).await?)
+}
 
-    /// Copies the last of the bytes and the rows, while nothing changes.
-    async fn bring_over(&self) -> Result<(String, Restored)> {
-        tokio::time::sleep(FOLLOWED).await;
-        let (name, summary) = self.copy().await?;
-        let (watch, blobs) = (follow(&self.bar), self.to.blobs.as_ref());
-        let keep = Keep::Store(&self.placed);
-        let restored =
-            berth_backup::restore(&self.archive, (&name, &summary), &self.to.catalog, (blobs, keep), &watch);
-        let restored = restored.await?;
-        Ok((name, restored))
+/// Ends a move whose moment has passed.
+async fn end(moving: Moving, mut arriving: Target) -> Result<ExitCode> {
+    let peer = &moving.peer;
+    if arriving.moving().state == State::Open {
+        print(format!("the registry has moved to {peer} already\n"))?;
+        return Ok(ExitCode::SUCCESS);
     }
+    if !arriving.progress().is_loaded() || arriving.point().change != moving.applied {
+        bail!("the registry has moved to {peer}, and what --to names is not what it left there");
+    }
+    arriving.open().await?;
+    print(format!("moved to {peer}: start the new nodes with `berth serve --config`\n"))?;
+    Ok(ExitCode::SUCCESS)
+}
 
-    /// Returns whether the registry was read-only before.
-    async fn set_read_only(&self, on: bool) -> Result<bool> {
-        let catalog = self.from.catalog();
-        let now = catalog.clock().now();
-        let changed = catalog.write(async move |tx| mode::set_read_only(tx, on, now).await).await?;
-        Ok(on && !changed)
+fn say(settled: &Settled) -> Result<()> {
+    for problem in &settled.problems {
+        print(format!("{}: {}\n", problem.digest, problem.reason))?;
     }
+    if let Some(position) = settled.broken_event {
+        print(format!("event {position}: its hash does not follow from the one before\n"))?;
+    }
+    let Settled { rows, changed, damaged, .. } = settled;
+    Ok(print(format!(
+        "{rows} rows compared, the same on both sides; {changed} changed meanwhile; {damaged} blobs are damaged\n"
+    ))?)
+}
+
+async fn store_of(catalog: &Catalog) -> Result<String> {
+    let store = catalog.read(async |r| identity::find(r).await).await?;
+    store.context("the store has no name: start `berth serve` first")
+}
+
+/// How people are told where a registry goes.
+fn peer_of(target: &Config) -> String {
+    let url = target.database.url.as_ref().map(ToString::to_string).unwrap_or_default();
+    let bucket = target.storage.bucket.as_ref().map(|bucket| bucket.url.clone()).unwrap_or_default();
+    format!("{url} and {bucket}")
+}
+
+fn random() -> String {
+    uuid::Uuid::new_v4().simple().to_string()
 }

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use anyhow::Result;
-use berth_catalog::{Catalog, mode};
+use anyhow::{Result, bail};
+use berth_catalog::Catalog;
+use berth_catalog::mode::{self, Rest};
 
 use super::{block_on, print};
 use crate::cli::{self, Place, ReadOnlyCommand};
@@ -11,7 +12,7 @@ use crate::config::{self, Config};
 use crate::data;
 
 /// After this every node that can reach the catalog has followed, and what it was writing has ended.
-pub(super) const FOLLOWED: Duration = Duration::from_secs(2);
+const FOLLOWED: Duration = Duration::from_secs(2);
 
 pub(super) fn run(arguments: cli::ReadOnly) -> Result<()> {
     match arguments.command {
@@ -29,6 +30,9 @@ fn switch(place: Place, on: bool) -> Result<()> {
     block_on(async {
         let catalog = join(&config).await?;
         let now = catalog.clock().now();
+        if catalog.read(async |r| mode::rests(r, now).await).await? == Some(Rest::Moved) {
+            bail!("the registry has moved, and never writes here again: `berth migrate status` says where");
+        }
         catalog.write(async move |tx| mode::set_read_only(tx, on, now).await).await?;
         tokio::time::sleep(FOLLOWED).await;
         say(&config, &catalog).await
@@ -46,6 +50,14 @@ async fn join(config: &Config) -> Result<Catalog> {
 
 async fn say(config: &Config, catalog: &Catalog) -> Result<()> {
     let mode = catalog.read(async |r| mode::find(r).await).await?;
+    let now = catalog.clock().now();
+    match catalog.read(async |r| mode::rests(r, now).await).await? {
+        Some(Rest::Moved) => {
+            print("the registry has moved: pulls only, `berth migrate status` says where\n")?
+        }
+        Some(Rest::Switching) => print("pushes rest for the switch of `berth migrate`\n")?,
+        Some(Rest::Told | Rest::Arriving) | None => {}
+    }
     let since = mode.changed_at.map_or_else(String::new, |at| format!(" since {at}"));
     let state = if mode.read_only { "read-only" } else { "read and write" };
     print(format!("{state}{since}\n"))?;

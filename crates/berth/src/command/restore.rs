@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
-use berth_backup::{Archive, Keep, Restored};
+use berth_backup::{Archive, Restored};
 
 use super::progress::{follow, progress_bar, say};
 use super::{block_on, print};
@@ -35,14 +35,8 @@ async fn restore(config: &Config, archive: &Archive, point: &str) -> Result<Exit
     say(format!("restoring point {name}; if this is interrupted, run it again with --point {name}\n"))?;
     let bar = progress_bar();
     let watch = follow(&bar);
-    let restored = berth_backup::restore(
-        archive,
-        (&name, &summary),
-        &new.catalog,
-        (new.blobs.as_ref(), Keep::Archive),
-        &watch,
-    )
-    .await?;
+    let restored =
+        berth_backup::restore(archive, (&name, &summary), &new.catalog, new.blobs.as_ref(), &watch).await?;
     new.finish()?;
     bar.finish_and_clear();
     for problem in &restored.problems {
@@ -57,7 +51,7 @@ async fn restore(config: &Config, archive: &Archive, point: &str) -> Result<Exit
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a rate for people to read")]
-pub(super) fn summary_of(name: &str, restored: &Restored) -> String {
+fn summary_of(name: &str, restored: &Restored) -> String {
     let resumed = match restored.resumed {
         0 => String::new(),
         rows => format!("{rows} rows were there from a restore that was interrupted\n"),

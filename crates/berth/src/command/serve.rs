@@ -1,24 +1,25 @@
 //! `berth serve`: opens the rooms, wires them, serves until told to stop.
 
 use std::io::{self, IsTerminal as _};
-use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use berth_access::Access;
 use berth_catalog::Clock;
 use berth_jobs::{Runner, Schedule};
-use berth_registry::{CollectJob, ImportJob, Registry, ScrubJob};
+use berth_registry::{CollectJob, Registry, ScrubJob};
 use berth_server::{AccessLog, App, Format, LogWriter, MetricsRegistry, Sampler, Server};
 use rustix::process::{Resource, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
+use super::job;
 use crate::cli;
 use crate::config::{self, Config};
+use crate::data::{self, Opened};
 #[cfg(feature = "otlp")]
 use crate::traces;
-use crate::{data, gauges, log};
+use crate::{gauges, log};
 
 pub(super) fn run(arguments: cli::Serve) -> Result<()> {
     let config = config::load_for_serving(arguments.flags.into())?.config;
@@ -56,7 +57,7 @@ async fn lock(config: &Config) -> Result<data::Lock> {
 
 async fn serve(config: &Config) -> Result<()> {
     let mut metrics = MetricsRegistry::with_prefix("berth");
-    let (registry, cache) = data::open_metered(config, &mut metrics).await?;
+    let Opened { registry, cache } = data::open(config, data::Role::Server(&mut metrics)).await?;
     let repaired = registry.repair().await.context("leftovers of the last run can't be repaired")?;
     if repaired != berth_registry::Repaired::default() {
         tracing::info!(?repaired, "repaired what the last run left");
@@ -68,7 +69,7 @@ async fn serve(config: &Config) -> Result<()> {
     announce(config, &server)?;
 
     let (stop, stopped) = watch::channel(false);
-    let runner = runner(config, &registry, collector);
+    let runner = scheduled(config, &registry, collector);
     let jobs = tokio::spawn(runner.run(stopped.clone()));
     let pulls = tokio::spawn({
         let registry = registry.clone();
@@ -101,12 +102,8 @@ fn app(config: &Config, registry: &Registry, sampler: Sampler) -> Result<App> {
     Ok(app.log_to(AccessLog::new(writer.context("the access log can't be started")?, format)))
 }
 
-fn runner(config: &Config, registry: &Registry, collector: CollectJob) -> Runner {
-    let mut runner = Runner::new(registry.catalog().clone())
-        .hold_while(registry.read_only().subscribe())
-        .handle(CollectJob::KIND, Arc::new(collector))
-        .handle(ImportJob::KIND, Arc::new(ImportJob::new(registry.clone())))
-        .handle(ScrubJob::KIND, Arc::new(ScrubJob::new(registry.clone())));
+fn scheduled(config: &Config, registry: &Registry, collector: CollectJob) -> Runner {
+    let mut runner = job::runner(registry, collector);
     let schedules = [
         (CollectJob::KIND, config.gc.every_seconds, CollectJob::payload(None, false)),
         (ScrubJob::KIND, config.scrub.every_seconds, ScrubJob::payload(None)),

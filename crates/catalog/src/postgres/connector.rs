@@ -156,6 +156,11 @@ impl Connection {
         self.client.query_typed(sql, params).await
     }
 
+    /// Returns the client, for what no statement can do.
+    pub(crate) fn client(&self) -> &Client {
+        &self.client
+    }
+
     /// Runs statements without parameters or results.
     pub(crate) async fn batch(&self, sql: &str) -> Result<(), tokio_postgres::Error> {
         self.client.batch_execute(sql).await

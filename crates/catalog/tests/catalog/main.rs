@@ -15,6 +15,7 @@ mod jobs;
 mod join;
 mod memory;
 mod mode;
+mod moving;
 mod nodes;
 mod outage;
 mod races;

@@ -192,7 +192,7 @@ impl From<Denied> for Refusal {
                     .with_challenge()
             }
             Reason::Forbidden => Self::new(StatusCode::FORBIDDEN, ErrorCode::Denied, denied.to_string()),
-            Reason::ReadOnly => Self::read_only(denied.to_string()),
+            Reason::ReadOnly | Reason::Moved => Self::read_only(denied.to_string()),
         }
     }
 }
