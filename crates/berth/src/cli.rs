@@ -16,7 +16,7 @@ mod import;
 mod migrate;
 
 pub(crate) use backup::{Backup, BackupCommand, Prune, Restore, VerifyBackup};
-pub(crate) use import::Import;
+pub(crate) use import::{Import, ImportCommand, ImportRegistry};
 pub(crate) use migrate::{Migrate, MigrateCommand};
 
 /// A private container image registry in one binary
@@ -60,7 +60,7 @@ pub(crate) enum Command {
     Restore(Restore),
     /// Move to Postgres and a bucket while serving; see which version of the tables the catalog has
     Migrate(Migrate),
-    /// Take over the storage directory of another registry (docker-registry, distribution) where it lies
+    /// Take over what another registry holds: its storage directory where it lies, or by pulling from it
     Import(Import),
     /// Hash a password for berth.yaml
     Passwd(Passwd),

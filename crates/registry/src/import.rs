@@ -12,6 +12,7 @@ mod finish;
 mod job;
 mod layout;
 mod prepare;
+mod pull;
 mod record;
 mod repository;
 mod start;
@@ -19,6 +20,7 @@ mod start;
 use std::path::PathBuf;
 
 pub use job::{ImportJob, ImportReport};
+pub use pull::{PullJob, PullOrder, PullReport};
 pub use start::ImportError;
 
 use layout::OldStore;

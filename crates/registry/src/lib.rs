@@ -36,7 +36,7 @@ use parking_lot::Mutex;
 pub use collect::{CollectJob, CollectReport, Disagreement, Problem, VerifyReport};
 pub use config::{Collection, Config, Limits, Redirect, Scrub, Storage, Untagged};
 pub use error::{BodyError, Error, Result};
-pub use import::{ImportError, ImportJob, ImportReport};
+pub use import::{ImportError, ImportJob, ImportReport, PullJob, PullOrder, PullReport};
 pub use pull::{BlobContent, BlobHandle, StoredManifest};
 pub use push::PushedManifest;
 pub use recall::Stale;

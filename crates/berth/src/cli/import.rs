@@ -2,11 +2,16 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, Subcommand};
 
 use super::Place;
 
+mod registry;
+
+pub(crate) use registry::ImportRegistry;
+
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 #[command(after_help = "\
 Takes over what the registry of the docker-registry project (CNCF distribution, Debian's docker-registry) stored in a local directory,
 which holds docker/registry/v2. Stop that registry or make it read-only first. Its files are only read: images can be pulled from Berth at
@@ -21,8 +26,12 @@ Examples:
       berth import /var/lib/docker-registry              begin; with a running server, images can be pulled now
       berth import --status                              how far it is, and what was refused
       berth import /var/lib/docker-registry --now        the same, and wait for the end
-      berth import --finish --now                        bring the bytes in, and end the import")]
+      berth import --finish --now                        bring the bytes in, and end the import
+
+To pull from a registry that is running, see `berth import registry --help`.")]
 pub(crate) struct Import {
+    #[command(subcommand)]
+    pub(crate) command: Option<ImportCommand>,
     /// Directory that the other registry stores in [default: that of the import that was begun]
     #[arg(required_unless_present_any = ["finish", "status"])]
     pub(crate) dir: Option<PathBuf>,
@@ -37,4 +46,10 @@ pub(crate) struct Import {
     pub(crate) status: bool,
     #[command(flatten)]
     pub(crate) place: Place,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ImportCommand {
+    /// Pull from a registry that is running, of whatever make
+    Registry(Box<ImportRegistry>),
 }

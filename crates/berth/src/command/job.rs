@@ -8,7 +8,7 @@ use berth_catalog::Catalog;
 use berth_catalog::job::{self, Job, JobId, NewJob, State};
 use berth_catalog::mode;
 use berth_jobs::Runner;
-use berth_registry::{CollectJob, ImportJob, Registry, ScrubJob};
+use berth_registry::{CollectJob, ImportJob, PullJob, Registry, ScrubJob};
 use indicatif::ProgressBar;
 use serde_json::Value;
 use tokio::sync::watch;
@@ -108,6 +108,7 @@ fn runner(registry: &Registry) -> Runner {
         .hold_while(registry.read_only().subscribe())
         .handle(CollectJob::KIND, Arc::new(CollectJob::new(registry.clone())))
         .handle(ImportJob::KIND, Arc::new(ImportJob::new(registry.clone())))
+        .handle(PullJob::KIND, Arc::new(PullJob::new(registry.clone())))
         .handle(ScrubJob::KIND, Arc::new(ScrubJob::new(registry.clone())))
 }
 

@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result, bail};
 use berth_access::Access;
 use berth_catalog::Clock;
 use berth_jobs::{Runner, Schedule};
-use berth_registry::{CollectJob, ImportJob, Registry, ScrubJob};
+use berth_registry::{CollectJob, ImportJob, PullJob, Registry, ScrubJob};
 use berth_server::{AccessLog, App, Format, LogWriter, MetricsRegistry, Sampler, Server};
 use rustix::process::{Resource, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
@@ -106,6 +106,7 @@ fn runner(config: &Config, registry: &Registry, collector: CollectJob) -> Runner
         .hold_while(registry.read_only().subscribe())
         .handle(CollectJob::KIND, Arc::new(collector))
         .handle(ImportJob::KIND, Arc::new(ImportJob::new(registry.clone())))
+        .handle(PullJob::KIND, Arc::new(PullJob::new(registry.clone())))
         .handle(ScrubJob::KIND, Arc::new(ScrubJob::new(registry.clone())));
     let schedules = [
         (CollectJob::KIND, config.gc.every_seconds, CollectJob::payload(None, false)),
