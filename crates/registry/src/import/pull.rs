@@ -23,7 +23,7 @@ mod tree;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
-use berth_access::{Operator, Permit, Pull, Push};
+use berth_access::{Operator, Permit, Push};
 use berth_oci::{Digest, RepositoryName};
 use berth_upstream::Upstream;
 use parking_lot::Mutex;
@@ -66,17 +66,14 @@ struct Source {
     to: RepositoryName,
     /// Its tags there, wanted or not: some refer to what others name.
     tags: BTreeSet<String>,
-    pull: Permit<Pull>,
     push: Permit<Push>,
 }
 
 impl Pulling {
     fn source(&self, from: RepositoryName, to: RepositoryName, tags: Vec<String>) -> Result<Source, Fault> {
         // The only refusal there is.
-        let denied = |_| Fault::Registry(Error::ReadOnly);
-        let (pull, push) =
-            (self.operator.permit(&to).map_err(denied)?, self.operator.permit(&to).map_err(denied)?);
-        Ok(Source { from, to, tags: tags.into_iter().collect(), pull, push })
+        let push = self.operator.permit(&to).map_err(|_| Fault::Registry(Error::ReadOnly))?;
+        Ok(Source { from, to, tags: tags.into_iter().collect(), push })
     }
 
     fn check_stop(&self) -> Result<(), Fault> {

@@ -39,9 +39,12 @@ impl Handler for PullJob {
             blocking(move || Ok(order.connect(&config))).await?
         };
         // Where several nodes could work it, another may have the files.
-        let unusable = |error: berth_upstream::Error| match self.0.catalog().is_shared() {
-            true => Failure::Retry(format!("on this node, {error}")),
-            false => Failure::Permanent(error.to_string()),
+        let unusable = |error: berth_upstream::Error| {
+            if self.0.catalog().is_shared() {
+                Failure::Retry(format!("on this node, {error}"))
+            } else {
+                Failure::Permanent(error.to_string())
+            }
         };
         let (stop, stopped) = watch::channel(false);
         let pulling = Pulling {

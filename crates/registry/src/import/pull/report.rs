@@ -64,6 +64,8 @@ pub(super) struct Standing {
     /// Tags looked at in this try, and known so far.
     pub(super) done: u64,
     pub(super) total: u64,
+    /// Whether the other registry has ever listed what it holds.
+    pub(super) listed: bool,
     /// Uploads of large blobs that are under way, by repository and digest.
     pub(super) uploads: BTreeMap<String, UploadId>,
     #[serde(flatten)]
@@ -77,6 +79,7 @@ impl Standing {
         let kept = if dry_run { PullReport::default() } else { before.report };
         Self {
             phase: "pull".to_owned(),
+            listed: before.listed,
             uploads: before.uploads,
             report: PullReport {
                 registry: registry.to_owned(),

@@ -131,17 +131,9 @@ impl Pulling {
         work.report(&self.progress());
         let listed = match &self.order.names {
             Some(names) => names.clone(),
-            // Whether the address is right and somebody is there shows here; who ordered the import should hear it soon.
-            None => self.upstream.repositories().await.map_err(|error| {
-                let hint = match &error {
-                    berth_upstream::Error::Denied { .. } | berth_upstream::Error::Refused { .. } => {
-                        "; name the repositories with --repositories-from"
-                    }
-                    _ => "",
-                };
-                Failure::Permanent(format!("the repositories can't be listed: {error}{hint}"))
-            })?,
+            None => self.upstream.repositories().await.map_err(|error| self.unlisted(&error))?,
         };
+        self.standing.lock().listed = true;
         let mut names = VecDeque::new();
         for text in listed.iter().filter(|name| self.selection.wants(name)) {
             match text.parse() {
@@ -150,6 +142,21 @@ impl Pulling {
             }
         }
         Ok(names)
+    }
+
+    /// Whether the address is right and somebody is there shows first here, and who ordered the import should hear it soon; later it may be
+    /// an outage.
+    fn unlisted(&self, error: &berth_upstream::Error) -> Failure {
+        let reason = format!("the repositories can't be listed: {error}");
+        match error {
+            berth_upstream::Error::Denied { .. } | berth_upstream::Error::Refused { .. } => {
+                Failure::Permanent(format!(
+                    "{reason}; name them with --repositories-from if there is no list for you"
+                ))
+            }
+            error if error.is_outage() && self.standing.lock().listed => Failure::Retry(reason),
+            _ => Failure::Permanent(reason),
+        }
     }
 
     /// Lists a repository's tags.
