@@ -15,6 +15,7 @@ mod durability;
 mod faults;
 mod harness;
 mod import;
+mod import_registry;
 mod lifecycle;
 mod migrate;
 mod races;

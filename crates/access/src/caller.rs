@@ -8,6 +8,8 @@ pub enum Caller {
     Anonymous,
     /// A user of the configuration whose password was verified.
     User(Arc<str>),
+    /// Work that the operator of the machine ordered by a command. Its name has a colon, which no user's has.
+    Work(&'static str),
 }
 
 impl Caller {
@@ -19,6 +21,7 @@ impl Caller {
         match self {
             Self::Anonymous => Self::ANONYMOUS,
             Self::User(name) => name,
+            Self::Work(name) => name,
         }
     }
 }

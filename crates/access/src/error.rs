@@ -107,7 +107,8 @@ impl fmt::Display for Denied {
                     "anonymous callers may not {action} {target}; ask the administrator to allow it or to add users"
                 )
             }
-            (Reason::Forbidden, Caller::User(name)) => {
+            (Reason::Forbidden, Caller::User(_) | Caller::Work(_)) => {
+                let name = &self.caller;
                 write!(f, "user {name} may not {action} {target}; ask the administrator for more access")
             }
         }

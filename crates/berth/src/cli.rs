@@ -18,7 +18,7 @@ mod migrate;
 
 pub(crate) use backup::{Backup, BackupCommand, Kept, Prune, Restore, VerifyBackup};
 pub(crate) use bucket::{Address, BucketFlags};
-pub(crate) use import::Import;
+pub(crate) use import::{Import, ImportCommand, ImportRegistry};
 pub(crate) use migrate::{Cancel, Migrate, MigrateCommand};
 
 /// A private container image registry in one binary
@@ -62,7 +62,7 @@ pub(crate) enum Command {
     Restore(Restore),
     /// Move to Postgres and a bucket while serving; see which version of the tables the catalog has
     Migrate(Migrate),
-    /// Take over what another registry (docker-registry, distribution) stored in a directory or a bucket, where it lies
+    /// Take over what another registry holds: its directory or bucket where it lies, or by pulling from it
     Import(Import),
     /// Hash a password for berth.yaml
     Passwd(Passwd),

@@ -231,6 +231,32 @@ pub async fn find_open(r: &Reader, slot: &str) -> Result<Option<JobId>> {
     r.query_opt(sql, params![slot], |row| row.int(0).map(JobId)).await
 }
 
+/// Finds the last job of a slot, open or ended; ended ones are forgotten after a day.
+pub async fn find_last(r: &Reader, slot: &str) -> Result<Option<Job>> {
+    if let Some(open) = find_open(r, slot).await? {
+        return find(r, open).await;
+    }
+    r.query_opt(
+        "SELECT id, kind, slot, payload, state, attempts, run_at, progress, error FROM job
+          WHERE finished_at > 0 AND slot = $1 ORDER BY finished_at DESC LIMIT 1",
+        params![slot],
+        job,
+    )
+    .await
+}
+
+/// Ends the open job of a slot, whoever works it: he loses his lease. Returns whether there was one.
+pub async fn call_off(tx: &mut Tx, slot: &str, reason: &str, now: Timestamp) -> Result<bool> {
+    let changed = tx
+        .execute(
+            "UPDATE job SET state = 'failed', error = $1, finished_at = $2, leased_by = NULL, leased_until = NULL
+              WHERE slot = $3 AND finished_at IS NULL",
+            params![reason, now, slot],
+        )
+        .await?;
+    Ok(changed > 0)
+}
+
 /// Counts open jobs: (queued, running).
 pub async fn count_open(r: &Reader) -> Result<(u64, u64)> {
     let found = r

@@ -13,6 +13,7 @@ mod intake;
 mod job;
 mod layout;
 mod place;
+mod pull;
 mod record;
 mod repository;
 mod source;
@@ -25,6 +26,7 @@ use berth_blobs::Elsewhere;
 use berth_oci::RepositoryName;
 
 pub use job::{ImportJob, ImportReport};
+pub use pull::{PullJob, PullOrder, PullReport};
 pub use source::{OldBucket, OpenOldBucket};
 pub use start::{ImportError, OLD_LAYOUT, OldRegistry};
 

@@ -39,6 +39,7 @@ pub use config::{Collection, Config, Limits, Redirect, Scrub, Storage, Untagged}
 pub use error::{BodyError, Error, Result};
 pub use health::Health;
 pub use import::{ImportError, ImportJob, ImportReport, OLD_LAYOUT, OldBucket, OldRegistry, OpenOldBucket};
+pub use import::{PullJob, PullOrder, PullReport};
 pub use pull::{BlobContent, BlobHandle, Pulled, StoredManifest};
 pub use push::PushedManifest;
 pub use repair::Repaired;

@@ -1,5 +1,7 @@
 use super::{config, named, user};
-use crate::{Access, Anonymous, Caller, Delete, Pull, Push, READ_ONLY, ReadOnly, Reason, UserAccess};
+use crate::{
+    Access, Anonymous, Caller, Delete, Operator, Pull, Push, READ_ONLY, ReadOnly, Reason, UserAccess,
+};
 
 fn reason(outcome: Result<impl Sized, crate::Denied>) -> Option<Reason> {
     outcome.err().map(|denied| denied.reason())
@@ -46,4 +48,15 @@ fn what_the_configuration_says_nobody_takes_back() {
     switch.configure();
     assert!(switch.is_on() && switch.is_configured());
     assert!(!switch.set(false) && access.read_only().is_on());
+}
+
+#[test]
+fn an_operators_work_waits_for_its_end_too() {
+    let switch = ReadOnly::default();
+    let (operator, name) = (Operator::new("import:registry", &switch), "library/nginx".parse().unwrap());
+    let permit = operator.permit::<Push>(&name).unwrap();
+    assert_eq!((permit.repository(), permit.caller().name()), (&name, "import:registry"));
+    switch.set(true);
+    assert_eq!(reason(operator.permit::<Push>(&name)), Some(Reason::ReadOnly));
+    assert_eq!(reason(operator.permit::<Pull>(&name)), None);
 }

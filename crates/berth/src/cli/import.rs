@@ -2,11 +2,16 @@
 
 use std::ffi::OsString;
 
-use clap::Args;
+use clap::{Args, Subcommand};
 
 use super::{BucketFlags, Place};
 
+mod registry;
+
+pub(crate) use registry::ImportRegistry;
+
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 #[command(after_help = "\
 Takes over what the registry of the docker-registry project (CNCF distribution, Debian's docker-registry) stored in a local directory
 or in a bucket, which holds docker/registry/v2. Stop that registry or make it read-only first. What it stored is only read: images can be
@@ -25,8 +30,12 @@ Examples:
       berth import s3://images/old                       the same, beside Berth's own objects in its bucket
       berth import --status                              how far it is, and what was refused
       berth import /var/lib/docker-registry --now        the same, and wait for the end
-      berth import --finish --now                        bring the bytes in, and end the import")]
+      berth import --finish --now                        bring the bytes in, and end the import
+
+To pull from a registry that is running, see `berth import registry --help`.")]
 pub(crate) struct Import {
+    #[command(subcommand)]
+    pub(crate) command: Option<ImportCommand>,
     /// Directory or s3://BUCKET/ROOTDIRECTORY that the other registry stores in [default: that of the import that was begun]
     #[arg(required_unless_present_any = ["finish", "status"])]
     pub(crate) from: Option<OsString>,
@@ -43,4 +52,10 @@ pub(crate) struct Import {
     pub(crate) status: bool,
     #[command(flatten)]
     pub(crate) place: Place,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ImportCommand {
+    /// Pull from a registry that is running, of whatever make
+    Registry(Box<ImportRegistry>),
 }

@@ -1,5 +1,7 @@
 //! `berth import`: takes over another registry's store in place.
 
+mod registry;
+
 use std::process::ExitCode;
 
 use anyhow::{Result, bail};
@@ -11,7 +13,10 @@ use crate::config::{self, Config};
 use crate::data;
 
 pub(super) fn run(arguments: cli::Import) -> Result<ExitCode> {
-    let cli::Import { from, bucket, finish, now, status, place } = arguments;
+    let cli::Import { command, from, bucket, finish, now, status, place } = arguments;
+    if let Some(cli::ImportCommand::Registry(arguments)) = command {
+        return registry::run(*arguments);
+    }
     let config = config::load(place.into())?.config;
     let from = from.map(|from| old_registry(&config, from.into(), &bucket)).transpose()?;
     if status {

@@ -8,7 +8,7 @@ use berth_catalog::Catalog;
 use berth_catalog::job::{self, Job, JobId, NewJob, State};
 use berth_catalog::mode::{self, Rest};
 use berth_jobs::Runner;
-use berth_registry::{CollectJob, ImportJob, Registry, ScrubJob};
+use berth_registry::{CollectJob, ImportJob, PullJob, Registry, ScrubJob};
 use indicatif::ProgressBar;
 use serde_json::Value;
 use tokio::sync::watch;
@@ -118,6 +118,7 @@ pub(super) fn runner(registry: &Registry, collector: CollectJob) -> Runner {
         .hold_while(registry.read_only().subscribe())
         .handle(CollectJob::KIND, Arc::new(collector))
         .handle(ImportJob::KIND, Arc::new(ImportJob::new(registry.clone())))
+        .handle(PullJob::KIND, Arc::new(PullJob::new(registry.clone())))
         .handle(ScrubJob::KIND, Arc::new(ScrubJob::new(registry.clone())))
 }
 

@@ -50,6 +50,24 @@ async fn a_slot_holds_one_open_job(on: On) {
     assert!(enqueue(&fixture, "collect", None).await.is_some());
 }
 
+async fn the_last_job_of_a_slot_is_found_and_called_off(on: On) {
+    let fixture = Fixture::new(on).await;
+    let last = async || fixture.catalog.read(async |r| job::find_last(r, "pull").await).await.unwrap();
+    let call_off = async || {
+        let now = fixture.now();
+        fixture.catalog.write(async move |tx| job::call_off(tx, "pull", "told to", now).await).await.unwrap()
+    };
+    assert!(last().await.is_none() && !call_off().await);
+    let first = enqueue(&fixture, "pull", Some("pull")).await.unwrap();
+    assert_eq!(claim(&fixture, "a").await.unwrap().id, first);
+    assert!(call_off().await && !call_off().await);
+    let found = last().await.unwrap();
+    assert_eq!((found.id, found.state, found.error.as_deref()), (first, State::Failed, Some("told to")));
+    assert!(!finish(&fixture, first, "a", Outcome::Done("{}".into())).await, "its worker lost it");
+    let second = enqueue(&fixture, "pull", Some("pull")).await.unwrap();
+    assert_eq!(last().await.unwrap().id, second);
+}
+
 async fn a_claimed_job_is_nobody_elses_until_its_lease_ends(on: On) {
     let fixture = Fixture::new(on).await;
     let id = enqueue(&fixture, "collect", None).await.unwrap();
@@ -142,6 +160,7 @@ async fn the_run_that_waits_in_a_slot_can_be_hastened_and_cancelled(on: On) {
 
 on_both! {
     a_slot_holds_one_open_job,
+    the_last_job_of_a_slot_is_found_and_called_off,
     a_claimed_job_is_nobody_elses_until_its_lease_ends,
     one_job_of_a_kind_runs_at_a_time,
     who_wants_one_job_gets_no_other,

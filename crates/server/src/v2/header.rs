@@ -79,7 +79,7 @@ impl Named {
 pub(super) fn immutable(caller: &Caller) -> HeaderValue {
     HeaderValue::from_static(match caller {
         Caller::Anonymous => "max-age=31536000, immutable",
-        Caller::User(_) => "private, max-age=31536000, immutable",
+        Caller::User(_) | Caller::Work(_) => "private, max-age=31536000, immutable",
     })
 }
 
@@ -87,7 +87,7 @@ pub(super) fn immutable(caller: &Caller) -> HeaderValue {
 pub(super) fn movable(caller: &Caller) -> HeaderValue {
     HeaderValue::from_static(match caller {
         Caller::Anonymous => "no-cache",
-        Caller::User(_) => "private, no-cache",
+        Caller::User(_) | Caller::Work(_) => "private, no-cache",
     })
 }
 

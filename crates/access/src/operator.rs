@@ -1,0 +1,32 @@
+use berth_oci::RepositoryName;
+
+use crate::caller::Caller;
+use crate::error::{Denied, Reason};
+use crate::permit::{Action, Permit};
+use crate::read_only::ReadOnly;
+use crate::rights::Rights;
+
+/// Decides for work that the operator of the machine ordered by a command, such as an import: who may write to the data directory or
+/// the database may do all, but nothing is changed while the registry is read-only.
+#[derive(Debug, Clone)]
+pub struct Operator {
+    work: &'static str,
+    read_only: ReadOnly,
+}
+
+impl Operator {
+    /// Speaks for the work of this name, which events and uploads will bear. It must have a colon: users' names have none.
+    pub fn new(work: &'static str, read_only: &ReadOnly) -> Self {
+        debug_assert!(work.contains(':'), "{work} could be a user");
+        Self { work, read_only: read_only.clone() }
+    }
+
+    /// Permits the work to do `A` to a repository.
+    pub fn permit<A: Action>(&self, repository: &RepositoryName) -> Result<Permit<A>, Denied> {
+        let caller = Caller::Work(self.work);
+        if A::RIGHTS > Rights::Read && self.read_only.is_on() {
+            return Err(Denied::new(A::NAME, Some(repository), &caller, Reason::ReadOnly));
+        }
+        Ok(Permit::new(repository.clone(), caller))
+    }
+}

@@ -1,0 +1,125 @@
+//! Where another registry may lead us: not to the addresses at which machines tell their secrets, nor back to this machine.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
+
+use reqwest::Url;
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+
+use crate::address::{Address, is_loopback, literal, place};
+use crate::{Error, Result};
+
+/// Services for the machine itself that lie outside the link-local networks (Alibaba's, Amazon's over IPv6).
+const MACHINE_V4: Ipv4Addr = Ipv4Addr::new(100, 100, 100, 200);
+const MACHINE_V6: Ipv6Addr = Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254);
+
+/// What was named by the operator is fine, whatever it is; what a registry names is looked at.
+#[derive(Debug, Clone)]
+pub(crate) struct Guard {
+    host: Arc<str>,
+    here: bool,
+    plain_http: bool,
+}
+
+impl Guard {
+    pub(crate) fn of(address: &Address) -> Self {
+        Self {
+            host: address.url().host_str().unwrap_or_default().into(),
+            here: is_loopback(address.url()),
+            plain_http: address.allows_plain_http(),
+        }
+    }
+
+    /// Refuses a URL before it is asked. Hosts with a name are looked at when they are resolved.
+    pub(crate) fn check(&self, url: &Url) -> Result<()> {
+        let fine = match url.scheme() {
+            "https" => true,
+            "http" => self.plain_http,
+            _ => false,
+        };
+        if !fine {
+            let (scheme, place) = (url.scheme(), place(url));
+            return Err(Error::Forbidden(format!(
+                "the registry leads to {scheme}://{place}, which is not TLS: not followed"
+            )));
+        }
+        match literal(url) {
+            Some(address) if !self.may_reach(url.host_str().unwrap_or_default(), address) => {
+                Err(Error::Forbidden(format!(
+                    "the registry leads to {address}, an address of this machine or its network: not followed"
+                )))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn may_reach(&self, host: &str, address: IpAddr) -> bool {
+        host.eq_ignore_ascii_case(&self.host) || !is_private_to_machine(address.to_canonical(), self.here)
+    }
+}
+
+/// Tells whether an address leads to this machine or to what only it may ask.
+fn is_private_to_machine(address: IpAddr, here: bool) -> bool {
+    let local = address.is_loopback() || address.is_unspecified();
+    let link = match address {
+        IpAddr::V4(v4) => v4.is_link_local() || v4 == MACHINE_V4,
+        IpAddr::V6(v6) => v6.is_unicast_link_local() || v6 == MACHINE_V6,
+    };
+    link || (local && !here)
+}
+
+impl Resolve for Guard {
+    fn resolve(&self, name: Name) -> Resolving {
+        let guard = self.clone();
+        Box::pin(async move {
+            let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
+            let fine: Vec<_> = found.filter(|found| guard.may_reach(name.as_str(), found.ip())).collect();
+            if fine.is_empty() {
+                let reason = format!("{} has no address that may be asked", name.as_str());
+                return Err(io::Error::other(reason).into());
+            }
+            let addresses: Addrs = Box::new(fine.into_iter());
+            Ok(addresses)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(registry: &str, url: &str) -> bool {
+        let guard = Guard::of(&Address::parse(registry, false).unwrap());
+        guard.check(&Url::parse(url).unwrap()).is_ok()
+    }
+
+    #[test]
+    fn secrets_of_the_machine_are_out_of_reach() {
+        for url in [
+            "https://169.254.169.254/latest/meta-data",
+            "https://[fe80::1]/",
+            "https://[::ffff:169.254.169.254]/",
+            "https://2852039166/",
+            "https://100.100.100.200/",
+            "https://[fd00:ec2::254]/",
+            "https://127.0.0.1/",
+            "https://0.0.0.0/",
+            "https://[::1]/",
+            "http://storage.example.com/",
+            "file:///etc/passwd",
+        ] {
+            assert!(!check("https://old.example.com", url), "{url}");
+        }
+        assert!(check("https://old.example.com", "https://10.0.0.7/blob"));
+        assert!(check("https://old.example.com", "https://storage.example.com/blob"));
+    }
+
+    #[test]
+    fn what_the_operator_named_is_fine() {
+        assert!(check("https://169.254.7.7:5000", "https://169.254.7.7:5000/v2/"));
+        assert!(!check("https://169.254.7.7:5000", "https://169.254.169.254/"));
+        assert!(check("http://127.0.0.1:5000", "http://127.0.0.1:9000/blob"));
+        assert!(!check("http://127.0.0.1:5000", "http://169.254.169.254/"));
+    }
+}

@@ -1,0 +1,56 @@
+//! Lists in pages: the `Link` of an answer names the next (distribution-spec, "Listing Tags"; RFC 8288).
+
+use reqwest::Url;
+use reqwest::header::{HeaderMap, LINK};
+
+/// Returns the address of the next page. It is opaque: registries put tokens of their own there.
+pub(crate) fn next(headers: &HeaderMap, page: &Url) -> Option<Url> {
+    let texts = headers.get_all(LINK).iter().filter_map(|value| value.to_str().ok());
+    let target = texts.flat_map(links).find(|(_, params)| is_next(params)).map(|(target, _)| target)?;
+    page.join(target).ok()
+}
+
+/// Splits the value into targets and what follows each. The crates for this stumble over commas in targets and over queries without `=`,
+/// both of which registries send.
+fn links(text: &str) -> impl Iterator<Item = (&str, &str)> {
+    text.split('<').skip(1).filter_map(|link| link.split_once('>'))
+}
+
+fn is_next(params: &str) -> bool {
+    params.split([';', ',']).any(|param| {
+        let Some((key, value)) = param.split_once('=') else { return false };
+        let mut relations = value.trim().trim_matches('"').split_ascii_whitespace();
+        key.trim().eq_ignore_ascii_case("rel")
+            && relations.any(|relation| relation.eq_ignore_ascii_case("next"))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn next_of(link: &str) -> Option<String> {
+        let headers = HeaderMap::from_iter([(LINK, link.parse().unwrap())]);
+        next(&headers, &Url::parse("https://old.example:5000/v2/_catalog?n=2").unwrap()).map(Into::into)
+    }
+
+    #[test]
+    fn links_of_real_registries_lead_on() {
+        let at = |rest: &str| Some(format!("https://old.example:5000{rest}"));
+        assert_eq!(next_of(r#"</v2/_catalog?last=b&n=2>; rel="next""#), at("/v2/_catalog?last=b&n=2"));
+        assert_eq!(
+            next_of("</v2/_catalog?n=2&next_page=gAAA%3D%3D>; rel=next"),
+            at("/v2/_catalog?n=2&next_page=gAAA%3D%3D")
+        );
+        assert_eq!(next_of(r#"<?last=a,b&x>;title="t";rel="last next""#), at("/v2/_catalog?last=a,b&x"));
+        assert_eq!(next_of(r#"</a>; rel="prev" , </b>; rel="next""#), at("/b"));
+        assert_eq!(next_of("<https://old.example:5000/c>; REL=NEXT"), at("/c"));
+    }
+
+    #[test]
+    fn what_names_no_next_page_is_the_last() {
+        for link in [r#"</a>; rel="prev""#, "", "</a", "</a>", "next", r#"<https://[>; rel="next""#] {
+            assert_eq!(next_of(link), None, "{link}");
+        }
+    }
+}

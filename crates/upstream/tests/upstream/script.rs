@@ -1,0 +1,93 @@
+//! A server that answers as a test says.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use berth_upstream::{Address, Credentials, Limits, Settings, Upstream};
+use parking_lot::Mutex;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpListener;
+
+/// What a request said: `GET /path`, and its `Authorization`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Asked {
+    pub(crate) line: String,
+    pub(crate) authorization: Option<String>,
+    pub(crate) range: Option<String>,
+}
+
+type Answers = Arc<dyn Fn(&Asked) -> String + Send + Sync>;
+
+/// A running server, on a port of the loopback address.
+pub(crate) struct Script {
+    pub(crate) host: String,
+    asked: Arc<Mutex<Vec<Asked>>>,
+}
+
+/// An answer with a status, headers and a body.
+pub(crate) fn answer(status: u16, headers: &[&str], body: &str) -> String {
+    let headers: String = headers.iter().map(|header| format!("{header}\r\n")).collect();
+    let length = body.len();
+    format!("HTTP/1.1 {status} X\r\ncontent-length: {length}\r\nconnection: close\r\n{headers}\r\n{body}")
+}
+
+impl Script {
+    pub(crate) async fn start(answers: impl Fn(&Asked) -> String + Send + Sync + 'static) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let host = listener.local_addr().unwrap().to_string();
+        let (asked, answers): (Arc<Mutex<Vec<_>>>, Answers) = (Arc::default(), Arc::new(answers));
+        let seen = Arc::clone(&asked);
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let (seen, answers) = (Arc::clone(&seen), Arc::clone(&answers));
+                tokio::spawn(async move {
+                    let mut head = Vec::new();
+                    while !head.ends_with(b"\r\n\r\n") {
+                        head.push(stream.read_u8().await?);
+                    }
+                    let asked = Asked::parse(&String::from_utf8_lossy(&head));
+                    seen.lock().push(asked.clone());
+                    stream.write_all(answers(&asked).as_bytes()).await?;
+                    stream.shutdown().await
+                });
+            }
+        });
+        Self { host, asked }
+    }
+
+    pub(crate) fn asked(&self) -> Vec<Asked> {
+        self.asked.lock().clone()
+    }
+
+    pub(crate) fn lines(&self) -> Vec<String> {
+        self.asked().into_iter().map(|asked| asked.line).collect()
+    }
+
+    /// A client of it, as `ann`, that gives up after a few seconds.
+    pub(crate) fn client(&self) -> Upstream {
+        Upstream::new(&Settings {
+            address: Address::parse(&format!("http://{}", self.host), false).unwrap(),
+            credentials: Some(Credentials::new("ann", "secret").unwrap()),
+            authorities: None,
+            bytes_per_second: 0,
+            limits: Limits {
+                tries: 3,
+                silence: Duration::from_secs(5),
+                wait: Duration::from_secs(3),
+                ..Limits::default()
+            },
+        })
+        .unwrap()
+    }
+}
+
+impl Asked {
+    fn parse(head: &str) -> Self {
+        let header = |name: &str| {
+            let found = head.lines().find(|line| line.to_ascii_lowercase().starts_with(&format!("{name}:")));
+            found.map(|line| line[name.len() + 1..].trim().to_owned())
+        };
+        let line = head.lines().next().unwrap().trim_end_matches(" HTTP/1.1").to_owned();
+        Self { line, authorization: header("authorization"), range: header("range") }
+    }
+}
