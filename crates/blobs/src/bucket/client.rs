@@ -5,8 +5,8 @@ use std::{fmt, fs, sync::Arc, time::Instant};
 use async_trait::async_trait;
 use bytes::Bytes;
 use object_store::{
-    BackoffConfig, ClientOptions, HeaderValue, RetryConfig,
-    aws::{AmazonS3, AmazonS3Builder, AwsAuthorizer, AwsCredentialProvider, S3ConditionalPut},
+    BackoffConfig, ClientOptions, HeaderValue, RetryConfig, StaticCredentialProvider,
+    aws::{AmazonS3, AmazonS3Builder, AwsAuthorizer, AwsCredential, AwsCredentialProvider, S3ConditionalPut},
     client::{
         HttpClient, HttpConnector, HttpError, HttpErrorKind, HttpRequest, HttpRequestBody, HttpResponse,
         HttpService,
@@ -16,7 +16,7 @@ use reqwest::Url;
 
 use super::{
     breaker::Breaker,
-    config::{BucketConfig, Encryption, invalid},
+    config::{BucketConfig, Credentials, Encryption, invalid},
     error::{Refused, is_refusal},
 };
 use crate::{Error, Result, error::Context as _};
@@ -81,17 +81,21 @@ pub(super) fn connect(config: &BucketConfig, breaker: &Arc<Breaker>) -> Result<C
 /// Returns the keys that were given, else those of the environment: variables, a web identity, a container's or an instance's
 /// role. Whoever gives those out is asked past the bucket's own certificates, and past its breaker.
 fn credentials(config: &BucketConfig, region: &str) -> Result<AwsCredentialProvider> {
-    let builder = match &config.credentials {
-        Some(credentials) => AmazonS3Builder::new()
-            .with_access_key_id(&credentials.access_key_id)
-            .with_secret_access_key(&credentials.secret_access_key),
-        None => AmazonS3Builder::from_env(),
-    };
-    let store = builder
+    if let Some(Credentials { access_key_id, secret_access_key }) = &config.credentials {
+        return Ok(Arc::new(StaticCredentialProvider::new(AwsCredential {
+            key_id: access_key_id.clone(),
+            secret_key: secret_access_key.clone(),
+            token: None,
+        })));
+    }
+    // On a system without certificates, most of those who give out keys are still reached: without TLS.
+    let client =
+        build(client_builder(config)).or_else(|_| build(client_builder(config).tls_certs_only([])))?;
+    let store = AmazonS3Builder::from_env()
         .with_bucket_name(&config.name)
         .with_region(region)
         .with_retry(retries(config))
-        .with_http_connector(Connector(HttpClient::new(build(client_builder(config))?)))
+        .with_http_connector(Connector(HttpClient::new(client)))
         .build()
         .map_err(|error| unusable(&error))?;
     Ok(Arc::clone(store.credentials()))

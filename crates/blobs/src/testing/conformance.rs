@@ -73,13 +73,22 @@ async fn reads_what_was_written(store: &dyn Blobs) {
 
             let location = store.publish(&upload, &digest).await.unwrap();
             let reader = store.open(&location).await.unwrap();
-            assert_eq!(reader.size(), size as u64);
+            assert_eq!((reader.size(), store.size(&location).await.unwrap()), (size as u64, size as u64));
             assert!(read_all(&*reader, 100_000).await == bytes, "{size} bytes came back changed");
             let (from, to) = (size / 3, size / 3 * 2);
             assert_eq!(reader.read(from as u64, to - from).await.unwrap(), bytes[from..to]);
             assert_eq!(reader.read(from as u64, size * 2).await.unwrap(), bytes[from..], "short at the end");
             assert!(reader.read(size as u64, 10).await.unwrap().is_empty(), "nothing lies at the end");
             assert!(reader.read(size as u64 + 10, 10).await.unwrap().is_empty(), "nothing lies behind it");
+            let some = reader.read_some(from as u64, to - from).await.unwrap();
+            assert!(
+                bytes[from..to].starts_with(&some) && some.is_empty() == (from == to),
+                "some of the bytes"
+            );
+            assert!(reader.read_some(size as u64, 10).await.unwrap().is_empty(), "nothing lies at the end");
+            store.delete(&location).await.unwrap();
+            let gone = store.size(&location).await;
+            assert!(matches!(gone, Err(Error::NotFound)), "it is gone: {gone:?}");
         }
     }
 }

@@ -68,7 +68,7 @@ async fn a_small_blob_costs_two_requests_and_a_pull_one() {
 async fn a_size_is_one_request_that_brings_no_bytes() {
     let (wire, config) = wired().await;
     let store = Bucket::open(&config).unwrap();
-    let location = publish(&store, &UploadId::random(), start(), &[7; 300_000]).await;
+    let location = publish(&store, &UploadId::random(), start(), &vec![7; 300_000]).await;
     wire.heads();
     assert_eq!(store.size(&location).await.unwrap(), 300_000);
     let heads = wire.heads();
