@@ -214,7 +214,8 @@ impl Into<'_> {
             }
             self.may_insert(Blob::NOUN)?;
             let copies = next.into_iter().map(|row| self.place(blobs, row));
-            let mut copies = futures_util::stream::iter(copies).buffer_unordered(self.archive.copies());
+            // In their order, on which a restore that goes on later relies.
+            let mut copies = futures_util::stream::iter(copies).buffered(self.archive.copies());
             let mut placed = Vec::with_capacity(BATCH);
             while let Some(blob) = copies.next().await {
                 let blob = blob?;
