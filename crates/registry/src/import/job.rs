@@ -107,7 +107,12 @@ impl Registry {
         if report.foreign > 0 {
             return Err(Failure::Permanent("there is nothing to import any more".into()));
         }
-        self.0.catalog.write(async |tx: &mut Tx| imported::clear(tx).await).await.map_err(Error::from)?;
+        let unit = async |tx: &mut Tx| match imported::find_source(tx).await? {
+            // Another has begun meanwhile.
+            Some(_) => Ok(()),
+            None => imported::clear(tx).await,
+        };
+        self.0.catalog.write(unit).await.map_err(Error::from)?;
         as_value(&report)
     }
 
