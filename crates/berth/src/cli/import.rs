@@ -39,8 +39,6 @@ pub(crate) struct Import {
     /// Directory or s3://BUCKET/ROOTDIRECTORY that the other registry stores in [default: that of the import that was begun]
     #[arg(required_unless_present_any = ["finish", "status"])]
     pub(crate) from: Option<OsString>,
-    #[command(flatten)]
-    pub(crate) bucket: BucketFlags,
     /// Bring all bytes into Berth's own store and end the import
     #[arg(long)]
     pub(crate) finish: bool,
@@ -52,6 +50,8 @@ pub(crate) struct Import {
     pub(crate) status: bool,
     #[command(flatten)]
     pub(crate) place: Place,
+    #[command(flatten)]
+    pub(crate) bucket: BucketFlags,
 }
 
 #[derive(Debug, Subcommand)]

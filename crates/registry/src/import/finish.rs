@@ -91,10 +91,9 @@ impl Registry {
                 .map_err(Error::from)?;
             let Some(last) = page.last() else { return Ok(()) };
             after.clone_from(&last.location);
-            // Those under way come to their end, which is near when all should stop.
-            let going = page.into_iter().take_while(|_| !work.should_stop());
-            let under_way = going.map(|item| self.move_blob(old, item, work));
-            let mut under_way = futures_util::stream::iter(under_way).buffer_unordered(AT_ONCE);
+            // Each comes to its end, which is near when all should stop.
+            let moves: Vec<_> = page.into_iter().map(|item| self.move_blob(old, item, work)).collect();
+            let mut under_way = futures_util::stream::iter(moves).buffer_unordered(AT_ONCE);
             while let Some(ended) = under_way.next().await {
                 match ended? {
                     Ended::Moved => tally.moved += 1,
@@ -138,6 +137,9 @@ impl Registry {
     }
 
     async fn move_blob(&self, old: &OldStore, item: Foreign, work: &Work) -> Result<Ended> {
+        if work.should_stop() {
+            return Ok(Ended::Stopped);
+        }
         let reader = match self.open_whole(&item.location, item.size).await? {
             Opened::Whole(reader) => reader,
             Opened::Differs(reason) => return self.set_aside(&item, reason).await,

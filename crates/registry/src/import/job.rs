@@ -55,7 +55,7 @@ struct ImportOrder {
 }
 
 impl ImportJob {
-    /// The job kind, and the slot: one import at a time.
+    /// The job kind, and the slot of a job that only takes in: one import at a time.
     pub const KIND: &'static str = "import";
 
     /// Works imports of this registry.
@@ -76,7 +76,7 @@ impl Handler for ImportJob {
             .map_err(|error| Failure::Permanent(format!("payload is not an import's: {error}")))?;
         let registry = &self.0;
         registry.heed_import().await?;
-        let Some(old) = registry.0.import.store()? else { return registry.nothing_left(&order).await };
+        let Some(old) = registry.0.import.store()? else { return registry.nothing_left().await };
         registry.import_all(&old, work).await?;
         let mut report = registry.import_report().await?;
         if order.finish {
@@ -101,13 +101,18 @@ fn as_value(report: &ImportReport) -> Result<Value, Failure> {
 }
 
 impl Registry {
-    /// Ends a job that finds no other store: a run before this one may have forgotten it and not come to its own end.
-    async fn nothing_left(&self, order: &ImportOrder) -> Result<Value, Failure> {
+    /// Ends a job that finds no other store: a run before this one has forgotten it.
+    async fn nothing_left(&self) -> Result<Value, Failure> {
         let report = self.import_report().await?;
-        if !order.finish || report.foreign > 0 {
+        if report.foreign > 0 {
             return Err(Failure::Permanent("there is nothing to import any more".into()));
         }
-        self.0.catalog.write(async |tx: &mut Tx| imported::clear(tx).await).await.map_err(Error::from)?;
+        let unit = async |tx: &mut Tx| match imported::find_source(tx).await? {
+            // Another has begun meanwhile.
+            Some(_) => Ok(()),
+            None => imported::clear(tx).await,
+        };
+        self.0.catalog.write(unit).await.map_err(Error::from)?;
         as_value(&report)
     }
 

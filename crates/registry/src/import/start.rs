@@ -17,6 +17,8 @@ use crate::{Error, Registry};
 
 /// Where the layout of a docker-registry store begins, below the directory or prefix that it was given.
 pub const OLD_LAYOUT: &str = "docker/registry/v2";
+/// The slot of the job that ends an import.
+const FINISH: &str = "import-finish";
 /// After this every node that can reach the catalog knows of a bucket.
 const FOLLOWED: Duration = Duration::from_secs(1);
 
@@ -96,15 +98,17 @@ impl Registry {
 
     async fn enqueue_import(&self, finish: bool) -> Result<JobId, ImportError> {
         let now = self.now();
+        // It waits for the end of one that only takes in: at most one of a kind runs.
+        let slot = if finish { FINISH } else { ImportJob::KIND };
         let new = NewJob {
             kind: ImportJob::KIND,
-            slot: Some(ImportJob::KIND.to_owned()),
+            slot: Some(slot.to_owned()),
             payload: ImportJob::payload(finish),
             run_at: now,
         };
         let unit = async move |tx: &mut Tx| match job::enqueue(tx, &new, now).await? {
             Some(id) => Ok::<_, Error>(Some(id)),
-            None => Ok(job::find_open(tx, ImportJob::KIND).await?),
+            None => Ok(job::find_open(tx, slot).await?),
         };
         Ok(self.0.catalog.write(unit).await?.ok_or(Error::Busy)?)
     }
