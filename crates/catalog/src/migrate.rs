@@ -10,6 +10,7 @@ pub(crate) const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/sqlite/0001_core.sql"),
     include_str!("../migrations/sqlite/0002_mode.sql"),
     include_str!("../migrations/sqlite/0003_import.sql"),
+    include_str!("../migrations/sqlite/0004_references.sql"),
 ];
 
 /// Applies what is missing, each migration in its own transaction.

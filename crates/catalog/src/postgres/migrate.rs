@@ -16,6 +16,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/postgres/0001_core.sql"),
     include_str!("../../migrations/postgres/0002_mode.sql"),
     include_str!("../../migrations/postgres/0003_import.sql"),
+    include_str!("../../migrations/postgres/0004_references.sql"),
 ];
 const _: () = assert!(MIGRATIONS.len() == crate::migrate::MIGRATIONS.len());
 
