@@ -2,13 +2,14 @@
 
 use berth_oci::{Digest, RepositoryName};
 use bytes::Bytes;
+use futures_util::future::join;
 use jiff::Timestamp;
 
 use crate::driver::{Reader, Row, params};
 use crate::error::Result;
 use crate::repository::Repository;
 use crate::tx::Tx;
-use crate::{link, trash};
+use crate::{link, repository, trash};
 
 /// A blob's row id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -111,15 +112,45 @@ pub async fn insert(
     offered: Option<&Placement>,
     now: Timestamp,
 ) -> Result<Inserted> {
-    let text = digest.to_string();
-    // Without a look first: among few blobs, looking would make every two pushes of one moment meet on Postgres.
-    let new = match offered {
-        Some(placement) => insert_row(tx, &text, size, placement, now).await?,
-        None => None,
+    let new = insert_row(tx, digest, size, offered, now).await?;
+    insert_link(tx, repository, new, digest, size, offered, now).await
+}
+
+/// Does the same in a repository that may not be there yet.
+pub async fn push(
+    tx: &mut Tx,
+    name: &RepositoryName,
+    digest: &Digest,
+    size: u64,
+    offered: Option<&Placement>,
+    now: Timestamp,
+) -> Result<Inserted> {
+    // Neither statement asks for the other's answer, so both are on their way at the same time.
+    let (known, new) = join(repository::find(tx, name), insert_row(tx, digest, size, offered, now)).await;
+    let (known, new) = (known?, new?);
+    let repository = match known {
+        Some(known) => known,
+        None => repository::insert(tx, name, now).await?,
     };
+    insert_link(tx, &repository, new, digest, size, offered, now).await
+}
+
+/// Links the blob: the new one, or the one that is there.
+async fn insert_link(
+    tx: &mut Tx,
+    repository: &Repository,
+    new: Option<BlobId>,
+    digest: &Digest,
+    size: u64,
+    offered: Option<&Placement>,
+    now: Timestamp,
+) -> Result<Inserted> {
     let (id, inserted) = match new {
-        Some(id) => (id, Inserted::Used),
-        None => match reuse(tx, &text, size, offered, now).await? {
+        Some(id) => {
+            tx.count_blobs(1, size);
+            (id, Inserted::Used)
+        }
+        None => match reuse(tx, &digest.to_string(), size, offered, now).await? {
             Some(reused) => reused,
             None => return Ok(Inserted::Missing),
         },
@@ -128,27 +159,24 @@ pub async fn insert(
     Ok(inserted)
 }
 
-/// Inserts a blob; `None` if it is there already.
+/// Inserts a blob; `None` if it is there already, or nothing is offered. Without a look first: among few blobs, looking would make
+/// every two pushes of one moment meet on Postgres.
 async fn insert_row(
-    tx: &mut Tx,
-    digest: &str,
+    tx: &Tx,
+    digest: &Digest,
     size: u64,
-    placement: &Placement,
+    offered: Option<&Placement>,
     now: Timestamp,
 ) -> Result<Option<BlobId>> {
+    let Some(placement) = offered else { return Ok(None) };
     let (content, location) = columns(placement);
-    let id = tx
-        .query_opt(
-            "INSERT INTO blob (digest, size, location, created_at, content) VALUES ($1, $2, $3, $4, $5)
-             ON CONFLICT (digest) DO NOTHING RETURNING id",
-            params![digest, size, location, now, content],
-            |row| row.int(0).map(BlobId),
-        )
-        .await?;
-    if id.is_some() {
-        tx.count_blobs(1, size);
-    }
-    Ok(id)
+    tx.query_opt(
+        "INSERT INTO blob (digest, size, location, created_at, content) VALUES ($1, $2, $3, $4, $5)
+         ON CONFLICT (digest) DO NOTHING RETURNING id",
+        params![&digest.to_string(), size, location, now, content],
+        |row| row.int(0).map(BlobId),
+    )
+    .await
 }
 
 /// Makes use of the blob that is there: revives it, or heals it with what is offered. `None` if that can't be.
@@ -166,7 +194,7 @@ async fn reuse(
         .await?;
     match (known, offered) {
         (Some((id, false)), _) => {
-            tx.execute(
+            tx.post(
                 "UPDATE blob SET condemned_at = NULL WHERE id = $1 AND condemned_at IS NOT NULL",
                 params![id.0],
             )
@@ -184,7 +212,7 @@ async fn reuse(
 async fn heal(tx: &mut Tx, id: BlobId, size: u64, placement: &Placement, now: Timestamp) -> Result<()> {
     trash::discard_location(tx, id, now).await?;
     let (content, location) = columns(placement);
-    tx.execute(
+    tx.post(
         "UPDATE blob SET size = $1, content = $2, location = $3, condemned_at = NULL, damaged_at = NULL WHERE id = $4",
         params![size, content, location, id.0],
     )

@@ -8,7 +8,7 @@ pub(crate) mod sqlite;
 
 use std::ops::ControlFlow;
 
-pub(crate) use param::{Param, params};
+pub(crate) use param::{Owned, Param, params};
 pub(crate) use row::{Row, parse};
 
 use crate::error::{Error, Result};
@@ -101,6 +101,14 @@ impl Reader {
             Arm::Sqlite(session) => session.each(sql, params, see),
             // Boxed, so that the embedded arm does not carry the network's state machine about.
             Arm::Postgres(session) => Box::pin(session.each(sql, params, see)).await.map(drop),
+        }
+    }
+
+    /// Changes rows and waits for no answer where that takes time; only a [`Tx`](crate::Tx) may.
+    pub(crate) async fn post(&self, sql: &'static str, params: &[Param<'_>]) -> Result<()> {
+        match &self.0 {
+            Arm::Sqlite(session) => session.run(sql, params).map(drop),
+            Arm::Postgres(session) => Box::pin(session.post(sql, params)).await,
         }
     }
 

@@ -95,7 +95,7 @@ pub async fn is_open(r: &Reader, repository: &str, source: Option<&str>) -> Resu
 pub async fn insert(tx: &mut Tx, imported: &Imported, now: Timestamp) -> Result<()> {
     let problems = serde_json::to_string(&imported.problems)
         .map_err(|error| Error::Invalid { what: "list of problems", value: error.to_string() })?;
-    tx.execute(
+    tx.post(
         "INSERT INTO imported (repository, manifests, tags, problems, imported_at) VALUES ($1, $2, $3, $4, $5)
          ON CONFLICT (repository) DO NOTHING",
         params![&imported.repository, imported.manifests, imported.tags, &problems, now],
@@ -112,8 +112,8 @@ pub async fn complete(tx: &mut Tx, now: Timestamp) -> Result<()> {
 
 /// Forgets everything noted, for another import.
 pub async fn clear(tx: &mut Tx) -> Result<()> {
-    tx.execute("DELETE FROM imported WHERE repository >= $1", params![ALL]).await?;
-    tx.execute("DELETE FROM import_source WHERE one = 1", params![]).await?;
+    tx.post("DELETE FROM imported WHERE repository >= $1", params![ALL]).await?;
+    tx.post("DELETE FROM import_source WHERE one = 1", params![]).await?;
     Ok(())
 }
 

@@ -105,7 +105,7 @@ pub async fn enqueue(tx: &mut Tx, new: &NewJob, now: Timestamp) -> Result<Option
 
 /// Brings the run that waits in a slot forward to `run_at`, unless it is earlier, and gives it this payload.
 pub async fn hasten(tx: &mut Tx, slot: &str, payload: &str, run_at: Timestamp) -> Result<()> {
-    tx.execute(
+    tx.post(
         "UPDATE job SET run_at = CASE WHEN run_at > $1 THEN $1 ELSE run_at END, payload = $2
           WHERE slot = $3 AND finished_at IS NULL AND state = 'queued' AND (run_at > $1 OR payload <> $2)",
         params![run_at, payload, slot],
@@ -116,7 +116,7 @@ pub async fn hasten(tx: &mut Tx, slot: &str, payload: &str, run_at: Timestamp) -
 
 /// Removes the run that waits in a slot.
 pub async fn cancel(tx: &mut Tx, slot: &str) -> Result<()> {
-    tx.execute("DELETE FROM job WHERE slot = $1 AND finished_at IS NULL AND state = 'queued'", params![slot])
+    tx.post("DELETE FROM job WHERE slot = $1 AND finished_at IS NULL AND state = 'queued'", params![slot])
         .await?;
     Ok(())
 }
@@ -196,7 +196,7 @@ pub async fn finish(tx: &mut Tx, id: JobId, lease: &str, outcome: &Outcome, now:
 
 /// Puts a job back to the queue: its worker stops before it is done. The try does not count.
 pub async fn release(tx: &mut Tx, id: JobId, lease: &str) -> Result<()> {
-    tx.execute(
+    tx.post(
         "UPDATE job SET state = 'queued', leased_by = NULL, leased_until = NULL, attempts = attempts - 1
           WHERE id = $1 AND leased_by = $2 AND state = 'running'",
         params![id.0, lease],

@@ -8,7 +8,6 @@ use jiff::Timestamp;
 use crate::blob::BlobId;
 use crate::driver::{Reader, params};
 use crate::error::Result;
-use crate::manifest::ManifestId;
 use crate::repository::{self, Repository};
 use crate::tx::Tx;
 
@@ -20,7 +19,7 @@ pub(crate) const BATCH: usize = 8;
 /// A link that a manifest keeps stays unmarked; that manifest's end marks it.
 pub async fn question(tx: &mut Tx, repository: &Repository, blob: BlobId, now: Timestamp) -> Result<()> {
     tx.touch(&repository.name);
-    tx.execute(
+    tx.post(
         "INSERT INTO link (repository_id, blob_id, questioned_at) VALUES ($1, $2, $3)
          ON CONFLICT (repository_id, blob_id) DO UPDATE SET questioned_at = excluded.questioned_at
             WHERE link.questioned_at IS NOT NULL",
@@ -32,7 +31,7 @@ pub async fn question(tx: &mut Tx, repository: &Repository, blob: BlobId, now: T
 
 /// Clears the review mark of the blobs that a manifest names.
 pub async fn keep(tx: &mut Tx, repository: &Repository, blob: BlobId) -> Result<()> {
-    tx.execute(
+    tx.post(
         "UPDATE link SET questioned_at = NULL
           WHERE repository_id = $1 AND blob_id = $2 AND questioned_at IS NOT NULL",
         params![repository.id, blob.0],
@@ -102,18 +101,6 @@ pub async fn find_all(
     Ok(found)
 }
 
-/// Clears the review mark of all blobs that a manifest names.
-pub(crate) async fn keep_all(tx: &mut Tx, repository: &Repository, manifest: ManifestId) -> Result<()> {
-    tx.execute(
-        "UPDATE link SET questioned_at = NULL
-          WHERE repository_id = $1 AND questioned_at IS NOT NULL
-            AND blob_id IN (SELECT blob_id FROM manifest_blob WHERE manifest_id = $2)",
-        params![repository.id, manifest.0],
-    )
-    .await?;
-    Ok(())
-}
-
 /// Tells whether a manifest of the repository names a blob, also one that was pushed before the blob.
 pub async fn is_needed(r: &Reader, repository: &Repository, blob: BlobId) -> Result<bool> {
     let found = r
@@ -134,7 +121,7 @@ pub async fn delete(tx: &mut Tx, repository: &Repository, blob: BlobId, since: T
     let deleted = tx
         .execute("DELETE FROM link WHERE repository_id = $1 AND blob_id = $2", params![repository.id, blob.0])
         .await?;
-    tx.execute(
+    tx.post(
         "UPDATE blob SET condemned_at = $1
           WHERE id = $2 AND condemned_at IS NULL AND NOT EXISTS (SELECT 1 FROM link WHERE blob_id = $2)",
         params![since, blob.0],

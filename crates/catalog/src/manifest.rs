@@ -144,14 +144,14 @@ async fn push_again(tx: &mut Tx, repository: &Repository, new: &New, now: Timest
     if !same {
         tx.withdraw(&repository.name);
     }
-    tx.execute(
+    tx.post(
         "UPDATE manifest SET media_type = $1, pushed_at = $2,
                 questioned_at = CASE WHEN questioned_at IS NULL THEN NULL ELSE CAST($2 AS BIGINT) END
           WHERE id = $3",
         params![&new.media_type, now, id.0],
     )
     .await?;
-    tx.execute("DELETE FROM manifest_missing WHERE manifest_id = $1", params![id.0]).await?;
+    tx.post("DELETE FROM manifest_missing WHERE manifest_id = $1", params![id.0]).await?;
     Ok(id)
 }
 
@@ -190,30 +190,27 @@ async fn insert_needs(tx: &mut Tx, repository: &Repository, id: ManifestId, new:
     for batch in new.blobs.chunks(link::BATCH) {
         // A batch that is not full names its last one again.
         let blob = |n: usize| batch[n.min(batch.len() - 1)].0;
-        tx.execute(
-            "INSERT INTO manifest_blob (repository_id, blob_id, manifest_id)
-             SELECT CAST($1 AS BIGINT), id, CAST($2 AS BIGINT) FROM blob WHERE id IN ($3, $4, $5, $6, $7, $8, $9, $10)
+        let (repository, id) = (repository.id, id.0);
+        let (one, two, three, four) = (blob(0), blob(1), blob(2), blob(3));
+        let (five, six, seven, eight) = (blob(4), blob(5), blob(6), blob(7));
+        // Values, not rows of `blob`: to look at the end of its key would be to meet every push of a blob on Postgres.
+        tx.post(
+            "INSERT INTO manifest_blob (repository_id, manifest_id, blob_id)
+             VALUES ($1, $2, $3), ($1, $2, $4), ($1, $2, $5), ($1, $2, $6),
+                    ($1, $2, $7), ($1, $2, $8), ($1, $2, $9), ($1, $2, $10)
              ON CONFLICT DO NOTHING",
-            params![
-                repository.id,
-                id.0,
-                blob(0),
-                blob(1),
-                blob(2),
-                blob(3),
-                blob(4),
-                blob(5),
-                blob(6),
-                blob(7)
-            ],
+            params![repository, id, one, two, three, four, five, six, seven, eight],
+        )
+        .await?;
+        tx.post(
+            "UPDATE link SET questioned_at = NULL
+              WHERE repository_id = $1 AND blob_id IN ($2, $3, $4, $5, $6, $7, $8, $9) AND questioned_at IS NOT NULL",
+            params![repository, one, two, three, four, five, six, seven, eight],
         )
         .await?;
     }
-    if !new.blobs.is_empty() {
-        link::keep_all(tx, repository, id).await?;
-    }
     for digest in &new.missing {
-        tx.execute(
+        tx.post(
             "INSERT INTO manifest_missing (repository_id, digest, manifest_id) VALUES ($1, $2, $3)
              ON CONFLICT DO NOTHING",
             params![repository.id, &digest.to_string(), id.0],
@@ -221,7 +218,7 @@ async fn insert_needs(tx: &mut Tx, repository: &Repository, id: ManifestId, new:
         .await?;
     }
     for child in &new.children {
-        tx.execute(
+        tx.post(
             "INSERT INTO manifest_child (repository_id, digest, manifest_id) VALUES ($1, $2, $3)
              ON CONFLICT DO NOTHING",
             params![repository.id, &child.to_string(), id.0],
@@ -261,14 +258,14 @@ pub async fn renew(
 
 /// Marks a manifest for review: something that needed it went.
 pub async fn question(tx: &mut Tx, id: ManifestId, now: Timestamp) -> Result<()> {
-    tx.execute("UPDATE manifest SET questioned_at = $1 WHERE id = $2", params![now, id.0]).await?;
+    tx.post("UPDATE manifest SET questioned_at = $1 WHERE id = $2", params![now, id.0]).await?;
     Ok(())
 }
 
 /// Deletes a manifest. Its blobs' links, its children and its referrers are marked for review. Its tags must be gone.
 pub async fn delete(tx: &mut Tx, repository: &Repository, id: ManifestId, now: Timestamp) -> Result<()> {
     tx.withdraw(&repository.name);
-    tx.execute(
+    tx.post(
         "UPDATE link SET questioned_at = $1 WHERE repository_id = $2
             AND blob_id IN (SELECT blob_id FROM manifest_blob WHERE manifest_id = $3
                              UNION
@@ -277,27 +274,27 @@ pub async fn delete(tx: &mut Tx, repository: &Repository, id: ManifestId, now: T
         params![now, repository.id, id.0],
     )
     .await?;
-    tx.execute(
+    tx.post(
         "UPDATE manifest SET questioned_at = $1 WHERE repository_id = $2
             AND digest IN (SELECT digest FROM manifest_child WHERE manifest_id = $3)",
         params![now, repository.id, id.0],
     )
     .await?;
-    tx.execute(
+    tx.post(
         "UPDATE manifest SET questioned_at = $1 WHERE repository_id = $2
             AND subject = (SELECT digest FROM manifest WHERE id = $3)",
         params![now, repository.id, id.0],
     )
     .await?;
-    tx.execute(
+    tx.post(
         "DELETE FROM pull WHERE repository_id = $1 AND reference = (SELECT digest FROM manifest WHERE id = $2)",
         params![repository.id, id.0],
     )
     .await?;
-    tx.execute("DELETE FROM manifest_blob WHERE manifest_id = $1", params![id.0]).await?;
-    tx.execute("DELETE FROM manifest_missing WHERE manifest_id = $1", params![id.0]).await?;
-    tx.execute("DELETE FROM manifest_child WHERE manifest_id = $1", params![id.0]).await?;
-    tx.execute("DELETE FROM manifest WHERE id = $1", params![id.0]).await?;
+    tx.post("DELETE FROM manifest_blob WHERE manifest_id = $1", params![id.0]).await?;
+    tx.post("DELETE FROM manifest_missing WHERE manifest_id = $1", params![id.0]).await?;
+    tx.post("DELETE FROM manifest_child WHERE manifest_id = $1", params![id.0]).await?;
+    tx.post("DELETE FROM manifest WHERE id = $1", params![id.0]).await?;
     repository::delete_if_empty(tx, repository.id).await
 }
 

@@ -10,8 +10,9 @@ pub(crate) const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/sqlite/0001_core.sql"),
     include_str!("../migrations/sqlite/0002_mode.sql"),
     include_str!("../migrations/sqlite/0003_import.sql"),
-    include_str!("../migrations/sqlite/0006_moving.sql"),
-    include_str!("../migrations/sqlite/0007_import_source.sql"),
+    include_str!("../migrations/sqlite/0004_references.sql"),
+    include_str!("../migrations/sqlite/0005_moving.sql"),
+    include_str!("../migrations/sqlite/0006_import_source.sql"),
 ];
 
 /// Applies what is missing, each migration in its own transaction.

@@ -31,7 +31,7 @@ pub async fn set_read_only(tx: &mut Tx, read_only: bool, now: Timestamp) -> Resu
     if find(tx).await?.read_only == read_only {
         return Ok(false);
     }
-    tx.execute(
+    tx.post(
         "INSERT INTO mode (one, read_only, changed_at) VALUES (1, $1, $2)
          ON CONFLICT (one) DO UPDATE SET read_only = excluded.read_only, changed_at = excluded.changed_at",
         params![i64::from(read_only), now],

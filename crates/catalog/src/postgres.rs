@@ -1,11 +1,13 @@
 //! The catalog on Postgres: many nodes, one database.
 //!
-//! One thread runs all units of work, so that a caller who goes away cancels nothing; reads are awaited where they are asked for,
-//! on connections that the same thread drives. Two tasks look after what a single writer gets for free: the sealer and the watcher.
+//! One thread runs all units of work, many in one transaction, so that a caller who goes away cancels nothing; reads are awaited
+//! where they are asked for, on connections that the same thread drives. Two tasks look after what a single writer gets for free:
+//! the sealer and the watcher.
 
 mod config;
 mod connector;
 pub(crate) mod export;
+mod lane;
 mod migrate;
 pub(crate) mod moving;
 mod pool;
@@ -14,6 +16,7 @@ mod replica;
 mod sealer;
 mod session;
 mod tls;
+mod transaction;
 mod unit;
 mod watch;
 
@@ -21,11 +24,10 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use futures_util::future::LocalBoxFuture;
 use jiff::Timestamp;
 use tokio::runtime::Handle;
-use tokio::sync::{Notify, Semaphore, mpsc, oneshot};
-use tokio::task::{JoinSet, LocalSet};
+use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::task::LocalSet;
 use tokio::time::{Instant, sleep, timeout_at};
 
 pub use config::PostgresConfig;
@@ -43,9 +45,12 @@ use crate::tx::Tx;
 use connector::{Connection, Connector};
 use pool::Pool;
 use replica::Replica;
+use unit::{Unit, Work};
 
 /// Units that may wait for the thread; beyond this, callers wait to hand theirs over.
 const QUEUE_UNITS: usize = 4096;
+/// Transactions of units at a time, unless there are too few connections.
+const LANES: usize = 8;
 /// Begins a view of one moment that is only read. Plans are those of units of work: by index.
 const SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL enable_seqscan = off; \
                         SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0";
@@ -55,8 +60,6 @@ const LONGEST_SNAPSHOT: Duration = Duration::from_hours(24);
 const PAUSE: Duration = Duration::from_millis(100);
 /// For connections to say goodbye at the end.
 const GOODBYE: Duration = Duration::from_millis(20);
-
-type Job = Box<dyn FnOnce() -> LocalBoxFuture<'static, ()> + Send>;
 
 /// What this process is to the catalog.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,10 +76,12 @@ pub(crate) struct Engine {
     pool: Arc<Pool>,
     /// Answers lists when it can.
     replica: Option<Replica>,
-    /// Leaves connections to reads, however many units wait for each other.
-    units: Semaphore,
-    /// One troubled unit of this node at a time.
+    /// Transactions of units at a time.
+    lanes: usize,
+    /// One group of this node at a time takes its turn with those of others.
     turn: tokio::sync::Mutex<()>,
+    /// Until when they take turns.
+    crowded: parking_lot::Mutex<Option<Instant>>,
     /// Something was committed that the sealer may want to see.
     appended: Notify,
     lease: watch::Lease,
@@ -86,7 +91,7 @@ pub(crate) struct Engine {
 /// The catalog's end of a database.
 #[derive(Debug)]
 pub(crate) struct Database {
-    jobs: Option<mpsc::Sender<Job>>,
+    units: Option<mpsc::Sender<Box<dyn Unit>>>,
     thread: Option<JoinHandle<()>>,
     engine: Arc<Engine>,
 }
@@ -94,7 +99,7 @@ pub(crate) struct Database {
 impl Database {
     /// Connects, and brings the schema up to date or checks it.
     pub(crate) async fn open(settings: &PostgresConfig, role: Role, now: Timestamp) -> Result<Self> {
-        let (jobs, given) = mpsc::channel(QUEUE_UNITS);
+        let (units, given) = mpsc::channel(QUEUE_UNITS);
         let (tell, told) = oneshot::channel();
         let settings = settings.clone();
         let thread = std::thread::Builder::new()
@@ -102,7 +107,7 @@ impl Database {
             .spawn(move || run(&settings, given, tell))
             .map_err(|error| Error::Database(format!("cannot start the database thread: {error}")))?;
         let engine = told.await.map_err(|_| Error::Closed)??;
-        let database = Self { jobs: Some(jobs), thread: Some(thread), engine };
+        let database = Self { units: Some(units), thread: Some(thread), engine };
         database.prepare(role, now).await?;
         Ok(database)
     }
@@ -165,13 +170,13 @@ impl Database {
         let mut lease = pool.get(limit).await.map_err(|failure| failure.error)?;
         // Nobody gets the connection while its transaction is open, whatever becomes of the body.
         lease.set_fit(false);
-        unit::within(limit, &lease, SNAPSHOT).await.map_err(|failure| failure.error)?;
+        transaction::within(limit, &lease, SNAPSHOT).await.map_err(|failure| failure.error)?;
         let session = Session::working(Arc::clone(pool), lease, Instant::now() + LONGEST_SNAPSHOT);
         let reader = Reader::postgres(session);
         let outcome = body(&reader).await;
         let limit = Instant::now() + pool.patience();
         if let Some(mut lease) = reader.shared().and_then(Session::take_lease)
-            && unit::within(limit, &lease, "COMMIT").await.is_ok()
+            && transaction::within(limit, &lease, "COMMIT").await.is_ok()
         {
             lease.set_fit(true);
         }
@@ -186,15 +191,9 @@ impl Database {
         E: From<Error> + Send + 'static,
     {
         let (tell, told) = oneshot::channel();
-        let engine = Arc::clone(&self.engine);
-        let job: Job = Box::new(move || {
-            Box::pin(async move {
-                // A caller that went away needs no answer.
-                let _ = tell.send(unit::run(&engine, &body).await);
-            })
-        });
-        let jobs = self.jobs.as_ref().ok_or(Error::Closed)?;
-        jobs.send(job).await.map_err(|_| Error::Closed)?;
+        let deadline = Instant::now() + self.engine.pool.patience();
+        let units = self.units.as_ref().ok_or(Error::Closed)?;
+        units.send(Box::new(Work::new(body, deadline, tell))).await.map_err(|_| Error::Closed)?;
         told.await.map_err(|_| E::from(Error::Closed))?
     }
 
@@ -220,7 +219,7 @@ impl Database {
 
 impl Drop for Database {
     fn drop(&mut self) {
-        self.jobs = None;
+        self.units = None;
         // A unit's body may hold the last clone of the catalog.
         if let Some(thread) =
             self.thread.take().filter(|thread| thread.thread().id() != std::thread::current().id())
@@ -258,7 +257,11 @@ async fn prepare_on(
 }
 
 /// The thread: drives every connection, runs every unit, and at the end waits for those it was given.
-fn run(settings: &PostgresConfig, jobs: mpsc::Receiver<Job>, tell: oneshot::Sender<Result<Arc<Engine>>>) {
+fn run(
+    settings: &PostgresConfig,
+    units: mpsc::Receiver<Box<dyn Unit>>,
+    tell: oneshot::Sender<Result<Arc<Engine>>>,
+) {
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -274,7 +277,7 @@ fn run(settings: &PostgresConfig, jobs: mpsc::Receiver<Job>, tell: oneshot::Send
         }
     };
     let _ = tell.send(Ok(Arc::clone(&engine)));
-    LocalSet::new().block_on(&runtime, work(jobs));
+    LocalSet::new().block_on(&runtime, lane::run_all(&engine, units));
     engine.pool.clear();
     if let Some(replica) = &engine.replica {
         replica.clear();
@@ -283,24 +286,9 @@ fn run(settings: &PostgresConfig, jobs: mpsc::Receiver<Job>, tell: oneshot::Send
     runtime.shutdown_background();
 }
 
-async fn work(mut jobs: mpsc::Receiver<Job>) {
-    let mut units = JoinSet::new();
-    loop {
-        tokio::select! {
-            job = jobs.recv(), if units.len() < QUEUE_UNITS => match job {
-                Some(job) => drop(units.spawn_local(job())),
-                None => break,
-            },
-            Some(_) = units.join_next(), if !units.is_empty() => {}
-        }
-    }
-    while units.join_next().await.is_some() {}
-}
-
 impl Engine {
     fn new(settings: &PostgresConfig, runtime: &Handle) -> Result<Self> {
         let connector = Connector::new(settings, runtime.clone())?;
-        let units = (settings.pool - settings.pool / 4).max(1);
         Ok(Self {
             pool: Arc::new(Pool::new(connector, settings.pool, settings.patience)),
             replica: settings
@@ -308,11 +296,21 @@ impl Engine {
                 .as_deref()
                 .map(|url| Replica::new(settings, url, runtime))
                 .transpose()?,
-            units: Semaphore::new(units),
+            lanes: LANES.min(settings.pool.div_ceil(2)),
             turn: tokio::sync::Mutex::default(),
+            crowded: parking_lot::Mutex::default(),
             appended: Notify::new(),
             lease: watch::Lease::new(),
             signals: Arc::new(Signals::new(0)),
         })
+    }
+
+    /// Tells whether units of this node met others a moment ago.
+    fn is_crowded(&self) -> bool {
+        self.crowded.lock().is_some_and(|until| Instant::now() < until)
+    }
+
+    fn set_crowded(&self, time: Duration) {
+        *self.crowded.lock() = Some(Instant::now() + time);
     }
 }

@@ -22,7 +22,7 @@ pub struct Delta {
 
 /// Adds a batch.
 pub async fn add(tx: &mut Tx, delta: &Delta) -> Result<()> {
-    tx.execute(
+    tx.post(
         "INSERT INTO pull (repository_id, reference, count, last_at)
          SELECT id, $1, $2, $3 FROM repository WHERE name = $4
          ON CONFLICT (repository_id, reference) DO UPDATE

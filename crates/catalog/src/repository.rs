@@ -31,11 +31,15 @@ pub async fn find(r: &Reader, name: &RepositoryName) -> Result<Option<Repository
 
 /// Finds a repository, or creates it on its first push.
 pub async fn ensure(tx: &mut Tx, name: &RepositoryName, now: Timestamp) -> Result<Repository> {
-    if let Some(id) = find(tx, name).await? {
-        return Ok(id);
+    match find(tx, name).await? {
+        Some(known) => Ok(known),
+        None => insert(tx, name, now).await,
     }
-    tx.execute("INSERT INTO repository (name, created_at) VALUES ($1, $2)", params![name.as_str(), now])
-        .await?;
+}
+
+/// Creates a repository that is not there.
+pub(crate) async fn insert(tx: &mut Tx, name: &RepositoryName, now: Timestamp) -> Result<Repository> {
+    tx.post("INSERT INTO repository (name, created_at) VALUES ($1, $2)", params![name.as_str(), now]).await?;
     find(tx, name).await?.ok_or(crate::Error::Invalid { what: "repository", value: name.to_string() })
 }
 
@@ -67,7 +71,7 @@ pub async fn list_linking(r: &Reader, digest: &str, limit: usize) -> Result<Vec<
 
 /// Deletes a repository's row if it holds nothing any more.
 pub(crate) async fn delete_if_empty(tx: &mut Tx, id: i64) -> Result<()> {
-    tx.execute(
+    tx.post(
         "DELETE FROM repository WHERE id = $1
             AND NOT EXISTS (SELECT 1 FROM manifest WHERE repository_id = $1)
             AND NOT EXISTS (SELECT 1 FROM link WHERE repository_id = $1)

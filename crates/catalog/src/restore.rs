@@ -55,7 +55,7 @@ pub async fn insert_blob(
         Bytes::Lost(since) => (Some(&[][..]), None, Some(since)),
     };
     tx.count_blobs(1, size);
-    tx.execute(
+    tx.post(
         "INSERT INTO blob (digest, size, location, created_at, damaged_at, content) VALUES ($1, $2, $3, $4, $5, $6)",
         params![&digest.to_string(), size, location, created_at, damaged_at, content],
     )
@@ -79,7 +79,7 @@ async fn blob(tx: &Tx, digest: &Digest) -> Result<i64> {
 impl Restored for Repository {
     async fn restore(&self, tx: &mut Tx) -> Result<()> {
         let sql = "INSERT INTO repository (name, created_at) VALUES ($1, $2)";
-        tx.execute(sql, params![&self.name, self.created_at]).await.map(drop)
+        tx.post(sql, params![&self.name, self.created_at]).await
     }
 }
 
@@ -87,7 +87,7 @@ impl Restored for BlobLink {
     async fn restore(&self, tx: &mut Tx) -> Result<()> {
         let (repository, blob) = (repository(tx, &self.repository).await?, blob(tx, &self.digest).await?);
         let sql = "INSERT INTO link (repository_id, blob_id, questioned_at) VALUES ($1, $2, $3)";
-        tx.execute(sql, params![repository, blob, self.questioned_at]).await.map(drop)
+        tx.post(sql, params![repository, blob, self.questioned_at]).await
     }
 }
 
@@ -118,15 +118,15 @@ impl Restored for Manifest {
         for digest in &self.blobs {
             let blob = blob(tx, digest).await?;
             let sql = "INSERT INTO manifest_blob (repository_id, blob_id, manifest_id) VALUES ($1, $2, $3)";
-            tx.execute(sql, params![repository, blob, id]).await?;
+            tx.post(sql, params![repository, blob, id]).await?;
         }
         for digest in &self.missing {
             let sql = "INSERT INTO manifest_missing (repository_id, digest, manifest_id) VALUES ($1, $2, $3)";
-            tx.execute(sql, params![repository, &digest.to_string(), id]).await?;
+            tx.post(sql, params![repository, &digest.to_string(), id]).await?;
         }
         for digest in &self.children {
             let sql = "INSERT INTO manifest_child (repository_id, digest, manifest_id) VALUES ($1, $2, $3)";
-            tx.execute(sql, params![repository, &digest.to_string(), id]).await?;
+            tx.post(sql, params![repository, &digest.to_string(), id]).await?;
         }
         Ok(())
     }
@@ -144,7 +144,7 @@ impl Restored for Tag {
             .await?
             .ok_or(Error::Invalid { what: "tag's manifest", value: digest })?;
         let sql = "INSERT INTO tag (repository_id, name, manifest_id, moved_at) VALUES ($1, $2, $3, $4)";
-        tx.execute(sql, params![repository, &self.name, manifest, self.moved_at]).await.map(drop)
+        tx.post(sql, params![repository, &self.name, manifest, self.moved_at]).await
     }
 }
 
@@ -152,7 +152,7 @@ impl Restored for Pull {
     async fn restore(&self, tx: &mut Tx) -> Result<()> {
         let repository = repository(tx, &self.repository).await?;
         let sql = "INSERT INTO pull (repository_id, reference, count, last_at) VALUES ($1, $2, $3, $4)";
-        tx.execute(sql, params![repository, &self.reference, self.count, self.last_at]).await.map(drop)
+        tx.post(sql, params![repository, &self.reference, self.count, self.last_at]).await
     }
 }
 
@@ -160,7 +160,7 @@ impl Restored for Event {
     async fn restore(&self, tx: &mut Tx) -> Result<()> {
         let hash = hex::decode(&self.hash)
             .map_err(|_| Error::Invalid { what: "event hash", value: self.hash.clone() })?;
-        tx.execute(
+        tx.post(
             "INSERT INTO event (position, id, at, kind, repository, tag, digest, caller, detail, hash)
                  VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
             params![

@@ -157,7 +157,7 @@ pub async fn decide_manifest(
         return Ok(false);
     }
     if is_manifest_needed(tx, item).await? {
-        tx.execute("UPDATE manifest SET questioned_at = NULL WHERE id = $1", params![item.id.0]).await?;
+        tx.post("UPDATE manifest SET questioned_at = NULL WHERE id = $1", params![item.id.0]).await?;
         return Ok(false);
     }
     manifest::delete(tx, &item.repository, item.id, now).await?;
@@ -201,7 +201,7 @@ pub async fn decide_blob(tx: &mut Tx, item: &Condemned, before: Timestamp, now: 
         return Ok(false);
     }
     trash::discard_location(tx, item.blob, now).await?;
-    tx.execute("DELETE FROM blob WHERE id = $1", params![item.blob.0]).await?;
+    tx.post("DELETE FROM blob WHERE id = $1", params![item.blob.0]).await?;
     tx.count_blobs(-1, item.size);
     Ok(true)
 }

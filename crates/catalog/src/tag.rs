@@ -19,7 +19,7 @@ pub async fn move_to(
 ) -> Result<Option<Digest>> {
     tx.touch(&repository.name);
     let before = find(tx, repository, tag).await?;
-    tx.execute(
+    tx.post(
         "INSERT INTO tag (repository_id, name, manifest_id, moved_at) VALUES ($1, $2, $3, $4)
          ON CONFLICT (repository_id, name) DO UPDATE SET manifest_id = excluded.manifest_id, moved_at = excluded.moved_at",
         params![repository.id, tag.as_str(), target.0, now],
@@ -54,12 +54,9 @@ pub async fn delete(
 ) -> Result<Option<Digest>> {
     let Some((id, digest)) = find(tx, repository, tag).await? else { return Ok(None) };
     tx.withdraw(&repository.name);
-    tx.execute(
-        "DELETE FROM tag WHERE repository_id = $1 AND name = $2",
-        params![repository.id, tag.as_str()],
-    )
-    .await?;
-    tx.execute(
+    tx.post("DELETE FROM tag WHERE repository_id = $1 AND name = $2", params![repository.id, tag.as_str()])
+        .await?;
+    tx.post(
         "DELETE FROM pull WHERE repository_id = $1 AND reference = $2",
         params![repository.id, tag.as_str()],
     )
@@ -82,7 +79,7 @@ pub async fn list(r: &Reader, repository: &RepositoryName, after: &str, limit: u
 /// Deletes every tag that points at one manifest, which is about to be deleted itself. Returns their names.
 pub async fn delete_of(tx: &mut Tx, repository: &Repository, target: ManifestId) -> Result<Vec<Tag>> {
     tx.touch(&repository.name);
-    tx.execute(
+    tx.post(
         "DELETE FROM pull WHERE repository_id = $1 AND reference IN (SELECT name FROM tag WHERE manifest_id = $2)",
         params![repository.id, target.0],
     )

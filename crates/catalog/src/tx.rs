@@ -33,7 +33,7 @@ pub(crate) struct Marks {
     pub(crate) sealed: Option<i64>,
 }
 
-/// How far the marks had come when a savepoint was set.
+/// How far the marks had come when a unit began.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Mark {
     repositories: usize,
@@ -58,6 +58,11 @@ impl Tx {
     /// Changes rows and returns how many.
     pub(crate) async fn execute(&mut self, sql: &'static str, params: &[Param<'_>]) -> Result<u64> {
         self.reader.execute(sql, params).await
+    }
+
+    /// Changes rows where nobody asks how many. On a network the answer is heard with a later one, at last with the commit's.
+    pub(crate) async fn post(&mut self, sql: &'static str, params: &[Param<'_>]) -> Result<()> {
+        self.reader.post(sql, params).await
     }
 
     /// Notes that what `repository` serves has changed, so that no cache of this node outlives it.
@@ -93,14 +98,27 @@ impl Tx {
         &mut self.marks
     }
 
-    pub(crate) fn savepoint(&mut self) -> Result<Mark> {
-        self.embedded()?.run("SAVEPOINT unit", &[])?;
-        Ok(Mark {
+    /// Notes how far the marks have come.
+    pub(crate) fn mark(&self) -> Mark {
+        Mark {
             repositories: self.marks.repositories.len(),
             withdrawn: self.marks.withdrawn.len(),
             events: self.marks.events.len(),
             books: self.marks.books.len(),
-        })
+        }
+    }
+
+    /// Forgets what was marked since.
+    pub(crate) fn forget(&mut self, mark: Mark) {
+        self.marks.repositories.truncate(mark.repositories);
+        self.marks.withdrawn.truncate(mark.withdrawn);
+        self.marks.events.truncate(mark.events);
+        self.marks.books.truncate(mark.books);
+    }
+
+    pub(crate) fn savepoint(&mut self) -> Result<Mark> {
+        self.embedded()?.run("SAVEPOINT unit", &[])?;
+        Ok(self.mark())
     }
 
     pub(crate) fn release(&mut self) -> Result<()> {
@@ -110,10 +128,7 @@ impl Tx {
     pub(crate) fn rollback_to(&mut self, mark: Mark) -> Result<()> {
         self.embedded()?.run("ROLLBACK TO unit", &[])?;
         self.release()?;
-        self.marks.repositories.truncate(mark.repositories);
-        self.marks.withdrawn.truncate(mark.withdrawn);
-        self.marks.events.truncate(mark.events);
-        self.marks.books.truncate(mark.books);
+        self.forget(mark);
         Ok(())
     }
 

@@ -33,7 +33,7 @@ pub async fn insert(
     hash_state: &[u8],
     now: Timestamp,
 ) -> Result<()> {
-    tx.execute(
+    tx.post(
         "INSERT INTO upload (id, repository_id, caller, size, hash_state, content, started_at, touched_at)
          VALUES ($1, $2, $3, 0, $4, $5, $6, $6)",
         params![id, repository.id, caller, hash_state, &[][..], now],
@@ -114,7 +114,7 @@ pub async fn advance(
 
 /// Ends a session whose blob came to be. Does nothing if it was gone already, or never was.
 pub async fn finish(tx: &mut Tx, id: &str) -> Result<()> {
-    tx.execute("DELETE FROM upload WHERE id = $1", params![id]).await?;
+    tx.post("DELETE FROM upload WHERE id = $1", params![id]).await?;
     Ok(())
 }
 

@@ -1,22 +1,25 @@
 //! Connections: how one is made, and what is kept prepared on it.
 
 use std::collections::HashMap;
+use std::future::poll_fn;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use parking_lot::Mutex;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::runtime::Handle;
 use tokio::time::{sleep, timeout};
 use tokio_postgres::config::TargetSessionAttrs;
 use tokio_postgres::types::{ToSql, Type};
-use tokio_postgres::{Client, Row, RowStream, Statement};
+use tokio_postgres::{AsyncMessage, Client, Row, RowStream, Statement};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::config::{self, PostgresConfig};
 use super::tls;
-use crate::driver::Param;
+use crate::driver::{Owned, Param};
 use crate::error::{Error, Failure, Result};
 
 /// To connect, encrypt and log in.
@@ -32,7 +35,7 @@ pub(crate) struct Connector {
     runtime: Handle,
     prepares: bool,
     /// The host that took the last connection.
-    good: std::sync::Arc<AtomicUsize>,
+    good: Arc<AtomicUsize>,
 }
 
 impl Connector {
@@ -52,7 +55,7 @@ impl Connector {
     fn to(hosts: Vec<tokio_postgres::Config>, settings: &PostgresConfig, runtime: Handle) -> Result<Self> {
         let encrypts = hosts.iter().any(config::may_encrypt);
         let tls = tls::connector(encrypts, settings.ca_file.as_deref())?;
-        let good = std::sync::Arc::default();
+        let good = Arc::default();
         Ok(Self { hosts, tls, runtime, prepares: settings.prepared_statements, good })
     }
 
@@ -93,7 +96,7 @@ impl Connector {
             let (client, connection) =
                 timeout(LOGIN, host.connect(tls)).await.map_err(|_| Failure::silent())??;
             tokio::spawn(async move {
-                if let Err(error) = connection.await {
+                if let Err(error) = drive(connection).await {
                     tracing::debug!(%error, "a connection to the database ended");
                 }
             });
@@ -101,6 +104,21 @@ impl Connector {
         });
         connecting.await.map_err(|_| Failure::last(Error::Closed))?
     }
+}
+
+/// Moves bytes until the connection ends. What the database remarks on the way, such as that a table is there already, is of
+/// interest only to who looks for a mistake.
+async fn drive<S, T>(mut connection: tokio_postgres::Connection<S, T>) -> Result<(), tokio_postgres::Error>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+    T: AsyncRead + AsyncWrite + Unpin,
+{
+    while let Some(message) = poll_fn(|context| connection.poll_message(context)).await.transpose()? {
+        if let AsyncMessage::Notice(notice) = message {
+            tracing::debug!(%notice, "the database remarks");
+        }
+    }
+    Ok(())
 }
 
 impl std::fmt::Debug for Connector {
@@ -127,33 +145,62 @@ impl Connection {
     }
 
     /// Sends one of the catalog's own statements.
-    pub(crate) async fn stream(
-        &self,
-        sql: &'static str,
-        params: &[Param<'_>],
-    ) -> Result<RowStream, tokio_postgres::Error> {
-        let Some(statements) = &self.statements else {
+    pub(crate) async fn stream(&self, sql: &'static str, params: &[Param<'_>]) -> Result<RowStream, Failure> {
+        let Some(statement) = self.prepare(sql, &[]).await? else {
             let typed = params.iter().map(|param| (*param, param.postgres_type()));
-            return self.client.query_typed_raw(sql, typed).await;
+            return Ok(self.client.query_typed_raw(sql, typed).await?);
         };
-        let known = statements.lock().get(sql).cloned();
-        let statement = if let Some(statement) = known {
-            statement
-        } else {
-            let statement = self.client.prepare(sql).await?;
-            statements.lock().insert(sql, statement.clone());
-            statement
-        };
-        self.client.query_raw(&statement, params.iter().copied()).await
+        Ok(self.client.query_raw(&statement, params.iter().copied()).await?)
     }
 
-    /// Runs a statement that is seldom enough not to be prepared.
+    /// Changes rows. Everything is on its way to the server once the future was polled.
+    pub(crate) async fn execute(
+        self: Arc<Self>,
+        statement: Option<Statement>,
+        sql: &'static str,
+        params: Vec<Owned>,
+    ) -> Result<(), tokio_postgres::Error> {
+        let Some(statement) = statement else {
+            let typed: Vec<_> =
+                params.iter().map(|param| (param as &(dyn ToSql + Sync), param.postgres_type())).collect();
+            return self.client.execute_typed(sql, &typed).await.map(drop);
+        };
+        self.client.execute_raw(&statement, params).await.map(drop)
+    }
+
+    /// Runs a statement of those that look after the catalog.
     pub(crate) async fn query(
         &self,
-        sql: &str,
+        sql: &'static str,
         params: &[(&(dyn ToSql + Sync), Type)],
-    ) -> Result<Vec<Row>, tokio_postgres::Error> {
-        self.client.query_typed(sql, params).await
+    ) -> Result<Vec<Row>, Failure> {
+        let types: Vec<Type> = params.iter().map(|(_, kind)| kind.clone()).collect();
+        let Some(statement) = self.prepare(sql, &types).await? else {
+            return Ok(self.client.query_typed(sql, params).await?);
+        };
+        let params: Vec<_> = params.iter().map(|(param, _)| *param).collect();
+        Ok(self.client.query(&statement, &params).await?)
+    }
+
+    /// Prepares a statement; `None` if the server can't keep it.
+    pub(crate) async fn prepare(
+        &self,
+        sql: &'static str,
+        types: &[Type],
+    ) -> Result<Option<Statement>, Failure> {
+        let Some(statements) = &self.statements else { return Ok(None) };
+        let known = statements.lock().get(sql).cloned();
+        if known.is_some() {
+            return Ok(known);
+        }
+        let statement = self.client.prepare_typed(sql, types).await?;
+        statements.lock().insert(sql, statement.clone());
+        Ok(Some(statement))
+    }
+
+    /// Tells whether preparing a statement waits for nothing.
+    pub(crate) fn is_prepared(&self, sql: &'static str) -> bool {
+        self.statements.as_ref().is_none_or(|statements| statements.lock().contains_key(sql))
     }
 
     /// Returns the client, for what no statement can do.

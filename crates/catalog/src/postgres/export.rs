@@ -35,7 +35,7 @@ pub(crate) async fn list_unsealed(r: &Reader, after: i64, limit: usize) -> Resul
 pub(crate) async fn advance_head(tx: &mut Tx, event: &Event) -> Result<()> {
     let hash = hex::decode(&event.hash)
         .map_err(|_| Error::Invalid { what: "event hash", value: event.hash.clone() })?;
-    tx.execute(
+    tx.post(
         "UPDATE event_head SET position = $1, hash = $2 WHERE one = 1 AND position < $1",
         params![event.position, &hash[..]],
     )

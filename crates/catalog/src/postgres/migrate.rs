@@ -16,8 +16,9 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/postgres/0001_core.sql"),
     include_str!("../../migrations/postgres/0002_mode.sql"),
     include_str!("../../migrations/postgres/0003_import.sql"),
-    include_str!("../../migrations/postgres/0006_moving.sql"),
-    include_str!("../../migrations/postgres/0007_import_source.sql"),
+    include_str!("../../migrations/postgres/0004_references.sql"),
+    include_str!("../../migrations/postgres/0005_moving.sql"),
+    include_str!("../../migrations/postgres/0006_import_source.sql"),
 ];
 const _: () = assert!(MIGRATIONS.len() == crate::migrate::MIGRATIONS.len());
 

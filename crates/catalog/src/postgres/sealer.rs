@@ -19,6 +19,8 @@ use crate::event::Fields;
 
 /// Events to a transaction.
 const BATCH: i64 = 512;
+/// Between the first event that waits and the look for it: others come meanwhile, and share the transaction and its sync.
+const GATHER: Duration = Duration::from_millis(25);
 /// Longest time that an event of another node, or of one that went, waits for this one to look.
 const TICK: Duration = Duration::from_millis(200);
 /// After a failure.
@@ -42,7 +44,9 @@ pub(super) async fn run(engine: Arc<Engine>) {
     let mut failing = false;
     loop {
         // A notice that came while the last batch was under way is not lost.
-        let _ = timeout(TICK, engine.appended.notified()).await;
+        if timeout(TICK, engine.appended.notified()).await.is_ok() {
+            sleep(GATHER).await;
+        }
         match look(&engine, &mut connection).await {
             Ok(()) if failing => {
                 failing = false;

@@ -1,25 +1,29 @@
 //! The network arm of the driver seam: statements on a borrowed connection.
 
+use std::fmt;
 use std::ops::ControlFlow;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 
 use futures_util::TryStreamExt as _;
+use futures_util::future::{BoxFuture, join};
 use parking_lot::Mutex;
 use tokio::time::{Instant, timeout_at};
 
 use super::connector::Connection;
 use super::pool::{Lease, Pool};
-use crate::driver::{Param, Row};
+use crate::driver::{Owned, Param, Row};
 use crate::error::{Error, Failure, Remedy, Result};
 
+/// Answers that may be on their way before one waits for them.
+const MOST_POSTED: usize = 256;
 /// A statement that waits no longer than this yet is no sign of a database that is gone.
 const YOUNG: Duration = Duration::from_secs(1);
 
-/// The statements of one read, or of one try of a unit of work.
-#[derive(Debug)]
+/// The statements of one read, or of one try of a group of units of work.
 pub(crate) struct Session {
     pool: Arc<Pool>,
     held: Mutex<Option<Lease>>,
@@ -27,7 +31,21 @@ pub(crate) struct Session {
     deadline: Option<Instant>,
     /// Why the transaction can't stand any more.
     trouble: Mutex<Option<Failure>>,
-    wrote: AtomicBool,
+    /// Statements that may have changed a row.
+    writes: AtomicU64,
+    /// Answers to what was sent without waiting.
+    posted: Mutex<Vec<Answer>>,
+}
+
+type Answer = BoxFuture<'static, Result<(), tokio_postgres::Error>>;
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session")
+            .field("trouble", &self.trouble)
+            .field("writes", &self.writes)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Why a statement gave no answer.
@@ -35,6 +53,12 @@ enum Stop {
     Failed(Failure),
     /// The reader of its rows did not like one.
     Refused(Error),
+}
+
+impl From<Failure> for Stop {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure)
+    }
 }
 
 impl From<tokio_postgres::Error> for Stop {
@@ -55,7 +79,14 @@ impl Session {
     }
 
     fn new(pool: Arc<Pool>, lease: Option<Lease>, deadline: Option<Instant>) -> Self {
-        Self { pool, held: Mutex::new(lease), deadline, trouble: Mutex::default(), wrote: false.into() }
+        Self {
+            pool,
+            held: Mutex::new(lease),
+            deadline,
+            trouble: Mutex::default(),
+            writes: 0.into(),
+            posted: Mutex::default(),
+        }
     }
 
     /// Returns why the transaction is lost, if it is.
@@ -63,9 +94,14 @@ impl Session {
         self.trouble.lock().clone()
     }
 
-    /// Tells whether any statement may have changed a row.
-    pub(crate) fn wrote(&self) -> bool {
-        self.wrote.load(Ordering::Relaxed)
+    /// Counts the statements that may have changed a row.
+    pub(crate) fn writes(&self) -> u64 {
+        self.writes.load(Ordering::Relaxed)
+    }
+
+    /// Tells whether the connection is gone.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.held.lock().as_ref().is_none_or(|lease| lease.connection().is_closed())
     }
 
     /// Takes the connection out.
@@ -84,7 +120,7 @@ impl Session {
             return Err(failure.error);
         }
         if !sql.starts_with("SELECT") {
-            self.wrote.store(true, Ordering::Relaxed);
+            self.writes.fetch_add(1, Ordering::Relaxed);
         }
         let limit = self.deadline.unwrap_or_else(|| Instant::now() + self.pool.patience());
         loop {
@@ -94,7 +130,7 @@ impl Session {
                 handed = true;
                 see(row)
             };
-            let running = run(&connection, sql, params, &mut see, self.deadline.is_some());
+            let running = self.behind(run(&connection, sql, params, &mut see, self.deadline.is_some()));
             let begun = Instant::now();
             let answer = match self.deadline {
                 Some(deadline) => timeout_at(deadline, running).await.ok(),
@@ -109,8 +145,7 @@ impl Session {
                 None => Failure::silent(),
             };
             if self.deadline.is_some() {
-                *self.trouble.lock() = Some(failure.clone());
-                return Err(failure.error);
+                return Err(self.give_up(failure));
             }
             if failure.remedy != Remedy::Reconnect {
                 return Err(failure.error);
@@ -125,6 +160,79 @@ impl Session {
                 return Err(failure.error);
             }
         }
+    }
+
+    /// Sends a statement, and leaves its answer to be heard later: it fails the transaction, and so whatever comes after it.
+    pub(crate) async fn post(&self, sql: &'static str, params: &[Param<'_>]) -> Result<()> {
+        if let Some(failure) = self.trouble() {
+            return Err(failure.error);
+        }
+        self.writes.fetch_add(1, Ordering::Relaxed);
+        let limit = self.deadline.ok_or(Error::Closed)?;
+        let connection = self.connection(limit).await?;
+        if self.posted.lock().len() >= MOST_POSTED {
+            self.in_time(limit, self.hear()).await?;
+        }
+        let statement = if connection.is_prepared(sql) {
+            connection.prepare(sql, &[]).await.map_err(|failure| self.give_up(failure))?
+        } else {
+            self.in_time(limit, self.behind(connection.prepare(sql, &[]))).await?
+        };
+        let params = params.iter().map(Owned::from).collect();
+        self.add(Box::pin(connection.execute(statement, sql, params))).await;
+        Ok(())
+    }
+
+    /// Waits for an answer, and for those to what was sent before. The driver hands answers on in their order, and only to who
+    /// listens.
+    async fn behind<T, E: From<Failure>>(&self, answer: impl Future<Output = Result<T, E>>) -> Result<T, E> {
+        let (heard, answered) = join(self.hear(), answer).await;
+        heard?;
+        answered
+    }
+
+    async fn in_time<T>(
+        &self,
+        limit: Instant,
+        answer: impl Future<Output = Result<T, Failure>>,
+    ) -> Result<T> {
+        let answered = timeout_at(limit, answer).await.map_err(|_| Failure::silent()).flatten();
+        answered.map_err(|failure| self.give_up(failure))
+    }
+
+    /// Sends what opens or ends the transaction in the same way.
+    pub(crate) async fn post_batch(&self, sql: String) {
+        let connection = self.held.lock().as_ref().map(|lease| Arc::clone(lease.connection()));
+        if let Some(connection) = connection {
+            self.add(Box::pin(async move { connection.batch(&sql).await })).await;
+        }
+    }
+
+    /// Polling once is what sends it.
+    async fn add(&self, mut answer: Answer) {
+        if let Poll::Ready(answered) = futures_util::poll!(&mut answer) {
+            answer = Box::pin(std::future::ready(answered));
+        }
+        self.posted.lock().push(answer);
+    }
+
+    /// Waits for the answers to what was sent so far. The first failure is what ended the transaction.
+    pub(crate) fn hear(&self) -> impl Future<Output = Result<(), Failure>> + use<> {
+        let posted = std::mem::take(&mut *self.posted.lock());
+        async move {
+            for answer in posted {
+                answer.await?;
+            }
+            Ok(())
+        }
+    }
+
+    /// Notes that the transaction is lost, and why.
+    fn give_up(&self, failure: Failure) -> Error {
+        let error = failure.error.clone();
+        // Of two that were on their way at one time the first is to blame.
+        self.trouble.lock().get_or_insert(failure);
+        error
     }
 
     /// Returns the connection that is held; a read that holds none, or a dead one, borrows another.

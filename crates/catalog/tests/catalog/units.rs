@@ -26,9 +26,8 @@ async fn an_error_undoes_its_own_unit_only(on: On) {
     }
 }
 
-#[tokio::test]
-async fn units_of_one_moment_share_commits() {
-    let fixture = Fixture::new(On::Sqlite).await;
+async fn units_of_one_moment_share_commits(on: On) {
+    let fixture = Fixture::new(on).await;
     let now = fixture.now();
     let units = (0..500).map(|n| {
         fixture.catalog.write(async move |tx| repository::ensure(tx, &name(&format!("r{n}")), now).await)
@@ -142,6 +141,7 @@ async fn a_catalog_has_one_store(on: On) {
 
 on_both! {
     an_error_undoes_its_own_unit_only,
+    units_of_one_moment_share_commits,
     a_refusal_is_heard_only_after_what_it_refused_on,
     a_panic_undoes_its_unit_and_the_writer_lives,
     a_caller_that_goes_away_cancels_nothing,

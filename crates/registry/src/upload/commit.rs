@@ -2,7 +2,7 @@
 
 use berth_blobs::{Location, UploadId};
 use berth_catalog::blob::{self, Inserted, Placement};
-use berth_catalog::{repository, upload};
+use berth_catalog::upload;
 use berth_oci::Digest;
 
 use super::Owner;
@@ -166,8 +166,7 @@ impl Registry {
                         None => return Err(Error::UploadUnknown(id)),
                     }
                 }
-                let repository = repository::ensure(tx, &name, now).await?;
-                let inserted = blob::insert(tx, &repository, &digest, size, offered.as_ref(), now).await?;
+                let inserted = blob::push(tx, &name, &digest, size, offered.as_ref(), now).await?;
                 if inserted != Inserted::Missing {
                     upload::finish(tx, &text).await?;
                 }

@@ -1,0 +1,1 @@
+-- Nothing: only Postgres checks references where units of work that have nothing to do with each other would meet.
