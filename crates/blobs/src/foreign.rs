@@ -106,8 +106,8 @@ impl Blobs for Foreign {
     }
 
     async fn size(&self, location: &Location) -> Result<u64> {
-        match self.path(location) {
-            Some(path) => Ok(self.files.open(path?).await?.size()),
+        match Self::named(location) {
+            Some(name) => Ok(self.open_elsewhere(&name?).await?.size()),
             None => self.inner.size(location).await,
         }
     }

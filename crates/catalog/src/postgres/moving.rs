@@ -146,7 +146,8 @@ impl Target {
 
     /// Counts a table's rows.
     pub async fn count(&self, table: &Table) -> Result<u64> {
-        let rows = self.connection.query(&format!("{} COUNT(*) FROM {}", "SELECT", table.name), &[]).await?;
+        let sql = format!("{} COUNT(*) FROM {}", "SELECT", table.name);
+        let rows = self.connection.client().query(&sql, &[]).await?;
         let count: i64 = rows.first().map(|row| row.try_get(0)).transpose()?.unwrap_or(0);
         Ok(u64::try_from(count).unwrap_or(0))
     }

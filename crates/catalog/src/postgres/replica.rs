@@ -14,7 +14,7 @@ use super::config::PostgresConfig;
 use super::connector::Connector;
 use super::pool::{Lease, Pool};
 use super::session::Session;
-use super::unit::within;
+use super::transaction::within;
 use crate::driver::Reader;
 use crate::error::{Error, Failure, Result};
 
@@ -163,7 +163,7 @@ impl Replica {
     }
 }
 
-async fn ask(pool: &Arc<Pool>, sql: &str, limit: Instant) -> Result<Option<Place>, Failure> {
+async fn ask(pool: &Arc<Pool>, sql: &'static str, limit: Instant) -> Result<Option<Place>, Failure> {
     let mut lease = pool.get(limit).await?;
     lease.set_fit(false);
     let place = read(&lease, sql, limit).await?;
@@ -171,7 +171,7 @@ async fn ask(pool: &Arc<Pool>, sql: &str, limit: Instant) -> Result<Option<Place
     Ok(place)
 }
 
-async fn read(lease: &Lease, sql: &str, limit: Instant) -> Result<Option<Place>, Failure> {
+async fn read(lease: &Lease, sql: &'static str, limit: Instant) -> Result<Option<Place>, Failure> {
     let asked = timeout_at(limit, lease.connection().query(sql, &[])).await;
     let rows = asked.map_err(|_| Failure::last(Error::Busy))??;
     let Some(row) = rows.first() else { return Ok(None) };
