@@ -57,10 +57,8 @@ pub enum Rest {
 pub async fn rests(r: &Reader, now: Timestamp) -> Result<Option<Rest>> {
     let found = r
         .query_opt(
-            "SELECT mode.read_only, moving.state, moving.rests_till
-               FROM (SELECT 1 AS one) AS here
-               LEFT JOIN mode ON mode.one = here.one
-               LEFT JOIN moving ON moving.one = here.one",
+            "SELECT (SELECT read_only FROM mode WHERE one = 1), (SELECT state FROM moving WHERE one = 1),
+                    (SELECT rests_till FROM moving WHERE one = 1)",
             params![],
             |row| {
                 let state =

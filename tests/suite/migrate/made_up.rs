@@ -10,20 +10,21 @@ use sha2::{Digest as _, Sha256};
 use crate::harness::{MANIFEST, digest_of};
 
 /// Images of a repository.
-const IMAGES: u64 = 1000;
+const IMAGES: i64 = 1000;
 /// Layers that all images share.
-const LAYERS: u64 = 3;
+const LAYERS: i64 = 3;
 const NOW: i64 = 1_700_000_000_000_000;
 
 /// Writes `images` images, each with a tag, a configuration of its own and an event, behind whatever is there.
 pub(super) fn fill(data_dir: &Path, images: u64) -> Result<()> {
+    let images = i64::try_from(images)?;
     let mut connection = Connection::open(data_dir.join("catalog.db"))?;
     connection.execute_batch("PRAGMA synchronous = OFF; PRAGMA cache_size = -200000")?;
     let tx = connection.transaction()?;
     let top = |table: &str| {
         tx.query_row(&format!("SELECT COALESCE(MAX(id), 0) FROM {table}"), [], |row| row.get(0))
     };
-    let (repositories, blobs, manifests): (u64, u64, u64) =
+    let (repositories, blobs, manifests): (i64, i64, i64) =
         (top("repository")?, top("blob")?, top("manifest")?);
     let layers = (1..=LAYERS)
         .map(|layer| blob(&tx, blobs + layer, &format!("layer {layer}")))
@@ -60,7 +61,7 @@ pub(super) fn fill(data_dir: &Path, images: u64) -> Result<()> {
 }
 
 /// Name of an image's repository.
-pub(super) fn name(image: u64) -> String {
+pub(super) fn name(image: i64) -> String {
     format!("made/up-{}", image / IMAGES)
 }
 
@@ -70,12 +71,12 @@ fn put(tx: &Transaction<'_>, sql: &str, values: impl rusqlite::Params) -> Result
 }
 
 /// Writes a blob that lies in its row; hands back its descriptor.
-fn blob(tx: &Transaction<'_>, id: u64, content: &str) -> Result<serde_json::Value> {
+fn blob(tx: &Transaction<'_>, id: i64, content: &str) -> Result<serde_json::Value> {
     let digest = digest_of(content.as_bytes());
     put(
         tx,
         "INSERT INTO blob VALUES (?, ?, ?, NULL, ?, NULL, NULL, ?)",
-        params![id, digest, content.len(), NOW, content.as_bytes()],
+        params![id, digest, i64::try_from(content.len())?, NOW, content.as_bytes()],
     )?;
     Ok(json!({"mediaType": "application/vnd.example.blob", "digest": digest, "size": content.len()}))
 }

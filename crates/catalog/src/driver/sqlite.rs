@@ -62,18 +62,6 @@ impl Session {
         Ok(self.0.lock().connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)")?)
     }
 
-    /// Runs statements that no list of statements knows.
-    pub(crate) fn batch(&self, sql: &str) -> Result<()> {
-        let mut guard = self.0.lock();
-        let State { connection, in_transaction, lost } = &mut *guard;
-        if let Some(error) = lost {
-            return Err(error.clone());
-        }
-        connection
-            .execute_batch(sql)
-            .map_err(|error| noticed(error.into(), connection, *in_transaction, lost))
-    }
-
     /// Hands out row after row until there are no more, or `see` has enough.
     pub(crate) fn each(
         &self,

@@ -88,15 +88,8 @@ async fn capture(tx: &mut Tx) -> Result<()> {
 }
 
 async fn stop_capture(tx: &mut Tx) -> Result<()> {
-    let names = tx
-        .query(
-            "SELECT name FROM sqlite_schema WHERE type = 'trigger' AND name LIKE 'moving_%' LIMIT 1000",
-            params![],
-            |row| row.text(0).map(ToOwned::to_owned),
-        )
-        .await?;
-    for name in names {
-        tx.embedded()?.batch(&format!("DROP TRIGGER {name}"))?;
+    for sql in table::sources().iter().flat_map(|source| &source.drops) {
+        tx.execute(sql, params![]).await?;
     }
     tx.execute("DROP TABLE moving_change", params![]).await.map(drop)
 }
@@ -172,7 +165,7 @@ pub async fn leave(tx: &mut Tx, worker: &str, point: Point, now: Timestamp) -> R
 
 /// Tells whether anything changed behind `point`.
 pub async fn changed(r: &Reader, point: Point) -> Result<bool> {
-    let sql = "SELECT 1 FROM moving_change WHERE number > $1 LIMIT 1";
+    let sql = "SELECT 1 FROM moving_change WHERE number > $1 ORDER BY number LIMIT 1";
     let noted = r.query_opt(sql, params![point.change], |_| Ok(())).await?.is_some();
     Ok(noted || event::last(r).await?.0 != point.event)
 }

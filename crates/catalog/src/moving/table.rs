@@ -2,7 +2,6 @@
 //!
 //! Rows keep their ids, so a row on one side is the same row on the other. A test compares this list with the schema.
 
-use std::fmt::Write as _;
 use std::sync::LazyLock;
 
 /// What a column holds.
@@ -26,8 +25,9 @@ pub struct Table {
     pub(crate) rest: &'static [(&'static str, Kind)],
     /// Columns that must differ from row to row beside the key, and what stands in them while rows change places.
     pub(crate) parked: Option<&'static str>,
-    /// Which rows move.
+    /// Which rows move, and which don't.
     only: Option<&'static str>,
+    but: Option<&'static str>,
     /// Whether rows only ever come, in the order of the key: nothing else is noted of them.
     pub(crate) grows: bool,
 }
@@ -42,6 +42,7 @@ const TABLES: [Table; 10] = [
         parked: Some("digest = 'moving ' || id, location = NULL"),
         // No repository links what is condemned; its bytes are about to go.
         only: Some("condemned_at IS NULL"),
+        but: Some("condemned_at IS NOT NULL"),
         ..Table::new(
             "blob",
             &[("id", Int)],
@@ -114,6 +115,8 @@ pub(crate) struct Source {
     pub(crate) count: String,
     /// Notes changes; nothing for a table that grows.
     pub(crate) triggers: Vec<String>,
+    /// Ends that.
+    pub(crate) drops: Vec<String>,
     /// Refuses changes.
     pub(crate) locks: Vec<String>,
 }
@@ -135,7 +138,7 @@ impl Table {
         key: &'static [(&'static str, Kind)],
         rest: &'static [(&'static str, Kind)],
     ) -> Self {
-        Self { name, key, rest, parked: None, only: None, grows: false }
+        Self { name, key, rest, parked: None, only: None, but: None, grows: false }
     }
 
     /// Tells whether its rows name bytes in the store.
@@ -217,10 +220,22 @@ impl Source {
                 "SELECT c.first, c.second, c.name, {columns} FROM moving_change AS c LEFT JOIN {name} AS t ON {matches}{only}
                   WHERE c.noun = '{name}' AND c.number > $1 ORDER BY c.first, c.second, c.name"
             ),
-            count: format!("SELECT COUNT(*) FROM {name} AS t WHERE TRUE{only}"),
+            count: count(&table),
             triggers: if table.grows { Vec::new() } else { triggers(&table) },
+            drops: if table.grows { Vec::new() } else { drops(name) },
             locks: locks(name),
             table,
+        }
+    }
+}
+
+/// Counts rows in an index, however much lies in the rows: pushes rest meanwhile.
+fn count(table: &Table) -> String {
+    let name = table.name;
+    match table.but {
+        None => format!("SELECT COUNT(*) FROM {name}"),
+        Some(but) => {
+            format!("SELECT (SELECT COUNT(*) FROM {name}) - (SELECT COUNT(*) FROM {name} WHERE {but})")
         }
     }
 }
@@ -247,6 +262,10 @@ fn triggers(table: &Table) -> Vec<String> {
     ]
 }
 
+fn drops(name: &str) -> Vec<String> {
+    ["insert", "update", "key", "delete"].map(|suffix| format!("DROP TRIGGER moving_{name}_{suffix}")).into()
+}
+
 /// What whoever writes to a catalog that has moved is told.
 pub(crate) const MOVED: &str =
     "the registry has moved to another database: `berth migrate status` says where";
@@ -254,13 +273,10 @@ pub(crate) const MOVED: &str =
 fn locks(name: &str) -> Vec<String> {
     ["INSERT", "UPDATE", "DELETE"]
         .map(|verb| {
-            let mut sql = String::new();
             let suffix = verb.to_lowercase();
-            let _ = write!(
-                sql,
+            format!(
                 "CREATE TRIGGER moved_{name}_{suffix} BEFORE {verb} ON {name} BEGIN SELECT RAISE(ABORT, '{MOVED}'); END"
-            );
-            sql
+            )
         })
         .into()
 }

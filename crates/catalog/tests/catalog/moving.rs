@@ -230,7 +230,7 @@ async fn a_database_that_is_used_is_refused_and_a_cleared_one_is_as_new() {
     push(&both.from, "a", 1, "v1").await;
     let other = Moving { id: "other".into(), ..both.moving.clone() };
     let Place::Database(url) = &both.to.place else { panic!() };
-    let settings = config(url);
+    let (url, settings) = (url.clone(), config(url));
     let foreign = Target::claim(&settings, "other", "another store", "x", (true, both.to.now())).await;
     assert!(matches!(foreign, Err(Error::NotFree(_))));
     both.fill().await;
@@ -239,7 +239,7 @@ async fn a_database_that_is_used_is_refused_and_a_cleared_one_is_as_new() {
     let again = claim(&both.to, &other).await.unwrap();
     assert_eq!(again.progress().tables, 0);
     again.clear().await.unwrap();
-    assert_eq!(Postgres::query(url, "SELECT COUNT(*) FROM manifest_blob"), "0");
+    assert_eq!(Postgres::query(&url, "SELECT COUNT(*) FROM manifest_blob"), "0");
     push(&both.to, "a", 1, "v1").await;
     assert!(matches!(claim(&both.to, &other).await, Err(Error::NotFree(_))), "it is used");
     both.from.catalog.write(async |tx| moving::cancel(tx).await).await.unwrap();
