@@ -147,7 +147,6 @@ impl Registry {
             Verdict::Unreadable(error) => Err(error.into()),
             Verdict::Stopped => Err(Error::Busy),
         }
-        Ok(known.map(|_| handle))
     }
 
     /// Returns a blob's size. The client may now count on the blob for a manifest, so a link under review waits anew.

@@ -102,7 +102,7 @@ async fn all_comes_over_tls_with_a_password_and_again_at_no_cost() -> Result<()>
     let moved = push_image(&there, "team/app", "v0", 99, 20_000).await?;
     let last = server.succeeds(&[&with(&password)[..], &["--now"]].concat()).await?;
     ensure!(last.contains("1 tags moved, 8 were here already") && last.contains("1 manifests"), "{last}");
-    ensure!(here.resolve("team/app", "v0").await?.as_deref() == Some(&moved));
+    ensure!(here.resolve("team/app", "v0").await?.as_ref() == Some(&moved));
 
     let told = catalog(&server)?;
     ensure!(

@@ -11,7 +11,7 @@ use super::order::PullOrder;
 use super::report::Standing;
 use super::select::Selection;
 use super::{CALLER, Pulling};
-use crate::import::repository::blocking;
+use crate::import::start::blocking;
 use crate::{Registry, Result};
 
 /// Pulls from another registry.

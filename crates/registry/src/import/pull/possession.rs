@@ -31,7 +31,7 @@ impl Pulling {
         let permit: Permit<Pull> =
             self.operator.permit(holder).map_err(|_| Fault::Registry(Error::ReadOnly))?;
         let held = match self.registry.pull_blob(&permit, &descriptor.digest).await {
-            Ok(held) if held.size == descriptor.size => held,
+            Ok(held) if held.content.size == descriptor.size => held.content,
             Ok(_) | Err(Error::BlobUnknown { .. }) => return Ok(false),
             Err(error) => return Err(error.into()),
         };
