@@ -26,6 +26,22 @@ async fn fill(api: &Api) -> Result<Served> {
     Ok(served)
 }
 
+/// Pushes a real image, and what refers to it by a tag, since this registry has no referrers API.
+async fn push_by_clients(home: &Home, old: &Old, authority: &Authority, images: &Images) -> Result<()> {
+    let (host, ca, certs) = (old.address().to_string(), authority.ca_file(), authority.ca_dir());
+    let (creds, image) = (format!("{USER}:{PASSWORD}"), format!("docker://{host}/library/multi:1"));
+    let oci = images.oci(&images.multi);
+    let copy = ["copy", "-q", "--all", "--dest-creds", &creds, "--dest-cert-dir", &certs, &oci, &image];
+    home.run("skopeo", &copy).await?;
+    home.write("sbom.txt", "a bill of materials\n")?;
+    let subject = format!("{host}/library/multi:1");
+    let login = ["--username", USER, "--password", PASSWORD, "--ca-file", &ca];
+    let attach =
+        ["attach", "--artifact-type", "application/vnd.example.sbom", &subject, "sbom.txt:text/plain"];
+    home.run("oras", &[&attach[..], &login[..]].concat()).await?;
+    Ok(())
+}
+
 /// The bytes of every file that the catalog consists of.
 fn catalog(server: &Server) -> Result<Vec<u8>> {
     let mut all = Vec::new();
@@ -42,39 +58,14 @@ async fn all_comes_over_tls_with_a_password_and_again_at_no_cost() -> Result<()>
     let old = Old::start(&home, Some(&authority), Auth::Passwords).await?;
     let there = old.api()?;
     let mut served = fill(&there).await?;
-    // A real image, and a signature by a tag, since this registry has no referrers API.
     let images = Images::build(home.path())?;
-    let host = old.address().to_string();
-    let (creds, certs) = (format!("{USER}:{PASSWORD}"), authority.ca_dir());
-    let image = format!("docker://{host}/library/multi:1");
-    home.run(
-        "skopeo",
-        &[
-            "copy",
-            "-q",
-            "--all",
-            "--dest-creds",
-            &creds,
-            "--dest-cert-dir",
-            &certs,
-            &images.oci(&images.multi),
-            &image,
-        ],
-    )
-    .await?;
     served.insert(("library/multi".to_owned(), "1".to_owned()), images.multi.digest.clone());
-    home.write("sbom.txt", "a bill of materials\n")?;
-    let ca = authority.ca_file();
-    let subject = format!("{host}/library/multi:1");
-    let login = ["--username", USER, "--password", PASSWORD, "--ca-file", &ca];
-    let attach =
-        ["attach", "--artifact-type", "application/vnd.example.sbom", &subject, "sbom.txt:text/plain"];
-    home.run("oras", &[&attach[..], &login[..]].concat()).await?;
+    push_by_clients(&home, &old, &authority, &images).await?;
 
     let server = Server::open().await?;
     let password = home.write("password", &format!("{PASSWORD}\n"))?.display().to_string();
     let wrong = home.write("wrong", "battery-staple\n")?.display().to_string();
-    let url = old.url();
+    let (url, ca) = (old.url(), authority.ca_file());
     let with = |password| {
         ["import", "registry", &url, "--ca-file", &ca, "--username", USER, "--password-file", password]
     };
@@ -102,7 +93,7 @@ async fn all_comes_over_tls_with_a_password_and_again_at_no_cost() -> Result<()>
     let moved = push_image(&there, "team/app", "v0", 99, 20_000).await?;
     let last = server.succeeds(&[&with(&password)[..], &["--now"]].concat()).await?;
     ensure!(last.contains("1 tags moved, 8 were here already") && last.contains("1 manifests"), "{last}");
-    ensure!(here.resolve("team/app", "v0").await?.as_deref() == Some(&moved));
+    ensure!(here.resolve("team/app", "v0").await?.as_deref() == Some(moved.as_str()));
 
     let told = catalog(&server)?;
     ensure!(
