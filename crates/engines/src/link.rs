@@ -107,7 +107,7 @@ async fn serve(
             listener = None;
             connections.shutdown().await;
         } else if listener.is_none() {
-            listener = Some(listen(address));
+            listener = Some(listen(address).await);
         }
         // An error means that the test has dropped the line; the next lines notice it, too.
         let _ = done.send(());
@@ -126,9 +126,16 @@ async fn serve(
     }
 }
 
-fn listen(address: SocketAddr) -> tokio::net::TcpListener {
-    // The standard library's listener takes a port again at once that has connections in their last wait.
-    let listener = TcpListener::bind(address).expect("the port is free");
+async fn listen(address: SocketAddr) -> tokio::net::TcpListener {
+    let begin = Instant::now();
+    // The standard library's listener takes a port again at once that has connections in their last wait. A test that looks for a
+    // free port may hold it for a moment.
+    let listener = loop {
+        match TcpListener::bind(address) {
+            Err(_) if begin.elapsed() < Duration::from_secs(5) => sleep(Duration::from_millis(5)).await,
+            bound => break bound.expect("the port is free"),
+        }
+    };
     listener.set_nonblocking(true).expect("a socket can be told not to block");
     tokio::net::TcpListener::from_std(listener).expect("the runtime takes a socket")
 }

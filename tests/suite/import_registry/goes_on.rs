@@ -71,7 +71,7 @@ async fn a_killed_server_goes_on_with_the_import_and_with_the_blob() -> Result<(
     let small = push_image(&there, "small", "1", 2, 3000).await?;
     let digest = push_image(&there, "big", "1", 1, 72 << 20).await?;
     let link = Link::to(old.address());
-    link.throttle(40 << 20);
+    link.throttle(24 << 20);
     let mut server = Server::open().await?;
     let url = format!("http://{}", link.address());
     server.succeeds(&["import", "registry", &url]).await?;

@@ -68,9 +68,10 @@ impl Registry {
         let (mut set, mut listing) = (0, old.tags(name));
         while let Some(page) = listing.next().await? {
             for texts in page.chunks(TAGS) {
-                let looks = texts
-                    .iter()
-                    .map(|text| async move { Ok::<_, Error>((text, read_tag(old, name, text).await?)) });
+                let looks = texts.to_vec().into_iter().map(|text| async move {
+                    let read = read_tag(old, name, &text).await?;
+                    Ok::<_, Error>((text, read))
+                });
                 let looked: Vec<_> = stream::iter(looks).buffered(REQUESTS).try_collect().await?;
                 let mut tags = Vec::new();
                 for (text, read) in looked {

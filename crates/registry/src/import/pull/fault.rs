@@ -51,6 +51,9 @@ fn shown(error: &Error) -> String {
             let listed: Vec<String> = digests.iter().map(ToString::to_string).collect();
             format!("the registry lacks blobs of it: {}", listed.join(", "))
         }
+        Error::DigestMismatch { given, computed } => {
+            format!("content has digest {computed}, not {given}: the registry sends what it should not")
+        }
         Error::Internal(cause) | Error::Unavailable(cause) => format!("{error}: {cause}"),
         other => other.to_string(),
     }
