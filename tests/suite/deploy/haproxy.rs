@@ -84,7 +84,7 @@ async fn a_node_that_alone_misses_something_is_left_out_and_what_all_miss_leaves
     let cluster = setup.with_storage("serve_stale_seconds", 60).start().await?;
     let nodes = [cluster.node(0).host(), cluster.node(1).host()];
     let proxy = haproxy_before(&mut home, &authority, nodes).await?;
-    let api = proxy.api(&authority)?;
+    let api = Api::new(&format!("https://{}", proxy.host()), Some(&authority), None)?;
     until_pushes_succeed(&api, "both").await?;
     // It would still be ready, for what it remembers.
     tokio::task::block_in_place(|| cluster.lines()[0].database.cut());
