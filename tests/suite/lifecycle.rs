@@ -6,7 +6,7 @@ use anyhow::{Result, ensure};
 use reqwest::Method;
 use serde_json::json;
 
-use crate::harness::{Server, content, digest_of, expect, manifest_of};
+use crate::harness::{Server, Setup, content, digest_of, expect, manifest_of};
 
 const REPOSITORY: &str = "life/cycle";
 
@@ -58,6 +58,21 @@ async fn read_only_mode_reaches_a_running_server_and_outlives_it() -> Result<()>
     server.succeeds(&["read-only", "off"]).await?;
     server.api()?.push_blob(REPOSITORY, b"after").await?;
     server.collect().await?;
+    Ok(())
+}
+
+/// Nothing but another configuration ends it.
+#[tokio::test]
+async fn read_only_by_configuration_stays() -> Result<()> {
+    let server = Setup::default().with_config("access:\n  read_only: true").start().await?;
+    server.succeeds(&["read-only", "off"]).await?;
+    let api = server.api()?;
+    for _ in 0..2 {
+        expect(api.request(Method::POST, &format!("/v2/{REPOSITORY}/blobs/uploads/"))?.send().await?, 405)
+            .await?;
+        // Longer than it takes to follow what the catalog says.
+        tokio::time::sleep(Duration::from_millis(400)).await;
+    }
     Ok(())
 }
 
