@@ -1,9 +1,10 @@
 //! A server's life: it ends when asked, keeps others out of its directory, and what it leaves can be worked on without it.
 
+mod read_only;
+
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
-use reqwest::Method;
 use serde_json::json;
 
 use crate::harness::{Server, content, digest_of, expect, manifest_of};
@@ -35,29 +36,6 @@ async fn commands_work_beside_a_server_and_alone() -> Result<()> {
     api.pull_blob(REPOSITORY, &blob).await?;
     ensure!(api.resolve(REPOSITORY, "kept").await? == Some(digest_of(&kept)), "the tag moved");
     expect(api.get(&format!("/v2/{REPOSITORY}/blobs/{garbage}")).await?, 404).await?;
-    Ok(())
-}
-
-#[tokio::test]
-async fn read_only_mode_reaches_a_running_server_and_outlives_it() -> Result<()> {
-    let mut server = Server::open().await?;
-    let blob = server.api()?.push_blob(REPOSITORY, b"before").await?;
-    let said = server.succeeds(&["read-only", "on"]).await?;
-    ensure!(said.starts_with("read-only since "), "{said}");
-    for restarts in 0..2 {
-        let api = server.api()?;
-        expect(api.request(Method::POST, &format!("/v2/{REPOSITORY}/blobs/uploads/"))?.send().await?, 405)
-            .await?;
-        ensure!(api.pull_blob(REPOSITORY, &blob).await? == b"before", "restarts: {restarts}");
-        let refused = server.berth(&["gc", "--now"]).await?;
-        ensure!(!refused.success && refused.stderr.contains("berth read-only off"), "{}", refused.text());
-        server.stop().await?;
-        server.start().await?;
-    }
-    ensure!(server.succeeds(&["read-only", "status"]).await? == said, "the status tells another story");
-    server.succeeds(&["read-only", "off"]).await?;
-    server.api()?.push_blob(REPOSITORY, b"after").await?;
-    server.collect().await?;
     Ok(())
 }
 

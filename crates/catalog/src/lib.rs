@@ -155,7 +155,7 @@ impl Catalog {
     /// may run twice.
     pub async fn list<T, E, F>(&self, body: F) -> Result<T, E>
     where
-        F: AsyncFn(&Reader) -> Result<T, E>,
+        F: AsyncFnOnce(&Reader) -> Result<T, E> + Clone,
         E: From<Error>,
     {
         match &self.0.arm {

@@ -143,11 +143,11 @@ impl Database {
     /// Runs `body` on the replica, if there is one that has everything, or here.
     pub(crate) async fn list<T, E, F>(&self, body: F) -> Result<T, E>
     where
-        F: AsyncFn(&Reader) -> Result<T, E>,
+        F: AsyncFnOnce(&Reader) -> Result<T, E> + Clone,
         E: From<Error>,
     {
         if let Some(replica) = &self.engine.replica
-            && let Some(answer) = replica.list(&self.engine.pool, &body).await
+            && let Some(answer) = replica.list(&self.engine.pool, body.clone()).await
         {
             return Ok(answer);
         }

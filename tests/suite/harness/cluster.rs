@@ -83,13 +83,13 @@ impl ClusterSetup {
 
     /// Adds a key to `database` in every berth.yaml.
     pub(crate) fn with_database(mut self, key: &str, value: impl Display) -> Self {
-        self.database.push_str(&format!("  {key}: {value}\n"));
+        self.database = format!("{}  {key}: {value}\n", self.database);
         self
     }
 
     /// Adds a key to `storage` in every berth.yaml.
     pub(crate) fn with_storage(mut self, key: &str, value: impl Display) -> Self {
-        self.storage.push_str(&format!("  {key}: {value}\n"));
+        self.storage = format!("{}  {key}: {value}\n", self.storage);
         self
     }
 

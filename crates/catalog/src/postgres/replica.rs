@@ -87,9 +87,9 @@ impl Replica {
     }
 
     /// Runs `body` on the standby; `None` if it has to run elsewhere.
-    pub(super) async fn list<T, E, F>(&self, primary: &Arc<Pool>, body: &F) -> Option<T>
+    pub(super) async fn list<T, E, F>(&self, primary: &Arc<Pool>, body: F) -> Option<T>
     where
-        F: AsyncFn(&Reader) -> Result<T, E>,
+        F: AsyncFnOnce(&Reader) -> Result<T, E>,
     {
         let rests = self.millis(Duration::ZERO) < self.rests_until.load(Ordering::Relaxed);
         let answer = if rests { None } else { self.try_list(primary, body).await };
@@ -98,9 +98,9 @@ impl Replica {
         answer
     }
 
-    async fn try_list<T, E, F>(&self, primary: &Arc<Pool>, body: &F) -> Option<T>
+    async fn try_list<T, E, F>(&self, primary: &Arc<Pool>, body: F) -> Option<T>
     where
-        F: AsyncFn(&Reader) -> Result<T, E>,
+        F: AsyncFnOnce(&Reader) -> Result<T, E>,
     {
         let limit = Instant::now() + PATIENCE;
         // What is wrong with the primary, the primary's own path tells.

@@ -151,7 +151,8 @@ async fn an_old_outage_is_told_at_once_and_its_end_is_noticed_at_once() {
             assert!(matches!(written, Err(Error::Unavailable(_))), "frozen {frozen}: {written:?}");
             assert!(matches!(found, Err(Error::Unavailable(_))), "frozen {frozen}: {found:?}");
         }
-        assert!(start.elapsed() < Duration::from_millis(500), "frozen {frozen}: {:?}", start.elapsed());
+        // Waiting, each of the twenty would have taken a second.
+        assert!(start.elapsed() < Duration::from_secs(5), "frozen {frozen}: {:?}", start.elapsed());
         block_in_place(|| link.mend());
         let start = Instant::now();
         while is_there(&node, "before").await.is_err() {

@@ -101,7 +101,8 @@ async fn what_was_pulled_is_recalled_until_it_is_too_old_and_nothing_else() {
     }
     let elsewhere = node.registry.pull_blob(&fixture.may("other"), &small).await;
     assert!(matches!(elsewhere, Err(Error::Unavailable(_))), "{elsewhere:?}");
-    assert!(start.elapsed() < Duration::from_millis(500), "{:?}", start.elapsed());
+    // Waiting, each of the three would have taken a second.
+    assert!(start.elapsed() < Duration::from_secs(2), "{:?}", start.elapsed());
     let health = node.registry.health().await;
     assert!(health.is_ready && health.database.is_some() && health.storage.is_none(), "{health:?}");
 

@@ -10,12 +10,14 @@ use crate::support::{TestServer, config};
 #[tokio::test]
 async fn probes_answer() {
     let server = TestServer::start(config());
+    let nothing = "nothing here: the registry is at /v2/, its state at /healthz, /readyz and /metrics\n";
+    let ready = r#"{"status":"ready","out":[],"read_only":false}"#;
     for (path, status, body) in [
         ("/healthz", 200, "ok\n"),
-        ("/readyz", 200, r#"{"status":"ready","out":[],"read_only":false}"#),
-        ("/readyz?strict", 200, r#"{"status":"ready","out":[],"read_only":false}"#),
-        ("/", 404, "nothing here: the registry is at /v2/, its state at /healthz, /readyz and /metrics\n"),
-        ("/v2x", 404, "nothing here: the registry is at /v2/, its state at /healthz, /readyz and /metrics\n"),
+        ("/readyz", 200, ready),
+        ("/readyz?strict", 200, ready),
+        ("/", 404, nothing),
+        ("/v2x", 404, nothing),
     ] {
         let response = reqwest::get(server.url(path)).await.unwrap();
         assert_eq!(response.status(), status, "{path}");
