@@ -14,12 +14,14 @@ async fn the_object_store_goes_and_comes_back() -> Result<()> {
         let mut crash = stage.random.chance(50);
         while !stage.is_over() {
             if crash {
+                // It takes some seconds to come back, and clients do not wait forever.
                 stage.cluster.gateway()?.crash();
+                stage.pause(100, 500).await;
             } else {
                 stage.cluster.gateway()?.stop();
+                stage.pause(500, 2000).await;
             }
             crash = !crash;
-            stage.pause(500, 2000).await;
             stage.cluster.gateway()?.start();
             stage.fault();
             stage.pause(3000, 5000).await;
