@@ -18,14 +18,3 @@ fn objects_outlive_a_stopped_gateway() {
     rgw.start();
     assert!(rgw.get(&one, "some/key") == content, "the object changed while the gateway was away");
 }
-
-#[test]
-fn objects_on_the_disk_outlive_a_crash() {
-    let rgw = Rgw::start_durable();
-    let bucket = rgw.bucket();
-    rgw.put(&bucket, "some/key", b"content");
-    rgw.crash();
-    assert!(TcpStream::connect(rgw.address()).is_err(), "the gateway still listens");
-    rgw.start();
-    assert_eq!(rgw.get(&bucket, "some/key"), b"content");
-}

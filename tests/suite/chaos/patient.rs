@@ -8,6 +8,8 @@ use crate::harness::{Api, Random, Refused, is_outage};
 
 /// Together about ten seconds of pauses, beside the time that each try takes.
 const TRIES: u32 = 10;
+/// As many as an orchestrator's that comes back for an image after its client gave up.
+const MANY_TRIES: u32 = 30;
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 /// Longest that a try may take.
@@ -20,6 +22,8 @@ pub(super) enum Trust {
     EachAnswer,
     /// The last one counts: what is missing is asked for again.
     LastAnswer,
+    /// None may, but it may take its time.
+    LateAnswer,
 }
 
 /// What was acknowledged is not there.
@@ -62,8 +66,9 @@ impl Patient {
                 Err(_) => anyhow::anyhow!("no answer after {} s", PATIENCE.as_secs()),
             };
             failed += 1;
-            if failed == TRIES {
-                return Err(tried.context(format!("after {TRIES} tries")));
+            let tries = if self.trust == Trust::LateAnswer { MANY_TRIES } else { TRIES };
+            if failed == tries {
+                return Err(tried.context(format!("after {tries} tries")));
             }
             self.retries += 1;
             // Between half of the pause and all of it, so that clients don't come back together.

@@ -78,6 +78,16 @@ pub(super) async fn play_with_stale_reads(
     run(name, setup, recovered_within, Trust::LastAnswer, break_things).await
 }
 
+/// As [`play`], where outages last longer than the usual tries of a client: these have three times as many.
+pub(super) async fn play_with_long_outages(
+    name: &str,
+    setup: impl Future<Output = Result<Cluster>>,
+    recovered_within: Duration,
+    break_things: impl AsyncFnOnce(&mut Stage) -> Result<()>,
+) -> Result<()> {
+    run(name, setup, recovered_within, Trust::LateAnswer, break_things).await
+}
+
 async fn run(
     name: &str,
     setup: impl Future<Output = Result<Cluster>>,

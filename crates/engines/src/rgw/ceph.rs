@@ -47,12 +47,14 @@ pub(super) enum Place {
 }
 
 impl Place {
-    /// On a disk, an object daemon that comes back waits for as long as its predecessor may have promised to answer.
+    /// On a disk, a daemon may come back: it waits for as long as its predecessor may have promised to answer, and the gateway
+    /// asks the monitor early where it is now.
     fn settings(self) -> &'static str {
         match self {
             Self::Memory => "osd objectstore = memstore\nmemstore device bytes = 8589934592\n",
             Self::Disk => {
-                "osd objectstore = bluestore\nbluestore block size = 21474836480\nosd heartbeat grace = 1\n"
+                "osd objectstore = bluestore\nbluestore block size = 21474836480\nosd heartbeat grace = 1\n\
+                 objecter tick interval = 0.5\nobjecter timeout = 1\n"
             }
         }
     }
