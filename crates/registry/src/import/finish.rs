@@ -92,8 +92,10 @@ impl Registry {
             let Some(last) = page.last() else { return Ok(()) };
             after.clone_from(&last.location);
             // Each comes to its end, which is near when all should stop.
-            let moves: Vec<_> =
-                page.into_iter().map(|item| self.move_blob(old, item, work).boxed()).collect();
+            let mut moves = Vec::new();
+            for item in page {
+                moves.push(self.move_blob(old, item, work).boxed());
+            }
             let mut under_way = futures_util::stream::iter(moves).buffer_unordered(AT_ONCE);
             while let Some(ended) = under_way.next().await {
                 match ended? {
