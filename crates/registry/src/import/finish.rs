@@ -8,7 +8,7 @@ use berth_catalog::blob::{self, Placement};
 use berth_catalog::imported::{self, Foreign};
 use berth_catalog::{Tx, hold, upload};
 use berth_jobs::{Failure, Work};
-use futures_util::StreamExt as _;
+use futures_util::{FutureExt as _, StreamExt as _};
 use serde_json::json;
 
 use super::CALLER;
@@ -92,7 +92,10 @@ impl Registry {
             let Some(last) = page.last() else { return Ok(()) };
             after.clone_from(&last.location);
             // Each comes to its end, which is near when all should stop.
-            let moves: Vec<_> = page.into_iter().map(|item| self.move_blob(old, item, work)).collect();
+            let mut moves = Vec::new();
+            for item in page {
+                moves.push(self.move_blob(old, item, work).boxed());
+            }
             let mut under_way = futures_util::stream::iter(moves).buffer_unordered(AT_ONCE);
             while let Some(ended) = under_way.next().await {
                 match ended? {

@@ -5,13 +5,14 @@ use std::collections::HashMap;
 use berth_catalog::blob::Placement;
 use berth_oci::{Descriptor, Digest, Manifest, ManifestLimits, RepositoryName};
 use bytes::Bytes;
-use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use futures_util::future::BoxFuture;
+use futures_util::{FutureExt as _, StreamExt as _, TryStreamExt as _, stream};
 
 use super::REQUESTS;
 use super::layout::OldStore;
 use super::place::{Placed, place};
 use super::record::Prepared;
-use crate::{Error, Registry, Result};
+use crate::{Registry, Result};
 
 /// Deepest nesting of indexes that is followed.
 const DEEPEST: usize = 32;
@@ -94,28 +95,35 @@ impl<'a> Intake<'a> {
         }
     }
 
-    async fn take_at(&mut self, digests: Vec<Digest>, depth: usize) -> Result<()> {
-        let new: Vec<Digest> = digests.into_iter().filter(|digest| self.is_new(digest)).collect();
-        for some in new.chunks(REQUESTS) {
-            let (registry, old, repository) = (self.registry, self.old, self.repository);
-            let looks = some.iter().map(|digest| async move {
-                Ok::<_, Error>((*digest, load(registry, old, repository, digest).await?))
-            });
-            let found: Vec<_> = stream::iter(looks).buffer_unordered(REQUESTS).try_collect().await?;
-            for (digest, found) in found {
-                match found {
-                    Found::Absent => {}
-                    Found::Refused(reason) => self.refuse(&digest, &reason),
-                    Found::Manifest(manifest, content) => {
-                        self.loaded.insert(digest, (*manifest, content));
+    /// Boxed, as is [`settle`](Self::settle): they call each other.
+    fn take_at(&mut self, digests: Vec<Digest>, depth: usize) -> BoxFuture<'_, Result<()>> {
+        async move {
+            let new: Vec<Digest> = digests.into_iter().filter(|digest| self.is_new(digest)).collect();
+            for some in new.chunks(REQUESTS) {
+                for (digest, found) in self.load_all(some).await? {
+                    match found {
+                        Found::Absent => {}
+                        Found::Refused(reason) => self.refuse(&digest, &reason),
+                        Found::Manifest(manifest, content) => {
+                            self.loaded.insert(digest, (*manifest, content));
+                        }
                     }
                 }
+                for digest in some {
+                    self.settle(*digest, depth).await?;
+                }
             }
-            for digest in some {
-                self.settle(digest, depth).await?;
-            }
+            Ok(())
         }
-        Ok(())
+        .boxed()
+    }
+
+    async fn load_all(&self, digests: &[Digest]) -> Result<Vec<(Digest, Found)>> {
+        let mut looks = Vec::new();
+        for digest in digests {
+            looks.push(load(self.registry, self.old, self.repository, *digest).boxed());
+        }
+        stream::iter(looks).buffer_unordered(REQUESTS).try_collect().await
     }
 
     fn is_new(&mut self, digest: &Digest) -> bool {
@@ -127,21 +135,24 @@ impl<'a> Intake<'a> {
     }
 
     /// Makes a manifest that was read ready, after those below it. One that the repository does not hold is one of a sparse index.
-    async fn settle(&mut self, digest: &Digest, depth: usize) -> Result<()> {
-        let Some((manifest, content)) = self.loaded.remove(digest) else { return Ok(()) };
-        if depth > DEEPEST {
-            self.refuse(digest, "it lies too deep below other indexes");
-            return Ok(());
+    fn settle(&mut self, digest: Digest, depth: usize) -> BoxFuture<'_, Result<()>> {
+        async move {
+            let Some((manifest, content)) = self.loaded.remove(&digest) else { return Ok(()) };
+            if depth > DEEPEST {
+                self.refuse(&digest, "it lies too deep below other indexes");
+                return Ok(());
+            }
+            let children: Vec<Digest> = manifest.children().iter().map(|child| child.digest).collect();
+            for child in &children {
+                self.settle(*child, depth + 1).await?;
+            }
+            self.take_at(children, depth + 1).await?;
+            let blobs = self.place_all(&manifest, &digest).await?;
+            self.ready.push(Prepared { digest, manifest, content, blobs });
+            self.seen.insert(digest, true);
+            if self.ready.len() >= MANIFESTS { self.finish().await } else { Ok(()) }
         }
-        let children: Vec<Digest> = manifest.children().iter().map(|child| child.digest).collect();
-        for child in &children {
-            Box::pin(self.settle(child, depth + 1)).await?;
-        }
-        Box::pin(self.take_at(children, depth + 1)).await?;
-        let blobs = self.place_all(&manifest, digest).await?;
-        self.ready.push(Prepared { digest: *digest, manifest, content, blobs });
-        self.seen.insert(*digest, true);
-        if self.ready.len() >= MANIFESTS { self.finish().await } else { Ok(()) }
+        .boxed()
     }
 
     /// Finds where the blobs of a manifest lie.
@@ -161,7 +172,9 @@ impl<'a> Intake<'a> {
             if comes_along {
                 left -= usize::try_from(descriptor.size).unwrap_or(0);
             }
-            looks.push(self.look(descriptor.clone(), if comes_along { most } else { 0 }));
+            let inline_bytes = if comes_along { most } else { 0 };
+            let known = self.known.get(&descriptor.digest).cloned();
+            looks.push(look(self.old, known, descriptor.clone(), inline_bytes).boxed());
         }
         let placed: Vec<(Descriptor, Placed)> = stream::iter(looks).buffered(REQUESTS).try_collect().await?;
         let mut blobs = Vec::new();
@@ -183,28 +196,36 @@ impl<'a> Intake<'a> {
         Ok(blobs)
     }
 
-    fn look(
-        &self,
-        descriptor: Descriptor,
-        inline_bytes: usize,
-    ) -> impl Future<Output = Result<(Descriptor, Placed)>> + use<'a> {
-        let (old, known) = (self.old, self.known.get(&descriptor.digest).cloned());
-        async move {
-            let placed = match known {
-                Some((size, placement)) if size == descriptor.size => Ok((size, placement)),
-                _ => place(old, &descriptor.digest, Some(descriptor.size), inline_bytes).await?,
-            };
-            Ok((descriptor, placed))
-        }
-    }
-
     fn refuse(&mut self, digest: &Digest, reason: &str) {
         self.complain(format!("{}@{digest}: refused, {reason}", self.repository));
     }
 }
 
+/// Finds where a blob lies, unless that is known.
+async fn look(
+    old: &OldStore,
+    known: Option<(u64, Placement)>,
+    descriptor: Descriptor,
+    inline_bytes: usize,
+) -> Result<(Descriptor, Placed)> {
+    let placed = match known {
+        Some((size, placement)) if size == descriptor.size => Ok((size, placement)),
+        _ => place(old, &descriptor.digest, Some(descriptor.size), inline_bytes).await?,
+    };
+    Ok((descriptor, placed))
+}
+
 /// Reads a manifest, if the repository holds it.
 async fn load(
+    registry: &Registry,
+    old: &OldStore,
+    repository: &RepositoryName,
+    digest: Digest,
+) -> Result<(Digest, Found)> {
+    Ok((digest, find(registry, old, repository, &digest).await?))
+}
+
+async fn find(
     registry: &Registry,
     old: &OldStore,
     repository: &RepositoryName,

@@ -8,7 +8,7 @@ use berth_catalog::imported::{self, Imported};
 use berth_catalog::job::Job;
 use berth_jobs::{Failure, Handler, Work};
 use berth_oci::RepositoryName;
-use futures_util::StreamExt as _;
+use futures_util::{FutureExt as _, StreamExt as _};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -77,10 +77,10 @@ impl Handler for ImportJob {
         let registry = &self.0;
         registry.heed_import().await?;
         let Some(old) = registry.0.import.store()? else { return registry.nothing_left().await };
-        registry.import_all(&old, work).await?;
+        registry.import_all(&old, work).boxed().await?;
         let mut report = registry.import_report().await?;
         if order.finish {
-            let Tally { moved, damaged } = registry.move_bytes(&old, work).await?;
+            let Tally { moved, damaged } = registry.move_bytes(&old, work).boxed().await?;
             // It has ended with nothing left there.
             report = ImportReport { moved, foreign: 0, foreign_bytes: 0, ..report };
             report.problems.extend(damaged);
@@ -126,10 +126,8 @@ impl Registry {
         let names = old.repositories().await.map_err(Error::from)?;
         let (mut done, total) = (0_u64, names.len());
         let (registry, store) = (self.clone(), old.clone());
-        let under_way = names.into_iter().map(move |name| {
-            let (registry, old) = (registry.clone(), store.clone());
-            async move { registry.import_named(&old, name).await }
-        });
+        let under_way =
+            names.into_iter().map(move |name| registry.clone().import_named(store.clone(), name).boxed());
         let mut under_way = futures_util::stream::iter(under_way).buffer_unordered(AT_ONCE);
         loop {
             work.report(&json!({ "phase": "import", "done": done, "total": total }));
@@ -157,9 +155,9 @@ impl Registry {
         Ok(self.0.catalog.write(unit).await?)
     }
 
-    async fn import_named(&self, old: &OldStore, name: String) -> Result<()> {
+    async fn import_named(self, old: OldStore, name: String) -> Result<()> {
         match name.parse::<RepositoryName>() {
-            Ok(name) => self.import_whole(old, &name).await,
+            Ok(name) => self.import_whole(&old, &name).await,
             Err(error) => {
                 let problems = vec![format!("{name}: refused, {error}")];
                 let refused = Imported { repository: name, manifests: 0, tags: 0, problems };

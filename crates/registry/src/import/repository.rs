@@ -2,7 +2,7 @@
 
 use berth_catalog::imported::{self, Imported};
 use berth_oci::{Digest, RepositoryName, Tag};
-use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use futures_util::{FutureExt as _, StreamExt as _, TryStreamExt as _, stream};
 
 use super::REQUESTS;
 use super::intake::Intake;
@@ -68,10 +68,10 @@ impl Registry {
         let (mut set, mut listing) = (0, old.tags(name));
         while let Some(page) = listing.next().await? {
             for texts in page.chunks(TAGS) {
-                let looks = texts.to_vec().into_iter().map(|text| async move {
-                    let read = read_tag(old, name, &text).await?;
-                    Ok::<_, Error>((text, read))
-                });
+                let mut looks = Vec::new();
+                for text in texts {
+                    looks.push(read_named(old, name, text).boxed());
+                }
                 let looked: Vec<_> = stream::iter(looks).buffered(REQUESTS).try_collect().await?;
                 let mut tags = Vec::new();
                 for (text, read) in looked {
@@ -129,6 +129,14 @@ impl Registry {
 /// Says that the other store is not there, which says nothing about what lies in it.
 pub(super) fn gone() -> Error {
     Error::Unavailable("nothing lies where the other registry's store was: mount it".into())
+}
+
+async fn read_named<'a>(
+    old: &OldStore,
+    name: &RepositoryName,
+    text: &'a str,
+) -> Result<(&'a str, Option<Result<OldTag, String>>)> {
+    Ok((text, read_tag(old, name, text).await?))
 }
 
 pub(super) async fn read_tag(
