@@ -108,7 +108,11 @@ async fn each_is_valid_and_uses_an_index() {
             .iter()
             .filter(|step| step.starts_with("SCAN"))
             // A recursive step, no table at all but values, or an index that holds open jobs only.
-            .filter(|step| !["below", "CONSTANT ROW", "VALUES CLAUSE", "INDEX job_due"].iter().any(|fine| step.contains(fine)))
+            .filter(|step| {
+                !["below", "CONSTANT ROW", "VALUES CLAUSE", "INDEX job_due"]
+                    .iter()
+                    .any(|fine| step.contains(fine))
+            })
             .collect();
         // A table read in the order of its key, up to a limit, ends early.
         let ends_early =
