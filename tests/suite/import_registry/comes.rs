@@ -11,19 +11,35 @@ use super::{Served, pull_all, pull_whole, push_image, push_index, push_referrer,
 use crate::harness::{Api, Authority, Home, Images, Server, digest_of, expect};
 
 async fn fill(api: &Api) -> Result<Served> {
-    let mut served = Served::new();
+    let mut expected = Served::new();
     for seed in 0..4 {
         let digest = push_image(api, "team/app", &format!("v{seed}"), seed, 20_000).await?;
-        served.insert(("team/app".to_owned(), format!("v{seed}")), digest);
+        expected.insert(("team/app".to_owned(), format!("v{seed}")), digest);
     }
     let digest = push_index(api, "a/b/c/deep", "multi", 50).await?;
-    served.insert(("a/b/c/deep".to_owned(), "multi".to_owned()), digest);
+    expected.insert(("a/b/c/deep".to_owned(), "multi".to_owned()), digest);
     for (part, seed) in [(0, 50), (1, 51)] {
         let tag = format!("multi-{part}");
         let digest = push_image(api, "a/b/c/deep", &tag, seed, 3000).await?;
-        served.insert(("a/b/c/deep".to_owned(), tag), digest);
+        expected.insert(("a/b/c/deep".to_owned(), tag), digest);
     }
-    Ok(served)
+    Ok(expected)
+}
+
+/// Pushes a real image, and what refers to it by a tag, since this registry has no referrers API.
+async fn push_by_clients(home: &Home, old: &Old, authority: &Authority, images: &Images) -> Result<()> {
+    let (host, ca, certs) = (old.address().to_string(), authority.ca_file(), authority.ca_dir());
+    let (creds, image) = (format!("{USER}:{PASSWORD}"), format!("docker://{host}/library/multi:1"));
+    let oci = images.oci(&images.multi);
+    let copy = ["copy", "-q", "--all", "--dest-creds", &creds, "--dest-cert-dir", &certs, &oci, &image];
+    home.run("skopeo", &copy).await?;
+    home.write("sbom.txt", "a bill of materials\n")?;
+    let subject = format!("{host}/library/multi:1");
+    let login = ["--username", USER, "--password", PASSWORD, "--ca-file", &ca];
+    let attach =
+        ["attach", "--artifact-type", "application/vnd.example.sbom", &subject, "sbom.txt:text/plain"];
+    home.run("oras", &[&attach[..], &login[..]].concat()).await?;
+    Ok(())
 }
 
 /// The bytes of every file that the catalog consists of.
@@ -41,40 +57,15 @@ async fn all_comes_over_tls_with_a_password_and_again_at_no_cost() -> Result<()>
     let authority = Arc::new(Authority::new(&[])?);
     let old = Old::start(&home, Some(&authority), Auth::Passwords).await?;
     let there = old.api()?;
-    let mut served = fill(&there).await?;
-    // A real image, and a signature by a tag, since this registry has no referrers API.
+    let mut expected = fill(&there).await?;
     let images = Images::build(home.path())?;
-    let host = old.address().to_string();
-    let (creds, certs) = (format!("{USER}:{PASSWORD}"), authority.ca_dir());
-    let image = format!("docker://{host}/library/multi:1");
-    home.run(
-        "skopeo",
-        &[
-            "copy",
-            "-q",
-            "--all",
-            "--dest-creds",
-            &creds,
-            "--dest-cert-dir",
-            &certs,
-            &images.oci(&images.multi),
-            &image,
-        ],
-    )
-    .await?;
-    served.insert(("library/multi".to_owned(), "1".to_owned()), images.multi.digest.clone());
-    home.write("sbom.txt", "a bill of materials\n")?;
-    let ca = authority.ca_file();
-    let subject = format!("{host}/library/multi:1");
-    let login = ["--username", USER, "--password", PASSWORD, "--ca-file", &ca];
-    let attach =
-        ["attach", "--artifact-type", "application/vnd.example.sbom", &subject, "sbom.txt:text/plain"];
-    home.run("oras", &[&attach[..], &login[..]].concat()).await?;
+    expected.insert(("library/multi".to_owned(), "1".to_owned()), images.multi.digest.clone());
+    push_by_clients(&home, &old, &authority, &images).await?;
 
     let server = Server::open().await?;
     let password = home.write("password", &format!("{PASSWORD}\n"))?.display().to_string();
     let wrong = home.write("wrong", "battery-staple\n")?.display().to_string();
-    let url = old.url();
+    let (url, ca) = (old.url(), authority.ca_file());
     let with = |password| {
         ["import", "registry", &url, "--ca-file", &ca, "--username", USER, "--password-file", password]
     };
@@ -88,7 +79,7 @@ async fn all_comes_over_tls_with_a_password_and_again_at_no_cost() -> Result<()>
     let text = server.succeeds(&[&with(&password)[..], &["--now"]].concat()).await?;
     ensure!(text.contains("9 tags moved, 0 were here already, 0 did not come in"), "{text}");
     let here = server.api()?;
-    pull_all(&here, &served).await?;
+    pull_all(&here, &expected).await?;
     let signed = referrers(&here, "library/multi", &images.multi.digest).await?;
     ensure!(signed.len() == 1, "{signed:?}");
     pull_whole(&here, "library/multi", &signed[0]).await?;
@@ -102,7 +93,7 @@ async fn all_comes_over_tls_with_a_password_and_again_at_no_cost() -> Result<()>
     let moved = push_image(&there, "team/app", "v0", 99, 20_000).await?;
     let last = server.succeeds(&[&with(&password)[..], &["--now"]].concat()).await?;
     ensure!(last.contains("1 tags moved, 8 were here already") && last.contains("1 manifests"), "{last}");
-    ensure!(here.resolve("team/app", "v0").await?.as_ref() == Some(&moved));
+    ensure!(here.resolve("team/app", "v0").await?.as_deref() == Some(moved.as_str()));
 
     let told = catalog(&server)?;
     ensure!(
@@ -125,9 +116,9 @@ async fn all_comes_over_tls_with_a_password_and_again_at_no_cost() -> Result<()>
 async fn tokens_are_fetched_where_the_registry_says() -> Result<()> {
     let home = Home::new()?;
     let tokens = TokenService::start(&home).await?;
-    // Filled without tokens, then served with them.
+    // Filled without tokens, then expected with them.
     let old = Old::start(&home, None, Auth::Nobody).await?;
-    let served = fill(&old.api()?).await?;
+    let expected = fill(&old.api()?).await?;
     drop(old);
     let certificate = tokens.certificate();
     let old =
@@ -142,7 +133,7 @@ async fn tokens_are_fetched_where_the_registry_says() -> Result<()> {
     let file = home.write("docker-config.json", &file)?.display().to_string();
     let text = server.succeeds(&["import", "registry", &old.url(), "--authfile", &file, "--now"]).await?;
     ensure!(text.contains("7 tags moved, 0 were here already, 0 did not come in"), "{text}");
-    pull_all(&server.api()?, &served).await?;
+    pull_all(&server.api()?, &expected).await?;
     // One for the list, one for each repository.
     ensure!(tokens.issued() == 3, "{} tokens", tokens.issued());
     Ok(())
@@ -195,7 +186,7 @@ async fn a_part_comes_from_another_berth_under_other_names_with_its_signatures()
     let here = server.api()?;
     ensure!(pull_whole(&here, "old/base/app", "v1").await? == app);
     ensure!(pull_whole(&here, "old/team/copy", "v2").await? == same);
-    ensure!(referrers(&here, "old/base/app", &app).await? == [signature.clone()]);
+    ensure!(referrers(&here, "old/base/app", &app).await? == std::slice::from_ref(&signature));
     ensure!(referrers(&here, "old/base/app", &signature).await? == [countersignature]);
     let listed: Value = expect(here.get("/v2/_catalog").await?, 200).await?.json().await?;
     ensure!(listed["repositories"] == serde_json::json!(["old/base/app", "old/team/copy"]), "{listed}");

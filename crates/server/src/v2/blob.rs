@@ -3,9 +3,9 @@
 use std::ops::Range;
 use std::sync::atomic::Ordering;
 
-use berth_access::{Delete, Permit, Pull};
+use berth_access::{Delete, Pull};
 use berth_oci::{ByteRanges, Digest, RangeError, RepositoryName, media_type};
-use berth_registry::{BlobContent, BlobHandle, Error, Known, Pulled};
+use berth_registry::{BlobContent, BlobHandle, Error, Freshness, Known, Pulled};
 use http::header::{
     ACCEPT_RANGES, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, LOCATION, RANGE, USER_AGENT,
 };

@@ -22,8 +22,9 @@ Examples:
       berth import registry https://harbor.example.com --authfile /etc/berth/auth.json --repository 'team/**' --exclude '**:*-debug'
       berth import registry old.example.com:5000 --ca-file /etc/berth/old-ca.pem --tag 'v*' --prefix mirror --rename library=base
       berth import registry --status")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub(crate) struct ImportRegistry {
-    /// Address of the other registry, for example https://old.example.com
+    /// Address of the other registry, such as `https://old.example.com`
     #[arg(required_unless_present_any = ["status", "cancel"])]
     pub(crate) registry: Option<String>,
     /// Take the repositories that match; may be given several times [default: all]
