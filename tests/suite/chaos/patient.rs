@@ -15,7 +15,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 /// Longest that a try may take.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Whether an answer may be wrong for a while.
+/// What a client puts up with.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Trust {
     /// None may: what was acknowledged is there.
