@@ -15,15 +15,15 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 /// Longest that a try may take.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Whether an answer may be wrong for a while.
+/// What a client puts up with.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Trust {
     /// None may: what was acknowledged is there.
-    EachAnswer,
+    Strict,
     /// The last one counts: what is missing is asked for again.
-    LastAnswer,
+    Stale,
     /// None may, but it may take its time.
-    LateAnswer,
+    Late,
 }
 
 /// What was acknowledged is not there.
@@ -66,9 +66,9 @@ impl Patient {
                 Err(_) => anyhow::anyhow!("no answer after {} s", PATIENCE.as_secs()),
             };
             failed += 1;
-            let tries = if self.trust == Trust::LateAnswer { MANY_TRIES } else { TRIES };
-            if failed == tries {
-                return Err(tried.context(format!("after {tries} tries")));
+            let most = if self.trust == Trust::Late { MANY_TRIES } else { TRIES };
+            if failed == most {
+                return Err(tried.context(format!("after {most} tries")));
             }
             self.retries += 1;
             // Between half of the pause and all of it, so that clients don't come back together.
@@ -82,6 +82,6 @@ impl Patient {
 fn is_passing(error: &anyhow::Error, trust: Trust) -> bool {
     let status =
         error.chain().find_map(|cause| cause.downcast_ref::<Refused>()).map(|refused| refused.status);
-    let stale = trust == Trust::LastAnswer && (error.is::<Lost>() || matches!(status, Some(400 | 404)));
+    let stale = trust == Trust::Stale && (error.is::<Lost>() || matches!(status, Some(400 | 404)));
     stale || is_outage(error) || status.is_some_and(|status| matches!(status, 408 | 429 | 500))
 }

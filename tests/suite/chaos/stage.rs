@@ -65,7 +65,7 @@ pub(super) async fn play(
     recovered_within: Duration,
     break_things: impl AsyncFnOnce(&mut Stage) -> Result<()>,
 ) -> Result<()> {
-    run(name, setup, recovered_within, Trust::EachAnswer, break_things).await
+    run(name, setup, recovered_within, Trust::Strict, break_things).await
 }
 
 /// As [`play`], where an answer may be older than what was acknowledged: clients ask again then, which counts as a retry.
@@ -75,7 +75,7 @@ pub(super) async fn play_with_stale_reads(
     recovered_within: Duration,
     break_things: impl AsyncFnOnce(&mut Stage) -> Result<()>,
 ) -> Result<()> {
-    run(name, setup, recovered_within, Trust::LastAnswer, break_things).await
+    run(name, setup, recovered_within, Trust::Stale, break_things).await
 }
 
 /// As [`play`], where outages last longer than the usual tries of a client: these have three times as many.
@@ -85,7 +85,7 @@ pub(super) async fn play_with_long_outages(
     recovered_within: Duration,
     break_things: impl AsyncFnOnce(&mut Stage) -> Result<()>,
 ) -> Result<()> {
-    run(name, setup, recovered_within, Trust::LateAnswer, break_things).await
+    run(name, setup, recovered_within, Trust::Late, break_things).await
 }
 
 async fn run(
