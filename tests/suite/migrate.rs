@@ -51,13 +51,11 @@ impl Goal {
         let mut command = self.home.command(&berth()?.display().to_string());
         command.args(self.arguments(more)).args(["--data-dir", &data]);
         let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
-        match tokio::time::timeout(time, child.wait()).await {
-            Ok(status) => Ok(status?.success()),
-            Err(_) => {
-                child.kill().await?;
-                Ok(false)
-            }
+        if let Ok(status) = tokio::time::timeout(time, child.wait()).await {
+            return Ok(status?.success());
         }
+        child.kill().await?;
+        Ok(false)
     }
 }
 
@@ -113,8 +111,8 @@ fn says(error: &anyhow::Error, text: &str) -> bool {
 /// Every table as a backup of each side has it: rows as text, in order.
 async fn tables(server: &Server, archive: &str) -> Result<Vec<(String, Vec<String>)>> {
     server.succeeds(&["backup", archive]).await?;
-    let points = std::fs::read_dir(Path::new(archive).join("points"))?;
-    let point = points.filter_map(Result::ok).next().context("no point")?.path();
+    let mut points = std::fs::read_dir(Path::new(archive).join("points"))?;
+    let point = points.find_map(Result::ok).context("no point")?.path();
     let mut tables = Vec::new();
     for entry in std::fs::read_dir(point)? {
         let path = entry?.path();
