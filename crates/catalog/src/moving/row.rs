@@ -144,7 +144,7 @@ impl Row {
         for (at, value) in self.0.iter_mut().enumerate() {
             match at {
                 LOCATION => {
-                    *value = location.map_or(Value::Null, |location| Value::Text(location.to_owned()))
+                    *value = location.map_or(Value::Null, |location| Value::Text(location.to_owned()));
                 }
                 DAMAGED_AT if placed => *value = Value::Null,
                 DAMAGED_AT if *value == Value::Null => *value = Value::Int(lost_at),
