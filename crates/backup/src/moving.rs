@@ -168,7 +168,7 @@ fn place(placed: &Placed, moving: &Moving, table: &Table, row: &mut Row) -> Resu
     }
     let lost_at = moving.started_at.as_microsecond();
     match row.stored()? {
-        Some(blob) => row.place(placed.locate(&blob.digest, blob.size), lost_at),
+        Some(blob) => row.place(placed.locate(&blob.digest, blob.size).as_deref(), lost_at),
         None if row.broken(table)?.is_some() => row.place(None, lost_at),
         None => {}
     }

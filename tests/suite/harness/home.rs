@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result, bail};
 use tempfile::TempDir;
 use tokio::process::Command;
 
-use super::tool_path;
+use super::{number_from_environment, tool_path};
 
 /// Longest that one program may take; generous, because debug builds and other tests share two cores.
 const LIMIT: Duration = Duration::from_mins(3);
@@ -89,9 +89,10 @@ impl Home {
         let child = command
             .spawn()
             .with_context(|| format!("cannot run {shown}; scripts/test installs what tests need"))?;
-        let output = tokio::time::timeout(LIMIT, child.wait_with_output())
+        let limit = number_from_environment("BERTH_LIMIT_SECONDS", LIMIT.as_secs())?;
+        let output = tokio::time::timeout(Duration::from_secs(limit), child.wait_with_output())
             .await
-            .with_context(|| format!("{shown}: still running after {} s", LIMIT.as_secs()))??;
+            .with_context(|| format!("{shown}: still running after {limit} s"))??;
         Ok(Outcome {
             success: output.status.success(),
             stdout: String::from_utf8_lossy(&output.stdout).into_owned(),

@@ -56,7 +56,7 @@ async fn migrate(source: &Config, target: &Config, switch: bool) -> Result<ExitC
     let store = store_of(&to.catalog).await?;
     let placed = Placed::open(&data::placed(source, &store)?, to.blobs.clone())?;
     if moving.state == State::Gone {
-        return end(moving, arriving).await;
+        return end(&moving, arriving).await;
     }
     let peer = moving.peer.clone();
     let source = (from.catalog(), from.blobs().as_ref());
@@ -118,7 +118,7 @@ async fn claim(catalog: &Catalog, moving: &Moving, worker: &str, target: &Config
 }
 
 /// Ends a move whose moment has passed.
-async fn end(moving: Moving, mut arriving: Target) -> Result<ExitCode> {
+async fn end(moving: &Moving, mut arriving: Target) -> Result<ExitCode> {
     let peer = &moving.peer;
     if arriving.moving().state == State::Open {
         print(format!("the registry has moved to {peer} already\n"))?;

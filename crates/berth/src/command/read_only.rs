@@ -51,13 +51,11 @@ async fn join(config: &Config) -> Result<Catalog> {
 async fn say(config: &Config, catalog: &Catalog) -> Result<()> {
     let mode = catalog.read(async |r| mode::find(r).await).await?;
     let now = catalog.clock().now();
-    match catalog.read(async |r| mode::rests(r, now).await).await? {
-        Some(Rest::Moved) => {
-            print("the registry has moved: pulls only, `berth migrate status` says where\n")?
-        }
-        Some(Rest::Switching) => print("pushes rest for the switch of `berth migrate`\n")?,
-        Some(Rest::Told | Rest::Arriving) | None => {}
-    }
+    print(match catalog.read(async |r| mode::rests(r, now).await).await? {
+        Some(Rest::Moved) => "the registry has moved: pulls only, `berth migrate status` says where\n",
+        Some(Rest::Switching) => "pushes rest for the switch of `berth migrate`\n",
+        Some(Rest::Told | Rest::Arriving) | None => "",
+    })?;
     let since = mode.changed_at.map_or_else(String::new, |at| format!(" since {at}"));
     let state = if mode.read_only { "read-only" } else { "read and write" };
     print(format!("{state}{since}\n"))?;

@@ -139,11 +139,13 @@ impl Row {
 
     /// Says where the bytes of a blob's row lie in another store. If they lie nowhere, the blob is damaged since `lost_at`, in
     /// microseconds, if it was not before.
-    pub fn place(&mut self, location: Option<String>, lost_at: i64) {
+    pub fn place(&mut self, location: Option<&str>, lost_at: i64) {
         let placed = location.is_some();
         for (at, value) in self.0.iter_mut().enumerate() {
             match at {
-                LOCATION => *value = location.clone().map_or(Value::Null, Value::Text),
+                LOCATION => {
+                    *value = location.map_or(Value::Null, |location| Value::Text(location.to_owned()));
+                }
                 DAMAGED_AT if placed => *value = Value::Null,
                 DAMAGED_AT if *value == Value::Null => *value = Value::Int(lost_at),
                 CONTENT if !placed => *value = Value::Bytes(Vec::new()),

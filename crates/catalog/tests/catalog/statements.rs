@@ -83,6 +83,12 @@ async fn each_is_valid_and_uses_an_index() {
     // A move makes a table of its own.
     let begun = fixture.catalog.write(async |tx| moving::begin(tx, "", "", "", Timestamp::UNIX_EPOCH).await);
     begun.await.unwrap();
+    // And triggers, whose steps would be taken for those of the statements that fire them.
+    for table in moving::tables().filter(|table| table.name != "event") {
+        for suffix in ["insert", "update", "key", "delete"] {
+            fixture.alter(&format!("DROP TRIGGER moving_{}_{suffix}", table.name));
+        }
+    }
     let connection = rusqlite::Connection::open(directory.path().join("catalog.db")).unwrap();
     let statements = statements(|file| !file.starts_with(OF_POSTGRES));
     assert!(statements.len() > 60, "only {} found: is the search broken?", statements.len());

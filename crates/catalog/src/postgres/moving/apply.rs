@@ -49,7 +49,9 @@ impl Target {
         self.copy(&format!("staged_{}", table.name), table, rows).await?;
         self.tally(rows.len());
         if let Some((_, sum)) = self.pass.as_mut().and_then(|pass| pass.staged.last_mut()) {
-            rows.iter().for_each(|row| sum.add(row));
+            for row in rows {
+                sum.add(row);
+            }
         }
         Ok(())
     }
