@@ -182,3 +182,45 @@ pub(crate) async fn check(archive: &Archive, digest: &Digest, size: u64) -> Resu
         Kept::Damaged("its bytes in the backup do not match its digest".into())
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use berth_blobs::testing::{Failure, Fault, Faults, Faulty, Operation};
+    use berth_blobs::{Disk, Shelf};
+    use berth_oci::Algorithm;
+
+    use super::*;
+
+    /// Whatever fails on the way, and also when only the answer to a publication is lost, the store holds nothing of the blob.
+    #[tokio::test]
+    async fn a_blob_that_could_not_be_published_leaves_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let shelf = Shelf::directory(&dir.path().join("backup"));
+        let content = Bytes::from(vec![7; 100_000]);
+        let digest = Digest::of(Algorithm::Sha256, &content);
+        shelf.put("blob", content).await.unwrap();
+        let reader = shelf.open("blob").await.unwrap();
+        let disk = Disk::open(&dir.path().join("store"), Disk::OPEN_FILES).unwrap();
+        for fault in [
+            Fault::new(Operation::Write, Failure::Full),
+            Fault::new(Operation::Finish, Failure::Broken),
+            Fault::new(Operation::Publish, Failure::Unavailable),
+            Fault::new(Operation::Publish, Failure::Unavailable).late(),
+        ] {
+            let faults = Faults::default();
+            faults.plan(fault);
+            let store = Faulty::new(Arc::new(disk.clone()), faults);
+            assert!(publish(reader.as_ref(), &store, &digest, 100_000).await.is_err(), "{fault:?}");
+            assert_eq!(disk.leftovers().await.unwrap(), [], "{fault:?}");
+            assert_eq!(disk.scan(None, 10).await.unwrap(), [], "{fault:?}");
+        }
+        let other = Digest::of(Algorithm::Sha256, b"other");
+        let kept = publish(reader.as_ref(), &disk, &other, 100_000).await.unwrap();
+        assert!(matches!(kept, Kept::Damaged(_)));
+        assert_eq!(disk.leftovers().await.unwrap(), []);
+        let kept = publish(reader.as_ref(), &disk, &digest, 100_000).await.unwrap();
+        assert!(matches!(kept, Kept::Whole(_)));
+    }
+}

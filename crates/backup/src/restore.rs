@@ -8,6 +8,7 @@ use berth_catalog::restore::{self, Restored as Row};
 use berth_catalog::{Catalog, Tx, event};
 use berth_oci::Digest;
 use futures_util::StreamExt as _;
+use sha2::{Digest as _, Sha256};
 
 use crate::archive::Archive;
 use crate::content::{Kept, send};
@@ -47,16 +48,23 @@ pub struct Restored {
     pub seconds: f64,
 }
 
-/// Tells whether a row of the catalog is what a row of the point became.
+/// What a row of the point and the row that it became have in common.
 trait Same {
-    fn is_same(&self, other: &Self) -> bool;
+    fn common(&self) -> String;
+
+    /// Returns a number that two rows share only if they are the same. Sums of it tell whether two sets of rows are: databases sort
+    /// names differently.
+    fn fingerprint(&self) -> u128 {
+        let hash = Sha256::digest(self.common());
+        hash.iter().take(16).fold(0, |number, byte| number << 8 | u128::from(*byte))
+    }
 }
 
 macro_rules! same {
     ($($row:ty: $($field:ident)+;)+) => {
         $(impl Same for $row {
-            fn is_same(&self, other: &Self) -> bool {
-                $(self.$field == other.$field &&)+ true
+            fn common(&self) -> String {
+                format!("{:?}", ($(&self.$field),+))
             }
         })+
     };
@@ -140,22 +148,28 @@ impl Into<'_> {
         batch: usize,
         mut see: impl FnMut(T),
     ) -> Result<u64> {
-        let (mut key, mut done) = (Key::default(), 0);
+        let (mut key, mut done, mut there) = (Key::default(), 0, 0_u128);
         loop {
-            let there = self.catalog.read(async |r| T::page(r, &key, batch).await).await?;
-            if there.is_empty() {
-                return Ok(done);
+            let page = self.catalog.read(async |r| T::page(r, &key, batch).await).await?;
+            if page.is_empty() {
+                break;
             }
-            let wanted = rows.next(there.len()).await?;
-            if wanted.len() != there.len() || !wanted.iter().zip(&there).all(|(a, (_, b))| a.is_same(b)) {
-                return Err(Error::NotEmpty(self.name.to_owned()));
-            }
-            done += there.len() as u64;
-            for (at, row) in there {
-                key = at;
+            for (at, row) in page {
+                there = there.wrapping_add(row.fingerprint());
+                (key, done) = (at, done + 1);
                 see(row);
             }
         }
+        let (mut left, mut wanted) = (done, 0_u128);
+        while left > 0 {
+            let next = rows.next(usize::try_from(left).map_or(batch, |left| left.min(batch))).await?;
+            if next.is_empty() {
+                return Err(Error::NotEmpty(self.name.to_owned()));
+            }
+            wanted = next.iter().fold(wanted, |sum, row| sum.wrapping_add(row.fingerprint()));
+            left -= next.len() as u64;
+        }
+        if there == wanted { Ok(done) } else { Err(Error::NotEmpty(self.name.to_owned())) }
     }
 
     /// Takes a table in, batch by batch; returns its number of rows.

@@ -8,12 +8,19 @@ use berth_catalog::Reader;
 use berth_catalog::export::{Exported, Key};
 use bytes::{Buf as _, Bytes, BytesMut};
 use sha2::{Digest as _, Sha256};
+use tokio::runtime::Handle;
 
 use crate::error::{Error, Result};
 use crate::point::TableFile;
 
 /// Bytes read and written at a time.
 const STEP_BYTES: usize = 1 << 20;
+
+/// Waits for something else than the catalog while a snapshot of it is open, whose body must not await that. Needs a runtime of
+/// several threads.
+fn in_place<T>(work: impl Future<Output = T>) -> T {
+    tokio::task::block_in_place(|| Handle::current().block_on(work))
+}
 
 /// Writes a table of the catalog into a file, durably. `see` is shown each row.
 pub(crate) async fn write<T: Exported>(
@@ -23,14 +30,14 @@ pub(crate) async fn write<T: Exported>(
     see: impl FnMut(T),
 ) -> Result<TableFile> {
     let name = format!("{}.jsonl", T::NOUN);
-    let mut writer = shelf.writer(&format!("{folder}/{name}"), 0).await?;
+    let mut writer = in_place(shelf.writer(&format!("{folder}/{name}"), 0))?;
     match fill(r, &mut writer, page, see).await {
         Ok((rows, bytes, sha256)) => {
-            writer.finish().await?;
+            in_place(writer.finish())?;
             Ok(TableFile { name, rows, bytes, sha256 })
         }
         Err(error) => {
-            writer.discard().await;
+            in_place(writer.discard());
             Err(error)
         }
     }
@@ -58,7 +65,7 @@ async fn fill<T: Exported>(
         if lines.len() >= STEP_BYTES || is_last {
             hasher.update(&lines);
             bytes += lines.len() as u64;
-            writer.write(std::mem::take(&mut lines).into()).await?;
+            in_place(writer.write(std::mem::take(&mut lines).into()))?;
         }
         if is_last {
             return Ok((rows, bytes, hex::encode(hasher.finalize())));

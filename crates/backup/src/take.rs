@@ -8,6 +8,7 @@ use berth_catalog::export::{Blob, BlobLink, Event, Manifest, Pull, Repository, T
 use berth_catalog::{Catalog, Reader};
 use berth_oci::Digest;
 use futures_util::StreamExt as _;
+use jiff::Timestamp;
 
 use crate::archive::Archive;
 use crate::content::{Kept, bring};
@@ -57,10 +58,10 @@ pub async fn take(
     for _ in 0..TRIES {
         let hold = Hold::acquire(catalog, collector, watch).await?;
         let started = Instant::now();
-        let (name, taken_at) = archive.new_point(catalog.clock().now()).await?;
-        let rows = export(catalog, (archive.shelf(), &Archive::point(&name)), watch).await?;
-        let copied = copy((archive, keep), blobs, &rows.stored, watch).await?;
-        if !hold.release().await? {
+        let point = bring_point((archive, keep), catalog, blobs, watch).await;
+        let is_held = hold.release().await;
+        let (name, taken_at, rows, copied) = point?;
+        if !is_held? {
             archive.remove_point(&name).await?;
             continue;
         }
@@ -85,6 +86,19 @@ pub async fn take(
         return Ok((name, summary));
     }
     Err(Error::HoldLost)
+}
+
+/// Brings everything of a point but its last word.
+async fn bring_point(
+    (archive, keep): (&Archive, Keep<'_>),
+    catalog: &Catalog,
+    blobs: &dyn Blobs,
+    watch: Watch<'_>,
+) -> Result<(String, Timestamp, Rows, Copied)> {
+    let (name, taken_at) = archive.new_point(catalog.clock().now()).await?;
+    let rows = export(catalog, (archive.shelf(), &Archive::point(&name)), watch).await?;
+    let copied = copy((archive, keep), blobs, &rows.stored, watch).await?;
+    Ok((name, taken_at, rows, copied))
 }
 
 /// A folder on a shelf.

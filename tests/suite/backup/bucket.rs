@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 use berth_engines::{Link, Rgw};
@@ -136,47 +136,79 @@ async fn a_bucket_keeps_what_a_directory_keeps_and_may_be_copied_to_one() -> Res
     Ok(())
 }
 
-/// The line is cut in the middle, then the command is killed: there is no point, and the next run sends the rest only.
-#[tokio::test]
-async fn a_backup_that_is_torn_counts_for_nothing_and_goes_on() -> Result<()> {
-    let home = Home::new()?;
-    let line = Link::to(Rgw::shared().address());
-    let (place, server) = (Place::behind(&home, line.address())?, Server::open().await?);
-    let api = server.api()?;
-    for seed in 0..20 {
-        push_image(&api, "torn/app", &format!("v{seed}"), seed).await?;
+/// A backup of twenty images behind a line so slow that half of it can be seen, and the command that takes it.
+struct Torn {
+    home: Home,
+    line: Link,
+    place: Place,
+    server: Server,
+}
+
+impl Torn {
+    async fn new() -> Result<Self> {
+        let home = Home::new()?;
+        let line = Link::to(Rgw::shared().address());
+        let (place, server) = (Place::behind(&home, line.address())?, Server::open().await?);
+        for seed in 0..20 {
+            push_image(&server.api()?, "torn/app", &format!("v{seed}"), seed).await?;
+        }
+        Ok(Self { home, line, place, server })
     }
-    let data = server.data_dir().display().to_string();
-    let arguments = place.line(&["backup"], &["--data-dir", &data]);
-    for cut in [true, false] {
-        line.delay(Duration::from_millis(60));
-        let before = place.count("blobs/")?;
-        let mut command = home.command(&berth()?.display().to_string());
-        let mut child = command.args(&arguments).stderr(std::process::Stdio::piped()).spawn()?;
-        while place.count("blobs/")? == before {
+
+    /// Starts the backup, and returns when a part of the blobs is there.
+    async fn half_way(&self) -> Result<tokio::process::Child> {
+        // The small half of the blobs is through in a second, the others take several.
+        self.line.throttle(60_000);
+        let data = self.server.data_dir().display().to_string();
+        let mut command = self.home.command(&berth()?.display().to_string());
+        command
+            .args(self.place.line(&["backup"], &["--data-dir", &data]))
+            .stderr(std::process::Stdio::piped());
+        let mut child = command.spawn()?;
+        while self.place.count("blobs/")? == 0 {
             ensure!(child.try_wait()?.is_none(), "it ended before anything was sent");
         }
-        if cut {
-            line.cut();
-            let output = child.wait_with_output().await?;
-            let said = String::from_utf8_lossy(&output.stderr);
-            ensure!(output.status.code() == Some(1) && said.contains("not available"), "{said}");
-        } else {
-            child.kill().await?;
-        }
-        line.mend();
-        let listed = succeeds(&home, &place.line(&["backup", "list"], &[])).await?;
-        ensure!(listed.lines().all(|line| line.contains("half a backup")), "{listed}");
-        let sent = place.count("blobs/")?;
-        ensure!(sent > before && sent < 40, "{before} blobs were there, {sent} are: this tells nothing");
+        Ok(child)
     }
-    let there = place.count("blobs/")? as u64;
-    let text = server.succeeds(&place.line(&["backup"], &[])).await?;
+
+    /// Returns the number of blobs that a torn backup brought, which counts for nothing.
+    async fn left(&self) -> Result<u64> {
+        self.line.mend();
+        let listed = succeeds(&self.home, &self.place.line(&["backup", "list"], &[])).await?;
+        ensure!(listed.lines().all(|line| line.contains("half a backup")), "{listed}");
+        let there = self.place.count("blobs/")? as u64;
+        ensure!(there > 0 && there < 40, "{there} blobs are there: this tells nothing");
+        Ok(there)
+    }
+}
+
+#[tokio::test]
+async fn a_backup_that_was_killed_counts_for_nothing_and_goes_on() -> Result<()> {
+    let torn = Torn::new().await?;
+    torn.half_way().await?.kill().await?;
+    let there = torn.left().await?;
+    let text = torn.server.succeeds(&torn.place.line(&["backup"], &[])).await?;
     ensure!(number_before(&text, " files of")? == 40 - there, "{there} were there: {text}");
-    let pruned = succeeds(&home, &place.line(&["backup", "prune"], &["--keep", "1"])).await?;
-    ensure!(pruned.contains("removed 2 points and 0 files"), "{pruned}");
-    let verified = succeeds(&home, &place.line(&["backup", "verify"], &[])).await?;
+    let pruned = succeeds(&torn.home, &torn.place.line(&["backup", "prune"], &["--keep", "1"])).await?;
+    ensure!(pruned.contains("removed 1 points and 0 files"), "{pruned}");
+    let verified = succeeds(&torn.home, &torn.place.line(&["backup", "verify"], &[])).await?;
     ensure!(verified.contains("read 1 points") && verified.contains(": 0 problems"), "{verified}");
+    Ok(())
+}
+
+/// It is tried for a while, then said; collection is held off no longer.
+#[tokio::test]
+async fn a_bucket_that_goes_away_ends_a_backup_with_words_about_it() -> Result<()> {
+    let torn = Torn::new().await?;
+    let child = torn.half_way().await?;
+    torn.line.cut();
+    let output = child.wait_with_output().await?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.code() == Some(1) && said.contains("not available"), "{said}");
+    torn.left().await?;
+    let begin = Instant::now();
+    torn.server.collect().await?;
+    ensure!(begin.elapsed() < Duration::from_secs(15), "collection waited {:?}", begin.elapsed());
     Ok(())
 }
 
@@ -191,17 +223,16 @@ async fn a_restore_that_was_killed_goes_on_where_it_stopped() -> Result<()> {
         images.push(push_image(&api, &format!("again/app-{seed}"), "one", seed).await?);
     }
     server.succeeds(&place.line(&["backup"], &[])).await?;
-    push_image(&api, "again/other", "one", 50).await?;
-    server.succeeds(&place.line(&["backup"], &[])).await?;
-    let listed = succeeds(&home, &place.line(&["backup", "list"], &[])).await?;
-    let points: Vec<&str> = listed.lines().filter_map(|line| line.split(':').next()).collect();
+    let (stranger, other) = (Server::open().await?, home.file("other"));
+    push_image(&stranger.api()?, "other/app", "one", 50).await?;
+    stranger.succeeds(&["backup", &other]).await?;
 
     line.delay(Duration::from_millis(50));
     let data = home.path().join("data");
     let shown = data.display().to_string();
     let mut command = home.command(&berth()?.display().to_string());
-    let mut child =
-        command.args(place.line(&["restore"], &["--point", points[0], "--data-dir", &shown])).spawn()?;
+    let arguments = place.line(&["restore"], &["--data-dir", &shown]);
+    let mut child = command.args(&arguments).spawn()?;
     // Its first bytes have come: the repositories are in, the blobs' rows are not.
     while !data.join("store").is_dir() || files(&data.join("store"))?.len() < 4 {
         ensure!(child.try_wait()?.is_none(), "it ended before it could be killed");
@@ -209,14 +240,12 @@ async fn a_restore_that_was_killed_goes_on_where_it_stopped() -> Result<()> {
     }
     child.kill().await?;
     line.mend();
-    // What is left is nobody's registry, and no other point may be laid over it.
+    // What is left is nobody's registry, and nothing else may be laid over it.
     let refused = run(&home, &["gc", "--verify", "--data-dir", &shown]).await?;
     ensure!(!refused.success && refused.stderr.contains("no catalog"), "{}", refused.text());
-    let refused =
-        run(&home, &place.line(&["restore"], &["--point", points[1], "--data-dir", &shown])).await?;
+    let refused = run(&home, &["restore", &other, "--data-dir", &shown]).await?;
     ensure!(!refused.success && refused.stderr.contains("not of point"), "{}", refused.text());
-    let restored =
-        succeeds(&home, &place.line(&["restore"], &["--point", points[0], "--data-dir", &shown])).await?;
+    let restored = succeeds(&home, &arguments).await?;
     ensure!(restored.contains("12 rows were there from a restore that was interrupted"), "{restored}");
     ensure!(restored.contains("12 repositories, 12 manifests, 12 tags"), "{restored}");
     let again = Setup::default().in_dir(&data).start().await?;

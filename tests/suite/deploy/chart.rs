@@ -44,9 +44,9 @@ pub(super) fn workload(objects: &[Value]) -> Result<&Value> {
 
 /// Names in a list, in order.
 pub(super) fn names(list: &Value) -> Vec<String> {
-    let named = list.as_array().into_iter().flatten();
+    let entries = list.as_array().into_iter().flatten();
     let mut names: Vec<String> =
-        named.filter_map(|entry| entry["name"].as_str().map(str::to_owned)).collect();
+        entries.filter_map(|entry| entry["name"].as_str().map(str::to_owned)).collect();
     names.sort();
     names
 }

@@ -86,8 +86,10 @@ impl Lease {
     /// Lets somebody else have it at once.
     pub(crate) async fn release(self) {
         self.renewal.abort();
-        if let Err(error) = self.claims.write(self.number, false, 0).await {
-            tracing::warn!(%error, "the lease could not be let go, the next command waits for it a moment");
+        match tokio::time::timeout(HEARTBEAT, self.claims.write(self.number, false, 0)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(%error, "the lease could not be let go, it ends by itself"),
+            Err(_) => tracing::warn!("the lease could not be let go in time, it ends by itself"),
         }
     }
 }

@@ -4,7 +4,6 @@ use std::{
     fmt, fs,
     fs::File,
     io::{self, ErrorKind, Write as _},
-    os::unix::fs::DirBuilderExt as _,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -237,14 +236,14 @@ fn broken(path: &Path) -> Error {
     Error::Io(ErrorKind::BrokenPipe.into(), format!("writing {} has failed before", path.display()))
 }
 
-/// Makes a directory and what is missing above it, each with a name that survives a power loss, for the owner's eyes only.
+/// Makes a directory and what is missing above it, each with a name that survives a power loss.
 pub(super) fn make_directories(directory: &Path) -> Result<()> {
     if directory.as_os_str().is_empty() || directory.is_dir() {
         return Ok(());
     }
     let parent = directory.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     make_directories(parent)?;
-    match fs::DirBuilder::new().mode(0o700).create(directory) {
+    match fs::create_dir(directory) {
         Err(error) if error.kind() == ErrorKind::AlreadyExists && directory.is_dir() => {}
         made => made.context(|| format!("cannot make {}", directory.display()))?,
     }

@@ -129,13 +129,19 @@ async fn a_hold_keeps_jobs_of_its_kind_from_beginning_until_its_lease_ends(on: O
     let (catalog, now) = (&fixture.catalog, fixture.now());
     let second = jiff::SignedDuration::from_secs(1);
     let acquire = async move |lease: &'static str| {
-        let unit =
-            async move |tx: &mut Tx| hold::acquire(tx, "collect", "{}", lease, now + second, now).await;
+        let unit = async move |tx: &mut Tx| hold::acquire(tx, "collect", lease, now + second, now).await;
         catalog.write(unit).await.unwrap()
     };
     let due = async |at| catalog.read(async |r| job::find_due(r, None, at).await).await.unwrap();
+    let is_held =
+        async |kind: &str, at| catalog.read(async |r| hold::is_held(r, kind, at).await).await.unwrap();
+    assert!(!is_held("collect", now).await);
     let held = acquire("one").await.unwrap();
     assert_eq!(acquire("two").await, None, "one at a time");
+    assert!(is_held("collect", now).await && !is_held("scrub", now).await);
+    assert!(!is_held("collect", now + second * 2).await, "who holds it has died");
+    let job = catalog.read(async |r| job::find(r, held).await).await.unwrap().unwrap();
+    assert!(hold::is_hold(&job.payload) && !hold::is_hold("{}"));
     let new = job::NewJob { kind: "collect", slot: None, payload: "{}".into(), run_at: now };
     let queued = catalog.write(async move |tx| job::enqueue(tx, &new, now).await).await.unwrap();
     assert_eq!(due(now).await, None);
@@ -146,6 +152,6 @@ async fn a_hold_keeps_jobs_of_its_kind_from_beginning_until_its_lease_ends(on: O
 
     let done = job::Outcome::Done("{}".into());
     let ended = catalog.write(async move |tx| job::finish(tx, held, "one", &done, now).await).await.unwrap();
-    assert!(ended);
+    assert!(ended && !is_held("collect", now).await);
     assert_eq!(due(now).await, queued);
 }
