@@ -122,7 +122,10 @@ pub(crate) async fn open(config: &Config, role: Role<'_>) -> Result<Opened> {
     };
     let blobs = identity::open(&catalog, &Store::of(config)?).await?;
     let Role::Server(metrics) = role else {
-        return Ok(Opened { registry: with_old_bucket(registry(catalog, blobs, config)).await?, cache: None });
+        return Ok(Opened {
+            registry: with_old_bucket(registry(catalog, blobs, config)).await?,
+            cache: None,
+        });
     };
     let blobs: Arc<dyn Blobs> = Arc::new(Metered::new(blobs, metrics));
     let Some(cache) = &config.storage.disk_cache else {

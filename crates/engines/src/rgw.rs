@@ -184,7 +184,9 @@ impl Rgw {
 
     /// Lists the objects of a bucket: a JSON array of what Ceph's gateway notes of each, its `name` among it.
     pub fn list(&self, bucket: &str) -> String {
-        let Store::Ceph(ceph) = &self.store else { panic!("only Ceph lists its objects so: unset BERTH_MINIO") };
+        let Store::Ceph(ceph) = &self.store else {
+            panic!("only Ceph lists its objects so: unset BERTH_MINIO")
+        };
         run(admin(ceph).args(["bucket", "list", "--max-entries=100000", "--bucket", bucket]))
     }
 

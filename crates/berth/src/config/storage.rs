@@ -137,6 +137,7 @@ impl Bucket {
             virtual_hosted_style: false,
             encryption: None,
             ca_file: None,
+            sign_payloads: None,
             part_bytes: part_bytes(),
         }
     }

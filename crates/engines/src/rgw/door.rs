@@ -37,7 +37,9 @@ impl Rgw {
     }
 
     fn door(&self, port: u16, scheme: &str, settings: &[(&str, &str)]) -> RgwDoor<'_> {
-        let Store::Ceph(_) = self.store else { panic!("only Ceph's gateway opens another door: unset BERTH_MINIO") };
+        let Store::Ceph(_) = self.store else {
+            panic!("only Ceph's gateway opens another door: unset BERTH_MINIO")
+        };
         let guard = self.store.guard();
         let log = guard.directory().join(format!("gateway-{port}.log"));
         let mut command = self.store.command();

@@ -24,8 +24,8 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use berth_access::{Operator, Permit, Push};
+use berth_client::Upstream;
 use berth_oci::{Digest, RepositoryName};
-use berth_upstream::Upstream;
 use parking_lot::Mutex;
 use tokio::sync::{Semaphore, watch};
 

@@ -76,7 +76,9 @@ async fn begin(config: &Config, order: &PullOrder) -> Result<ExitCode> {
     let shared = config.database.url.is_some();
     let (registry, when) = match (&lock, shared) {
         (_, true) => (data::join(config).await?, "the first node that is free works it"),
-        (Some(_), false) => (data::open(config).await?, "it begins when `berth serve` starts"),
+        (Some(_), false) => {
+            (data::open(config, data::Role::Command).await?.registry, "it begins when `berth serve` starts")
+        }
         (None, false) => (data::join(config).await?, "the running server works it now"),
     };
     job::refuse_read_only(config, registry.catalog()).await?;

@@ -12,7 +12,7 @@ pub(super) enum Fault {
     Stopped,
     /// The other registry did not give it.
     #[error(transparent)]
-    Upstream(#[from] berth_upstream::Error),
+    Upstream(#[from] berth_client::Error),
     /// This registry did not take it.
     #[error("{}", shown(.0))]
     Registry(#[from] Error),

@@ -39,7 +39,7 @@ impl Handler for PullJob {
             blocking(move || Ok(order.connect(&config))).await?
         };
         // Where several nodes could work it, another may have the files.
-        let unusable = |error: berth_upstream::Error| {
+        let unusable = |error: berth_client::Error| {
             if self.0.catalog().is_shared() {
                 Failure::Retry(format!("on this node, {error}"))
             } else {

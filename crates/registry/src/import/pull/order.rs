@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use berth_upstream::{Address, Credentials, Limits, Settings, Upstream};
+use berth_client::{Address, Credentials, Limits, Settings, Upstream};
 use serde::{Deserialize, Serialize};
 
 use crate::Config;
@@ -53,7 +53,7 @@ impl PullOrder {
     }
 
     /// Makes the client of the other registry. Reads the files, so it blocks for a moment.
-    pub(super) fn connect(&self, config: &Config) -> berth_upstream::Result<Upstream> {
+    pub(super) fn connect(&self, config: &Config) -> berth_client::Result<Upstream> {
         let address = Address::parse(&self.registry, self.plain_http)?;
         let credentials = match (&self.username, &self.password_file, &self.auth_file) {
             (Some(name), Some(file), _) => Some(Credentials::from_password_file(name, file)?),
@@ -71,8 +71,7 @@ impl PullOrder {
     }
 }
 
-fn read(file: &Path) -> berth_upstream::Result<Vec<u8>> {
-    std::fs::read(file).map_err(|error| {
-        berth_upstream::Error::Settings(format!("{} can't be read: {error}", file.display()))
-    })
+fn read(file: &Path) -> berth_client::Result<Vec<u8>> {
+    std::fs::read(file)
+        .map_err(|error| berth_client::Error::Settings(format!("{} can't be read: {error}", file.display())))
 }

@@ -146,14 +146,12 @@ impl Pulling {
 
     /// Whether the address is right and somebody is there shows first here, and who ordered the import should hear it soon; later it may be
     /// an outage.
-    fn unlisted(&self, error: &berth_upstream::Error) -> Failure {
+    fn unlisted(&self, error: &berth_client::Error) -> Failure {
         let reason = format!("the repositories can't be listed: {error}");
         match error {
-            berth_upstream::Error::Denied { .. } | berth_upstream::Error::Refused { .. } => {
-                Failure::Permanent(format!(
-                    "{reason}; name them with --repositories-from if there is no list for you"
-                ))
-            }
+            berth_client::Error::Denied { .. } | berth_client::Error::Refused { .. } => Failure::Permanent(
+                format!("{reason}; name them with --repositories-from if there is no list for you"),
+            ),
             error if error.is_outage() && self.standing.lock().listed => Failure::Retry(reason),
             _ => Failure::Permanent(reason),
         }

@@ -12,7 +12,7 @@ impl Registry {
     /// Enqueues an import from another registry. The same order that is open already is left as it is, and returned.
     pub async fn start_pull(&self, order: &PullOrder) -> Result<JobId, ImportError> {
         Selection::of(order).map_err(ImportError::Refused)?;
-        berth_upstream::Address::parse(&order.registry, order.plain_http)
+        berth_client::Address::parse(&order.registry, order.plain_http)
             .map_err(|error| ImportError::Refused(error.to_string()))?;
         let payload = serde_json::to_string(order).map_err(|error| Error::Internal(error.into()))?;
         let now = self.now();

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use berth_blobs::UploadId;
+use berth_client::Body;
 use berth_oci::Descriptor;
-use berth_upstream::Body;
 use bytes::Bytes;
 use futures_util::stream::BoxStream;
 use futures_util::{StreamExt as _, stream};

@@ -3,8 +3,8 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use berth_client::Error;
 use berth_oci::{Algorithm, Digest, Reference};
-use berth_upstream::Error;
 
 use crate::script::{Script, answer};
 

@@ -1,7 +1,7 @@
 //! Credentials go where they belong, and nowhere else.
 
+use berth_client::Error;
 use berth_oci::{Algorithm, Digest};
-use berth_upstream::Error;
 use futures_util::TryStreamExt as _;
 
 use crate::script::{Script, answer};

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use berth_upstream::{Address, Credentials, Limits, Settings, Upstream};
+use berth_client::{Address, Credentials, Limits, Settings, Upstream};
 use parking_lot::Mutex;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
