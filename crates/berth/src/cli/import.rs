@@ -27,7 +27,7 @@ Examples:
       berth import /var/lib/docker-registry --now        the same, and wait for the end
       berth import --finish --now                        bring the bytes in, and end the import")]
 pub(crate) struct Import {
-    /// Directory or s3://BUCKET/ROOTDIRECTORY that the other registry stores in [default: that of the import that was begun]
+    /// Directory that the other registry stores in, or `s3://BUCKET/ROOTDIRECTORY` [default: of the import that was begun]
     #[arg(required_unless_present_any = ["finish", "status"])]
     pub(crate) from: Option<OsString>,
     /// Bring all bytes into Berth's own store and end the import
