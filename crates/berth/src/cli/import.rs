@@ -36,7 +36,7 @@ To pull from a registry that is running, see `berth import registry --help`.")]
 pub(crate) struct Import {
     #[command(subcommand)]
     pub(crate) command: Option<ImportCommand>,
-    /// Directory or s3://BUCKET/ROOTDIRECTORY that the other registry stores in [default: that of the import that was begun]
+    /// Directory that the other registry stores in, or `s3://BUCKET/ROOTDIRECTORY` [default: of the import that was begun]
     #[arg(required_unless_present_any = ["finish", "status"])]
     pub(crate) from: Option<OsString>,
     /// Bring all bytes into Berth's own store and end the import

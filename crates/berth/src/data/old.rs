@@ -46,8 +46,10 @@ fn open(config: &Config, address: &str) -> Result<OldBucket> {
     let bucket = noted.bucket(config)?;
     let mut below = bucket.config()?;
     if !below.prefix.ends_with(OLD_LAYOUT) {
-        let root = std::mem::take(&mut below.prefix);
-        below.prefix = [&root, OLD_LAYOUT].join("/").trim_start_matches('/').to_owned();
+        if !below.prefix.is_empty() {
+            below.prefix.push('/');
+        }
+        below.prefix.push_str(OLD_LAYOUT);
     }
     // Who is sent to our own bucket by a link is sent to another of the same service.
     let links = config

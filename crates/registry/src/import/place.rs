@@ -42,8 +42,8 @@ pub(super) async fn place(
 }
 
 fn compared(digest: &Digest, content: Bytes) -> Result<Bytes, String> {
-    match Digest::of(digest.algorithm(), &content) == *digest {
-        true => Ok(content),
-        false => Err("does not match its digest".to_owned()),
+    if Digest::of(digest.algorithm(), &content) == *digest {
+        return Ok(content);
     }
+    Err("does not match its digest".to_owned())
 }
