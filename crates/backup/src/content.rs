@@ -101,7 +101,7 @@ pub(crate) async fn send(
 ) -> Result<Kept<(UploadId, Location)>> {
     match archive.shelf().open(&Archive::blob(digest)).await {
         Err(berth_blobs::Error::NotFound) => Ok(Kept::Damaged("the backup lacks its bytes".into())),
-        opened => publish(opened?.as_ref(), blobs, digest, size).await,
+        opened => publish(opened?.as_ref(), blobs, UploadId::random(), (digest, size)).await,
     }
 }
 
@@ -109,10 +109,9 @@ pub(crate) async fn send(
 pub(crate) async fn publish(
     reader: &dyn BlobReader,
     blobs: &dyn Blobs,
-    digest: &Digest,
-    size: u64,
+    upload: UploadId,
+    (digest, size): (&Digest, u64),
 ) -> Result<Kept<(UploadId, Location)>> {
-    let upload = UploadId::random();
     match try_publish(reader, blobs, &upload, digest, size).await {
         Ok(Kept::Whole(location)) => Ok(Kept::Whole((upload, location))),
         Ok(Kept::Damaged(reason)) => {
@@ -212,15 +211,18 @@ mod tests {
             let faults = Faults::default();
             faults.plan(fault);
             let store = Faulty::new(Arc::new(disk.clone()), faults);
-            assert!(publish(reader.as_ref(), &store, &digest, 100_000).await.is_err(), "{fault:?}");
+            assert!(
+                publish(reader.as_ref(), &store, UploadId::random(), (&digest, 100_000)).await.is_err(),
+                "{fault:?}"
+            );
             assert_eq!(disk.leftovers().await.unwrap(), [], "{fault:?}");
             assert_eq!(disk.scan(None, 10).await.unwrap(), [], "{fault:?}");
         }
         let other = Digest::of(Algorithm::Sha256, b"other");
-        let kept = publish(reader.as_ref(), &disk, &other, 100_000).await.unwrap();
+        let kept = publish(reader.as_ref(), &disk, UploadId::random(), (&other, 100_000)).await.unwrap();
         assert!(matches!(kept, Kept::Damaged(_)));
         assert_eq!(disk.leftovers().await.unwrap(), []);
-        let kept = publish(reader.as_ref(), &disk, &digest, 100_000).await.unwrap();
+        let kept = publish(reader.as_ref(), &disk, UploadId::random(), (&digest, 100_000)).await.unwrap();
         assert!(matches!(kept, Kept::Whole(_)));
     }
 }

@@ -82,6 +82,7 @@ impl<'a> Move<'a> {
     /// # Errors
     /// Among others `Differs` when the sides are not the same, `TakenOver` when another command works the move.
     pub async fn settle(&mut self) -> Result<Settled> {
+        self.placed.tidy().await?;
         self.fill().await?;
         let mut settled = Settled::default();
         for _ in 0..PASSES {

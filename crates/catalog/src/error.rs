@@ -58,7 +58,7 @@ pub enum Error {
         known: i64,
     },
     /// The catalog has moved to another database.
-    #[error("{}", crate::moving::table::MOVED)]
+    #[error("{}", crate::moving::trigger::MOVED)]
     Moved,
     /// Another command works the move by now.
     #[error("another `berth migrate` has taken this migration over, or ended it")]
@@ -91,7 +91,7 @@ impl From<rusqlite::Error> for Error {
         match error.sqlite_error_code() {
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Busy,
             Some(ErrorCode::DiskFull) => Self::Full,
-            _ if error.to_string().contains(crate::moving::table::MOVED) => Self::Moved,
+            _ if error.to_string().contains(crate::moving::trigger::MOVED) => Self::Moved,
             _ => Self::Database(error.to_string()),
         }
     }

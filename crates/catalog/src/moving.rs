@@ -8,15 +8,18 @@
 
 mod row;
 mod source;
+mod sql;
 pub(crate) mod table;
+pub(crate) mod trigger;
+mod view;
 
 use jiff::Timestamp;
 
 pub use row::{Fingerprint, Key, Row, Stored};
-pub use source::{
-    Item, Point, begin, cancel, changed, changes, count, forget, leave, note, page, rest, waiting,
-};
-pub use table::{Table, tables};
+pub use source::{Point, begin, cancel, forget, leave, note, rest};
+pub use sql::tables;
+pub use table::Table;
+pub use view::{Item, changed, changes, count, page, waiting};
 
 pub(crate) use row::Value;
 

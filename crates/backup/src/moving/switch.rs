@@ -55,13 +55,14 @@ impl Move<'_> {
         Ok(Switched { seconds: started.elapsed().as_secs_f64(), rows })
     }
 
-    /// Lets nodes serve the new side.
+    /// Lets nodes serve the new side, and removes what was copied in vain.
     ///
     /// # Errors
-    /// Those of the database.
+    /// Those of the database and the store.
     pub async fn open(&mut self) -> Result<()> {
         self.target.open().await?;
-        Ok(())
+        self.placed.tidy().await?;
+        self.placed.finish(&self.target.locations().await?).await
     }
 
     async fn hand_over(&mut self) -> Result<u64> {

@@ -53,11 +53,13 @@ async fn migrate(source: &Config, target: &Config, switch: bool) -> Result<ExitC
     let (moving, arriving) = begin(&from, target).await?;
     let bar = progress_bar();
     let watch = follow(&bar);
-    let store = store_of(&to.catalog).await?;
-    let placed = Placed::open(&data::placed(source, &store)?, to.blobs.clone())?;
+    let notes = data::placed(source, &store_of(&to.catalog).await?)?;
+    let open = || Placed::open(&notes, to.blobs.clone());
     if moving.state == State::Gone {
-        return end(&moving, arriving).await;
+        let placed = notes.exists().then(open).transpose()?;
+        return end(&moving, arriving, placed).await;
     }
+    let placed = open()?;
     let peer = moving.peer.clone();
     let source = (from.catalog(), from.blobs().as_ref());
     let mut moving = Move::new(source, moving, (arriving, &to.catalog), placed, &watch);
@@ -118,17 +120,24 @@ async fn claim(catalog: &Catalog, moving: &Moving, worker: &str, target: &Config
 }
 
 /// Ends a move whose moment has passed.
-async fn end(moving: &Moving, mut arriving: Target) -> Result<ExitCode> {
+async fn end(moving: &Moving, mut arriving: Target, placed: Option<Placed>) -> Result<ExitCode> {
     let peer = &moving.peer;
-    if arriving.moving().state == State::Open {
-        print(format!("the registry has moved to {peer} already\n"))?;
-        return Ok(ExitCode::SUCCESS);
-    }
-    if !arriving.progress().is_loaded() || arriving.point().change != moving.applied {
+    let opened = arriving.moving().state == State::Open;
+    if !opened && (!arriving.progress().is_loaded() || arriving.point().change != moving.applied) {
         bail!("the registry has moved to {peer}, and what --to names is not what it left there");
     }
-    arriving.open().await?;
-    print(format!("moved to {peer}: start the new nodes with `berth serve --config`\n"))?;
+    if !opened {
+        arriving.open().await?;
+    }
+    if let Some(placed) = placed {
+        placed.tidy().await?;
+        placed.finish(&arriving.locations().await?).await?;
+    }
+    print(if opened {
+        format!("the registry has moved to {peer} already\n")
+    } else {
+        format!("moved to {peer}: start the new nodes with `berth serve --config`\n")
+    })?;
     Ok(ExitCode::SUCCESS)
 }
 

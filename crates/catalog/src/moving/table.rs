@@ -1,8 +1,6 @@
-//! The tables that move, and the statements that read them whole, page by page, and by what changed.
+//! The tables that move.
 //!
 //! Rows keep their ids, so a row on one side is the same row on the other. A test compares this list with the schema.
-
-use std::sync::LazyLock;
 
 /// What a column holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,14 +24,14 @@ pub struct Table {
     /// Columns that must differ from row to row beside the key, and what stands in them while rows change places.
     pub(crate) parked: Option<&'static str>,
     /// Which rows move, and which don't.
-    only: Option<&'static str>,
-    but: Option<&'static str>,
+    pub(super) only: Option<&'static str>,
+    pub(super) but: Option<&'static str>,
     /// Whether rows only ever come, in the order of the key: nothing else is noted of them.
     pub(crate) grows: bool,
 }
 
 /// Every table that moves, those first that others name.
-const TABLES: [Table; 10] = [
+pub(super) const TABLES: [Table; 10] = [
     Table {
         parked: Some("name = 'moving ' || id"),
         ..Table::new("repository", &[("id", Int)], &[("name", Text), ("created_at", Int)])
@@ -102,36 +100,6 @@ const TABLES: [Table; 10] = [
     },
 ];
 
-/// A table with what is done to it in SQLite.
-#[derive(Debug)]
-pub(crate) struct Source {
-    pub(crate) table: Table,
-    /// A page of rows that have not changed since the move began.
-    pub(crate) page: String,
-    /// Every row.
-    pub(crate) every: String,
-    /// What changed: the key, then the row, whose columns are NULL if it is gone.
-    pub(crate) changed: String,
-    pub(crate) count: String,
-    /// Notes changes; nothing for a table that grows.
-    pub(crate) triggers: Vec<String>,
-    /// Ends that.
-    pub(crate) drops: Vec<String>,
-    /// Refuses changes.
-    pub(crate) locks: Vec<String>,
-}
-
-static SOURCES: LazyLock<Vec<Source>> = LazyLock::new(|| TABLES.into_iter().map(Source::new).collect());
-
-/// Returns every table that moves, in the order in which rows may name each other.
-pub fn tables() -> impl DoubleEndedIterator<Item = &'static Table> + ExactSizeIterator {
-    SOURCES.iter().map(|source| &source.table)
-}
-
-pub(crate) fn sources() -> &'static [Source] {
-    &SOURCES
-}
-
 impl Table {
     const fn new(
         name: &'static str,
@@ -185,7 +153,7 @@ impl Table {
     }
 
     /// The condition on rows that move.
-    fn only(&self, prefix: &str) -> String {
+    pub(super) fn only(&self, prefix: &str) -> String {
         self.only.map_or_else(String::new, |only| format!(" AND {prefix}{only}"))
     }
 }
@@ -193,94 +161,3 @@ impl Table {
 pub(crate) fn join(parts: impl Iterator<Item = String>, between: &str) -> String {
     parts.collect::<Vec<_>>().join(between)
 }
-
-impl Source {
-    fn new(table: Table) -> Self {
-        let (name, keys, columns) = (table.name, table.keys("t."), table.list("t."));
-        let marks = join((1..=table.key.len()).map(|number| format!("${number}")), ", ");
-        let unchanged = if table.grows {
-            String::new()
-        } else {
-            let matches = table.matches("t.", "c.");
-            let [_, second, text] = table.parts("t.");
-            format!(
-                " AND NOT EXISTS (SELECT 1 FROM moving_change AS c WHERE c.noun = '{name}' AND {matches}{}{})",
-                if second == "0" { " AND c.second = 0" } else { "" },
-                if text == "''" { " AND c.name = ''" } else { "" },
-            )
-        };
-        let (only, matches) = (table.only("t."), table.matches("t.", "c."));
-        Self {
-            page: format!(
-                "SELECT {columns} FROM {name} AS t WHERE ({keys}) > ({marks}){only}{unchanged} ORDER BY {keys} LIMIT ${}",
-                table.key.len() + 1
-            ),
-            every: format!("SELECT {columns} FROM {name} AS t WHERE TRUE{only} ORDER BY {keys}"),
-            changed: format!(
-                "SELECT c.first, c.second, c.name, {columns} FROM moving_change AS c LEFT JOIN {name} AS t ON {matches}{only}
-                  WHERE c.noun = '{name}' AND c.number > $1 ORDER BY c.first, c.second, c.name"
-            ),
-            count: count(&table),
-            triggers: if table.grows { Vec::new() } else { triggers(&table) },
-            drops: if table.grows { Vec::new() } else { drops(name) },
-            locks: locks(name),
-            table,
-        }
-    }
-}
-
-/// Counts rows in an index, however much lies in the rows: pushes rest meanwhile.
-fn count(table: &Table) -> String {
-    let name = table.name;
-    match table.but {
-        None => format!("SELECT COUNT(*) FROM {name}"),
-        Some(but) => {
-            format!("SELECT (SELECT COUNT(*) FROM {name}) - (SELECT COUNT(*) FROM {name} WHERE {but})")
-        }
-    }
-}
-
-/// Notes a key, at the end if it is noted already. Two statements: the conflict clause of whoever fires it would override one here.
-fn note(table: &Table, row: &str) -> String {
-    let ([first, second, text], name) = (table.parts(row), table.name);
-    format!(
-        "DELETE FROM moving_change WHERE noun = '{name}' AND first = {first} AND second = {second} AND name = {text};
-         INSERT INTO moving_change (noun, first, second, name) VALUES ('{name}', {first}, {second}, {text});"
-    )
-}
-
-fn triggers(table: &Table) -> Vec<String> {
-    let name = table.name;
-    let trigger = |suffix: &str, when: &str, row: &str| {
-        format!("CREATE TRIGGER moving_{name}_{suffix} AFTER {when} ON {name} BEGIN {} END", note(table, row))
-    };
-    vec![
-        trigger("insert", "INSERT", "NEW."),
-        trigger("update", "UPDATE", "NEW."),
-        trigger("key", &format!("UPDATE OF {}", table.keys("")), "OLD."),
-        trigger("delete", "DELETE", "OLD."),
-    ]
-}
-
-fn drops(name: &str) -> Vec<String> {
-    ["insert", "update", "key", "delete"].map(|suffix| format!("DROP TRIGGER moving_{name}_{suffix}")).into()
-}
-
-/// What whoever writes to a catalog that has moved is told.
-pub(crate) const MOVED: &str =
-    "the registry has moved to another database: `berth migrate status` says where";
-
-fn locks(name: &str) -> Vec<String> {
-    ["INSERT", "UPDATE", "DELETE"]
-        .map(|verb| {
-            let suffix = verb.to_lowercase();
-            format!(
-                "CREATE TRIGGER moved_{name}_{suffix} BEFORE {verb} ON {name} BEGIN SELECT RAISE(ABORT, '{MOVED}'); END"
-            )
-        })
-        .into()
-}
-
-/// Tables that do not move, and that nothing is written to any more all the same.
-pub(crate) static LOCKS: LazyLock<Vec<String>> =
-    LazyLock::new(|| ["upload", "imported", "trash"].into_iter().flat_map(locks).collect());

@@ -4,6 +4,7 @@ mod apply;
 mod claim;
 mod keys;
 
+use std::collections::HashSet;
 use std::pin::pin;
 
 use futures_util::TryStreamExt as _;
@@ -158,6 +159,13 @@ impl Target {
     /// Lists blobs that are damaged.
     pub async fn damaged(&self) -> Result<Vec<String>> {
         let sql = "SELECT digest FROM blob WHERE damaged_at IS NOT NULL ORDER BY digest";
+        let rows = self.connection.query(sql, &[]).await?;
+        rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
+    }
+
+    /// Lists every place in the store that rows name.
+    pub async fn locations(&self) -> Result<HashSet<String>> {
+        let sql = "SELECT location FROM blob WHERE location IS NOT NULL UNION ALL SELECT location FROM trash";
         let rows = self.connection.query(sql, &[]).await?;
         rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
     }
