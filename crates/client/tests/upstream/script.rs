@@ -26,7 +26,7 @@ pub(crate) struct Script {
 
 /// An answer with a status, headers and a body.
 pub(crate) fn answer(status: u16, headers: &[&str], body: &str) -> String {
-    let headers: String = headers.iter().map(|header| format!("{header}\r\n")).collect();
+    let headers: String = headers.iter().flat_map(|header| [*header, "\r\n"]).collect();
     let length = body.len();
     format!("HTTP/1.1 {status} X\r\ncontent-length: {length}\r\nconnection: close\r\n{headers}\r\n{body}")
 }
