@@ -1,142 +1,21 @@
 //! From one data directory to Postgres and a bucket while serving: what was acknowledged is there, however often it is killed.
 
+mod beside;
+mod goal;
+mod large;
 mod made_up;
 
-use std::path::Path;
-use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Result, ensure};
 use berth_engines::Postgres;
-use serde_json::Value;
 
-use crate::backup::{pull_image, push_image, scaled};
-use crate::harness::{Api, Home, Outcome, Random, Server, Setup, berth, is_outage, number_from_environment};
-
-/// Where a registry is to move.
-struct Goal {
-    home: Home,
-    database: String,
-    yaml: String,
-    config: String,
-}
-
-impl Goal {
-    fn new() -> Result<Self> {
-        let home = Home::new()?;
-        let database = Postgres::shared().database();
-        let yaml = scaled(&home, &database)?;
-        let config = home.write("scaled.yaml", &yaml)?.display().to_string();
-        Ok(Self { home, database, yaml, config })
-    }
-
-    async fn serve(&self) -> Result<Server> {
-        Setup::default().with_config(&self.yaml).start().await
-    }
-
-    fn arguments<'a>(&'a self, more: &[&'a str]) -> Vec<&'a str> {
-        [&["migrate", "--to", &self.config], more].concat()
-    }
-
-    /// Runs a migration that must succeed.
-    async fn migrate(&self, from: &Server, more: &[&str]) -> Result<String> {
-        from.succeeds(&self.arguments(more)).await
-    }
-
-    /// Runs a migration and kills it after a while; returns whether it had ended well before.
-    async fn kill_after(&self, from: &Server, more: &[&str], time: Duration) -> Result<bool> {
-        let data = from.data_dir().display().to_string();
-        let mut command = self.home.command(&berth()?.display().to_string());
-        command.args(self.arguments(more)).args(["--data-dir", &data]);
-        let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
-        if let Ok(status) = tokio::time::timeout(time, child.wait()).await {
-            return Ok(status?.success());
-        }
-        child.kill().await?;
-        Ok(false)
-    }
-}
-
-/// What somebody pushed and was told to be safe: image by tag.
-type Acknowledged = Vec<(String, String)>;
-
-/// Pushes, moves and deletes tags until it is refused or told to stop. Outages are waited out.
-async fn churn(server: &Api, prefix: u64, stop: &AtomicBool) -> Result<Acknowledged> {
-    let mut taken: Acknowledged = Vec::new();
-    for seed in prefix.. {
-        if stop.load(Ordering::Relaxed) {
-            break;
-        }
-        let tag = format!("v{seed}");
-        match push_image(server, "moving/app", &tag, seed).await {
-            Ok(digest) => taken.push((tag, digest)),
-            Err(error) if is_outage(&error) || says(&error, "read-only for now") => {
-                tokio::time::sleep(Duration::from_millis(20)).await;
-                continue;
-            }
-            Err(error) if says(&error, "has moved") => break,
-            Err(error) => return Err(error),
-        }
-        // One that goes again, and one that moves: both must be known on the other side.
-        if seed % 5 == 0
-            && let Some((_, digest)) = taken.pop()
-        {
-            // Maybe gone, maybe not, if nobody says so: nothing is expected of it then.
-            let path = format!("/v2/moving/app/manifests/{digest}");
-            drop(server.delete(&path).await);
-        }
-    }
-    Ok(taken)
-}
-
-/// Every push is refused, and soon it is said why.
-async fn refused_for_good(api: &Api) -> Result<()> {
-    let begin = Instant::now();
-    loop {
-        match push_image(api, "moving/app", "late", 900_000).await {
-            Ok(_) => bail!("a push was taken behind the switch"),
-            Err(error) if says(&error, "has moved") => return Ok(()),
-            Err(error) => ensure!(begin.elapsed() < Duration::from_secs(2), "badly refused: {error:#}"),
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-}
-
-fn says(error: &anyhow::Error, text: &str) -> bool {
-    format!("{error:#}").contains(text)
-}
-
-/// Every table as a backup of each side has it: rows as text, in order.
-async fn tables(server: &Server, archive: &str) -> Result<Vec<(String, Vec<String>)>> {
-    server.succeeds(&["backup", archive]).await?;
-    let mut points = std::fs::read_dir(Path::new(archive).join("points"))?;
-    let point = points.find_map(Result::ok).context("no point")?.path();
-    let mut tables = Vec::new();
-    for entry in std::fs::read_dir(point)? {
-        let path = entry?.path();
-        if path.extension().is_some_and(|extension| extension == "jsonl") {
-            let text = std::fs::read_to_string(&path)?;
-            let mut rows: Vec<String> = text.lines().map(sorted).collect::<Result<_>>()?;
-            rows.sort();
-            tables.push((path.file_name().unwrap_or_default().to_string_lossy().into_owned(), rows));
-        }
-    }
-    tables.sort();
-    Ok(tables)
-}
-
-/// A row whose lists, which have no order, are in one.
-fn sorted(line: &str) -> Result<String> {
-    let mut row: Value = serde_json::from_str(line)?;
-    for list in ["blobs", "missing", "children"] {
-        if let Some(items) = row.get_mut(list).and_then(Value::as_array_mut) {
-            items.sort_by_key(ToString::to_string);
-        }
-    }
-    Ok(row.to_string())
-}
+use self::beside::{Acknowledged, churn, refused_for_good, tables};
+use self::goal::Goal;
+use crate::backup::{pull_image, push_image};
+use crate::harness::{Api, Outcome, Random, Server, Setup, berth};
 
 /// Everything that is on the old side is on the new one, and the old one takes nothing any more.
 async fn check(goal: &Goal, old: &Server, images: &Acknowledged) -> Result<()> {
@@ -363,54 +242,4 @@ async fn a_target_of_somebody_else_is_refused_and_a_cancelled_move_leaves_nothin
     // What has been served is somebody's.
     ended(&two.berth(&goal.arguments(&[])).await?, "holds a registry")?;
     Ok(())
-}
-
-/// The switch takes as long as the last changes do, not as long as the catalog is. `BERTH_IMAGES` says how many there are.
-#[tokio::test]
-async fn a_large_catalog_rests_for_a_moment_only() -> Result<()> {
-    let images = number_from_environment("BERTH_IMAGES", 20_000)?;
-    let goal = Goal::new()?;
-    let mut old = Server::open().await?;
-    push_image(&old.api()?, "moving/app", "v0", 0).await?;
-    old.stop().await?;
-    made_up::fill(old.data_dir(), images)?;
-    old.start().await?;
-    let begun = Instant::now();
-    let first = goal.migrate(&old, &[]).await?;
-    println!("{images} images, the bulk: {:.1} s, {first}", begun.elapsed().as_secs_f64());
-    ensure!(rows(&first)? > images * 8, "{first}");
-    // Rows of every kind change before the switch, and during it.
-    let stop = Arc::new(AtomicBool::new(false));
-    let api = old.api()?;
-    let pushing = churn(&api, 1, &stop);
-    let switching = async {
-        let begun = Instant::now();
-        let switched = goal.migrate(&old, &["--switch"]).await;
-        println!("the switch in all: {:.1} s", begun.elapsed().as_secs_f64());
-        stop.store(true, Ordering::Relaxed);
-        switched
-    };
-    let (pushed, switched) = tokio::join!(pushing, switching);
-    let (pushed, switched) = (pushed?, switched?);
-    println!("{} pushed meanwhile: {switched}", pushed.len());
-    let (_, rested) =
-        switched.split_once("pushes rested for ").context("it does not say how long pushes rested")?;
-    let rested: f64 = rested.split(' ').next().context("no number")?.parse()?;
-    ensure!(rested < 10.0, "pushes rested for {rested} s");
-    let new = goal.serve().await?;
-    let api = new.api()?;
-    for image in [0, images / 2, images - 1] {
-        pull_image(&api, &made_up::name(i64::try_from(image)?), &format!("t{:07}", image % 1000)).await?;
-    }
-    for (tag, digest) in &pushed {
-        ensure!(pull_image(&api, "moving/app", tag).await? == *digest, "{tag} changed");
-    }
-    push_image(&api, "moving/app", "late", 900_000).await?;
-    Ok(())
-}
-
-/// Number of rows that were compared.
-fn rows(text: &str) -> Result<u64> {
-    let (before, _) = text.split_once(" rows compared").with_context(|| format!("no rows in {text}"))?;
-    Ok(before.lines().next_back().context("no number")?.trim().parse()?)
 }
