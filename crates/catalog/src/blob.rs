@@ -9,7 +9,7 @@ use crate::driver::{Reader, Row, params};
 use crate::error::Result;
 use crate::repository::Repository;
 use crate::tx::Tx;
-use crate::{link, repository, trash};
+use crate::{imported, link, repository, trash};
 
 /// A blob's row id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -188,12 +188,13 @@ async fn reuse(
     now: Timestamp,
 ) -> Result<Option<(BlobId, Inserted)>> {
     let known = tx
-        .query_opt("SELECT id, damaged_at FROM blob WHERE digest = $1", params![digest], |row| {
-            Ok((BlobId(row.int(0)?), row.int_opt(1)?.is_some()))
+        .query_opt("SELECT id, damaged_at, location FROM blob WHERE digest = $1", params![digest], |row| {
+            let location = row.text_opt(2)?.map(ToOwned::to_owned);
+            Ok((BlobId(row.int(0)?), row.int_opt(1)?.is_some(), location))
         })
         .await?;
     match (known, offered) {
-        (Some((id, false)), _) => {
+        (Some((id, false, _)), _) => {
             tx.post(
                 "UPDATE blob SET condemned_at = NULL WHERE id = $1 AND condemned_at IS NOT NULL",
                 params![id.0],
@@ -201,7 +202,13 @@ async fn reuse(
             .await?;
             Ok(Some((id, Inserted::Known)))
         }
-        (Some((id, true)), Some(placement)) => {
+        // Bytes in another registry's store are offered as they lie there, these again. They heal when the scrub finds them right.
+        (Some((id, true, Some(known))), Some(Placement::Stored(location)))
+            if known == *location && imported::is_foreign(location) =>
+        {
+            Ok(Some((id, Inserted::Known)))
+        }
+        (Some((id, true, _)), Some(placement)) => {
             heal(tx, id, size, placement, now).await?;
             Ok(Some((id, Inserted::Used)))
         }

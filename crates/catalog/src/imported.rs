@@ -169,6 +169,11 @@ pub struct Foreign {
     pub location: String,
 }
 
+/// Tells whether a location lies in the other store.
+pub(crate) fn is_foreign(location: &str) -> bool {
+    location.starts_with(FOREIGN.0)
+}
+
 /// Lists healthy blobs whose bytes lie in the other store, behind the location `after` (empty for the start).
 pub async fn list_foreign(r: &Reader, after: &str, limit: usize) -> Result<Vec<Foreign>> {
     let after = if after.is_empty() { FOREIGN.0 } else { after };

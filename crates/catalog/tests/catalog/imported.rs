@@ -35,6 +35,30 @@ async fn totals_add_up_and_bytes_elsewhere_are_counted(on: On) {
     assert_eq!(listed.len(), 1);
 }
 
+async fn damaged_bytes_elsewhere_do_not_heal_by_being_offered_again(on: On) {
+    let fixture = Fixture::new(on).await;
+    let (app, blob, now) = (name("a"), digest("x"), fixture.now());
+    let insert = async |location: &str, size| {
+        let placement = blob::Placement::Stored(location.to_owned());
+        let unit = async move |tx: &mut berth_catalog::Tx| {
+            let repository = repository::ensure(tx, &name("a"), now).await?;
+            blob::insert(tx, &repository, &blob, size, Some(&placement), now).await
+        };
+        fixture.catalog.write(unit).await.unwrap()
+    };
+    let find = async || fixture.catalog.read(async |r| blob::find(r, &app, &blob).await).await.unwrap();
+    assert_eq!(insert("foreign/one", 9).await, blob::Inserted::Used);
+    let found = find().await.unwrap();
+    let marked = fixture
+        .catalog
+        .write(async move |tx| blob::mark_damaged(tx, found.id, &blob, &found.placement, now).await);
+    assert!(marked.await.unwrap());
+    assert_eq!(insert("foreign/one", 5).await, blob::Inserted::Known);
+    assert!(find().await.is_none(), "it is served again");
+    assert_eq!(insert("sha256/ab/x", 9).await, blob::Inserted::Used);
+    assert_eq!(find().await.unwrap().size, 9);
+}
+
 async fn one_bucket_is_imported_at_a_time(on: On) {
     let fixture = Fixture::new(on).await;
     let now = fixture.now();
@@ -88,6 +112,7 @@ async fn a_blob_that_comes_anew_has_a_session(on: On) {
 
 on_both!(
     totals_add_up_and_bytes_elsewhere_are_counted,
+    damaged_bytes_elsewhere_do_not_heal_by_being_offered_again,
     one_bucket_is_imported_at_a_time,
     a_blob_that_comes_anew_has_a_session
 );
