@@ -17,7 +17,7 @@ use self::apply::Pass;
 use self::keys::Kept;
 use super::PostgresConfig;
 use super::connector::{Connection, Connector};
-use crate::driver::Row as Read;
+use crate::driver::{Row as Read, parse};
 use crate::error::{Error, Failure, Result};
 use crate::moving::table::Kind;
 use crate::moving::{Fingerprint, Key, Moving, Point, Row, State, Table, Value, tables};
@@ -189,20 +189,28 @@ impl Target {
         Ok(())
     }
 
-    /// Removes everything that arrived, and the claim.
+    /// Removes everything that arrived, and the claim. The source must have ended its side of the move before: what has become
+    /// the truth is not to go.
+    ///
+    /// # Errors
+    /// [`Error::NotFree`] once it is open; [`Error::TakenOver`] when another command works the move.
     pub async fn clear(self) -> Result<()> {
-        self.begin().await?;
+        if self.begin().await? == State::Open {
+            return Err(Error::NotFree(
+                "the new database holds the registry, which has moved there: it stays as it is".into(),
+            ));
+        }
         claim::clear(&self.connection, &self.progress.kept).await?;
         Ok(self.connection.batch("COMMIT").await?)
     }
 
-    /// Begins a transaction of the one command that works the move.
-    async fn begin(&self) -> Result<()> {
+    /// Begins a transaction of the one command that works the move; returns its state.
+    async fn begin(&self) -> Result<State> {
         self.connection.batch(BEGIN).await?;
         let sql = "SELECT state FROM moving WHERE one = 1 AND id = $1 AND worker = $2 FOR UPDATE";
         let (id, worker) = (&self.moving.id, &self.moving.worker);
         let found = self.connection.query(sql, &[(id, Type::TEXT), (worker, Type::TEXT)]).await?;
-        if found.is_empty() { Err(Error::TakenOver) } else { Ok(()) }
+        parse(found.first().ok_or(Error::TakenOver)?.try_get(0)?, "state of a move")
     }
 
     async fn note(&self, progress: &Progress, applied: i64) -> Result<()> {

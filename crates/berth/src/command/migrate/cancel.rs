@@ -2,8 +2,8 @@
 
 use std::process::ExitCode;
 
-use anyhow::{Result, bail};
-use berth_catalog::moving::{self, State};
+use anyhow::{Context as _, Result, bail};
+use berth_catalog::moving::{self, Moving, State};
 use berth_catalog::{Catalog, Clock};
 
 use super::super::{block_on, print};
@@ -26,23 +26,37 @@ async fn cancel(source: &Config, target: Option<&Config>) -> Result<ExitCode> {
         print("no migration is under way\n")?;
         return Ok(ExitCode::SUCCESS);
     };
-    if moving.state == State::Gone {
-        bail!(
-            "the registry has moved to {}: the way back is `berth backup` there and `berth restore`",
-            moving.peer
-        );
-    }
+    refuse_gone(&moving)?;
     // Another command that works it finds itself replaced.
     let (worker, clock) = (random(), Clock::system());
     let unit = {
         let worker = worker.clone();
         async move |tx: &mut berth_catalog::Tx| moving::begin(tx, "", "", &worker, clock.now()).await
     };
-    let moving = catalog.write(unit).await?;
-    if let Some(target) = target {
-        claim(&catalog, &moving, &worker, target).await?.clear().await?;
-    }
+    let moving: Moving = catalog.write(unit).await?;
+    // A switch may have ended while this waited for its turn to write.
+    refuse_gone(&moving)?;
+    let arriving = match target {
+        Some(target) => Some(claim(&catalog, &moving, &worker, target).await?),
+        None => None,
+    };
+    // Here first: from this commit on the new side can't become the truth, so what is there may go.
     catalog.write(async |tx| moving::cancel(tx).await).await?;
+    if let Some(arriving) = arriving {
+        arriving.clear().await.context(
+            "the migration is cancelled, but the new database could not be emptied: the next migration from here does that",
+        )?;
+    }
     print("the migration is cancelled: the registry stays where it is\n")?;
     Ok(ExitCode::SUCCESS)
+}
+
+fn refuse_gone(moving: &Moving) -> Result<()> {
+    if moving.state == State::Gone {
+        bail!(
+            "the registry has moved to {}: the way back is `berth backup` there and `berth restore`",
+            moving.peer
+        );
+    }
+    Ok(())
 }
