@@ -52,7 +52,7 @@ fn number_before(text: &str, word: &str) -> Result<u64> {
 }
 
 /// Files below a directory.
-fn files(dir: &Path) -> Result<Vec<PathBuf>> {
+pub(crate) fn files(dir: &Path) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(dir)? {
         let path = entry?.path();

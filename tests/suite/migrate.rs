@@ -9,13 +9,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use berth_engines::Postgres;
 
 use self::beside::{Acknowledged, churn, refused_for_good, tables};
 use self::goal::Goal;
-use crate::backup::{pull_image, push_image};
-use crate::harness::{Api, Outcome, Random, Server, Setup, berth};
+use crate::backup::{files, pull_image, push_image};
+use crate::harness::{Api, Outcome, Random, Server, Setup, berth, content, digest_of, expect};
 
 /// Everything that is on the old side is on the new one, and the old one takes nothing any more.
 async fn check(goal: &Goal, old: &Server, images: &Acknowledged) -> Result<()> {
@@ -206,6 +206,38 @@ async fn one_commit_makes_the_new_side_the_truth() -> Result<()> {
     let text = goal.migrate(&old, &["--switch"]).await?;
     ensure!(text.contains("moved to"), "{text}");
     check(&goal, &old, &images).await
+}
+
+#[tokio::test]
+async fn damage_that_nobody_knew_of_holds_the_switch_up() -> Result<()> {
+    let (goal, old) = (Goal::new()?, Server::open().await?);
+    push_image(&old.api()?, "moving/app", "whole", 1).await?;
+    push_image(&old.api()?, "moving/app", "broken", 2).await?;
+    let lost = digest_of(&content(22, 300_000));
+    let hex = lost.trim_start_matches("sha256:");
+    let stored = files(&old.blobs_dir())?;
+    let file = stored.iter().find(|path| path.to_string_lossy().contains(hex)).context("no such file")?;
+    let mut bytes = std::fs::read(file)?;
+    bytes[1000] ^= 1;
+    std::fs::write(file, &bytes)?;
+    ended(&old.berth(&goal.arguments(&[])).await?, &lost)?;
+    ended(&old.berth(&goal.arguments(&["--switch"])).await?, "berth scrub")?;
+    ensure!(!gone(&old).await?, "it has moved");
+    // An import would be cut off.
+    let dir = goal.home.file("other");
+    ended(&old.berth(&["import", &dir]).await?, "is moving to")?;
+
+    ended(&old.berth(&["scrub", "--bytes-per-second", "0"]).await?, &lost)?;
+    let switched = old.berth(&goal.arguments(&["--switch"])).await?;
+    ended(&switched, &lost)?;
+    ensure!(switched.stdout.contains("moved to"), "{}", switched.text());
+    let new = goal.serve().await?;
+    let api = new.api()?;
+    pull_image(&api, "moving/app", "whole").await?;
+    expect(api.get(&format!("/v2/moving/app/blobs/{lost}")).await?, 404).await?;
+    push_image(&api, "moving/app", "broken", 2).await?;
+    pull_image(&api, "moving/app", "broken").await?;
+    Ok(())
 }
 
 #[tokio::test]

@@ -47,6 +47,12 @@ pub enum Error {
         "the catalog holds something that is not of point {0}: restore into an empty one, or go on with the point that was begun"
     )]
     NotEmpty(String),
+    /// Blobs that the catalog knows to be whole could not be copied.
+    #[error(
+        "{0}: their bytes could not be copied and nobody knew that they are damaged: run `berth scrub` on the old side, push \
+         again what it finds, then go on with the migration; what stays damaged does not hold it up once that is known"
+    )]
+    Lost(String),
     /// Changes went on although pushes were to rest.
     #[error(
         "the registry was still written to {0} s after pushes were to rest: stop what writes beside its server, then try again"

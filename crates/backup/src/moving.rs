@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use berth_blobs::Blobs;
 use berth_catalog::moving::{self, Moving, Row, Table, Target};
-use berth_catalog::{Catalog, event};
+use berth_catalog::{Catalog, blob, event};
 use futures_util::StreamExt as _;
 use parking_lot::Mutex;
 
@@ -19,7 +19,7 @@ pub use switch::Switched;
 
 use self::report::Report;
 use crate::content::Kept;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::{Placed, Problem, Step, Watch};
 
 /// Rows read at a time; fewer when they are long.
@@ -32,6 +32,8 @@ const COPIES: usize = 8;
 const PASSES: usize = 8;
 /// A pass that takes in no more is as good as the last one.
 const FEW: u64 = 1000;
+/// Blobs named in an error, at most.
+const NAMED: usize = 8;
 /// Events compared at a time.
 const EVENTS: usize = 256;
 
@@ -83,6 +85,7 @@ impl<'a> Move<'a> {
     /// Among others `Differs` when the sides are not the same, `TakenOver` when another command works the move.
     pub async fn settle(&mut self) -> Result<Settled> {
         self.placed.tidy().await?;
+        self.retry().await?;
         self.fill().await?;
         let mut settled = Settled::default();
         for _ in 0..PASSES {
@@ -104,6 +107,28 @@ impl<'a> Move<'a> {
         self.say("waiting for the switch", 0, 0);
         self.report.write().await?;
         Ok(settled)
+    }
+
+    /// Has an earlier run's copies that failed made again: a disk may have come back.
+    async fn retry(&self) -> Result<()> {
+        let damaged = self.target.damaged().await?;
+        if !damaged.is_empty() {
+            self.source.write(async move |tx| moving::again(tx, &damaged).await).await?;
+        }
+        Ok(())
+    }
+
+    /// Refuses to go on while the new side lacks bytes of blobs that are whole as far as the old one knows.
+    async fn refuse_lost(&self) -> Result<()> {
+        let damaged = self.target.damaged().await?;
+        let lost = self.source.read(async |r| moving::healthy(r, &damaged).await).await?;
+        if lost.is_empty() {
+            return Ok(());
+        }
+        let more =
+            if lost.len() > NAMED { format!(" and {} more", lost.len() - NAMED) } else { String::new() };
+        let named: Vec<_> = lost.into_iter().take(NAMED).collect();
+        Err(Error::Lost(named.join(", ") + &more))
     }
 
     /// Copies what has not changed since the move began, table by table.
@@ -138,7 +163,10 @@ impl<'a> Move<'a> {
                 lacking.into_iter().map(async |blob| (self.placed.ensure(self.from, &blob).await, blob));
             let mut copies = futures_util::stream::iter(copies).buffer_unordered(COPIES);
             while let Some((kept, blob)) = copies.next().await {
-                if let Kept::Damaged(reason) = kept? {
+                // A blob that was collected or healed meanwhile is noted as changed, and no problem.
+                if let Kept::Damaged(reason) = kept?
+                    && self.source.read(async |r| blob::is_at(r, &blob.location).await).await?
+                {
                     self.problems.lock().push(Problem { digest: blob.digest, reason });
                 }
                 done += blob.size;

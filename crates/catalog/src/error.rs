@@ -60,6 +60,11 @@ pub enum Error {
     /// The catalog has moved to another database.
     #[error("{}", crate::moving::trigger::MOVED)]
     Moved,
+    /// The catalog is moving, and what was asked for would be cut off by the switch.
+    #[error(
+        "the registry is moving to {0}: do this there when it has moved, or end that with `berth migrate cancel` first"
+    )]
+    Leaving(String),
     /// Another command works the move by now.
     #[error("another `berth migrate` has taken this migration over, or ended it")]
     TakenOver,

@@ -16,7 +16,7 @@ mod view;
 use jiff::Timestamp;
 
 pub use row::{Fingerprint, Key, Row, Stored};
-pub use source::{Point, begin, cancel, forget, leave, note, rest};
+pub use source::{Point, again, begin, cancel, forget, healthy, leave, note, refuse_leaving, rest};
 pub use sql::tables;
 pub use table::Table;
 pub use view::{Item, changed, changes, count, page, waiting};

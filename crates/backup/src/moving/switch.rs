@@ -8,6 +8,7 @@ use jiff::SignedDuration;
 use tokio::task::JoinHandle;
 
 use super::Move;
+use crate::Problem;
 use crate::error::{Error, Result};
 
 /// Pushes rest this long behind the last sign of life of the command that switches; then the old registry goes on by itself.
@@ -21,12 +22,14 @@ const PAUSE: Duration = Duration::from_millis(50);
 const PATIENCE: Duration = Duration::from_mins(1);
 
 /// What a switch did.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Switched {
     /// Seconds for which pushes rested.
     pub seconds: f64,
     /// Rows that were taken in meanwhile.
     pub rows: u64,
+    /// What is not whole among them.
+    pub problems: Vec<Problem>,
 }
 
 impl Move<'_> {
@@ -34,8 +37,10 @@ impl Move<'_> {
     /// old side goes on as before; after it, [`Move::open`] is all that is left to do.
     ///
     /// # Errors
-    /// [`Error::Restless`] when somebody goes on writing; others as [`Move::settle`].
+    /// [`Error::Restless`] when somebody goes on writing; [`Error::Lost`] when the new side lacks bytes that the old one should have;
+    /// others as [`Move::settle`].
     pub async fn switch(&mut self) -> Result<Switched> {
+        self.refuse_lost().await?;
         let started = Instant::now();
         rest(self.source, &self.moving.worker, true).await?;
         let renewal = Renewal::start(self.source.clone(), self.moving.worker.clone());
@@ -52,7 +57,8 @@ impl Move<'_> {
             }
         };
         self.open().await?;
-        Ok(Switched { seconds: started.elapsed().as_secs_f64(), rows })
+        let problems = std::mem::take(&mut *self.problems.lock());
+        Ok(Switched { seconds: started.elapsed().as_secs_f64(), rows, problems })
     }
 
     /// Lets nodes serve the new side, and removes what was copied in vain.
@@ -100,6 +106,7 @@ impl Move<'_> {
                 };
             }
         }
+        self.refuse_lost().await?;
         self.target.make_ready().await?;
         let (worker, clock) = (self.moving.worker.clone(), source.clock().clone());
         match source.write(async move |tx| moving::leave(tx, &worker, point, clock.now()).await).await {

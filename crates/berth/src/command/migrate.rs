@@ -6,7 +6,7 @@ mod status;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result, bail};
-use berth_backup::{Move, Placed, Settled};
+use berth_backup::{Move, Placed, Problem, Settled};
 use berth_catalog::moving::{self, Moving, State, Target};
 use berth_catalog::{Catalog, identity};
 use berth_registry::Registry;
@@ -44,13 +44,11 @@ fn refuse_senseless(source: &Config, target: &Config) -> Result<()> {
 
 async fn migrate(source: &Config, target: &Config, switch: bool) -> Result<ExitCode> {
     let from = data::join(source).await?;
-    if data::is_importing(source, from.catalog()).await? {
-        bail!(
-            "another registry's store is being imported: wait until `berth import --status` says that all is in"
-        );
-    }
+    refuse_importing(source, &from).await?;
     let to = data::create(target).await?;
     let (moving, arriving) = begin(&from, target).await?;
+    // From here on none can begin.
+    refuse_importing(source, &from).await?;
     let bar = progress_bar();
     let watch = follow(&bar);
     let notes = data::placed(source, &store_of(&to.catalog).await?)?;
@@ -66,11 +64,13 @@ async fn migrate(source: &Config, target: &Config, switch: bool) -> Result<ExitC
     let settled = moving.settle().await?;
     bar.finish_and_clear();
     say(&settled)?;
-    let whole = settled.problems.is_empty() && settled.broken_event.is_none();
+    let mut whole = settled.problems.is_empty() && settled.broken_event.is_none();
     if switch {
         let switched = moving.switch().await.context(
             "the switch did not end: `berth migrate status` says who counts; run the command again to go on",
         )?;
+        list(&switched.problems)?;
+        whole &= switched.problems.is_empty();
         print(format!(
             "moved to {peer}: pushes rested for {:.1} s, in which {} rows came over\n\
              this registry serves pulls only from now on: start the new nodes with `berth serve --config`\n",
@@ -80,6 +80,15 @@ async fn migrate(source: &Config, target: &Config, switch: bool) -> Result<ExitC
         print("everything goes on as before, and every change is noted: run it again with --switch\n")?;
     }
     Ok(if whole { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+async fn refuse_importing(source: &Config, from: &Registry) -> Result<()> {
+    if data::is_importing(source, from.catalog()).await? {
+        bail!(
+            "another registry's store is being imported: wait until `berth import --status` says that all is in"
+        );
+    }
+    Ok(())
 }
 
 /// Begins a move, or goes on with one.
@@ -141,10 +150,15 @@ async fn end(moving: &Moving, mut arriving: Target, placed: Option<Placed>) -> R
     Ok(ExitCode::SUCCESS)
 }
 
-fn say(settled: &Settled) -> Result<()> {
-    for problem in &settled.problems {
+fn list(problems: &[Problem]) -> Result<()> {
+    for problem in problems {
         print(format!("{}: {}\n", problem.digest, problem.reason))?;
     }
+    Ok(())
+}
+
+fn say(settled: &Settled) -> Result<()> {
+    list(&settled.problems)?;
     if let Some(position) = settled.broken_event {
         print(format!("event {position}: its hash does not follow from the one before\n"))?;
     }

@@ -6,7 +6,7 @@ use super::sql::sources;
 use super::trigger::LOCKS;
 use super::view::changed;
 use super::{Moving, State, find, refuse_other};
-use crate::driver::params;
+use crate::driver::{Reader, params};
 use crate::error::{Error, Result};
 use crate::tx::Tx;
 
@@ -111,6 +111,40 @@ pub async fn note(tx: &mut Tx, worker: &str, progress: &str, now: Timestamp) -> 
     )
     .await
     .map(drop)
+}
+
+/// Lists those of some blobs that are whole here, as far as is known.
+pub async fn healthy(r: &Reader, digests: &[String]) -> Result<Vec<String>> {
+    let sql = "SELECT 1 FROM blob WHERE digest = $1 AND damaged_at IS NULL AND condemned_at IS NULL";
+    let mut healthy = Vec::new();
+    for digest in digests {
+        if r.query_opt(sql, params![digest], |_| Ok(())).await?.is_some() {
+            healthy.push(digest.clone());
+        }
+    }
+    Ok(healthy)
+}
+
+/// Notes those of some blobs that are whole here as changed: their bytes could not be copied, and are to be again.
+pub async fn again(tx: &mut Tx, digests: &[String]) -> Result<()> {
+    // The trigger does it.
+    let sql =
+        "UPDATE blob SET digest = digest WHERE digest = $1 AND damaged_at IS NULL AND condemned_at IS NULL";
+    for digest in digests {
+        tx.execute(sql, params![digest]).await?;
+    }
+    Ok(())
+}
+
+/// Refuses to begin what a switch would cut off, while a move from here is under way.
+///
+/// # Errors
+/// [`Error::Leaving`] then.
+pub async fn refuse_leaving(r: &Reader) -> Result<()> {
+    match find(r).await? {
+        Some(Moving { state: State::Copying | State::Resting, peer, .. }) => Err(Error::Leaving(peer)),
+        _ => Ok(()),
+    }
 }
 
 /// Forgets changes that the target has, durably.

@@ -7,7 +7,7 @@ use berth_catalog::{Catalog, Error, manifest, mode, pull, repository, tag};
 use berth_engines::Postgres;
 use rusqlite::Connection;
 
-use crate::{Fixture, On, Place, config, name};
+use crate::{Fixture, On, Place, config, digest, name};
 
 /// Tables that stay: what they say has no meaning elsewhere, or follows from the rows.
 const STAY: [&str; 9] =
@@ -164,10 +164,32 @@ async fn what_changes_beside_the_move_comes_along() {
     both.target.make_ready().await.unwrap();
     assert!(both.leave(point).await);
     both.target.open().await.unwrap();
+    // Whoever works it now: what has become the truth is not to go.
+    let late = claim(&both.to, &Moving { worker: "late".into(), ..both.moving.clone() }).await.unwrap();
+    assert!(matches!(late.clear().await, Err(Error::NotFree(_))));
     // The new catalog goes on behind the old one's ids and events.
     push(&both.to, "d", 40, "first").await;
     let last = both.from.catalog.read(async |r| berth_catalog::event::last(r).await).await.unwrap();
     both.to.wait_until_sealed(last.0).await;
+}
+
+#[tokio::test]
+async fn what_could_not_be_copied_is_noted_again_and_imports_wait() {
+    let from = Fixture::new(On::Sqlite).await;
+    push(&from, "a", 1, "v1").await;
+    let catalog = &from.catalog;
+    catalog.read(async |r| moving::refuse_leaving(r).await).await.unwrap();
+    begin(&from, "one").await;
+    let leaving = catalog.read(async |r| moving::refuse_leaving(r).await).await;
+    assert!(matches!(leaving, Err(Error::Leaving(there)) if there == "there"));
+
+    let (whole, unknown) = (digest("config").to_string(), digest("unknown").to_string());
+    let asked = vec![whole.clone(), unknown];
+    let healthy = catalog.read(async |r| moving::healthy(r, &asked).await).await.unwrap();
+    assert_eq!(healthy, [whole]);
+    assert_eq!(catalog.read(async |r| moving::waiting(r).await).await.unwrap(), 0);
+    catalog.write(async move |tx| moving::again(tx, &asked).await).await.unwrap();
+    assert_eq!(catalog.read(async |r| moving::waiting(r).await).await.unwrap(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

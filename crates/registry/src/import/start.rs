@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use berth_catalog::imported::Source;
 use berth_catalog::job::{self, JobId, NewJob};
-use berth_catalog::{Tx, imported};
+use berth_catalog::{Tx, imported, moving};
 
 use super::ImportJob;
 use super::layout::OldStore;
@@ -59,10 +59,14 @@ pub enum ImportError {
 impl Registry {
     /// Makes `from` the store to import, unless it is already, and enqueues the job; one that is open is left as it is, and returned.
     /// Without one the import that was begun goes on. Blocks for a moment: for a command.
+    ///
+    /// # Errors
+    /// [`ImportError::Refused`] where it makes no sense; [`ImportError::Catalog`], among others while the registry is moving.
     pub async fn start_import(&self, from: Option<&OldRegistry>, finish: bool) -> Result<JobId, ImportError> {
         let Some(sources) = &self.0.import.sources else {
             return Err(refused("this registry imports nothing".to_owned()));
         };
+        self.0.catalog.read(async |r| moving::refuse_leaving(r).await).await?;
         let link = sources.elsewhere.link();
         let linked = target(link)?;
         let bucket = self.0.catalog.read(async |r| imported::find_source(r).await).await?;
@@ -106,9 +110,13 @@ impl Registry {
             payload: ImportJob::payload(finish),
             run_at: now,
         };
-        let unit = async move |tx: &mut Tx| match job::enqueue(tx, &new, now).await? {
-            Some(id) => Ok::<_, Error>(Some(id)),
-            None => Ok(job::find_open(tx, slot).await?),
+        let unit = async move |tx: &mut Tx| {
+            // A move that began meanwhile.
+            moving::refuse_leaving(tx).await?;
+            match job::enqueue(tx, &new, now).await? {
+                Some(id) => Ok::<_, ImportError>(Some(id)),
+                None => Ok(job::find_open(tx, slot).await?),
+            }
         };
         Ok(self.0.catalog.write(unit).await?.ok_or(Error::Busy)?)
     }

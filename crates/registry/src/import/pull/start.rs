@@ -1,6 +1,7 @@
 //! Orders an import from another registry, asks how it stands, calls it off.
 
 use berth_catalog::job::{self, Job, JobId, NewJob};
+use berth_catalog::{Tx, moving};
 
 use super::job::PullJob;
 use super::order::PullOrder;
@@ -10,6 +11,9 @@ use crate::{Error, Registry, Result};
 
 impl Registry {
     /// Enqueues an import from another registry. The same order that is open already is left as it is, and returned.
+    ///
+    /// # Errors
+    /// [`ImportError::Refused`] where it makes no sense; [`ImportError::Catalog`], among others while the registry is moving.
     pub async fn start_pull(&self, order: &PullOrder) -> Result<JobId, ImportError> {
         Selection::of(order).map_err(ImportError::Refused)?;
         berth_client::Address::parse(&order.registry, order.plain_http)
@@ -22,7 +26,11 @@ impl Registry {
             payload: payload.clone(),
             run_at: now,
         };
-        if let Some(id) = self.catalog().write(async move |tx| job::enqueue(tx, &new, now).await).await? {
+        let unit = async move |tx: &mut Tx| {
+            moving::refuse_leaving(tx).await?;
+            job::enqueue(tx, &new, now).await
+        };
+        if let Some(id) = self.catalog().write(unit).await? {
             return Ok(id);
         }
         match self.last_pull().await? {
@@ -42,9 +50,7 @@ impl Registry {
     /// Ends the import that is under way; what it took stays. Returns whether there was one.
     pub async fn call_off_pull(&self) -> Result<bool> {
         let now = self.now();
-        let unit = async move |tx: &mut berth_catalog::Tx| {
-            job::call_off(tx, PullJob::KIND, "it was called off", now).await
-        };
+        let unit = async move |tx: &mut Tx| job::call_off(tx, PullJob::KIND, "it was called off", now).await;
         Ok(self.catalog().write(unit).await?)
     }
 }
