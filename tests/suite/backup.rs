@@ -315,6 +315,37 @@ pub(crate) fn scaled(home: &Home, database: &str) -> Result<String> {
     ))
 }
 
+/// A database says that a restore has not filled it; no node starts on it, and the same command goes on, also beside a disk.
+#[tokio::test]
+async fn a_database_that_is_being_restored_is_not_served() -> Result<()> {
+    let home = Home::new()?;
+    let (archive, data) = (home.file("backup"), home.file("data"));
+    let yaml = format!("database:\n  url: {}\n", Postgres::shared().database());
+    let config = home.write("berth.yaml", &yaml)?.display().to_string();
+    let old = Server::open().await?;
+    let digest = push_image(&old.api()?, "half/app", "v1", 1).await?;
+    old.succeeds(&["backup", &archive]).await?;
+    let files = files(Path::new(&archive))?;
+    let tags = files.iter().find(|path| path.ends_with("tag.jsonl")).context("no tags")?;
+    let away = home.path().join("away");
+    std::fs::rename(tags, &away)?;
+    let place = ["--config", &config, "--data-dir", &data];
+    let restore = [&["restore", &archive], &place[..]].concat();
+    let half = run(&home, &restore).await?;
+    ensure!(!half.success && half.stderr.contains("tag.jsonl"), "{}", half.text());
+    let early = run(&home, &[&["serve"], &place[..]].concat()).await?;
+    ensure!(!early.success && early.stderr.contains("is being restored"), "{}", early.text());
+    let status = succeeds(&home, &[&["migrate", "status"], &place[..]].concat()).await?;
+    ensure!(status.contains("is being restored here"), "{status}");
+    std::fs::rename(&away, tags)?;
+    let text = succeeds(&home, &restore).await?;
+    ensure!(text.contains("rows were there") && text.contains(", 0 problems"), "{text}");
+    let new = Setup::default().with_config(&yaml).in_dir(Path::new(&data)).start().await?;
+    ensure!(pull_image(&new.api()?, "half/app", "v1").await? == digest, "another image");
+    new.verify().await?;
+    Ok(())
+}
+
 /// A backup depends on no database and no store: what one disk held comes to Postgres and a bucket, and back to a disk.
 #[tokio::test]
 async fn moves_from_a_disk_to_postgres_and_a_bucket_and_back() -> Result<()> {

@@ -25,7 +25,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail};
 use berth_blobs::{Blobs, Cached, Elsewhere, Foreign, Metered};
 use berth_catalog::mode::{self, Rest};
-use berth_catalog::{Catalog, Clock, PostgresConfig, Schema, imported};
+use berth_catalog::{Catalog, Clock, PostgresConfig, Schema, imported, restore};
 use berth_registry::Registry;
 use berth_server::MetricsRegistry;
 use rustix::fs::{FlockOperation, flock};
@@ -144,15 +144,18 @@ async fn with_old_bucket(registry: Registry) -> Result<Registry> {
     Ok(registry)
 }
 
-/// Refuses a catalog that a registry is moving to and has not arrived in.
+/// Refuses a catalog that a registry is moving to and has not arrived in, and one that a restore has not filled.
 async fn arrived(catalog: Catalog) -> Result<Catalog> {
     let now = catalog.clock().now();
-    if catalog.read(async |r| mode::rests(r, now).await).await? == Some(Rest::Arriving) {
-        bail!(
+    match catalog.read(async |r| mode::rests(r, now).await).await? {
+        Some(Rest::Arriving) => bail!(
             "a registry is moving to this database and has not arrived: end `berth migrate --switch` there first"
-        );
+        ),
+        Some(Rest::Restoring) => bail!(
+            "a backup is being restored into this database and is not whole: let `berth restore` end, or run it again, first"
+        ),
+        _ => Ok(catalog),
     }
-    Ok(catalog)
 }
 
 /// Opens catalog and store beside whoever holds the lock, to read.
@@ -241,21 +244,33 @@ pub(crate) struct NewData {
 }
 
 /// Makes a new catalog and store: in an empty data directory, for the holder of the lock, or in the database and the bucket that are
-/// configured. Opens again what an interrupted restore left there.
-pub(crate) async fn create(config: &Config) -> Result<NewData> {
-    if !config.is_stateless() {
-        refuse_used(&config.data_dir)?;
-    }
+/// configured. Opens again what an interrupted restore left there: `point` names what is to be restored, if that is the reason.
+pub(crate) async fn create(config: &Config, point: Option<&str>) -> Result<NewData> {
     let (catalog, dir) = if let Some(database) = config.database.postgres()? {
         let catalog = Catalog::connect(&database, Clock::system()).await;
-        (catalog.with_context(|| unreached(config))?, None)
+        let catalog = catalog.with_context(|| unreached(config))?;
+        if !config.is_stateless() && !is_restoring(&catalog).await? {
+            refuse_used(&config.data_dir)?;
+        }
+        // Before anything comes in: a node that starts from here on refuses.
+        if let Some(point) = point {
+            let (point, now) = (point.to_owned(), catalog.clock().now());
+            catalog.write(async move |tx| restore::begin(tx, &point, now).await).await?;
+        }
+        (catalog, None)
     } else {
+        refuse_used(&config.data_dir)?;
         let file = config.data_dir.join(UNFINISHED);
         let catalog = Catalog::open(&file, Clock::system()).with_context(|| unopened(&file))?;
         (catalog, Some(config.data_dir.clone()))
     };
     let blobs = identity::open(&catalog, &Store::of(config)?).await?;
     Ok(NewData { catalog, blobs, dir })
+}
+
+async fn is_restoring(catalog: &Catalog) -> Result<bool> {
+    let now = catalog.clock().now();
+    Ok(catalog.read(async |r| mode::rests(r, now).await).await? == Some(Rest::Restoring))
 }
 
 fn refuse_used(dir: &Path) -> Result<()> {
@@ -273,9 +288,12 @@ fn refuse_used(dir: &Path) -> Result<()> {
 }
 
 impl NewData {
-    /// Closes the catalog and gives it its name.
-    pub(crate) fn finish(self) -> Result<()> {
+    /// Lets the registry be served: takes the mark off a database, or closes the catalog and gives it its name.
+    pub(crate) async fn finish(self) -> Result<()> {
         let Self { catalog, blobs, dir } = self;
+        if dir.is_none() {
+            catalog.write(async |tx| restore::end(tx).await).await?;
+        }
         // The last to go ends the writer, which leaves nothing in the log.
         drop((catalog, blobs));
         let Some(dir) = dir else { return Ok(()) };

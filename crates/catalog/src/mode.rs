@@ -51,6 +51,8 @@ pub enum Rest {
     Moved,
     /// The registry that is moving here has not arrived.
     Arriving,
+    /// A point of a backup is being restored here.
+    Restoring,
 }
 
 /// Finds out whether nothing is to be written now, and why.
@@ -70,6 +72,7 @@ pub async fn rests(r: &Reader, now: Timestamp) -> Result<Option<Rest>> {
     Ok(match found {
         Some((_, Some(State::Gone), _)) => Some(Rest::Moved),
         Some((_, Some(State::Filling | State::Ready), _)) => Some(Rest::Arriving),
+        Some((_, Some(State::Restoring), _)) => Some(Rest::Restoring),
         Some((true, ..)) => Some(Rest::Told),
         Some((false, Some(State::Resting), Some(until))) if until > now => Some(Rest::Switching),
         _ => None,

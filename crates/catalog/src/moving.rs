@@ -43,6 +43,8 @@ pub enum State {
     Ready,
     /// The target: it is the truth.
     Open,
+    /// No move: a point of a backup is being restored here.
+    Restoring,
 }
 
 impl State {
@@ -54,6 +56,7 @@ impl State {
             Self::Filling => "filling",
             Self::Ready => "ready",
             Self::Open => "open",
+            Self::Restoring => "restoring",
         }
     }
 }
@@ -62,10 +65,16 @@ impl std::str::FromStr for State {
     type Err = ();
 
     fn from_str(text: &str) -> Result<Self, ()> {
-        [Self::Copying, Self::Resting, Self::Gone, Self::Filling, Self::Ready, Self::Open]
-            .into_iter()
-            .find(|state| state.as_str() == text)
-            .ok_or(())
+        let all = [
+            Self::Copying,
+            Self::Resting,
+            Self::Gone,
+            Self::Filling,
+            Self::Ready,
+            Self::Open,
+            Self::Restoring,
+        ];
+        all.into_iter().find(|state| state.as_str() == text).ok_or(())
     }
 }
 
@@ -74,7 +83,7 @@ impl std::str::FromStr for State {
 pub struct Moving {
     /// The same on both sides.
     pub id: String,
-    /// On the source where it goes, on the target the name of the store that it comes from.
+    /// On the source where it goes, on the target the name of the store that it comes from; of a restore the point.
     pub peer: String,
     /// How far it is.
     pub state: State,

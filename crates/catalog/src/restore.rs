@@ -4,10 +4,12 @@
 use crate::driver::{Reader, params};
 use crate::error::{Error, Result};
 use crate::export::{BlobLink, Event, Exported, Manifest, Pull, Repository, Tag};
+use crate::moving::{self, Moving, State};
 use crate::postgres::export::advance_head;
 use crate::tx::Tx;
 
 use berth_oci::Digest;
+use jiff::Timestamp;
 
 /// A row that can be taken in as it is; a blob's can't, see [`insert_blob`].
 pub trait Restored: Exported {
@@ -39,6 +41,42 @@ pub async fn is_empty(r: &Reader) -> Result<bool> {
         }
     }
     Ok(true)
+}
+
+/// Marks an empty catalog as one that a point is being restored into: until [`end`] no node begins to serve it, and those that do
+/// write nothing. One that holds something and has no mark gets none: it may be in use, and what is to come in is compared with it.
+///
+/// # Errors
+/// [`Error::NotFree`] while another point is being restored into it, or a registry moves there.
+pub async fn begin(tx: &mut Tx, point: &str, now: Timestamp) -> Result<()> {
+    match moving::find(tx).await? {
+        Some(Moving { state: State::Restoring, peer, .. }) if peer != point => {
+            return Err(Error::NotFree(format!(
+                "point {peer} is being restored into the database: go on with that one, or drop the database to begin anew"
+            )));
+        }
+        Some(Moving { state: State::Filling | State::Ready, .. }) => {
+            return Err(Error::NotFree(
+                "a registry is moving to the database: restore into an empty one".into(),
+            ));
+        }
+        Some(_) => return Ok(()),
+        None if !is_empty(tx).await? => return Ok(()),
+        None => {}
+    }
+    tx.execute(
+        "INSERT INTO moving (one, id, peer, state, worker, rests_till, applied, progress, started_at, changed_at)
+         VALUES (1, $1, $1, $2, '', 0, 0, '{}', $3, $3)",
+        params![point, State::Restoring.as_str(), now],
+    )
+    .await
+    .map(drop)
+}
+
+/// Takes the mark away: everything is there.
+pub async fn end(tx: &mut Tx) -> Result<()> {
+    let sql = "DELETE FROM moving WHERE one = 1 AND state = $1";
+    tx.execute(sql, params![State::Restoring.as_str()]).await.map(drop)
 }
 
 /// Inserts a blob's row, whose bytes have got a place of their own.

@@ -73,6 +73,9 @@ pub(super) async fn refuse_read_only(config: &Config, catalog: &Catalog) -> Resu
             )
         }
         Some(Rest::Moved) => bail!("the registry has moved: `berth migrate status` says where"),
+        Some(Rest::Restoring) => {
+            bail!("a backup is being restored, which lets background work rest: try again when it is there")
+        }
         Some(Rest::Switching | Rest::Arriving) => {
             bail!("the registry is moving, which lets background work rest: try again when it has moved")
         }

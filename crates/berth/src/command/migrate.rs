@@ -45,7 +45,7 @@ fn refuse_senseless(source: &Config, target: &Config) -> Result<()> {
 async fn migrate(source: &Config, target: &Config, switch: bool) -> Result<ExitCode> {
     let from = data::join(source).await?;
     refuse_importing(source, &from).await?;
-    let to = data::create(target).await?;
+    let to = data::create(target, None).await?;
     let (moving, arriving) = begin(&from, target).await?;
     // From here on none can begin.
     refuse_importing(source, &from).await?;

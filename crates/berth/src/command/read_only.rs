@@ -54,7 +54,7 @@ async fn say(config: &Config, catalog: &Catalog) -> Result<()> {
     print(match catalog.read(async |r| mode::rests(r, now).await).await? {
         Some(Rest::Moved) => "the registry has moved: pulls only, `berth migrate status` says where\n",
         Some(Rest::Switching) => "pushes rest for the switch of `berth migrate`\n",
-        Some(Rest::Told | Rest::Arriving) | None => "",
+        Some(Rest::Told | Rest::Arriving | Rest::Restoring) | None => "",
     })?;
     let since = mode.changed_at.map_or_else(String::new, |at| format!(" since {at}"));
     let state = if mode.read_only { "read-only" } else { "read and write" };

@@ -31,13 +31,13 @@ pub(super) fn run(arguments: cli::Restore) -> Result<ExitCode> {
 
 async fn restore(config: &Config, archive: &Archive, point: &str) -> Result<ExitCode> {
     let (name, summary) = archive.choose(Some(point).filter(|point| *point != "latest")).await?;
-    let new = data::create(config).await?;
+    let new = data::create(config, Some(&name)).await?;
     say(format!("restoring point {name}; if this is interrupted, run it again with --point {name}\n"))?;
     let bar = progress_bar();
     let watch = follow(&bar);
     let restored =
         berth_backup::restore(archive, (&name, &summary), &new.catalog, new.blobs.as_ref(), &watch).await?;
-    new.finish()?;
+    new.finish().await?;
     bar.finish_and_clear();
     for problem in &restored.problems {
         print(format!("{}: {}\n", problem.digest, problem.reason))?;

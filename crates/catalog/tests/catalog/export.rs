@@ -2,12 +2,13 @@
 
 use berth_catalog::export::{Blob, BlobLink, Event, Exported, Key, Manifest, Pull, Repository, Tag};
 use berth_catalog::restore::{self, Bytes, Restored};
-use berth_catalog::{Catalog, Error, Tx, event, hold, job, pull};
+use berth_catalog::{Catalog, Error, Tx, event, hold, job, mode, pull};
 
 use crate::{Fixture, On, name, on_both};
 
 on_both!(
     another_catalog_takes_in_what_one_exports,
+    a_catalog_that_is_being_restored_says_so_until_the_end,
     a_snapshot_sees_no_commit_behind_its_first_statement,
     a_hold_keeps_jobs_of_its_kind_from_beginning_until_its_lease_ends,
 );
@@ -101,6 +102,26 @@ async fn another_catalog_takes_in_what_one_exports(on: On) {
     let tag = Tag { repository: "none".into(), ..all::<Tag>(&from.catalog).await.remove(0) };
     let refused = to.catalog.write(async move |tx: &mut Tx| tag.restore(tx).await).await;
     assert!(matches!(refused, Err(Error::Invalid { .. })), "{refused:?}");
+}
+
+async fn a_catalog_that_is_being_restored_says_so_until_the_end(on: On) {
+    let (used, empty) = (filled(on).await, Fixture::new(on).await);
+    let begin = async |fixture: &Fixture, point: &'static str| {
+        let now = fixture.now();
+        fixture.catalog.write(async move |tx| restore::begin(tx, point, now).await).await
+    };
+    let rests = async |fixture: &Fixture| {
+        let now = fixture.now();
+        fixture.catalog.read(async |r| mode::rests(r, now).await).await.unwrap()
+    };
+    begin(&used, "one").await.unwrap();
+    assert_eq!(rests(&used).await, None, "somebody may be using it");
+    begin(&empty, "one").await.unwrap();
+    assert_eq!(rests(&empty).await, Some(mode::Rest::Restoring));
+    begin(&empty, "one").await.unwrap();
+    assert!(matches!(begin(&empty, "two").await, Err(Error::NotFree(_))));
+    empty.catalog.write(async |tx| restore::end(tx).await).await.unwrap();
+    assert_eq!(rests(&empty).await, None);
 }
 
 async fn a_snapshot_sees_no_commit_behind_its_first_statement(on: On) {

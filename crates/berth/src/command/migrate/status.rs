@@ -51,6 +51,9 @@ async fn moved(config: &Config) -> Result<String> {
                 "a registry is moving here since {started_at}, from store {peer}: its own `berth migrate status` says more\n"
             )
         }
+        State::Restoring => {
+            format!("point {peer} of a backup is being restored here since {started_at}\n")
+        }
         State::Open => format!("the registry came here from store {peer}; it began on {started_at}\n"),
     })
 }

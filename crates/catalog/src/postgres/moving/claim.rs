@@ -32,6 +32,12 @@ pub(super) async fn claim(
                 "the new database holds a registry that has moved there: name an empty one".into(),
             ));
         }
+        Some(moving) if moving.state == State::Restoring => {
+            return Err(Error::NotFree(format!(
+                "point {} of a backup is being restored into the new database: name an empty one",
+                moving.peer
+            )));
+        }
         Some(moving) if moving.peer == source => {
             // Cancelled while the database was out of reach.
             let progress: Progress = serde_json::from_str(&moving.progress).unwrap_or_default();
