@@ -227,7 +227,7 @@ async fn damage_that_nobody_knew_of_holds_the_switch_up() -> Result<()> {
     let dir = goal.home.file("other");
     ended(&old.berth(&["import", &dir]).await?, "is moving to")?;
 
-    ended(&old.berth(&["scrub", "--bytes-per-second", "0"]).await?, &lost)?;
+    ended(&old.berth(&["scrub", "--bytes-per-second", "0"]).await?, "1 damaged")?;
     let switched = old.berth(&goal.arguments(&["--switch"])).await?;
     ended(&switched, &lost)?;
     ensure!(switched.stdout.contains("moved to"), "{}", switched.text());
