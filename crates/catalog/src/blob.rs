@@ -59,7 +59,8 @@ pub enum Inserted {
     Used,
     /// The catalog had the blob already: the offered bytes are not needed.
     Known,
-    /// The blob is not (or no longer) there and nothing was offered: publish the bytes and ask again.
+    /// The blob is not (or no longer) there, or damaged, and nothing was offered but the place where it is damaged: publish the bytes
+    /// and ask again.
     Missing,
 }
 
@@ -180,6 +181,9 @@ async fn insert_row(
 }
 
 /// Makes use of the blob that is there: revives it, or heals it with what is offered. `None` if that can't be.
+///
+/// Nobody has looked at the bytes of an import's place, so the place where a blob is damaged does not heal it. It is linked all the
+/// same: whoever brings other bytes, or finds these right again, does that for every repository.
 async fn reuse(
     tx: &mut Tx,
     digest: &str,
@@ -188,25 +192,31 @@ async fn reuse(
     now: Timestamp,
 ) -> Result<Option<(BlobId, Inserted)>> {
     let known = tx
-        .query_opt("SELECT id, damaged_at FROM blob WHERE digest = $1", params![digest], |row| {
-            Ok((BlobId(row.int(0)?), row.int_opt(1)?.is_some()))
+        .query_opt("SELECT id, damaged_at, location FROM blob WHERE digest = $1", params![digest], |row| {
+            let location = row.text_opt(2)?.map(|location| Placement::Stored(location.to_owned()));
+            Ok((BlobId(row.int(0)?), row.int_opt(1)?.is_some(), location))
         })
         .await?;
     match (known, offered) {
-        (Some((id, false)), _) => {
-            tx.post(
-                "UPDATE blob SET condemned_at = NULL WHERE id = $1 AND condemned_at IS NOT NULL",
-                params![id.0],
-            )
-            .await?;
+        (Some((id, false, _)), _) => {
+            revive(tx, id).await?;
             Ok(Some((id, Inserted::Known)))
         }
-        (Some((id, true)), Some(placement)) => {
+        (Some((id, true, Some(damaged))), Some(placement)) if damaged == *placement => {
+            revive(tx, id).await?;
+            Ok(Some((id, Inserted::Missing)))
+        }
+        (Some((id, true, _)), Some(placement)) => {
             heal(tx, id, size, placement, now).await?;
             Ok(Some((id, Inserted::Used)))
         }
         _ => Ok(None),
     }
+}
+
+async fn revive(tx: &mut Tx, id: BlobId) -> Result<()> {
+    tx.post("UPDATE blob SET condemned_at = NULL WHERE id = $1 AND condemned_at IS NOT NULL", params![id.0])
+        .await
 }
 
 async fn heal(tx: &mut Tx, id: BlobId, size: u64, placement: &Placement, now: Timestamp) -> Result<()> {
