@@ -131,7 +131,11 @@ impl Pulling {
         work.report(&self.progress());
         let listed = match &self.order.names {
             Some(names) => names.clone(),
-            None => self.upstream.repositories().await.map_err(|error| self.unlisted(&error))?,
+            // The other registry may ask for much time.
+            None => tokio::select! {
+                listed = self.upstream.repositories() => listed.map_err(|error| self.unlisted(&error))?,
+                () = stopped(work) => return Err(Failure::Stopped),
+            },
         };
         self.standing.lock().listed = true;
         let mut names = VecDeque::new();
@@ -181,5 +185,12 @@ impl Pulling {
     fn progress(&self) -> serde_json::Value {
         let standing: Standing = self.standing.lock().clone();
         serde_json::to_value(&standing).unwrap_or_default()
+    }
+}
+
+/// Resolves when the work should stop.
+async fn stopped(work: &Work) {
+    while !work.should_stop() {
+        work.pause(LOOK).await;
     }
 }
