@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use berth_catalog::{Tx, mode, moving, pull};
+use berth_catalog::{Tx, event, mode, moving, pull};
 use berth_registry::{BodyResult, Error, Freshness};
 use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
@@ -133,7 +133,8 @@ async fn what_is_served_after_the_registry_has_moved_says_how_old_it_is() {
     };
     let unit = async move |tx: &mut Tx| {
         moving::begin(tx, "move", "elsewhere", "worker", now).await?;
-        moving::leave(tx, "worker", moving::Point { change: i64::MAX, event: i64::MAX }, now).await
+        let (event, _) = event::last(tx).await?;
+        moving::leave(tx, "worker", moving::Point { change: i64::MAX, event }, now).await
     };
     assert_eq!(served().await, [Freshness::Current; 4]);
     assert!(registry.catalog().write(unit).await.unwrap());
