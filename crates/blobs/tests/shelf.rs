@@ -5,14 +5,18 @@
 use std::time::{Duration, Instant};
 
 use berth_blobs::{BucketConfig, Credentials, Error, Shelf, ShelfObject};
-use berth_engines::Rgw;
+use berth_engines::{Link, Rgw};
 use bytes::Bytes;
 use futures_util::TryStreamExt as _;
 
 fn bucket(prefix: &str) -> Shelf {
+    bucket_at(&Rgw::shared().endpoint(), prefix)
+}
+
+fn bucket_at(endpoint: &str, prefix: &str) -> Shelf {
     let rgw = Rgw::shared();
     let config = BucketConfig {
-        endpoint: Some(rgw.endpoint()),
+        endpoint: Some(endpoint.to_owned()),
         region: Some(rgw.region().to_owned()),
         credentials: Some(Credentials {
             access_key_id: rgw.access_key().to_owned(),
@@ -138,4 +142,17 @@ async fn one_at_a_time_changes_a_bucket_and_a_dead_one_is_in_nobodys_way() {
     let (one, two) = tokio::join!(shelf.lock(), other.lock());
     let held = [one.unwrap(), two.unwrap()];
     assert_eq!(held.iter().flatten().count(), 1, "of two that wait for a dead one's lease, one gets it");
+}
+
+#[tokio::test]
+async fn who_can_not_renew_a_lease_knows_that_it_is_lost_before_others_take_it() {
+    let line = Link::to(Rgw::shared().address());
+    let shelf = bucket_at(&format!("http://{}", line.address()), "/silent");
+    let lock = shelf.lock().await.unwrap().unwrap();
+    line.freeze();
+    let begin = Instant::now();
+    while lock.is_held() {
+        assert!(begin.elapsed() < Duration::from_secs(9), "it hangs, and is believed to be held");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
 }

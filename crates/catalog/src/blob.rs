@@ -59,7 +59,8 @@ pub enum Inserted {
     Used,
     /// The catalog had the blob already: the offered bytes are not needed.
     Known,
-    /// The blob is not (or no longer) there and nothing was offered: publish the bytes and ask again.
+    /// The blob is not (or no longer) there, or damaged, and nothing was offered but the place where it is damaged: publish the bytes
+    /// and ask again.
     Missing,
 }
 
@@ -180,6 +181,9 @@ async fn insert_row(
 }
 
 /// Makes use of the blob that is there: revives it, or heals it with what is offered. `None` if that can't be.
+///
+/// Nobody has looked at the bytes of an import's place, so the place where a blob is damaged does not heal it. It is linked all the
+/// same: whoever brings other bytes, or finds these right again, does that for every repository.
 async fn reuse(
     tx: &mut Tx,
     digest: &str,
@@ -195,18 +199,14 @@ async fn reuse(
         .await?;
     match (known, offered) {
         (Some((id, false, _)), _) => {
-            tx.post(
-                "UPDATE blob SET condemned_at = NULL WHERE id = $1 AND condemned_at IS NOT NULL",
-                params![id.0],
-            )
-            .await?;
+            revive(tx, id).await?;
             Ok(Some((id, Inserted::Known)))
         }
-        // Bytes in another registry's store are offered as they lie there, these again. They heal when the scrub finds them right.
-        (Some((id, true, Some(known))), Some(Placement::Stored(location)))
-            if known == *location && imported::is_foreign(location) =>
+        (Some((id, true, Some(damaged))), Some(Placement::Stored(location)))
+            if damaged == *location && imported::is_foreign(location) =>
         {
-            Ok(Some((id, Inserted::Known)))
+            revive(tx, id).await?;
+            Ok(Some((id, Inserted::Missing)))
         }
         (Some((id, true, _)), Some(placement)) => {
             heal(tx, id, size, placement, now).await?;
@@ -214,6 +214,11 @@ async fn reuse(
         }
         _ => Ok(None),
     }
+}
+
+async fn revive(tx: &mut Tx, id: BlobId) -> Result<()> {
+    tx.post("UPDATE blob SET condemned_at = NULL WHERE id = $1 AND condemned_at IS NOT NULL", params![id.0])
+        .await
 }
 
 async fn heal(tx: &mut Tx, id: BlobId, size: u64, placement: &Placement, now: Timestamp) -> Result<()> {

@@ -17,8 +17,9 @@ impl Address {
     /// Reads an address such as `https://old.example.com`, `old.example.com:5000` or one with a path below which `/v2/` lies. TLS is left
     /// out where `plain_http` says so, or where an `http://` address is one of this machine.
     pub fn parse(text: &str, plain_http: bool) -> Result<Self> {
-        let wrong =
-            |problem: &str| Err(Error::Settings(format!("the registry's address {text:?} {problem}")));
+        // What may hold credentials is not repeated.
+        let shown = if text.contains('@') { String::new() } else { format!(" {text:?}") };
+        let wrong = |problem: &str| Err(Error::Settings(format!("the registry's address{shown} {problem}")));
         let scheme = if plain_http { "http" } else { "https" };
         let full = if text.contains("://") { text.to_owned() } else { format!("{scheme}://{text}") };
         let Ok(mut url) = Url::parse(&full) else {
@@ -113,6 +114,10 @@ mod tests {
                 .starts_with("! the registry's address holds credentials")
         );
         assert!(!parsed("https://me:secret@old.example.com", false).contains("secret"));
+        for text in ["ftp://me:secret@host", "https://me:secret@ho st", "https://me:secret@host:port"] {
+            let said = parsed(text, false);
+            assert!(said.starts_with('!') && !said.contains("secret"), "{said}");
+        }
         for text in ["ftp://host", "", "https://", "https://host/?a=b", "unix:///run/x"] {
             assert!(parsed(text, false).starts_with('!'), "{text}");
         }

@@ -16,6 +16,8 @@ use crate::{Credentials, Error, Result};
 
 /// How long a token is good that does not say so.
 const LIFE: u64 = 60;
+/// How long a token is used at most, whatever it says.
+const LONGEST_LIFE: u64 = 86_400;
 /// A token is not used this long before its end.
 const MARGIN: Duration = Duration::from_secs(5);
 /// Largest answer of a token service.
@@ -150,7 +152,7 @@ impl Inner {
         let mut header = header.ok_or_else(|| Error::protocol(what, "its answer is no token"))?;
         header.set_sensitive(true);
         // The specification's least life, for those that say less than the margin.
-        let life = Duration::from_secs(answer.expires_in.max(LIFE)).saturating_sub(MARGIN);
+        let life = Duration::from_secs(answer.expires_in.clamp(LIFE, LONGEST_LIFE)).saturating_sub(MARGIN);
         Ok(Token { header, until: begin + life })
     }
 }

@@ -11,6 +11,10 @@ pub struct Limits {
     pub page_bytes: usize,
     /// Most pages of one list.
     pub pages: usize,
+    /// Most entries of one list, all its pages together.
+    pub entries: usize,
+    /// Most bytes that they take.
+    pub entry_bytes: usize,
     /// Most redirects in a row.
     pub redirects: usize,
     /// How long a connection may take to be made.
@@ -29,6 +33,8 @@ impl Default for Limits {
             manifest_bytes: 4 << 20,
             page_bytes: 16 << 20,
             pages: 100_000,
+            entries: 1_000_000,
+            entry_bytes: 128 << 20,
             redirects: 5,
             connect: Duration::from_secs(10),
             silence: Duration::from_mins(1),

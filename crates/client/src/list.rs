@@ -5,7 +5,7 @@ use reqwest::header::{AUTHORIZATION, HeaderMap};
 use reqwest::{Response, StatusCode, Url};
 use serde::Deserialize;
 
-use crate::page;
+use crate::page::{self, Entries};
 use crate::request::Call;
 use crate::upstream::Inner;
 use crate::{Error, Result, Upstream};
@@ -70,7 +70,7 @@ impl Inner {
         scope: &str,
         entries: impl Fn(P) -> Vec<String>,
     ) -> Result<Option<Vec<String>>> {
-        let (mut all, bare) = (Vec::new(), self.url(below));
+        let (mut all, bare) = (Entries::of(below, &self.limits), self.url(below));
         let mut url = bare.clone();
         url.query_pairs_mut().append_pair("n", PAGE);
         for turn in 0..self.limits.pages {
@@ -80,12 +80,12 @@ impl Inner {
                 response = self.send(&Call::get(bare.clone(), scope)).await?;
             }
             if response.status() == StatusCode::NOT_FOUND {
-                return Ok((turn > 0).then_some(all));
+                return Ok((turn > 0).then(|| all.into_all()));
             }
             let (headers, page) = self.page(below, response).await?;
-            all.extend(entries(page));
+            all.extend(entries(page), String::len)?;
             match page::next(&headers, &url) {
-                None => return Ok(Some(all)),
+                None => return Ok(Some(all.into_all())),
                 Some(next) if next == url || !self.is_ours(&next) => {
                     return Err(Error::protocol(below, "its next page is itself, or elsewhere"));
                 }
@@ -112,7 +112,8 @@ impl Inner {
 
     /// Asks Harbor's own API, which takes the credentials themselves. `None` if this is no Harbor.
     async fn harbor_repositories(&self) -> Result<Option<Vec<String>>> {
-        let mut all = Vec::new();
+        let what = "harbor's list of repositories";
+        let mut all = Entries::of(what, &self.limits);
         for turn in 1..=self.limits.pages {
             let mut url = self.base.clone();
             url.set_path("/api/v2.0/repositories");
@@ -122,17 +123,16 @@ impl Inner {
             if !response.status().is_success() {
                 return Ok(None);
             }
-            let what = "harbor's list of repositories";
             let Ok((_, page)) = self.page::<Vec<HarborRepository>>(what, response).await else {
                 return Ok(None);
             };
             let count = page.len();
-            all.extend(page.into_iter().map(|repository| repository.name));
+            all.extend(page.into_iter().map(|repository| repository.name).collect(), String::len)?;
             if count < HARBOR_PAGE {
                 break;
             }
         }
-        Ok(Some(all))
+        Ok(Some(all.into_all()))
     }
 
     async fn ask_harbor(&self, url: &Url) -> Result<Response> {

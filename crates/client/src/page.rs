@@ -3,6 +3,41 @@
 use reqwest::Url;
 use reqwest::header::{HeaderMap, LINK};
 
+use crate::{Error, Limits, Result};
+
+/// The entries of all pages of a list, within bounds.
+#[derive(Debug)]
+pub(crate) struct Entries<'a, T> {
+    all: Vec<T>,
+    bytes: usize,
+    what: &'a str,
+    limits: &'a Limits,
+}
+
+impl<'a, T> Entries<'a, T> {
+    pub(crate) fn of(what: &'a str, limits: &'a Limits) -> Self {
+        Self { all: Vec::new(), bytes: 0, what, limits }
+    }
+
+    /// Takes a page in; `bytes` tells how many an entry takes.
+    pub(crate) fn extend(&mut self, page: Vec<T>, bytes: impl Fn(&T) -> usize) -> Result<()> {
+        let Limits { entries, entry_bytes, .. } = *self.limits;
+        self.bytes += page.iter().map(bytes).sum::<usize>();
+        if self.all.len() + page.len() > entries {
+            return Err(Error::protocol(self.what, format!("it has more than {entries} entries")));
+        }
+        if self.bytes > entry_bytes {
+            return Err(Error::TooLarge { what: self.what.to_owned(), limit: entry_bytes });
+        }
+        self.all.extend(page);
+        Ok(())
+    }
+
+    pub(crate) fn into_all(self) -> Vec<T> {
+        self.all
+    }
+}
+
 /// Returns the address of the next page. It is opaque: registries put tokens of their own there.
 pub(crate) fn next(headers: &HeaderMap, page: &Url) -> Option<Url> {
     let texts = headers.get_all(LINK).iter().filter_map(|value| value.to_str().ok());

@@ -7,7 +7,7 @@ use reqwest::StatusCode;
 use serde::Deserialize;
 
 use crate::list::pull_scope;
-use crate::page;
+use crate::page::{self, Entries};
 use crate::request::Call;
 use crate::{Error, Result, Upstream};
 
@@ -33,7 +33,8 @@ impl Upstream {
             return Ok(None);
         }
         let what = format!("referrers {repository} {subject}");
-        let (mut url, mut all) = (self.0.url(&format!("{repository}/referrers/{subject}")), Vec::new());
+        let mut url = self.0.url(&format!("{repository}/referrers/{subject}"));
+        let mut all = Entries::of(&what, &self.0.limits);
         for _ in 0..self.0.limits.pages {
             let accept = Some(media_type::OCI_INDEX.to_owned());
             let response =
@@ -52,9 +53,10 @@ impl Upstream {
                 self.0.no_referrers.store(true, Ordering::Relaxed);
                 return Ok(None);
             };
-            all.extend(index.manifests.unwrap_or_default().into_iter().map(|entry| entry.digest));
+            let digests = index.manifests.unwrap_or_default().into_iter().map(|entry| entry.digest);
+            all.extend(digests.collect(), size_of_val)?;
             match next {
-                None => return Ok(Some(all)),
+                None => return Ok(Some(all.into_all())),
                 Some(next) if next == url || !self.0.is_ours(&next) => {
                     return Err(Error::protocol(&what, "its next page is itself, or elsewhere"));
                 }

@@ -30,7 +30,7 @@ const TYPICAL_BYTES: u64 = 4096;
 pub enum Freshness {
     /// It is.
     Current,
-    /// The catalog can't be asked; so long ago it was right.
+    /// The catalog can't be asked, or the registry has moved elsewhere; so long ago it was right.
     Stale(Duration),
 }
 

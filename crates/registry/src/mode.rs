@@ -1,12 +1,16 @@
 //! Read-only mode: the catalog says it for all nodes, this node follows.
 
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use berth_access::ReadOnly;
 use berth_catalog::mode::{self, Rest};
+use berth_catalog::moving;
+use jiff::Timestamp;
 use tokio::sync::watch;
 
+use crate::cache::{Freshness, Known};
 use crate::{Error, Registry, Result};
 
 /// How often the catalog is asked: every node follows well within a second.
@@ -18,6 +22,8 @@ pub(crate) struct Mode {
     switch: ReadOnly,
     /// The repair of the start was put off, because it writes.
     repair_owed: AtomicBool,
+    /// When the registry moved away from here.
+    moved_at: OnceLock<Timestamp>,
 }
 
 impl Registry {
@@ -32,6 +38,10 @@ impl Registry {
         let now = self.0.catalog.clock().now();
         let rests = self.0.catalog.read(async |r| mode::rests(r, now).await).await?;
         if rests == Some(Rest::Moved) {
+            if self.0.mode.moved_at.get().is_none() {
+                let moving = self.0.catalog.read(async |r| moving::find(r).await).await?;
+                self.0.mode.moved_at.get_or_init(|| moving.map_or(now, |moving| moving.changed_at));
+            }
             if self.read_only().set_moved() {
                 tracing::warn!("the registry has moved: this node serves pulls, and never writes again");
             }
@@ -50,6 +60,17 @@ impl Registry {
             tracing::warn!("this node is {now}");
         }
         Ok(())
+    }
+
+    /// Says of an answer how old it is, once the registry has moved: what happened since has happened elsewhere.
+    pub(crate) fn dated<T>(&self, known: Known<T>) -> Known<T> {
+        match self.0.mode.moved_at.get() {
+            Some(at) if !known.is_stale() => {
+                let age = Duration::try_from(self.now().duration_since(*at)).unwrap_or_default();
+                Known { freshness: Freshness::Stale(age), ..known }
+            }
+            _ => known,
+        }
     }
 
     /// Follows what the catalog says until `stop` turns true. While it can't be asked everything stays as it is.

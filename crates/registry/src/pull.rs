@@ -70,7 +70,7 @@ impl Registry {
         if let Some(by_digest) = &served.content.by_digest {
             self.0.pulls.record(by_digest);
         }
-        Ok(served.map(|served| served.manifest))
+        Ok(self.dated(served.map(|served| served.manifest)))
     }
 
     /// Returns a manifest for a HEAD. By tag it counts as a pull of the tag: clients resolve the tag so and fetch by digest.
@@ -92,17 +92,17 @@ impl Registry {
             let unit = async move |tx: &mut Tx| manifest::renew(tx, &repository, &digest, now).await;
             if !self.0.catalog.write(unit).await? {
                 let served = self.find_manifest(permit.repository(), reference).await?;
-                return Ok(served.map(|served| served.manifest));
+                return Ok(self.dated(served.map(|served| served.manifest)));
             }
         }
-        Ok(served.map(|served| served.manifest))
+        Ok(self.dated(served.map(|served| served.manifest)))
     }
 
     /// Opens a blob for reading.
     pub async fn pull_blob(&self, permit: &Permit<Pull>, digest: &Digest) -> Result<Known<BlobHandle>> {
         let known = self.find_blob(permit.repository(), digest).await?;
         let handle = self.open_blob(permit, digest, &known).await?;
-        Ok(known.map(|_| handle))
+        Ok(self.dated(known.map(|_| handle)))
     }
 
     /// Opens a blob for reading, or sends the client on to the store if that is for such a blob and such a client.
@@ -120,7 +120,7 @@ impl Registry {
             Some(link) => Pulled::Elsewhere(link),
             None => Pulled::Here(self.open_blob(permit, digest, &known).await?),
         };
-        Ok(known.map(|_| pulled))
+        Ok(self.dated(known.map(|_| pulled)))
     }
 
     async fn open_blob(
@@ -158,10 +158,10 @@ impl Registry {
             if !self.0.catalog.write(unit).await? {
                 // The collector was faster.
                 let known = self.find_blob(permit.repository(), digest).await?;
-                return Ok(known.map(|blob| blob.size));
+                return Ok(self.dated(known.map(|blob| blob.size)));
             }
         }
-        Ok(known.map(|blob| blob.size))
+        Ok(self.dated(known.map(|blob| blob.size)))
     }
 
     /// Tells whether what is under review can be told to wait: read-only, or without the catalog, the collector rests too.

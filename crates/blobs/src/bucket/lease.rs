@@ -8,14 +8,11 @@
 //! condition that all services know. No clocks are compared: who finds the claim of somebody else watches it, and makes the next one
 //! when it hasn't changed for [`LEASE`]. A holder that sees a higher number has lost.
 
-use std::{
-    sync::Arc,
-    sync::atomic::{AtomicBool, Ordering},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use futures_util::TryStreamExt as _;
 use object_store::{ObjectStore as _, path::Path};
+use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use tokio::{task::JoinHandle, time::Instant};
 use uuid::Uuid;
@@ -25,9 +22,13 @@ use crate::{Error, Result, shelf::OWN};
 
 /// A claim that isn't renewed this long may be passed over.
 const LEASE: Duration = Duration::from_secs(10);
+/// Its holder counts on a renewal for less: what he is about may take a moment.
+const HELD: Duration = Duration::from_secs(8);
 /// How often its holder renews it.
 const HEARTBEAT: Duration = Duration::from_secs(2);
-/// How often who wants it looks.
+/// How long that may take before it is tried again.
+const RENEWAL: Duration = Duration::from_secs(3);
+/// How often who wants it looks, and how soon a renewal that failed is tried again.
 const LOOK: Duration = Duration::from_millis(500);
 const DOING: &str = "lease the shelf";
 
@@ -45,9 +46,13 @@ struct Line {
 pub(crate) struct Lease {
     claims: Claims,
     number: u64,
-    kept: Arc<AtomicBool>,
+    pulse: Arc<Pulse>,
     renewal: JoinHandle<()>,
 }
+
+/// When a claim was last renewed, as far as its holder knows; `None` once it is lost.
+#[derive(Debug)]
+struct Pulse(Mutex<Option<Instant>>);
 
 /// The claims below a prefix, in the eyes of one who wants to hold it.
 #[derive(Debug, Clone)]
@@ -66,21 +71,23 @@ impl Lease {
             holder: Uuid::new_v4().simple().to_string(),
         };
         let Some(number) = claims.wait().await? else { return Ok(None) };
-        let line = claims.line(true, 0)?;
+        let (line, begin) = (claims.line(true, 0)?, Instant::now());
         if !claims.inner.create_object(&claims.key(number), line.into(), DOING).await? {
             return Ok(None);
         }
+        let pulse = Arc::new(Pulse(Mutex::new(Some(begin))));
+        let renewal = tokio::spawn(renew(claims.clone(), number, Arc::clone(&pulse)));
+        let lease = Self { claims, number, pulse, renewal };
+        let claims = &lease.claims;
         for passed in claims.numbers().await?.into_iter().filter(|passed| *passed < number) {
             claims.inner.delete_object(&claims.key(passed)).await?;
         }
-        let kept = Arc::new(AtomicBool::new(true));
-        let renewal = tokio::spawn(renew(claims.clone(), number, Arc::clone(&kept)));
-        Ok(Some(Self { claims, number, kept, renewal }))
+        Ok(Some(lease))
     }
 
     /// Tells whether it has been held all the time.
     pub(crate) fn is_held(&self) -> bool {
-        self.kept.load(Ordering::Relaxed)
+        self.pulse.is_felt(Instant::now())
     }
 
     /// Lets somebody else have it at once.
@@ -97,6 +104,24 @@ impl Lease {
 impl Drop for Lease {
     fn drop(&mut self) {
         self.renewal.abort();
+    }
+}
+
+impl Pulse {
+    /// Tells whether nobody else can have passed the claim over. Asked for by the clock, not by what a renewal under way brings: one
+    /// may hang for longer than a rival waits.
+    fn is_felt(&self, now: Instant) -> bool {
+        self.0.lock().is_some_and(|last| now.saturating_duration_since(last) < HELD)
+    }
+
+    /// Notes a renewal that began at `begin`. What was lost stays lost.
+    fn beat(&self, begin: Instant, now: Instant) {
+        let felt = self.is_felt(now);
+        *self.0.lock() = felt.then_some(begin);
+    }
+
+    fn stop(&self) {
+        *self.0.lock() = None;
     }
 }
 
@@ -160,19 +185,44 @@ impl Claims {
     }
 }
 
-async fn renew(claims: Claims, number: u64, kept: Arc<AtomicBool>) {
-    let (mut beat, mut last) = (0, Instant::now());
+async fn renew(claims: Claims, number: u64, pulse: Arc<Pulse>) {
+    let (mut beat, mut wait) = (0, HEARTBEAT);
     loop {
-        tokio::time::sleep(HEARTBEAT).await;
+        tokio::time::sleep(wait).await;
         beat += 1;
         let begin = Instant::now();
-        match claims.renew(number, beat).await {
-            Ok(true) => last = begin,
-            Ok(false) => return kept.store(false, Ordering::Relaxed),
-            Err(error) => tracing::warn!(%error, "the lease could not be renewed, trying again"),
+        wait = LOOK;
+        match tokio::time::timeout(RENEWAL, claims.renew(number, beat)).await {
+            Ok(Ok(true)) => {
+                pulse.beat(begin, Instant::now());
+                wait = HEARTBEAT;
+            }
+            Ok(Ok(false)) => pulse.stop(),
+            Ok(Err(error)) => tracing::warn!(%error, "the lease could not be renewed, trying again"),
+            Err(_) => tracing::warn!("the lease could not be renewed in time, trying again"),
         }
-        if last.elapsed() >= LEASE {
-            kept.store(false, Ordering::Relaxed);
+        if !pulse.is_felt(Instant::now()) {
+            return pulse.stop();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_claim_is_lost_before_a_rival_may_pass_it_over_and_stays_lost() {
+        let begin = Instant::now();
+        let at = |seconds| begin + Duration::from_secs(seconds);
+        let pulse = Pulse(Mutex::new(Some(begin)));
+        assert!(pulse.is_felt(at(7)) && !pulse.is_felt(at(8)));
+        pulse.beat(at(5), at(7));
+        assert!(pulse.is_felt(at(12)) && !pulse.is_felt(at(13)));
+        // A renewal that took so long that a rival may have made a claim which it did not see.
+        pulse.beat(at(12), at(14));
+        assert!(!pulse.is_felt(at(14)));
+        pulse.beat(at(15), at(15));
+        assert!(!pulse.is_felt(at(15)));
     }
 }

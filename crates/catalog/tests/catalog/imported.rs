@@ -53,7 +53,7 @@ async fn damaged_bytes_elsewhere_do_not_heal_by_being_offered_again(on: On) {
         .catalog
         .write(async move |tx| blob::mark_damaged(tx, found.id, &blob, &found.placement, now).await);
     assert!(marked.await.unwrap());
-    assert_eq!(insert("foreign/one", 5).await, blob::Inserted::Known);
+    assert_eq!(insert("foreign/one", 5).await, blob::Inserted::Missing);
     assert!(find().await.is_none(), "it is served again");
     assert_eq!(insert("sha256/ab/x", 9).await, blob::Inserted::Used);
     assert_eq!(find().await.unwrap().size, 9);
@@ -110,7 +110,58 @@ async fn a_blob_that_comes_anew_has_a_session(on: On) {
     }
 }
 
+async fn the_place_where_a_blob_is_damaged_does_not_heal_it(on: On) {
+    let fixture = Fixture::new(on).await;
+    let (blob, now) = (digest("layer"), fixture.now());
+    let offer = async |repository: &'static str, location: &'static str, size: u64| {
+        let write = async move |tx: &mut berth_catalog::Tx| {
+            let repository = repository::ensure(tx, &name(repository), now).await?;
+            let placement = blob::Placement::Stored(location.to_owned());
+            blob::insert(tx, &repository, &blob, size, Some(&placement), now).await
+        };
+        fixture.catalog.write(write).await.unwrap()
+    };
+    let find = async |repository: &str| {
+        let repository = name(repository);
+        fixture.catalog.read(async |r| blob::find(r, &repository, &blob).await).await.unwrap()
+    };
+    assert_eq!(offer("a", "foreign/one", 5).await, blob::Inserted::Used);
+    let found = find("a").await.unwrap();
+    let (id, placement) = (found.id, found.placement);
+    let marked = {
+        let placement = placement.clone();
+        fixture
+            .catalog
+            .write(async move |tx| blob::mark_damaged(tx, id, &blob, &placement, now).await)
+            .await
+            .unwrap()
+    };
+    assert!(marked);
+    // The next pull, and another repository that holds it there; cut short meanwhile.
+    for repository in ["a", "b"] {
+        assert_eq!(offer(repository, "foreign/one", 3).await, blob::Inserted::Missing);
+        assert!(find(repository).await.is_none(), "{repository} serves what is damaged");
+    }
+    let whole = fixture
+        .catalog
+        .write(async move |tx| blob::clear_damaged(tx, id, &blob, &placement).await)
+        .await
+        .unwrap();
+    assert!(whole);
+    for repository in ["a", "b"] {
+        assert_eq!(find(repository).await.map(|found| found.size), Some(5), "{repository}");
+    }
+    let found = find("a").await.unwrap();
+    let mark = async move |tx: &mut berth_catalog::Tx| {
+        blob::mark_damaged(tx, found.id, &blob, &found.placement, now).await
+    };
+    assert!(fixture.catalog.write(mark).await.unwrap());
+    assert_eq!(offer("b", "sha256/ab/other.1", 5).await, blob::Inserted::Used);
+    assert!(find("a").await.is_some() && find("b").await.is_some());
+}
+
 on_both!(
+    the_place_where_a_blob_is_damaged_does_not_heal_it,
     totals_add_up_and_bytes_elsewhere_are_counted,
     damaged_bytes_elsewhere_do_not_heal_by_being_offered_again,
     one_bucket_is_imported_at_a_time,

@@ -65,17 +65,24 @@ impl Script {
 
     /// A client of it, as `ann`, that gives up after a few seconds.
     pub(crate) fn client(&self) -> Upstream {
+        self.client_with(|_| ())
+    }
+
+    /// The same, within other limits.
+    pub(crate) fn client_with(&self, change: impl FnOnce(&mut Limits)) -> Upstream {
+        let mut limits = Limits {
+            tries: 3,
+            silence: Duration::from_secs(5),
+            wait: Duration::from_secs(3),
+            ..Limits::default()
+        };
+        change(&mut limits);
         Upstream::new(&Settings {
             address: Address::parse(&format!("http://{}", self.host), false).unwrap(),
             credentials: Some(Credentials::new("ann", "secret").unwrap()),
             authorities: None,
             bytes_per_second: 0,
-            limits: Limits {
-                tries: 3,
-                silence: Duration::from_secs(5),
-                wait: Duration::from_secs(3),
-                ..Limits::default()
-            },
+            limits,
         })
         .unwrap()
     }

@@ -50,8 +50,7 @@ impl Registry {
         }
         let placed = place(&old, digest, None, self.0.config.storage.inline_bytes).await?;
         let Ok((size, placement)) = placed else { return Ok(false) };
-        self.record_blob(name, (*digest, size, placement), old.source()).await?;
-        Ok(true)
+        self.record_blob(name, (*digest, size, placement), old.source()).await
     }
 
     /// Takes a repository in as a whole, before it is listed or something of it is deleted.

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 
 use super::CALLER;
 use crate::push::Order;
-use crate::{Registry, Result, new_event};
+use crate::{Error, Registry, Result, new_event};
 
 /// A manifest that can be taken in.
 #[derive(Debug, Clone)]
@@ -62,22 +62,24 @@ impl Registry {
         self.0.catalog.write(unit).await
     }
 
-    /// Takes one blob in that no manifest brought: it waits for review like one that was just pushed.
+    /// Takes one blob in that no manifest brought: it waits for review like one that was just pushed. Returns false if it is not there
+    /// after that: it is known to be damaged where it lies.
     pub(super) async fn record_blob(
         &self,
         name: &RepositoryName,
         (digest, size, placement): (Digest, u64, Placement),
         source: Option<&str>,
-    ) -> Result<()> {
+    ) -> Result<bool> {
         let (name, now, source) = (name.clone(), self.now(), source.map(ToOwned::to_owned));
         let unit = async move |tx: &mut Tx| {
             if !imported::is_open(tx, name.as_str(), source.as_deref()).await? {
-                return Ok(());
+                return Ok::<_, Error>(true);
             }
             let repository = repository::ensure(tx, &name, now).await?;
-            blob::insert(tx, &repository, &digest, size, Some(&placement), now).await.map(drop)
+            let inserted = blob::insert(tx, &repository, &digest, size, Some(&placement), now).await?;
+            Ok(inserted != blob::Inserted::Missing)
         };
-        Ok(self.0.catalog.write(unit).await?)
+        self.0.catalog.write(unit).await
     }
 
     /// Sets tags that are not set here, where their manifests came in. Returns those whose manifest did not.

@@ -39,6 +39,7 @@ mod damage;
 mod delete;
 mod faults;
 mod fixture;
+mod import;
 mod model;
 mod nodes;
 mod outage;

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use berth_catalog::{mode, pull};
-use berth_registry::{BodyResult, Error};
+use berth_catalog::{Tx, event, mode, moving, pull};
+use berth_registry::{BodyResult, Error, Freshness};
 use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
 use tokio::sync::watch;
@@ -115,6 +115,32 @@ async fn the_repair_of_a_start_waits_and_comes_before_the_first_write() {
     fixture.registry.heed_mode().await.unwrap();
     assert!(!fixture.registry.read_only().is_on());
     assert_eq!(fixture.files().len(), 0, "{left} were left");
+}
+
+#[tokio::test]
+async fn what_is_served_after_the_registry_has_moved_says_how_old_it_is() {
+    let fixture = Fixture::new(On::Sqlite).await;
+    fixture.push_image("app", "1", &[&large(1)]).await;
+    let (registry, permit, now) = (&fixture.registry, fixture.may("app"), fixture.clock.now());
+    let layer = sha256(&large(1));
+    let served = async || {
+        [
+            registry.pull_manifest(&permit, &refer("1")).await.unwrap().freshness,
+            registry.stat_manifest(&permit, &refer("1")).await.unwrap().freshness,
+            registry.pull_blob(&permit, &layer).await.unwrap().freshness,
+            registry.stat_blob(&permit, &layer).await.unwrap().freshness,
+        ]
+    };
+    let unit = async move |tx: &mut Tx| {
+        moving::begin(tx, "move", "elsewhere", "worker", now).await?;
+        let (event, _) = event::last(tx).await?;
+        moving::leave(tx, "worker", moving::Point { change: i64::MAX, event }, now).await
+    };
+    assert_eq!(served().await, [Freshness::Current; 4]);
+    assert!(registry.catalog().write(unit).await.unwrap());
+    fixture.clock.advance(Duration::from_mins(1));
+    registry.heed_mode().await.unwrap();
+    assert_eq!(served().await, [Freshness::Stale(Duration::from_mins(1)); 4]);
 }
 
 on_both! {

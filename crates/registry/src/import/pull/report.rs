@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 
 /// Most problems listed.
 const MOST_PROBLEMS: usize = 1000;
+/// Most characters of one: names come from the other registry, which may say anything.
+const MOST_CHARACTERS: usize = 300;
 
 /// What came in, or would.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,7 +50,11 @@ impl PullReport {
     }
 
     /// Notes what is worth knowing.
-    pub(super) fn note(&mut self, problem: String) {
+    pub(super) fn note(&mut self, mut problem: String) {
+        if let Some((end, _)) = problem.char_indices().nth(MOST_CHARACTERS) {
+            // Copied, so that the rest is given back.
+            problem = format!("{}…", &problem[..end]);
+        }
         tracing::warn!(problem, "imported with a problem");
         if self.problems.len() < MOST_PROBLEMS && !self.problems.contains(&problem) {
             self.problems.push(problem);
@@ -101,6 +107,15 @@ impl Standing {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_problem_is_told_briefly() {
+        let mut report = PullReport::default();
+        report.note("é".repeat(300));
+        report.fail(format!("{}: is no name", "é".repeat(1 << 20)));
+        assert_eq!(report.problems, ["é".repeat(300), "é".repeat(300) + "…"]);
+        assert_eq!(report.failed, 1);
+    }
 
     #[test]
     fn another_try_goes_on_with_what_was_taken() {

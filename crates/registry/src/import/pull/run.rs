@@ -129,10 +129,7 @@ impl Pulling {
     /// Finds the repositories to look at.
     async fn names(&self, work: &Work) -> Result<VecDeque<RepositoryName>, Failure> {
         work.report(&self.progress());
-        let listed = match &self.order.names {
-            Some(names) => names.clone(),
-            None => self.upstream.repositories().await.map_err(|error| self.unlisted(&error))?,
-        };
+        let listed = if let Some(names) = &self.order.names { names.clone() } else { self.ask(work).await? };
         self.standing.lock().listed = true;
         let mut names = VecDeque::new();
         for text in listed.iter().filter(|name| self.selection.wants(name)) {
@@ -142,6 +139,14 @@ impl Pulling {
             }
         }
         Ok(names)
+    }
+
+    /// Asks for the list of repositories, but not beyond a stop: the other registry may want to be waited for.
+    async fn ask(&self, work: &Work) -> Result<Vec<String>, Failure> {
+        tokio::select! {
+            listed = self.upstream.repositories() => listed.map_err(|error| self.unlisted(&error)),
+            () = stopped(work) => Err(Failure::Stopped),
+        }
     }
 
     /// Whether the address is right and somebody is there shows first here, and who ordered the import should hear it soon; later it may be
@@ -181,5 +186,12 @@ impl Pulling {
     fn progress(&self) -> serde_json::Value {
         let standing: Standing = self.standing.lock().clone();
         serde_json::to_value(&standing).unwrap_or_default()
+    }
+}
+
+/// Resolves when the work should stop.
+async fn stopped(work: &Work) {
+    while !work.should_stop() {
+        work.pause(LOOK).await;
     }
 }
