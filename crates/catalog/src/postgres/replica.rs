@@ -37,6 +37,8 @@ const LOOKS: u32 = 4;
 const PAUSE: Duration = Duration::from_millis(5);
 /// How long a standby that was of no use is left alone.
 const REST: Duration = Duration::from_secs(1);
+/// A list that takes a standby longer is the primary's.
+const LONGEST: Duration = Duration::from_secs(2);
 /// A standby that takes longer to say how far it is, is of no use.
 const PATIENCE: Duration = Duration::from_millis(500);
 
@@ -114,6 +116,9 @@ impl Replica {
             }
         };
         let answer = body(&reader).await.ok();
+        if reader.shared().is_some_and(|session| session.trouble().is_some()) {
+            return self.rest();
+        }
         if let Some(mut lease) = reader.shared().and_then(Session::take_lease)
             && within(Instant::now() + PATIENCE, &lease, "COMMIT").await.is_ok()
         {
@@ -132,7 +137,7 @@ impl Replica {
             sleep(PAUSE * look).await;
             let replayed = read(&lease, REPLAYED, limit).await?;
             if replayed.is_some_and(|replayed| replayed.covers(written)) {
-                let deadline = Instant::now() + self.pool.patience();
+                let deadline = Instant::now() + self.pool.patience().min(LONGEST);
                 return Ok(Some(Reader::postgres(Session::working(Arc::clone(&self.pool), lease, deadline))));
             }
         }

@@ -11,7 +11,7 @@ use std::time::Duration;
 use futures_util::TryStreamExt as _;
 use futures_util::future::{BoxFuture, join};
 use parking_lot::Mutex;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 
 use super::connector::Connection;
 use super::pool::{Lease, Pool};
@@ -46,6 +46,13 @@ impl fmt::Debug for Session {
             .field("writes", &self.writes)
             .finish_non_exhaustive()
     }
+}
+
+/// Why the end of a transaction was not confirmed.
+pub(crate) struct Unended {
+    pub(crate) failure: Failure,
+    /// The server refused a statement before the last, so nothing of the transaction stands.
+    pub(crate) undone: bool,
 }
 
 /// Why a statement gave no answer.
@@ -132,16 +139,18 @@ impl Session {
             };
             let running = self.behind(run(&connection, sql, params, &mut see, self.deadline.is_some()));
             let begun = Instant::now();
-            let answer = match self.deadline {
-                Some(deadline) => timeout_at(deadline, running).await.ok(),
-                None => self.pool.reach().answer(limit, running).await,
-            };
-            let failure = match answer {
+            let failure = match self.pool.reach().answer(limit, running).await {
                 Some(Ok(changed)) => return Ok(changed),
+                // What the rest of its answer would have said is not known.
+                Some(Err(Stop::Refused(error))) if self.deadline.is_some() => Failure::last(error),
                 Some(Err(Stop::Refused(error))) => return Err(error),
                 Some(Err(Stop::Failed(failure))) => failure,
                 // The time of the unit is over; that one statement was slow is not said by it.
-                None if self.deadline.is_some() && begun.elapsed() < YOUNG => Failure::last(Error::Busy),
+                None if self.deadline.is_some_and(|deadline| deadline <= Instant::now())
+                    && begun.elapsed() < YOUNG =>
+                {
+                    Failure::last(Error::Busy)
+                }
                 None => Failure::silent(),
             };
             if self.deadline.is_some() {
@@ -196,8 +205,8 @@ impl Session {
         limit: Instant,
         answer: impl Future<Output = Result<T, Failure>>,
     ) -> Result<T> {
-        let answered = timeout_at(limit, answer).await.map_err(|_| Failure::silent()).flatten();
-        answered.map_err(|failure| self.give_up(failure))
+        let answered = self.pool.reach().answer(limit, answer).await;
+        answered.unwrap_or_else(|| Err(Failure::silent())).map_err(|failure| self.give_up(failure))
     }
 
     /// Sends what opens or ends the transaction in the same way.
@@ -208,12 +217,13 @@ impl Session {
         }
     }
 
-    /// Polling once is what sends it.
+    /// Polling once is what sends it. What fails at once was never sent.
     async fn add(&self, mut answer: Answer) {
-        if let Poll::Ready(answered) = futures_util::poll!(&mut answer) {
-            answer = Box::pin(std::future::ready(answered));
+        match futures_util::poll!(&mut answer) {
+            Poll::Pending => self.posted.lock().push(answer),
+            Poll::Ready(Ok(())) => {}
+            Poll::Ready(Err(error)) => drop(self.give_up(error.into())),
         }
-        self.posted.lock().push(answer);
     }
 
     /// Waits for the answers to what was sent so far. The first failure is what ended the transaction.
@@ -227,8 +237,25 @@ impl Session {
         }
     }
 
+    /// Hears everything up to the answer to what ended the transaction, which was sent last.
+    pub(crate) async fn hear_end(&self, limit: Instant) -> Result<(), Unended> {
+        let posted = std::mem::take(&mut *self.posted.lock());
+        let last = posted.len().saturating_sub(1);
+        let hearing = async move {
+            for (index, answer) in posted.into_iter().enumerate() {
+                answer.await.map_err(|error| Unended {
+                    undone: index < last && error.as_db_error().is_some(),
+                    failure: error.into(),
+                })?;
+            }
+            Ok(())
+        };
+        let silent = || Err(Unended { undone: false, failure: Failure::silent() });
+        self.pool.reach().answer(limit, hearing).await.unwrap_or_else(silent)
+    }
+
     /// Notes that the transaction is lost, and why.
-    fn give_up(&self, failure: Failure) -> Error {
+    pub(crate) fn give_up(&self, failure: Failure) -> Error {
         let error = failure.error.clone();
         // Of two that were on their way at one time the first is to blame.
         self.trouble.lock().get_or_insert(failure);

@@ -7,7 +7,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::Engine;
 use super::pool::Lease;
-use super::session::Session;
+use super::session::{Session, Unended};
 use super::unit::Unit;
 use crate::driver::{Reader, params};
 use crate::error::{Error, Failure, Remedy, Result};
@@ -17,6 +17,22 @@ use crate::tx::Tx;
 
 /// How long a group may collect before it commits, so that the first unit's caller does not wait for the last's.
 const GROUP_TIME: Duration = Duration::from_millis(20);
+
+/// A transaction whose node keeps silent for longer is given up by the database, so that nobody waits for its locks.
+const IDLE: Duration = Duration::from_secs(2);
+
+/// Why none of a group's units has ended.
+pub(super) struct Setback {
+    pub(super) failure: Failure,
+    /// The unit that took the others' changes with it when its own had to go.
+    pub(super) culprit: Option<usize>,
+}
+
+impl From<Failure> for Setback {
+    fn from(failure: Failure) -> Self {
+        Self { failure, culprit: None }
+    }
+}
 
 /// How far a group has come.
 struct Ran {
@@ -35,7 +51,7 @@ pub(super) async fn attempt(
     group: &mut [Box<dyn Unit>],
     in_turn: bool,
     deadline: Instant,
-) -> Result<usize, Failure> {
+) -> Result<usize, Setback> {
     let mut lease = engine.pool.get(deadline).await?;
     // Nobody gets the connection while its transaction is open, whatever becomes of this try.
     lease.set_fit(false);
@@ -76,7 +92,7 @@ async fn run(tx: &mut Tx, group: &mut [Box<dyn Unit>]) -> Result<Ran, Failure> {
 }
 
 /// Rolls back. A unit that ran alone and refused is heard; in a group it takes the changes of the others with it, so they run again.
-async fn undo(tx: Tx, ran: &Ran, alone: bool, deadline: Instant) -> Result<usize, Failure> {
+async fn undo(tx: Tx, ran: &Ran, alone: bool, deadline: Instant) -> Result<usize, Setback> {
     let session = shared(&tx)?;
     let mut lease = session.take_lease().ok_or_else(|| Failure::last(Error::Closed))?;
     if within(deadline, &lease, "ROLLBACK").await.is_ok() {
@@ -84,8 +100,10 @@ async fn undo(tx: Tx, ran: &Ran, alone: bool, deadline: Instant) -> Result<usize
     }
     match session.trouble() {
         // A body that took an error for nothing is told; one that made its own of it is heard.
-        Some(failure) if failure.remedy != Remedy::None || ran.stands || !alone => Err(failure),
-        None if !alone => Err(Failure::last(Error::Busy)),
+        Some(failure) if failure.remedy != Remedy::None || ran.stands || !alone => Err(failure.into()),
+        None if !alone => {
+            Err(Setback { failure: Failure::last(Error::Busy), culprit: ran.count.checked_sub(1) })
+        }
         _ => Ok(1),
     }
 }
@@ -99,10 +117,10 @@ async fn commit(engine: &Engine, mut tx: Tx, deadline: Instant) -> Result<(), Fa
     }
     let wrote = session.writes() > 0;
     session.post_batch("COMMIT".into()).await;
-    let heard = timeout_at(deadline, session.hear()).await.map_err(|_| Failure::silent()).flatten();
+    let heard = session.hear_end(deadline).await;
     let mut lease = session.take_lease().ok_or_else(|| Failure::last(Error::Closed))?;
-    if let Err(failure) = heard {
-        if !wrote || failure.remedy != Remedy::Reconnect {
+    if let Err(Unended { failure, undone }) = heard {
+        if !wrote || undone || failure.remedy != Remedy::Reconnect {
             // One that met another has ended its transaction and nothing else.
             lease.set_fit(failure.remedy != Remedy::Reconnect);
             return Err(failure);
@@ -122,11 +140,12 @@ async fn commit(engine: &Engine, mut tx: Tx, deadline: Instant) -> Result<(), Fa
 
 /// Opens the transaction. Small tables would be read whole, and such a read meets every write to them.
 fn begin(in_turn: bool, deadline: Instant) -> String {
-    let left = deadline.saturating_duration_since(Instant::now()).as_millis().max(1);
+    let left = deadline.saturating_duration_since(Instant::now());
+    let (left, idle) = (left.as_millis().max(1), left.min(IDLE).as_millis().max(1));
     let lock = if in_turn { "; LOCK TABLE turn IN EXCLUSIVE MODE" } else { "" };
     format!(
         "BEGIN ISOLATION LEVEL SERIALIZABLE; SET LOCAL enable_seqscan = off; SET LOCAL statement_timeout = {left}; \
-         SET LOCAL idle_in_transaction_session_timeout = {left}{lock}"
+         SET LOCAL idle_in_transaction_session_timeout = {idle}{lock}"
     )
 }
 

@@ -7,7 +7,7 @@ use futures_util::future::LocalBoxFuture;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Failure, Result};
 use crate::tx::Tx;
 use crate::writer::panic_text;
 
@@ -49,8 +49,15 @@ where
 
     fn run<'a>(&'a mut self, tx: &'a mut Tx) -> LocalBoxFuture<'a, bool> {
         Box::pin(async move {
-            let ran = AssertUnwindSafe((self.body)(tx)).catch_unwind().await;
-            let said = ran.unwrap_or_else(|panic| Err(Error::Panicked(panic_text(panic.as_ref())).into()));
+            let ran = AssertUnwindSafe((self.body)(&mut *tx)).catch_unwind().await;
+            let said = ran.unwrap_or_else(|panic| {
+                let error = Error::Panicked(panic_text(panic.as_ref()));
+                // It may have left the answer to a statement half heard.
+                if let Some(session) = tx.shared() {
+                    session.give_up(Failure::last(error.clone()));
+                }
+                Err(error.into())
+            });
             self.said.insert(said).is_ok()
         })
     }
