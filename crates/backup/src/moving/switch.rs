@@ -7,7 +7,7 @@ use berth_catalog::{Catalog, Error as CatalogError};
 use jiff::SignedDuration;
 use tokio::task::JoinHandle;
 
-use super::Move;
+use super::{Move, PASSES};
 use crate::Problem;
 use crate::error::{Error, Result};
 
@@ -16,6 +16,8 @@ const LEASE: SignedDuration = SignedDuration::from_secs(5);
 const HEARTBEAT: Duration = Duration::from_secs(1);
 /// Before the first look: by then every node has heard.
 const HEARD: Duration = Duration::from_millis(300);
+/// A pass that is over so soon leaves little to the next.
+const SHORT: Duration = Duration::from_millis(500);
 /// Before another look at a source that was still written to.
 const PAUSE: Duration = Duration::from_millis(50);
 /// Whoever still writes then does not heed anything.
@@ -40,6 +42,7 @@ impl Move<'_> {
     /// [`Error::Restless`] when somebody goes on writing; [`Error::Lost`] when the new side lacks bytes that the old one should have;
     /// others as [`Move::settle`].
     pub async fn switch(&mut self) -> Result<Switched> {
+        self.catch_up().await?;
         self.refuse_lost().await?;
         let started = Instant::now();
         rest(self.source, &self.moving.worker, true).await?;
@@ -69,6 +72,19 @@ impl Move<'_> {
         self.target.open().await?;
         self.placed.tidy().await?;
         self.placed.finish(&self.target.locations().await?).await
+    }
+
+    /// Takes in what changed while both sides were compared, and what changed while that was taken in, until little is left for
+    /// the time in which pushes rest.
+    async fn catch_up(&mut self) -> Result<()> {
+        for _ in 0..PASSES {
+            let started = Instant::now();
+            self.pass(false).await?;
+            if started.elapsed() < SHORT {
+                break;
+            }
+        }
+        Ok(())
     }
 
     async fn hand_over(&mut self) -> Result<u64> {
