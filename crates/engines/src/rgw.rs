@@ -222,7 +222,7 @@ impl Rgw {
         wait_for("the object store", || {
             let ended = child.try_wait().expect("a child can be asked for");
             assert!(ended.is_none(), "the object store ended with {ended:?}\n{}", log_end(&log));
-            s3::answers(&health).then_some(())
+            s3::is_well(&health).then_some(())
         });
     }
 }

@@ -10,8 +10,18 @@ use rusqlite::Connection;
 use crate::{Fixture, On, Place, config, digest, name};
 
 /// Tables that stay: what they say has no meaning elsewhere, or follows from the rows.
-const STAY: [&str; 9] =
-    ["identity", "upload", "job", "trash", "ledger", "mode", "imported", "migration", "moving"];
+const STAY: [&str; 10] = [
+    "identity",
+    "upload",
+    "job",
+    "trash",
+    "ledger",
+    "mode",
+    "imported",
+    "import_source",
+    "migration",
+    "moving",
+];
 
 /// Both sides.
 struct Move {

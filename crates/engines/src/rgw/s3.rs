@@ -28,9 +28,18 @@ pub(super) fn request(endpoint: &str, path: &str, arguments: &[&str], body: &[u8
 }
 
 /// Whether an address is answered with success.
+pub(super) fn is_well(url: &str) -> bool {
+    asks(url, &["--fail"])
+}
+
+/// Whether an address is answered, be it with a refusal.
 pub(super) fn answers(url: &str) -> bool {
+    asks(url, &["--insecure"])
+}
+
+fn asks(url: &str, options: &[&str]) -> bool {
     let mut curl = curl();
-    curl.args(["--insecure", "--fail", "--output", "/dev/null"]).arg(url);
+    curl.args(options).args(["--output", "/dev/null"]).arg(url);
     curl.status().is_ok_and(|status| status.success())
 }
 
