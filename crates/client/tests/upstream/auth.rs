@@ -4,7 +4,8 @@ use berth_client::Error;
 use berth_oci::{Algorithm, Digest};
 use futures_util::TryStreamExt as _;
 
-use crate::script::{Script, answer};
+use crate::message::answer;
+use crate::script::Script;
 
 // base64 of ann:secret
 const BASIC: &str = "Basic YW5uOnNlY3JldA==";

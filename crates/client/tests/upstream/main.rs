@@ -3,5 +3,6 @@
 #![expect(clippy::unwrap_used, reason = "a test says what is wrong by panicking")]
 
 mod auth;
+mod message;
 mod script;
 mod trouble;

@@ -8,13 +8,7 @@ use parking_lot::Mutex;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 
-/// What a request said: `GET /path`, and its `Authorization`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Asked {
-    pub(crate) line: String,
-    pub(crate) authorization: Option<String>,
-    pub(crate) range: Option<String>,
-}
+use crate::message::Asked;
 
 type Answers = Arc<dyn Fn(&Asked) -> String + Send + Sync>;
 
@@ -22,13 +16,6 @@ type Answers = Arc<dyn Fn(&Asked) -> String + Send + Sync>;
 pub(crate) struct Script {
     pub(crate) host: String,
     asked: Arc<Mutex<Vec<Asked>>>,
-}
-
-/// An answer with a status, headers and a body.
-pub(crate) fn answer(status: u16, headers: &[&str], body: &str) -> String {
-    let headers: String = headers.iter().flat_map(|header| [*header, "\r\n"]).collect();
-    let length = body.len();
-    format!("HTTP/1.1 {status} X\r\ncontent-length: {length}\r\nconnection: close\r\n{headers}\r\n{body}")
 }
 
 impl Script {
@@ -85,16 +72,5 @@ impl Script {
             limits,
         })
         .unwrap()
-    }
-}
-
-impl Asked {
-    fn parse(head: &str) -> Self {
-        let header = |name: &str| {
-            let found = head.lines().find(|line| line.to_ascii_lowercase().starts_with(&format!("{name}:")));
-            found.map(|line| line[name.len() + 1..].trim().to_owned())
-        };
-        let line = head.lines().next().unwrap().trim_end_matches(" HTTP/1.1").to_owned();
-        Self { line, authorization: header("authorization"), range: header("range") }
     }
 }

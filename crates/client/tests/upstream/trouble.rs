@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 use berth_client::Error;
 use berth_oci::{Algorithm, Digest, Reference};
 
-use crate::script::{Script, answer};
+use crate::message::answer;
+use crate::script::Script;
 
 #[tokio::test]
 async fn who_asks_for_time_gets_it() {
