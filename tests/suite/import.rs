@@ -4,7 +4,6 @@ mod bucket;
 mod large;
 mod peer;
 
-use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
@@ -13,12 +12,10 @@ use serde_json::{Value, json};
 
 use crate::backup::bucket::Place;
 use crate::harness::{
-    Api, Home, Images, Server, content, digest_of, expect, manifest_of, number_from_environment,
+    Api, Home, Images, Served, Server, content, digest_of, expect, manifest_of, number_from_environment,
+    pull_all, pull_whole,
 };
 use peer::{Peer, Store};
-
-/// What the old registry served: manifest digests by repository and tag.
-type Served = BTreeMap<(String, String), String>;
 
 /// Pushes an image of one small and one large blob.
 async fn push_image(api: &Api, repository: &str, tag: &str, seed: u64) -> Result<String> {
@@ -30,29 +27,6 @@ async fn push_image(api: &Api, repository: &str, tag: &str, seed: u64) -> Result
     }
     let manifest = manifest_of(&layers[0], &layers[1..], &json!({"seed": seed.to_string()}));
     api.push_manifest(repository, tag, &manifest).await
-}
-
-/// Pulls a manifest and everything below it; each digest is compared.
-async fn pull_whole(api: &Api, repository: &str, reference: &str) -> Result<String> {
-    let bytes = api.pull_manifest(repository, reference).await?;
-    let manifest: Value = serde_json::from_slice(&bytes)?;
-    for child in manifest["manifests"].as_array().into_iter().flatten() {
-        let digest = child["digest"].as_str().context("a child without digest")?;
-        Box::pin(pull_whole(api, repository, digest)).await?;
-    }
-    for blob in manifest["layers"].as_array().into_iter().flatten().chain(manifest.get("config")) {
-        let digest = blob["digest"].as_str().context("a blob without digest")?;
-        api.pull_blob(repository, digest).await.with_context(|| format!("of {repository}:{reference}"))?;
-    }
-    Ok(digest_of(&bytes))
-}
-
-async fn pull_all(api: &Api, expected: &Served) -> Result<()> {
-    for ((repository, tag), digest) in expected {
-        let pulled = pull_whole(api, repository, tag).await.with_context(|| format!("{repository}:{tag}"))?;
-        ensure!(pulled == *digest, "{repository}:{tag} is {pulled}, was {digest}");
-    }
-    Ok(())
 }
 
 /// Fills an old registry with what clients push to one.

@@ -6,15 +6,10 @@ mod old;
 mod refused;
 mod token;
 
-use std::collections::BTreeMap;
-
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
 
 use crate::harness::{Api, MANIFEST, content, digest_of, expect, index_of, manifest_of};
-
-/// What the other registry serves: manifest digests by repository and tag.
-type Served = BTreeMap<(String, String), String>;
 
 /// Pushes an image of a small and a larger blob, the latter of this many bytes.
 async fn push_image(api: &Api, repository: &str, tag: &str, seed: u64, size: usize) -> Result<String> {
@@ -62,27 +57,4 @@ async fn referrers(api: &Api, repository: &str, subject: &str) -> Result<Vec<Str
     let index: Value = expect(answer, 200).await?.json().await?;
     let listed = index["manifests"].as_array().context("no list of referrers")?;
     Ok(listed.iter().filter_map(|entry| entry["digest"].as_str()).map(ToOwned::to_owned).collect())
-}
-
-/// Pulls a manifest and everything below it; each digest is compared.
-async fn pull_whole(api: &Api, repository: &str, reference: &str) -> Result<String> {
-    let bytes = api.pull_manifest(repository, reference).await?;
-    let manifest: Value = serde_json::from_slice(&bytes)?;
-    for child in manifest["manifests"].as_array().into_iter().flatten() {
-        let digest = child["digest"].as_str().context("a child without digest")?;
-        Box::pin(pull_whole(api, repository, digest)).await?;
-    }
-    for blob in manifest["layers"].as_array().into_iter().flatten().chain(manifest.get("config")) {
-        let digest = blob["digest"].as_str().context("a blob without digest")?;
-        api.pull_blob(repository, digest).await.with_context(|| format!("of {repository}:{reference}"))?;
-    }
-    Ok(digest_of(&bytes))
-}
-
-async fn pull_all(api: &Api, expected: &Served) -> Result<()> {
-    for ((repository, tag), digest) in expected {
-        let pulled = pull_whole(api, repository, tag).await.with_context(|| format!("{repository}:{tag}"))?;
-        ensure!(pulled == *digest, "{repository}:{tag} is {pulled}, was {digest}");
-    }
-    Ok(())
 }

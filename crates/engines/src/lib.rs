@@ -15,6 +15,7 @@
 )]
 #![expect(clippy::missing_panics_doc, reason = "every function here panics where a test could not go on")]
 
+mod authority;
 mod guard;
 mod haproxy;
 mod link;
@@ -26,6 +27,7 @@ mod postgres;
 mod program;
 mod rgw;
 
+pub use authority::authority;
 pub use haproxy::Haproxy;
 pub use link::Link;
 pub use pair::PostgresPair;

@@ -37,8 +37,8 @@ async fn two_primaries_are_asked() -> Result<()> {
     .await
 }
 
-/// Two servers of the registry lose the primary, the third does not, and goes on asking it.
-async fn cut_off(stage: &mut Stage) -> Result<()> {
+/// Two servers of the registry lose the primary, which another replaces; the third goes on asking the old one for a while.
+async fn leave_one(stage: &mut Stage) -> Result<()> {
     let kept = stage.any_node();
     let pair = stage.cluster.pair()?;
     for (number, lines) in stage.cluster.lines().iter().enumerate() {
@@ -49,6 +49,12 @@ async fn cut_off(stage: &mut Stage) -> Result<()> {
     stage.fault();
     promote(stage).await?;
     tokio::time::sleep(BOTH).await;
+    Ok(())
+}
+
+/// All lines are good again, and whoever comes back finds out which server counts.
+async fn cut_off(stage: &mut Stage) -> Result<()> {
+    leave_one(stage).await?;
     // The line is good again, and leads to one that should not be asked. Who comes back to it finds out.
     let pair = stage.cluster.pair()?;
     for lines in stage.cluster.lines() {
@@ -72,16 +78,7 @@ async fn frozen(stage: &mut Stage) -> Result<()> {
 
 /// As [`cut_off`]; and the old primary starts again, with what it had committed and told nobody.
 async fn restarted(stage: &mut Stage) -> Result<()> {
-    let kept = stage.any_node();
-    let pair = stage.cluster.pair()?;
-    for (number, lines) in stage.cluster.lines().iter().enumerate() {
-        if number != kept {
-            lines.to(pair.primary()).cut();
-        }
-    }
-    stage.fault();
-    promote(stage).await?;
-    tokio::time::sleep(BOTH).await;
+    leave_one(stage).await?;
     let pair = stage.cluster.pair()?;
     pair.standby().kill();
     pair.standby().start();

@@ -9,6 +9,7 @@ mod home;
 mod image;
 mod random;
 mod registry;
+mod served;
 mod server;
 mod trace;
 
@@ -21,6 +22,7 @@ pub(crate) use home::{Home, Outcome};
 pub(crate) use image::{Image, Images, MANIFEST, index_of, manifest_of};
 pub(crate) use random::{Random, content};
 pub(crate) use registry::Registry;
+pub(crate) use served::{Served, pull_all, pull_whole};
 pub(crate) use server::{PASSWORD, Server, Setup, USER};
 pub(crate) use trace::{Call, Trace};
 

@@ -7,9 +7,10 @@ use berth_engines::Rgw;
 use serde_json::Value;
 
 use super::peer::Peer;
-use super::{fill, fill_many, import_many, pull_all, pull_whole, push_image, wait_for_the_end};
+use super::{fill, fill_many, import_many, push_image, wait_for_the_end};
 use crate::harness::{
-    Cluster, Home, Images, Random, Server, Setup, content, expect, number_from_environment,
+    Cluster, Home, Images, Random, Server, Setup, content, expect, number_from_environment, pull_all,
+    pull_whole,
 };
 
 /// What `berth import` is told about a bucket of the shared gateway.

@@ -7,8 +7,8 @@ use serde_json::Value;
 
 use super::old::{Auth, Old, PASSWORD, USER};
 use super::token::TokenService;
-use super::{Served, pull_all, pull_whole, push_image, push_index, push_referrer, referrers};
-use crate::harness::{Api, Authority, Home, Images, Server, digest_of, expect};
+use super::{push_image, push_index, push_referrer, referrers};
+use crate::harness::{Api, Authority, Home, Images, Served, Server, digest_of, expect, pull_all, pull_whole};
 
 async fn fill(api: &Api) -> Result<Served> {
     let mut expected = Served::new();

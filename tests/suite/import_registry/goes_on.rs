@@ -6,8 +6,8 @@ use anyhow::{Result, bail, ensure};
 use berth_engines::Link;
 
 use super::old::{Auth, Old};
-use super::{pull_whole, push_image};
-use crate::harness::{Home, Server};
+use super::push_image;
+use crate::harness::{Home, Server, pull_whole};
 
 /// Waits until uploads of the server hold this many bytes.
 async fn wait_for_bytes(server: &Server, bytes: u64) -> Result<()> {

@@ -4,8 +4,8 @@ use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 
 use super::old::{Auth, Old};
-use super::{pull_whole, push_image};
-use crate::harness::{Home, Server};
+use super::push_image;
+use crate::harness::{Home, Server, pull_whole};
 
 #[tokio::test]
 async fn bytes_that_are_not_what_they_should_be_move_no_tag() -> Result<()> {

@@ -5,7 +5,7 @@ mod registry;
 use std::process::ExitCode;
 
 use anyhow::{Result, bail};
-use berth_registry::{ImportJob, ImportReport, OldRegistry};
+use berth_registry::{ImportJob, ImportReport, OldRegistry, Registry};
 
 use super::{block_on, job, print};
 use crate::cli::{self, Address};
@@ -29,7 +29,7 @@ pub(super) fn run(arguments: cli::Import) -> Result<ExitCode> {
         data::must_exist(&config)?;
     }
     let enqueued =
-        async |registry: &berth_registry::Registry| Ok(registry.start_import(from.as_ref(), finish).await?);
+        async |registry: &Registry| Ok(registry.start_import(from.as_ref(), finish).await?);
     let report = job::run_enqueued(&config, ImportJob::KIND, enqueued)?;
     let report: ImportReport = serde_json::from_value(report)?;
     let end = match report.foreign {
@@ -68,10 +68,8 @@ async fn begin(config: &Config, from: Option<&OldRegistry>, finish: bool) -> Res
         }
         None => (data::join(config).await?, "images can be pulled now, the running server does the rest"),
     };
-    job::refuse_read_only(config, registry.catalog()).await?;
-    let id = registry.start_import(from, finish).await?;
-    print(format!("import enqueued as job {}; {when}\n", id.0))?;
-    drop(registry);
+    let start = async |registry: &Registry| Ok(registry.start_import(from, finish).await?);
+    job::leave(config, registry, when, start).await?;
     drop(lock);
     Ok(ExitCode::SUCCESS)
 }

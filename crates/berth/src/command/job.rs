@@ -13,8 +13,8 @@ use indicatif::ProgressBar;
 use serde_json::Value;
 use tokio::sync::watch;
 
-use super::block_on;
 use super::progress::progress_bar;
+use super::{block_on, print};
 use crate::config::Config;
 use crate::data;
 
@@ -80,6 +80,18 @@ pub(super) async fn refuse_read_only(config: &Config, catalog: &Catalog) -> Resu
             bail!("the registry is moving, which lets background work rest: try again when it has moved")
         }
     }
+}
+
+/// Orders an import and leaves it to others; `when` says to whom.
+pub(super) async fn leave(
+    config: &Config,
+    registry: Registry,
+    when: &str,
+    start: impl AsyncFnOnce(&Registry) -> Result<JobId>,
+) -> Result<()> {
+    refuse_read_only(config, registry.catalog()).await?;
+    let id = start(&registry).await?;
+    Ok(print(format!("import enqueued as job {}; {when}\n", id.0))?)
 }
 
 /// Works the job here, or follows the node that is faster.

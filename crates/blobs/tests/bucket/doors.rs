@@ -3,26 +3,13 @@
 use std::{path::Path, process::Command};
 
 use berth_blobs::{Blobs, Bucket, BucketConfig, Credentials, Error, UploadId, testing::content};
-use berth_engines::Rgw;
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use berth_engines::{Rgw, authority};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpListener,
 };
 
 use super::{config, publish, read, start, wire::Wire};
-
-/// An authority, and a certificate of it for 127.0.0.1 with its key, as PEM.
-fn authority() -> (String, String, String) {
-    let mut params = CertificateParams::new(Vec::new()).unwrap();
-    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    let key = KeyPair::generate().unwrap();
-    let certificate = params.self_signed(&key).unwrap().pem();
-    let issuer = Issuer::new(params, key);
-    let key = KeyPair::generate().unwrap();
-    let server = CertificateParams::new(["127.0.0.1".to_owned()]).unwrap().signed_by(&key, &issuer).unwrap();
-    (certificate, server.pem(), key.serialize_pem())
-}
 
 fn write(directory: &Path, name: &str, text: &str) -> std::path::PathBuf {
     std::fs::write(directory.join(name), text).unwrap();

@@ -3,10 +3,9 @@
 use std::time::Duration;
 
 use berth_catalog::{Catalog, Clock, Error, PostgresConfig, manifest, repository};
-use berth_engines::{PgBouncer, Postgres};
+use berth_engines::{PgBouncer, Postgres, authority};
 use futures_util::future::join_all;
 use jiff::Timestamp;
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use tempfile::TempDir;
 
 use crate::{Fixture, On, Place, config, name};
@@ -71,18 +70,6 @@ async fn a_pooler_may_stand_between() {
     let pushed = fixture.push_manifest(&name("app"), "manifest", &[], &["1"]).await;
     let found = nodes[1].read(async |r| manifest::find(r, &name("app"), &"1".parse().unwrap()).await).await;
     assert_eq!(found.unwrap().unwrap().digest, pushed);
-}
-
-/// A certificate authority, and a certificate of it for 127.0.0.1 with its key, as PEM.
-fn authority() -> (String, String, String) {
-    let mut params = CertificateParams::new(Vec::new()).unwrap();
-    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    let key = KeyPair::generate().unwrap();
-    let certificate = params.self_signed(&key).unwrap().pem();
-    let issuer = Issuer::new(params, key);
-    let key = KeyPair::generate().unwrap();
-    let server = CertificateParams::new(["127.0.0.1".to_owned()]).unwrap().signed_by(&key, &issuer).unwrap();
-    (certificate, server.pem(), key.serialize_pem())
 }
 
 #[tokio::test]

@@ -81,10 +81,8 @@ async fn begin(config: &Config, order: &PullOrder) -> Result<ExitCode> {
         }
         (None, false) => (data::join(config).await?, "the running server works it now"),
     };
-    job::refuse_read_only(config, registry.catalog()).await?;
-    let id = registry.start_pull(order).await?;
-    print(format!("import enqueued as job {}; {when}\n", id.0))?;
-    drop(registry);
+    let start = async |registry: &Registry| Ok(registry.start_pull(order).await?);
+    job::leave(config, registry, when, start).await?;
     drop(lock);
     Ok(ExitCode::SUCCESS)
 }
