@@ -28,8 +28,7 @@ pub(super) fn run(arguments: cli::Import) -> Result<ExitCode> {
     if from.is_none() {
         data::must_exist(&config)?;
     }
-    let enqueued =
-        async |registry: &Registry| Ok(registry.start_import(from.as_ref(), finish).await?);
+    let enqueued = async |registry: &Registry| Ok(registry.start_import(from.as_ref(), finish).await?);
     let report = job::run_enqueued(&config, ImportJob::KIND, enqueued)?;
     let report: ImportReport = serde_json::from_value(report)?;
     let end = match report.foreign {
