@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use berth_oci::RepositoryName;
 
-use crate::caller::Caller;
+use crate::action::{Action, Actions};
+use crate::caller::{Caller, Identity};
 use crate::config::{Anonymous, Config, ConfigError};
 use crate::credentials::Credentials;
 use crate::error::{Denied, Reason, Unauthenticated};
-use crate::permit::{Action, CatalogPermit, Permit};
+use crate::permit::{CatalogPermit, Permit, Right};
 use crate::read_only::ReadOnly;
 use crate::rights::Rights;
 use crate::verifier::Verifier;
@@ -53,27 +54,28 @@ impl Access {
     /// Right credentials are believed for `credential_cache_seconds`; others cost one argon2 hash, computed off the
     /// runtime's threads. Requests with the same credentials at the same time share it.
     pub async fn authenticate(&self, authorization: Option<&str>) -> Result<Caller, Unauthenticated> {
-        let Some(header) = authorization else { return Ok(Caller::Anonymous) };
+        let Some(header) = authorization else { return Ok(Caller::anonymous()) };
         match Credentials::parse(header)? {
             Some(credentials) => self.inner.verifier.verify(&credentials).await,
-            None => Ok(Caller::Anonymous),
+            None => Ok(Caller::anonymous()),
         }
     }
 
     /// Decides whether a caller may do `A` to a repository.
-    pub fn permit<A: Action>(
+    pub fn permit<A: Right>(
         &self,
         caller: &Caller,
         repository: &RepositoryName,
     ) -> Result<Permit<A>, Denied> {
-        if self.rights(caller) < A::RIGHTS {
-            Err(Denied::new(A::NAME, Some(repository), caller, self.reason(caller)))
-        } else if A::RIGHTS > Rights::Read && self.read_only.is_on() {
+        let granted = self.granted(caller, repository);
+        if !granted.has(A::ACTION) {
+            Err(Denied::new(A::ACTION, Some(repository), caller, self.reason(caller)))
+        } else if A::ACTION != Action::Pull && self.read_only.is_on() {
             // Only to those who could push otherwise: others have nothing to wait for.
             let reason = if self.read_only.is_moved() { Reason::Moved } else { Reason::ReadOnly };
-            Err(Denied::new(A::NAME, Some(repository), caller, reason))
+            Err(Denied::new(A::ACTION, Some(repository), caller, reason))
         } else {
-            Ok(Permit::new(repository.clone(), caller.clone()))
+            Ok(Permit::new(repository.clone(), caller.clone(), granted))
         }
     }
 
@@ -82,7 +84,7 @@ impl Access {
         if self.rights(caller) >= Rights::Read {
             Ok(CatalogPermit::new(caller.clone()))
         } else {
-            Err(Denied::new("list", None, caller, self.reason(caller)))
+            Err(Denied::new(Action::List, None, caller, self.reason(caller)))
         }
     }
 
@@ -116,19 +118,23 @@ impl Access {
     }
 
     fn rights(&self, caller: &Caller) -> Rights {
-        match caller {
+        match caller.identity() {
+            Identity::User(name) => self.inner.users.get(name).copied().unwrap_or(self.inner.anonymous),
             // What an operator ordered does not come in by HTTP.
-            Caller::Anonymous | Caller::Work(_) => self.inner.anonymous,
-            Caller::User(name) => self.inner.users.get(name).copied().unwrap_or(self.inner.anonymous),
+            _ => self.inner.anonymous,
+        }
+    }
+
+    fn granted(&self, caller: &Caller, repository: &RepositoryName) -> Actions {
+        let granted = self.rights(caller).actions();
+        match caller.scope() {
+            None => granted,
+            Some(scope) => granted.iter().filter(|action| scope.allows(repository, *action)).collect(),
         }
     }
 
     fn reason(&self, caller: &Caller) -> Reason {
-        if *caller == Caller::Anonymous && self.has_users() {
-            Reason::CredentialsNeeded
-        } else {
-            Reason::Forbidden
-        }
+        if caller.is_anonymous() && self.has_users() { Reason::CredentialsNeeded } else { Reason::Forbidden }
     }
 }
 

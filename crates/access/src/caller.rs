@@ -1,33 +1,222 @@
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
+
+use berth_catalog::event::Author;
+
+use crate::origin::Origin;
+use crate::scope::Scope;
 
 /// Who sent a request, as far as its credentials proved it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Caller {
-    /// A request without credentials.
+pub enum Identity {
+    /// Nobody in particular: a request without credentials.
     Anonymous,
-    /// A user of the configuration whose password was verified.
+    /// A person, by the name to log in with.
     User(Arc<str>),
+    /// A robot account, by its whole name: `robot+NAME`, or `robot+PROJECT+NAME`.
+    Robot(Arc<str>),
+    /// A job that another service vouched for, by `ci:TRUST/SUBJECT`. The colon keeps it apart from users.
+    Workload(Arc<str>),
     /// Work that the operator of the machine ordered by a command. Its name has a colon, which no user's has.
     Work(&'static str),
 }
 
-impl Caller {
-    /// The name of [`Caller::Anonymous`], which no user may have.
+impl Identity {
+    /// The name of [`Identity::Anonymous`], which no user may have.
     pub const ANONYMOUS: &'static str = "anonymous";
 
-    /// Returns a name that is stable and different for every caller, so an upload can belong to it.
+    /// Returns a name that is stable and different for every identity.
     pub fn name(&self) -> &str {
         match self {
             Self::Anonymous => Self::ANONYMOUS,
-            Self::User(name) => name,
+            Self::User(name) | Self::Robot(name) | Self::Workload(name) => name,
             Self::Work(name) => name,
         }
+    }
+
+    /// The word for its kind in logs.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Anonymous => "anonymous",
+            Self::User(_) => "user",
+            Self::Robot(_) => "robot",
+            Self::Workload(_) => "workload",
+            Self::Work(_) => "work",
+        }
+    }
+}
+
+impl fmt::Display for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// How a caller proved who it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Proof {
+    /// Not at all.
+    None,
+    /// By a user's password.
+    Password,
+    /// By a password that a user made for one client.
+    ApplicationPassword,
+    /// By a robot account's secret.
+    RobotSecret,
+    /// By a client certificate.
+    Certificate,
+    /// By a browser session.
+    Session,
+    /// By the token of a service that Berth trusts.
+    Federation,
+    /// By sitting at the machine.
+    Order,
+}
+
+impl Proof {
+    /// The word for it in logs.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Password => "password",
+            Self::ApplicationPassword => "application_password",
+            Self::RobotSecret => "robot_secret",
+            Self::Certificate => "certificate",
+            Self::Session => "session",
+            Self::Federation => "federation",
+            Self::Order => "order",
+        }
+    }
+}
+
+/// Who calls, how that was proved, from where, and what a token narrows the call to. Cheap to clone.
+#[derive(Clone)]
+pub struct Caller(Arc<Inner>);
+
+#[derive(Clone)]
+struct Inner {
+    identity: Identity,
+    proof: Proof,
+    groups: Arc<[Arc<str>]>,
+    /// Set when the call came with a token of Berth's own: nothing beyond it is allowed, whatever the roles say.
+    scope: Option<Arc<Scope>>,
+    origin: Option<Arc<Origin>>,
+}
+
+impl Caller {
+    /// A caller who proved to be `identity` by `proof`.
+    pub fn new(identity: Identity, proof: Proof) -> Self {
+        Self(Arc::new(Inner { identity, proof, groups: Arc::default(), scope: None, origin: None }))
+    }
+
+    /// A caller without credentials.
+    pub fn anonymous() -> Self {
+        Self::new(Identity::Anonymous, Proof::None)
+    }
+
+    /// A user who gave the right password.
+    pub fn user(name: &str) -> Self {
+        Self::new(Identity::User(name.into()), Proof::Password)
+    }
+
+    /// Adds the groups that the caller belongs to, as whoever vouched for it named them.
+    #[must_use]
+    pub fn with_groups(self, groups: Arc<[Arc<str>]>) -> Self {
+        self.changed(|inner| inner.groups = groups)
+    }
+
+    /// Allows nothing beyond `scope`.
+    #[must_use]
+    pub fn within(self, scope: Arc<Scope>) -> Self {
+        self.changed(|inner| inner.scope = Some(scope))
+    }
+
+    /// Says where the request came from.
+    #[must_use]
+    pub fn from(self, origin: Arc<Origin>) -> Self {
+        self.changed(|inner| inner.origin = Some(origin))
+    }
+
+    fn changed(mut self, change: impl FnOnce(&mut Inner)) -> Self {
+        change(Arc::make_mut(&mut self.0));
+        self
+    }
+
+    /// Returns who it is.
+    pub fn identity(&self) -> &Identity {
+        &self.0.identity
+    }
+
+    /// Tells whether the request had no credentials.
+    pub fn is_anonymous(&self) -> bool {
+        self.0.identity == Identity::Anonymous
+    }
+
+    /// Returns a name that is stable and different for every identity, so an upload can belong to it.
+    pub fn name(&self) -> &str {
+        self.0.identity.name()
+    }
+
+    /// Returns how it was proved.
+    pub fn proof(&self) -> Proof {
+        self.0.proof
+    }
+
+    /// Returns the groups that the caller belongs to.
+    pub fn groups(&self) -> &[Arc<str>] {
+        &self.0.groups
+    }
+
+    /// Returns what the call is narrowed to.
+    pub fn scope(&self) -> Option<&Arc<Scope>> {
+        self.0.scope.as_ref()
+    }
+
+    /// Returns where the request came from.
+    pub fn origin(&self) -> Option<&Arc<Origin>> {
+        self.0.origin.as_ref()
+    }
+
+    /// Returns what the event log says of who did it.
+    pub fn author(&self) -> Author {
+        let origin = self.0.origin.as_ref().map(|origin| origin.for_log(self.0.proof));
+        Author { name: self.name().to_owned(), origin }
+    }
+}
+
+/// The same identity, proof, groups and scope: where a request came from makes nobody another.
+impl PartialEq for Caller {
+    fn eq(&self, other: &Self) -> bool {
+        let (one, other) = (&self.0, &other.0);
+        one.identity == other.identity
+            && one.proof == other.proof
+            && one.groups == other.groups
+            && one.scope == other.scope
+    }
+}
+
+impl Eq for Caller {}
+
+impl Hash for Caller {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.identity.hash(state);
     }
 }
 
 impl fmt::Display for Caller {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
+    }
+}
+
+impl fmt::Debug for Caller {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Caller")
+            .field("identity", &self.0.identity)
+            .field("proof", &self.0.proof)
+            .field("groups", &self.0.groups)
+            .field("scope", &self.0.scope)
+            .finish_non_exhaustive()
     }
 }

@@ -3,7 +3,7 @@ use std::collections::HashSet;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::caller::Caller;
+use crate::caller::Identity;
 use crate::password::{PasswordHash, PasswordHashError};
 
 const MAX_NAME_BYTES: usize = 128;
@@ -124,7 +124,7 @@ fn name_problem(name: &str) -> Option<&'static str> {
         Some("contains a colon")
     } else if name.chars().any(char::is_control) {
         Some("contains a control character")
-    } else if name == Caller::ANONYMOUS {
+    } else if name == Identity::ANONYMOUS {
         Some("stands for callers without credentials")
     } else {
         None

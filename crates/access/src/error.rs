@@ -2,6 +2,7 @@ use std::fmt;
 
 use berth_oci::RepositoryName;
 
+use crate::action::Action;
 use crate::caller::Caller;
 use crate::read_only::{MOVED, READ_ONLY};
 
@@ -54,7 +55,7 @@ pub enum Reason {
 /// A caller may not do what it asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Denied {
-    action: &'static str,
+    action: Action,
     repository: Option<RepositoryName>,
     caller: Caller,
     reason: Reason,
@@ -62,7 +63,7 @@ pub struct Denied {
 
 impl Denied {
     pub(crate) fn new(
-        action: &'static str,
+        action: Action,
         repository: Option<&RepositoryName>,
         caller: &Caller,
         reason: Reason,
@@ -70,8 +71,8 @@ impl Denied {
         Self { action, repository: repository.cloned(), caller: caller.clone(), reason }
     }
 
-    /// Returns the action's word: `pull`, `push`, `delete` or `list`.
-    pub fn action(&self) -> &'static str {
+    /// Returns the action asked for.
+    pub fn action(&self) -> Action {
         self.action
     }
 
@@ -95,19 +96,19 @@ impl fmt::Display for Denied {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let action = self.action;
         let target: &dyn fmt::Display = self.repository.as_ref().map_or(&"repositories", |name| name);
-        match (self.reason, &self.caller) {
+        match (self.reason, self.caller.is_anonymous()) {
             (Reason::ReadOnly, _) => f.write_str(READ_ONLY),
             (Reason::Moved, _) => f.write_str(MOVED),
             (Reason::CredentialsNeeded, _) => {
                 write!(f, "credentials needed to {action} {target}; log in as a user who may {action}")
             }
-            (Reason::Forbidden, Caller::Anonymous) => {
+            (Reason::Forbidden, true) => {
                 write!(
                     f,
                     "anonymous callers may not {action} {target}; ask the administrator to allow it or to add users"
                 )
             }
-            (Reason::Forbidden, Caller::User(_) | Caller::Work(_)) => {
+            (Reason::Forbidden, false) => {
                 let name = &self.caller;
                 write!(f, "user {name} may not {action} {target}; ask the administrator for more access")
             }

@@ -1,10 +1,10 @@
 use berth_oci::RepositoryName;
 
-use crate::caller::Caller;
+use crate::action::{Action, Actions};
+use crate::caller::{Caller, Identity, Proof};
 use crate::error::{Denied, Reason};
-use crate::permit::{Action, Permit};
+use crate::permit::{Permit, Right};
 use crate::read_only::ReadOnly;
-use crate::rights::Rights;
 
 /// Decides for work that the operator of the machine ordered by a command, such as an import: who may write to the data directory or
 /// the database may do all, but nothing is changed while the registry is read-only.
@@ -22,11 +22,11 @@ impl Operator {
     }
 
     /// Permits the work to do `A` to a repository.
-    pub fn permit<A: Action>(&self, repository: &RepositoryName) -> Result<Permit<A>, Denied> {
-        let caller = Caller::Work(self.work);
-        if A::RIGHTS > Rights::Read && self.read_only.is_on() {
-            return Err(Denied::new(A::NAME, Some(repository), &caller, Reason::ReadOnly));
+    pub fn permit<A: Right>(&self, repository: &RepositoryName) -> Result<Permit<A>, Denied> {
+        let caller = Caller::new(Identity::Work(self.work), Proof::Order);
+        if A::ACTION != Action::Pull && self.read_only.is_on() {
+            return Err(Denied::new(A::ACTION, Some(repository), &caller, Reason::ReadOnly));
         }
-        Ok(Permit::new(repository.clone(), caller))
+        Ok(Permit::new(repository.clone(), caller, Actions::ALL))
     }
 }

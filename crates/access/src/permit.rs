@@ -5,23 +5,17 @@ use berth_oci::RepositoryName;
 
 use crate::caller::Caller;
 
-mod sealed {
-    use crate::rights::Rights;
+use crate::action::{Action, Actions};
 
-    /// Names the least rights an action needs, where other crates can neither see nor add one.
-    pub trait Needs {
-        const RIGHTS: Rights;
-    }
+mod sealed {
+    /// Other crates can't add a right.
+    pub trait Sealed {}
 }
 
-pub(crate) use sealed::Needs;
-
-use crate::rights::Rights;
-
-/// Something a caller may be permitted to do to a repository.
-pub trait Action: Needs + Send + Sync + 'static {
-    /// The word for it in messages, logs and metrics.
-    const NAME: &'static str;
+/// An action that a caller may be permitted to do to a repository.
+pub trait Right: sealed::Sealed + Send + Sync + 'static {
+    /// The action.
+    const ACTION: Action;
 }
 
 /// Reading: manifests, blobs, tags, referrers.
@@ -36,28 +30,22 @@ pub struct Push;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Delete;
 
-impl Needs for Pull {
-    const RIGHTS: Rights = Rights::Read;
+impl sealed::Sealed for Pull {}
+
+impl Right for Pull {
+    const ACTION: Action = Action::Pull;
 }
 
-impl Action for Pull {
-    const NAME: &'static str = "pull";
+impl sealed::Sealed for Push {}
+
+impl Right for Push {
+    const ACTION: Action = Action::Push;
 }
 
-impl Needs for Push {
-    const RIGHTS: Rights = Rights::Write;
-}
+impl sealed::Sealed for Delete {}
 
-impl Action for Push {
-    const NAME: &'static str = "push";
-}
-
-impl Needs for Delete {
-    const RIGHTS: Rights = Rights::Write;
-}
-
-impl Action for Delete {
-    const NAME: &'static str = "delete";
+impl Right for Delete {
+    const ACTION: Action = Action::Delete;
 }
 
 /// Proof that access was decided: `caller` may do `A` to `repository`.
@@ -66,7 +54,7 @@ impl Action for Delete {
 ///
 /// ```compile_fail
 /// use berth_access::{Caller, Permit, Pull};
-/// let forged = Permit::<Pull> { repository: "library/nginx".parse().unwrap(), caller: Caller::Anonymous };
+/// let forged = Permit::<Pull> { repository: "library/nginx".parse().unwrap(), caller: Caller::anonymous() };
 /// ```
 ///
 /// and the permit for one action is not the permit for another:
@@ -79,12 +67,13 @@ impl Action for Delete {
 pub struct Permit<A> {
     repository: RepositoryName,
     caller: Caller,
+    granted: Actions,
     action: PhantomData<fn() -> A>,
 }
 
-impl<A: Action> Permit<A> {
-    pub(crate) fn new(repository: RepositoryName, caller: Caller) -> Self {
-        Self { repository, caller, action: PhantomData }
+impl<A: Right> Permit<A> {
+    pub(crate) fn new(repository: RepositoryName, caller: Caller, granted: Actions) -> Self {
+        Self { repository, caller, granted, action: PhantomData }
     }
 
     /// Returns the one repository the permit is for.
@@ -96,18 +85,29 @@ impl<A: Action> Permit<A> {
     pub fn caller(&self) -> &Caller {
         &self.caller
     }
+
+    /// Returns all that the caller may do to the repository: which of `create`, `update` and `sign` a push is decides its transaction,
+    /// where nobody can change the answer any more.
+    pub fn granted(&self) -> Actions {
+        self.granted
+    }
 }
 
 // By hand: a derive would ask `A` to be Clone.
 impl<A> Clone for Permit<A> {
     fn clone(&self) -> Self {
-        Self { repository: self.repository.clone(), caller: self.caller.clone(), action: PhantomData }
+        Self {
+            repository: self.repository.clone(),
+            caller: self.caller.clone(),
+            granted: self.granted,
+            action: PhantomData,
+        }
     }
 }
 
-impl<A: Action> fmt::Debug for Permit<A> {
+impl<A: Right> fmt::Debug for Permit<A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Permit({} may {} {})", self.caller, A::NAME, self.repository)
+        write!(f, "Permit({} may {} {})", self.caller, A::ACTION, self.repository)
     }
 }
 

@@ -122,7 +122,7 @@ impl Verifier {
         })
         .await
         .map_err(|_| Unauthenticated::Busy)?;
-        let caller = user.filter(|_| matches).map(|(name, _)| Caller::User(Arc::clone(name)));
+        let caller = user.filter(|_| matches).map(|(name, _)| Caller::user(name));
         if let Some(caller) = &caller {
             self.verified.insert(key, caller.clone());
         }

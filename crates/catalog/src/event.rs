@@ -66,9 +66,25 @@ pub struct NewEvent {
     /// Which manifest or blob.
     pub digest: Option<Digest>,
     /// Who did it.
-    pub caller: String,
+    pub author: Author,
     /// More, as a JSON object.
     pub detail: serde_json::Value,
+}
+
+/// Who did something.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Author {
+    /// The caller's name.
+    pub name: String,
+    /// From where, and how the caller proved who it is, as a JSON object; it becomes `origin` in the event's detail.
+    pub origin: Option<serde_json::Value>,
+}
+
+impl From<&str> for Author {
+    /// Somebody who comes from nowhere: work that the registry does by itself.
+    fn from(name: &str) -> Self {
+        Self { name: name.to_owned(), origin: None }
+    }
 }
 
 /// An event of the sealed log.
@@ -158,8 +174,8 @@ impl<'a> Fields<'a> {
             repository: event.repository.as_ref().map_or("", RepositoryName::as_str).into(),
             tag: event.tag.as_ref().map(|tag| tag.as_str().into()),
             digest: event.digest.map(|digest| digest.to_string().into()),
-            caller: event.caller.as_str().into(),
-            detail: event.detail.to_string().into(),
+            caller: event.author.name.as_str().into(),
+            detail: detail(event).into(),
         }
     }
 
@@ -181,6 +197,15 @@ impl<'a> Fields<'a> {
             detail: &self.detail,
         }
     }
+}
+
+fn detail(event: &NewEvent) -> String {
+    let Some(origin) = &event.author.origin else { return event.detail.to_string() };
+    let mut detail = event.detail.clone();
+    if let Some(fields) = detail.as_object_mut() {
+        fields.insert("origin".to_owned(), origin.clone());
+    }
+    detail.to_string()
 }
 
 fn head(tx: &Tx) -> Result<(i64, [u8; 32])> {

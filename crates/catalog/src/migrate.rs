@@ -13,6 +13,7 @@ pub(crate) const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/sqlite/0004_references.sql"),
     include_str!("../migrations/sqlite/0005_moving.sql"),
     include_str!("../migrations/sqlite/0006_import_source.sql"),
+    include_str!("../migrations/sqlite/0007_access.sql"),
 ];
 
 /// Applies what is missing, each migration in its own transaction.

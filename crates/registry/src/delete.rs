@@ -10,7 +10,7 @@ use crate::{Error, Registry, Result, new_event};
 /// Who deletes what where, for the events.
 struct Deletion {
     repository: RepositoryName,
-    caller: String,
+    author: event::Author,
     now: Timestamp,
 }
 
@@ -46,7 +46,7 @@ impl Registry {
     fn deletion(&self, permit: &Permit<Delete>) -> Deletion {
         Deletion {
             repository: permit.repository().clone(),
-            caller: permit.caller().name().to_owned(),
+            author: permit.caller().author(),
             now: self.now(),
         }
     }
@@ -90,7 +90,7 @@ impl Deletion {
     }
 
     async fn append(&self, tx: &mut Tx, kind: event::Kind, tag: Option<Tag>, digest: Digest) {
-        let mut event = new_event(kind, self.now, &self.caller);
+        let mut event = new_event(kind, self.now, self.author.clone());
         event.repository = Some(self.repository.clone());
         event.tag = tag;
         event.digest = Some(digest);

@@ -1,16 +1,40 @@
 //! What the domain refuses, in its own words. `server/v2/error.rs` turns these into the protocol's.
 
+use std::fmt;
+
+use berth_access::Action;
 use berth_blobs::UploadId;
-use berth_oci::{Digest, ManifestError, Reference, RepositoryName};
+use berth_oci::{Digest, ManifestError, Reference, RepositoryName, Tag};
 
 /// Why a request body ended early.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("{0}")]
 pub struct BodyError(pub String);
 
+/// A tag and the word behind it, or nothing.
+struct Of<'a>(Option<&'a Tag>);
+
+impl fmt::Display for Of<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.map_or(Ok(()), |tag| write!(f, "tag {tag} of "))
+    }
+}
+
 /// Why the registry did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
+    /// The caller may push, but not this: seen only once it was known whether the push makes or changes something.
+    #[error("{caller} may not {action} {}{repository}: ask for a role that allows to {action} there", Of(tag.as_ref()))]
+    NotGranted {
+        /// Who asked.
+        caller: String,
+        /// `create`, where nothing was; `update`, where a tag points at another manifest.
+        action: Action,
+        /// Where.
+        repository: RepositoryName,
+        /// The tag, if it was one that was to be made or moved.
+        tag: Option<Tag>,
+    },
     /// The repository holds nothing.
     #[error("repository {0} is not known")]
     NameUnknown(RepositoryName),

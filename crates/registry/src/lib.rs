@@ -134,7 +134,7 @@ impl Registry {
 }
 
 /// Starts an event with everything that has a default.
-fn new_event(kind: event::Kind, at: jiff::Timestamp, caller: &str) -> event::NewEvent {
+fn new_event(kind: event::Kind, at: jiff::Timestamp, author: impl Into<event::Author>) -> event::NewEvent {
     event::NewEvent {
         id: uuid::Uuid::new_v4(),
         at,
@@ -142,7 +142,7 @@ fn new_event(kind: event::Kind, at: jiff::Timestamp, caller: &str) -> event::New
         repository: None,
         tag: None,
         digest: None,
-        caller: caller.to_owned(),
+        author: author.into(),
         detail: serde_json::json!({}),
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use berth_access::{Permit, Push};
+use berth_access::{Action, Actions, Permit, Push};
 use berth_catalog::blob::BlobId;
 use berth_catalog::manifest::{New, Referrer};
 use berth_catalog::repository::Repository;
@@ -27,7 +27,9 @@ pub struct PushedManifest {
 /// Everything a unit of work needs to push one manifest.
 pub(crate) struct Order {
     pub(crate) repository: RepositoryName,
-    pub(crate) caller: String,
+    pub(crate) author: event::Author,
+    /// What the caller may do here: whether this push makes or changes something shows in its transaction.
+    pub(crate) granted: Actions,
     pub(crate) now: Timestamp,
     pub(crate) index_depth: u64,
     pub(crate) sparse_images: bool,
@@ -71,7 +73,8 @@ impl Registry {
         };
         let order = Order {
             repository: permit.repository().clone(),
-            caller: permit.caller().name().to_owned(),
+            author: permit.caller().author(),
+            granted: permit.granted(),
             now: self.now(),
             index_depth: limits.index_depth,
             sparse_images: limits.sparse_images,
@@ -83,6 +86,12 @@ impl Registry {
         self.0.catalog.write(async move |tx| order.carry_out(tx).await).await?;
         Ok(pushed)
     }
+}
+
+/// Tells whether a tag stands for what is attached to a manifest, as cosign names such tags: `sha256-HEX.sig`.
+fn is_signature(tag: &Tag) -> bool {
+    let attached = tag.as_str().strip_prefix("sha256-").and_then(|rest| rest.split_once('.'));
+    attached.is_some_and(|(hex, kind)| hex.len() == 64 && matches!(kind, "sig" | "att" | "sbom"))
 }
 
 /// Computes the digest with the algorithm that the reference asks for, and compares.
@@ -112,6 +121,7 @@ impl Order {
         };
         let (id, is_new) = manifest::insert(tx, &repository, &new, self.now).await?;
         if is_new {
+            self.demand_new()?;
             event::append(tx, self.event(event::Kind::ManifestPushed)).await;
         }
         for tag in &self.tags {
@@ -129,12 +139,32 @@ impl Order {
     ) -> Result<()> {
         let before = tag::move_to(tx, repository, tag, target, self.now).await?;
         if before != Some(self.digest) {
+            self.demand(if before.is_some() { Action::Update } else { Action::Create }, Some(tag))?;
             let mut event = self.event(event::Kind::TagMoved);
             event.tag = Some(tag.clone());
             event.detail = serde_json::json!({ "previous": before });
             event::append(tx, event).await;
         }
         Ok(())
+    }
+
+    /// Asks for the right to bring a manifest that was not there.
+    fn demand_new(&self) -> Result<()> {
+        // Who may move tags has to bring what they shall point at.
+        let moves = !self.tags.is_empty() && self.granted.has(Action::Update);
+        if moves { Ok(()) } else { self.demand(Action::Create, None) }
+    }
+
+    /// Asks for the right to make or change a tag, or to make a manifest. A signature asks for less: a manifest that refers to another,
+    /// or a tag of the form that stands for one.
+    fn demand(&self, action: Action, tag: Option<&Tag>) -> Result<()> {
+        let signs =
+            tag.map_or(self.manifest.subject.is_some() || self.tags.iter().any(is_signature), is_signature);
+        if self.granted.has(action) || (signs && self.granted.has(Action::Sign)) {
+            return Ok(());
+        }
+        let (caller, repository) = (self.author.name.clone(), self.repository.clone());
+        Err(Error::NotGranted { caller, action, repository, tag: tag.cloned() })
     }
 
     /// Finds the rows of the blobs that the manifest keeps, and the digests of those that are not there.
@@ -187,7 +217,7 @@ impl Order {
     }
 
     fn event(&self, kind: event::Kind) -> event::NewEvent {
-        let mut event = new_event(kind, self.now, &self.caller);
+        let mut event = new_event(kind, self.now, self.author.clone());
         event.repository = Some(self.repository.clone());
         event.digest = Some(self.digest);
         event.detail = serde_json::json!({

@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::{access, access_of, config, named, user};
-use crate::{Access, Action, Anonymous, Caller, Delete, Denied, Permit, Pull, Push, Reason, UserAccess};
+use crate::{Access, Anonymous, Caller, Delete, Denied, Permit, Pull, Push, Reason, Right, UserAccess};
 
 fn anonymous() -> impl Strategy<Value = Anonymous> {
     prop_oneof![Just(Anonymous::None), Just(Anonymous::Read), Just(Anonymous::Write)]
@@ -22,20 +22,20 @@ fn may(name: &str, anonymous: Anonymous, own: Option<UserAccess>) -> bool {
     }
 }
 
-fn ask<A: Action>(access: &Access, caller: &Caller) -> Result<Permit<A>, Denied> {
+fn ask<A: Right>(access: &Access, caller: &Caller) -> Result<Permit<A>, Denied> {
     access.permit::<A>(caller, &"library/nginx".parse().unwrap())
 }
 
-fn check<A: Action>(access: &Access, caller: &Caller, expected: bool) -> Result<(), TestCaseError> {
+fn check<A: Right>(access: &Access, caller: &Caller, expected: bool) -> Result<(), TestCaseError> {
     match ask::<A>(access, caller) {
         Ok(permit) => {
-            prop_assert!(expected, "{caller} got {}", A::NAME);
+            prop_assert!(expected, "{caller} got {}", A::ACTION);
             prop_assert_eq!(permit.repository().as_str(), "library/nginx");
             prop_assert_eq!(permit.caller(), caller);
         }
         Err(denied) => {
-            prop_assert!(!expected, "{caller} was denied {}", A::NAME);
-            prop_assert_eq!(denied.action(), A::NAME);
+            prop_assert!(!expected, "{caller} was denied {}", A::ACTION);
+            prop_assert_eq!(denied.action(), A::ACTION);
             prop_assert_eq!(denied.caller(), caller);
         }
     }
@@ -51,7 +51,7 @@ proptest! {
     ) {
         let list = users.iter().map(|(name, access)| user(name, *access)).collect();
         let access = access(anonymous, list);
-        let callers = [(Caller::Anonymous, None), (named(&stranger), users.get(&stranger).copied())]
+        let callers = [(Caller::anonymous(), None), (named(&stranger), users.get(&stranger).copied())]
             .into_iter()
             .chain(users.iter().map(|(name, own)| (named(name), Some(*own))));
         for (caller, own) in callers {
@@ -70,7 +70,7 @@ proptest! {
         users in prop::collection::btree_map("[a-z]{1,3}", user_access(), 0..4),
     ) {
         let access = access(anonymous, users.iter().map(|(name, access)| user(name, *access)).collect());
-        if let Err(denied) = ask::<Push>(&access, &Caller::Anonymous) {
+        if let Err(denied) = ask::<Push>(&access, &Caller::anonymous()) {
             prop_assert_eq!(denied.reason() == Reason::CredentialsNeeded, !users.is_empty());
         }
         for name in users.keys() {
@@ -87,11 +87,11 @@ fn denials_say_what_to_do() {
     let closed = access(Anonymous::Read, vec![user("alice", UserAccess::Read)]);
     let text = |denied: Result<Permit<Push>, Denied>| denied.unwrap_err().to_string();
     assert_eq!(
-        text(ask(&open, &Caller::Anonymous)),
+        text(ask(&open, &Caller::anonymous())),
         "anonymous callers may not push library/nginx; ask the administrator to allow it or to add users"
     );
     assert_eq!(
-        text(ask(&closed, &Caller::Anonymous)),
+        text(ask(&closed, &Caller::anonymous())),
         "credentials needed to push library/nginx; log in as a user who may push"
     );
     assert_eq!(
@@ -100,7 +100,7 @@ fn denials_say_what_to_do() {
     );
     let shut = access(Anonymous::None, vec![user("alice", UserAccess::Read)]);
     assert_eq!(
-        shut.catalog(&Caller::Anonymous).unwrap_err().to_string(),
+        shut.catalog(&Caller::anonymous()).unwrap_err().to_string(),
         "credentials needed to list repositories; log in as a user who may list"
     );
 }
@@ -109,12 +109,12 @@ fn denials_say_what_to_do() {
 fn unset_anonymous_is_closed() {
     let mut config = config(Anonymous::Write, vec![]);
     config.anonymous = None;
-    assert!(ask::<Pull>(&access_of(&config), &Caller::Anonymous).is_err());
+    assert!(ask::<Pull>(&access_of(&config), &Caller::anonymous()).is_err());
 }
 
 #[test]
 fn a_permit_prints_who_may_do_what() {
     let access = access(Anonymous::Write, vec![]);
-    let permit = ask::<Push>(&access, &Caller::Anonymous).unwrap();
+    let permit = ask::<Push>(&access, &Caller::anonymous()).unwrap();
     assert_eq!(format!("{permit:?}"), "Permit(anonymous may push library/nginx)");
 }

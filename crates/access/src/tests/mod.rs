@@ -29,7 +29,7 @@ fn config(anonymous: Anonymous, users: Vec<User>) -> Config {
 }
 
 fn named(name: &str) -> Caller {
-    Caller::User(name.into())
+    Caller::user(name)
 }
 
 fn access(anonymous: Anonymous, users: Vec<User>) -> Access {

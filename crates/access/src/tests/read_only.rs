@@ -14,16 +14,16 @@ fn while_it_is_on_pulls_alone_are_permitted() {
     let name = "library/nginx".parse().unwrap();
     let ask = || {
         [
-            reason(access.permit::<Pull>(&Caller::Anonymous, &name)),
-            reason(access.permit::<Push>(&Caller::Anonymous, &name)),
-            reason(access.permit::<Delete>(&Caller::Anonymous, &name)),
-            reason(access.catalog(&Caller::Anonymous)),
+            reason(access.permit::<Pull>(&Caller::anonymous(), &name)),
+            reason(access.permit::<Push>(&Caller::anonymous(), &name)),
+            reason(access.permit::<Delete>(&Caller::anonymous(), &name)),
+            reason(access.catalog(&Caller::anonymous())),
         ]
     };
     assert_eq!(ask(), [None; 4]);
     assert!(switch.set(true) && !switch.set(true), "says whether it changed anything");
     assert_eq!(ask(), [None, Some(Reason::ReadOnly), Some(Reason::ReadOnly), None]);
-    let denied = access.permit::<Push>(&Caller::Anonymous, &name).unwrap_err();
+    let denied = access.permit::<Push>(&Caller::anonymous(), &name).unwrap_err();
     assert_eq!(denied.to_string(), READ_ONLY);
     assert!(switch.set(false));
     assert_eq!(ask(), [None; 4]);
@@ -37,7 +37,7 @@ fn who_may_not_push_at_all_hears_that_instead() {
     let access = Access::new(&config, &switch).unwrap();
     let name = "a".parse().unwrap();
     let push = |caller| reason(access.permit::<Push>(&caller, &name));
-    assert_eq!(push(Caller::Anonymous), Some(Reason::CredentialsNeeded));
+    assert_eq!(push(Caller::anonymous()), Some(Reason::CredentialsNeeded));
     assert_eq!(push(named("bob")), Some(Reason::Forbidden));
 }
 

@@ -19,6 +19,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/postgres/0004_references.sql"),
     include_str!("../../migrations/postgres/0005_moving.sql"),
     include_str!("../../migrations/postgres/0006_import_source.sql"),
+    include_str!("../../migrations/postgres/0007_access.sql"),
 ];
 const _: () = assert!(MIGRATIONS.len() == crate::migrate::MIGRATIONS.len());
 

@@ -13,7 +13,7 @@ fn event_of(fixture: &Fixture, caller: &str) -> NewEvent {
         repository: Some(name("library/app")),
         tag: Some("1".parse().unwrap()),
         digest: None,
-        caller: caller.into(),
+        author: caller.into(),
         detail: serde_json::json!({ "previous": null }),
     }
 }

@@ -20,7 +20,7 @@ async fn append(node: &Catalog, caller: String) -> bool {
         repository: None,
         tag: None,
         digest: None,
-        caller,
+        author: caller.as_str().into(),
         detail: serde_json::json!({}),
     };
     let outcome = node

@@ -3,6 +3,7 @@
 //! Each asks first whether the repository is taken in as a whole: between the look at the other store and the unit another may have
 //! done that, and what was deleted since must not come back.
 
+use berth_access::Actions;
 use berth_catalog::blob::{self, Placement};
 use berth_catalog::repository::Repository;
 use berth_catalog::{Tx, event, imported, manifest, repository, tag};
@@ -129,7 +130,8 @@ async fn set(tx: &mut Tx, repository: &Repository, old: &OldTag, now: Timestamp)
 fn order(name: &RepositoryName, prepared: Prepared, now: Timestamp) -> Order {
     Order {
         repository: name.clone(),
-        caller: CALLER.to_owned(),
+        author: CALLER.into(),
+        granted: Actions::ALL,
         now,
         // What the other registry took is taken; its missing blobs are listed, and may come later.
         index_depth: u64::MAX,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use berth_access::{Access, Action, Anonymous, Caller, Permit};
+use berth_access::{Access, Anonymous, Caller, Permit, Right};
 use berth_blobs::testing::{Failure, Fault, Faults, Faulty, Operation};
 use berth_blobs::{Blobs, Bucket, BucketConfig, Credentials};
 use berth_catalog::job::{Job, JobId, State};
@@ -50,8 +50,8 @@ impl Cluster {
         Self { nodes, faults, bucket: Bucket::open(&store).unwrap(), clock, access, config, _dir: dir }
     }
 
-    fn may<A: Action>(&self) -> Permit<A> {
-        self.access.permit(&Caller::Anonymous, &name("app")).unwrap()
+    fn may<A: Right>(&self) -> Permit<A> {
+        self.access.permit(&Caller::anonymous(), &name("app")).unwrap()
     }
 
     async fn start(&self) -> Upload {

@@ -44,7 +44,7 @@ async fn a_tag_goes_and_its_manifest_stays(on: On) {
 async fn a_repository_without_content_is_listed_no_more(on: On) {
     let fixture = Fixture::new(on).await;
     let digest = fixture.push_image("app", "1", &[b"x"]).await;
-    let catalog = fixture.access.catalog(&berth_access::Caller::Anonymous).unwrap();
+    let catalog = fixture.access.catalog(&berth_access::Caller::anonymous()).unwrap();
     assert_eq!(fixture.registry.list_repositories(&catalog, None, 10).await.unwrap().items.len(), 1);
     fixture.registry.delete_manifest(&fixture.may("app"), &digest).await.unwrap();
     assert!(fixture.registry.list_repositories(&catalog, None, 10).await.unwrap().items.is_empty());

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use berth_access::{Access, Action, Anonymous, Caller, Permit, ReadOnly};
+use berth_access::{Access, Anonymous, Caller, Permit, ReadOnly, Right};
 use berth_blobs::testing::{Faults, Faulty};
 use berth_blobs::{Blobs, Disk, Progress, UploadId};
 use berth_catalog::job::{Job, JobId, State};
@@ -108,8 +108,8 @@ impl Fixture {
         Arc::new(Disk::open(&self.dir.path().join("store"), Disk::OPEN_FILES).unwrap())
     }
 
-    pub(crate) fn may<A: Action>(&self, repository: &str) -> Permit<A> {
-        self.access.permit(&Caller::Anonymous, &name(repository)).unwrap()
+    pub(crate) fn may<A: Right>(&self, repository: &str) -> Permit<A> {
+        self.access.permit(&Caller::anonymous(), &name(repository)).unwrap()
     }
 
     /// Moves the clock past every delay of the collector.

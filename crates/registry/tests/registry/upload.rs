@@ -95,7 +95,7 @@ async fn a_session_belongs_to_one_repository_and_one_caller(on: On) {
         ..Default::default()
     };
     let access = Access::new(&config, fixture.registry.read_only()).unwrap();
-    let mallory: Permit<Push> = access.permit(&Caller::User("mallory".into()), &name("app")).unwrap();
+    let mallory: Permit<Push> = access.permit(&Caller::user("mallory"), &name("app")).unwrap();
     for permit in [mallory, fixture.may("other")] {
         let Upload { id, .. } = upload.clone();
         assert!(matches!(fixture.registry.upload_status(&permit, &id).await, Err(Error::UploadUnknown(_))));

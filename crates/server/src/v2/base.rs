@@ -1,13 +1,11 @@
 //! `/v2/`: tells clients that they speak to a registry, and whether they have to log in (end-1).
 
-use berth_access::Caller;
-
 use super::error::Refusal;
 use super::{Answer, Call, header};
 
 pub(super) fn get(call: &Call<'_>) -> Answer {
     let access = &call.app.access;
-    if call.caller == Caller::Anonymous && access.challenge_needed() {
+    if call.caller.is_anonymous() && access.challenge_needed() {
         return Err(Refusal::login_needed(access.has_users()));
     }
     Ok(header::json(&serde_json::Map::new()))

@@ -77,18 +77,16 @@ impl Named {
 /// How long a cache may serve what was asked for by digest: for good. Content that needed credentials is only for the
 /// caller's own cache.
 pub(super) fn immutable(caller: &Caller) -> HeaderValue {
-    HeaderValue::from_static(match caller {
-        Caller::Anonymous => "max-age=31536000, immutable",
-        Caller::User(_) | Caller::Work(_) => "private, max-age=31536000, immutable",
+    HeaderValue::from_static(if caller.is_anonymous() {
+        "max-age=31536000, immutable"
+    } else {
+        "private, max-age=31536000, immutable"
     })
 }
 
 /// What was asked for by tag has to be asked for again, with `If-None-Match`.
 pub(super) fn movable(caller: &Caller) -> HeaderValue {
-    HeaderValue::from_static(match caller {
-        Caller::Anonymous => "no-cache",
-        Caller::User(_) | Caller::Work(_) => "private, no-cache",
-    })
+    HeaderValue::from_static(if caller.is_anonymous() { "no-cache" } else { "private, no-cache" })
 }
 
 /// The `Content-Type` of a manifest.

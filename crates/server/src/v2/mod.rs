@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use berth_access::{Action, Caller, Permit};
+use berth_access::{Caller, Origin, Permit, Right};
 use berth_oci::RepositoryName;
 use berth_registry::{Freshness, Registry};
 use bytes::Bytes;
@@ -86,7 +86,7 @@ impl Call<'_> {
         response.headers_mut().insert(&header::BERTH_STALE, seconds);
     }
 
-    fn permit<A: Action>(&self, repository: &RepositoryName) -> Result<Permit<A>, Refusal> {
+    fn permit<A: Right>(&self, repository: &RepositoryName) -> Result<Permit<A>, Refusal> {
         Ok(self.app.access.permit(&self.caller, repository)?)
     }
 }
@@ -103,7 +103,7 @@ where
     cx.slot = Some(app.overload.enter(Class::of(&endpoint, &head.method), cx.client).await?);
     // What isn't text can't be credentials; an empty value is refused as malformed.
     let authorization = head.headers.get(AUTHORIZATION).map(|value| value.to_str().unwrap_or_default());
-    let caller = app.access.authenticate(authorization).await?;
+    let caller = app.access.authenticate(authorization).await?.from(Arc::new(origin(cx)));
     cx.caller = Some(caller.clone());
     let locations = Locations::below(cx.forwarded.prefix.as_deref());
     let call = Call { app, head, caller, client: cx.client, locations };
@@ -152,6 +152,12 @@ where
 
         (endpoint, _) => Err(Refusal::method(&call.head.method, endpoint.allow())),
     }
+}
+
+/// Where the request came from, for the events that it causes.
+fn origin(cx: &RequestContext) -> Origin {
+    let agent = cx.user_agent.as_ref().and_then(|agent| agent.to_str().ok());
+    Origin::new(cx.client, agent, cx.request_id.as_str())
 }
 
 /// Makes a response to `HEAD` of one to `GET`: the header says what the content would be (RFC 9110 section 9.3.2).

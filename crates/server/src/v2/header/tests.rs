@@ -18,7 +18,7 @@ fn with(name: HeaderName, text: &str) -> HeaderMap {
 #[test]
 fn names_content_by_digest() {
     let mut headers = HeaderMap::new();
-    named().insert_into(&mut headers, immutable(&Caller::User("ann".into())));
+    named().insert_into(&mut headers, immutable(&Caller::user("ann")));
     assert_eq!(headers["docker-content-digest"], DIGEST);
     assert_eq!(headers["etag"], format!("\"{DIGEST}\""));
     assert_eq!(headers["cache-control"], "private, max-age=31536000, immutable");

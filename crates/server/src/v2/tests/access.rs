@@ -29,7 +29,7 @@ async fn without_credentials_nothing_is_known() {
 async fn users_may_do_what_they_may() {
     let server = Server::with_users(Anonymous::None);
     let reply = server.ask("GET", "/v2/").login("ann").send().await.expect(200);
-    assert_eq!(reply.context.caller, Some(Caller::User("ann".into())));
+    assert_eq!(reply.context.caller, Some(Caller::user("ann")));
     server.ask("POST", "/v2/a/blobs/uploads/").login("ann").send().await.expect(202);
     server.ask("GET", "/v2/").login("bob").send().await.expect(200);
     let reply = server.ask("POST", "/v2/a/blobs/uploads/").login("bob").send().await.refused(403, "DENIED");

@@ -73,7 +73,7 @@ async fn the_context_says_what_a_request_was_for() {
     assert_eq!(context.endpoint, Label::Manifest);
     assert_eq!(context.repository.unwrap().as_str(), "a/b");
     assert_eq!(context.reference.as_deref(), Some("x"));
-    assert_eq!(context.caller, Some(Caller::Anonymous));
+    assert_eq!(context.caller, Some(Caller::anonymous()));
     let context = server.get(format!("/v2/a/blobs/uploads/{ID}")).await.context;
     assert_eq!((context.endpoint, context.reference.as_deref()), (Label::Upload, Some(ID)));
 }

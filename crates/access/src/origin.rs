@@ -1,0 +1,46 @@
+use std::net::IpAddr;
+
+use serde_json::{Value, json};
+
+use crate::caller::Proof;
+
+/// Longer user agents are cut: an over-long header must not cost the record (Harbor lost such records).
+const MAX_AGENT_BYTES: usize = 256;
+
+/// Where a request came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Origin {
+    /// The client's address: the peer, or what a trusted proxy says.
+    pub client: IpAddr,
+    /// The client's `User-Agent`, cut at 256 bytes, without control characters.
+    pub agent: Option<String>,
+    /// The id in the response's header and in every log line of the request.
+    pub request_id: String,
+}
+
+impl Origin {
+    /// Takes the user agent as sent.
+    pub fn new(client: IpAddr, agent: Option<&str>, request_id: &str) -> Self {
+        let agent = agent.map(|agent| {
+            let clean = agent.chars().map(|char| if char.is_control() { ' ' } else { char });
+            let mut bytes = 0;
+            clean
+                .take_while(|char| {
+                    bytes += char.len_utf8();
+                    bytes <= MAX_AGENT_BYTES
+                })
+                .collect()
+        });
+        Self { client, agent, request_id: request_id.to_owned() }
+    }
+
+    /// What an event says of it, beside how the caller proved who it is.
+    pub(crate) fn for_log(&self, proof: Proof) -> Value {
+        json!({
+            "client": self.client,
+            "agent": self.agent,
+            "request_id": self.request_id,
+            "proof": proof.as_str(),
+        })
+    }
+}
