@@ -23,6 +23,7 @@ pub use access::Access;
 pub use action::{Action, Actions, UnknownAction};
 pub use caller::{Caller, Identity, Proof};
 pub use config::{Anonymous, Config, ConfigError, Refusal, User, UserAccess, effective_anonymous};
+pub use credentials::claimed_name;
 pub use error::{Denied, Reason, Unauthenticated};
 pub use operator::Operator;
 pub use origin::Origin;

@@ -11,6 +11,7 @@ mod config;
 mod context;
 mod exchange;
 mod inbound;
+mod limit;
 mod listen;
 mod metrics;
 mod ops;
@@ -21,12 +22,14 @@ mod request_id;
 mod router;
 mod server;
 mod service;
+mod stranger;
 mod tls;
 mod v2;
 
 pub use access_log::{AccessLog, Format, LogWriter};
 pub use app::App;
 pub use config::{Config, ConfigError, Limits, Overload, ProxyHeaders, Tls};
+pub use limit::{Rate, RateLimit, RateLimits};
 pub use metrics::{Point, Sample, SampleKind, Sampler};
 pub use probe::{ProbeError, probe};
 /// Where other rooms register what they count; see [`App::with_registry`].
