@@ -33,6 +33,10 @@ pub enum Kind {
     ManifestCollected,
     /// A blob's bytes were found damaged or missing.
     BlobDamaged,
+    /// Who may do what was changed: a role, a binding, a project, a user, a robot; `detail.change` says what.
+    AccessChanged,
+    /// An operator did something to the registry as a whole; `detail.action` says what.
+    Administered,
 }
 
 impl Kind {
@@ -46,6 +50,8 @@ impl Kind {
             Self::BlobDeleted => "blob_deleted",
             Self::ManifestCollected => "manifest_collected",
             Self::BlobDamaged => "blob_damaged",
+            Self::AccessChanged => "access_changed",
+            Self::Administered => "administered",
         }
     }
 }

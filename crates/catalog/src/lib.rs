@@ -31,6 +31,7 @@ pub mod pull;
 pub mod repository;
 pub mod restore;
 pub mod review;
+pub mod subject;
 pub mod tag;
 pub mod trail;
 pub mod trash;

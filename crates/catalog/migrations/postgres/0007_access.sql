@@ -153,3 +153,5 @@ CREATE TABLE subject (
     created_at BIGINT NOT NULL,
     erased_at  BIGINT
 );
+-- Nodes forget those who were erased.
+CREATE INDEX subject_erased ON subject (erased_at) WHERE erased_at IS NOT NULL;
