@@ -31,9 +31,13 @@ pub mod pull;
 pub mod repository;
 pub mod restore;
 pub mod review;
+pub mod sealed;
+pub mod secret;
+pub mod signing_key;
 pub mod tag;
 pub mod trash;
 pub mod upload;
+pub mod vault_key;
 
 use std::path::Path;
 use std::sync::Arc;
