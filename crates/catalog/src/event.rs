@@ -33,6 +33,11 @@ pub enum Kind {
     ManifestCollected,
     /// A blob's bytes were found damaged or missing.
     BlobDamaged,
+    /// An account was made, changed or deleted: `detail.change` says how, `detail.account` is its number, which names nobody once it
+    /// is deleted.
+    AccountChanged,
+    /// A robot was made, changed or deleted: `detail.change` says how.
+    RobotChanged,
 }
 
 impl Kind {
@@ -46,6 +51,8 @@ impl Kind {
             Self::BlobDeleted => "blob_deleted",
             Self::ManifestCollected => "manifest_collected",
             Self::BlobDamaged => "blob_damaged",
+            Self::AccountChanged => "account_changed",
+            Self::RobotChanged => "robot_changed",
         }
     }
 }

@@ -1,9 +1,8 @@
 //! Every column that holds something sealed under the vault's key, to seal it anew under another.
 
-use std::fmt;
-
 use crate::driver::{Reader, params};
 use crate::error::Result;
+use crate::hidden::Hidden;
 use crate::tx::Tx;
 
 /// A column of sealed values.
@@ -19,15 +18,15 @@ pub enum Column {
     Subject,
 }
 
-/// A sealed value. `Debug` does not show it.
-#[derive(Clone, PartialEq, Eq)]
+/// A sealed value.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sealed {
     /// The row, in its table.
     pub id: i64,
     /// What names the row for good.
     pub name: String,
     /// The value.
-    pub value: Vec<u8>,
+    pub value: Hidden<Vec<u8>>,
 }
 
 impl Column {
@@ -73,7 +72,7 @@ impl Column {
 /// Lists values of a column, in the order of rows behind `after`.
 pub async fn list(r: &Reader, column: Column, after: i64, limit: usize) -> Result<Vec<Sealed>> {
     r.query(column.select(), params![after, limit], |row| {
-        Ok(Sealed { id: row.int(0)?, name: row.text(1)?.to_owned(), value: row.bytes(2)?.to_owned() })
+        Ok(Sealed { id: row.int(0)?, name: row.text(1)?.to_owned(), value: Hidden::new(row.bytes(2)?.to_owned()) })
     })
     .await
 }
@@ -82,10 +81,4 @@ pub async fn list(r: &Reader, column: Column, after: i64, limit: usize) -> Resul
 pub async fn replace(tx: &mut Tx, column: Column, old: &Sealed, new: &[u8]) -> Result<bool> {
     let changed = tx.execute(column.update(), params![old.id, old.value.as_slice(), new]).await?;
     Ok(changed > 0)
-}
-
-impl fmt::Debug for Sealed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Sealed").field("id", &self.id).field("name", &self.name).finish_non_exhaustive()
-    }
 }

@@ -1,24 +1,23 @@
 //! The keys that tokens are signed with: the newest that has no end signs, the others verify until theirs.
 
-use std::fmt;
-
 use jiff::Timestamp;
 
 use crate::driver::{Reader, params};
 use crate::error::Result;
+use crate::hidden::Hidden;
 use crate::tx::Tx;
 
 /// More than there are at one time: those that have ended are removed.
 const MOST: usize = 1000;
 
 /// A key, its private half sealed.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SigningKey {
     id: i64,
     /// What names it, in the header of a token.
     pub kid: String,
     /// The private half: PKCS #8, sealed.
-    pub sealed: Vec<u8>,
+    pub sealed: Hidden<Vec<u8>>,
     /// The public half: a JSON Web Key.
     pub public: String,
     /// When it was made.
@@ -36,7 +35,7 @@ pub async fn list(r: &Reader) -> Result<Vec<SigningKey>> {
             Ok(SigningKey {
                 id: row.int(0)?,
                 kid: row.text(1)?.to_owned(),
-                sealed: row.bytes(2)?.to_owned(),
+                sealed: Hidden::new(row.bytes(2)?.to_owned()),
                 public: row.text(3)?.to_owned(),
                 created_at: row.time(4)?,
                 gone_at: row.time_opt(5)?,
@@ -63,14 +62,4 @@ pub async fn retire(tx: &mut Tx, key: &SigningKey, gone_at: Timestamp) -> Result
 /// Removes a key.
 pub async fn delete(tx: &mut Tx, key: &SigningKey) -> Result<()> {
     tx.post("DELETE FROM signing_key WHERE id = $1", params![key.id]).await
-}
-
-impl fmt::Debug for SigningKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SigningKey")
-            .field("kid", &self.kid)
-            .field("created_at", &self.created_at)
-            .field("gone_at", &self.gone_at)
-            .finish_non_exhaustive()
-    }
 }

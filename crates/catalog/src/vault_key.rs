@@ -1,23 +1,22 @@
 //! The keys that secrets in here are sealed under: kept here where the configuration names none, else only noted.
 
-use std::fmt;
-
 use jiff::Timestamp;
 
 use crate::driver::{Reader, params};
 use crate::error::Result;
+use crate::hidden::Hidden;
 use crate::tx::Tx;
 
 /// More than anybody has.
 const MOST: usize = 1000;
 
-/// A key. `Debug` does not show it.
-#[derive(Clone, PartialEq, Eq)]
+/// A key.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VaultKey {
     /// What names it.
     pub kid: String,
     /// The key; `None` where the operator keeps it.
-    pub material: Option<Vec<u8>>,
+    pub material: Option<Hidden<Vec<u8>>>,
     /// When it was first used.
     pub created_at: Timestamp,
 }
@@ -30,7 +29,7 @@ pub async fn list(r: &Reader) -> Result<Vec<VaultKey>> {
         |row| {
             Ok(VaultKey {
                 kid: row.text(0)?.to_owned(),
-                material: row.bytes_opt(1)?.map(ToOwned::to_owned),
+                material: row.bytes_opt(1)?.map(|bytes| Hidden::new(bytes.to_owned())),
                 created_at: row.time(2)?,
             })
         },
@@ -52,10 +51,4 @@ pub async fn insert(tx: &mut Tx, kid: &str, material: Option<&[u8]>, now: Timest
 /// Forgets a key, and with it everything that is sealed under it.
 pub async fn delete(tx: &mut Tx, kid: &str) -> Result<()> {
     tx.post("DELETE FROM vault_key WHERE kid = $1", params![kid]).await
-}
-
-impl fmt::Debug for VaultKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("VaultKey").field("kid", &self.kid).field("created_at", &self.created_at).finish_non_exhaustive()
-    }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use berth_catalog::sealed::{self, Column, Sealed};
-use berth_catalog::{secret, signing_key, vault_key};
+use berth_catalog::{Hidden, secret, signing_key, vault_key};
 
 use crate::{Fixture, On, on_both};
 
@@ -37,9 +37,9 @@ async fn keys_that_seal_are_listed_the_latest_first(on: On) {
     assert!(insert("b", None).await);
     assert!(!insert("a", None).await, "a known key stays as it is");
     let keys = catalog.read(async |r| vault_key::list(r).await).await.unwrap();
-    let seen: Vec<_> = keys.iter().map(|key| (key.kid.as_str(), key.material.as_deref())).collect();
+    let seen: Vec<_> = keys.iter().map(|key| (key.kid.as_str(), key.material.as_ref().map(|material| material.as_slice()))).collect();
     assert_eq!(seen, [("b", None), ("a", Some(&b"hunter2"[..]))]);
-    assert!(!format!("{keys:?}").contains(&format!("{:?}", b"hunter2")));
+    assert!(!format!("{keys:?}").contains("104, 117"), "{keys:?}");
     catalog.write(async |tx| vault_key::delete(tx, "a").await).await.unwrap();
     assert_eq!(catalog.read(async |r| vault_key::list(r).await).await.unwrap().len(), 1);
 }
@@ -54,7 +54,7 @@ async fn keys_that_sign_come_and_go(on: On) {
     let keys = list().await;
     assert_eq!(keys.iter().map(|key| key.kid.as_str()).collect::<Vec<_>>(), ["b", "a"]);
     assert_eq!((keys[0].sealed.as_slice(), keys[0].public.as_str(), keys[0].gone_at), (&b"sealed"[..], "{}", None));
-    assert!(!format!("{keys:?}").contains("sealed:"));
+    assert!(format!("{keys:?}").contains("sealed: (hidden)"));
     let (old, gone_at) = (keys[1].clone(), now + Duration::from_mins(5));
     catalog.write(async move |tx| signing_key::retire(tx, &old, gone_at).await).await.unwrap();
     assert_eq!(list().await[1].gone_at, Some(gone_at));
@@ -85,7 +85,7 @@ async fn every_sealed_value_is_found_and_replaced_once(on: On) {
             catalog.read(async move |r| sealed::list(r, column, after, 10).await).await.unwrap()
         };
         let found = list(0).await;
-        let old = Sealed { id: 7, name: name.to_owned(), value: b"old".to_vec() };
+        let old = Sealed { id: 7, name: name.to_owned(), value: Hidden::new(b"old".to_vec()) };
         assert_eq!(found, [old.clone()], "{column:?}");
         assert_eq!(list(7).await, []);
         for expected in [true, false] {
@@ -93,8 +93,8 @@ async fn every_sealed_value_is_found_and_replaced_once(on: On) {
             let replaced = catalog.write(async move |tx| sealed::replace(tx, column, &old, b"new").await).await;
             assert_eq!(replaced.unwrap(), expected, "{column:?}: what has changed meanwhile stays");
         }
-        assert_eq!(list(0).await[0].value, b"new");
-        assert!(!format!("{old:?}").contains("value"), "{}", column.as_str());
+        assert_eq!(list(0).await[0].value.as_slice(), b"new");
+        assert!(format!("{old:?}").contains("(hidden)"), "{}", column.as_str());
     }
 }
 
