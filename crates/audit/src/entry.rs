@@ -56,7 +56,7 @@ fn action(event: &Event) -> String {
         "collect"
     } else if is(Kind::BlobDamaged) {
         "scrub"
-    } else if is(Kind::AccessChanged) {
+    } else if is(Kind::AccessChanged) || is(Kind::AccountChanged) || is(Kind::RobotChanged) {
         "access"
     } else {
         &event.kind

@@ -37,6 +37,11 @@ pub enum Kind {
     AccessChanged,
     /// An operator did something to the registry as a whole; `detail.action` says what.
     Administered,
+    /// An account was made, changed or deleted: `detail.change` says how, `detail.account` is its number, which names nobody once it
+    /// is deleted.
+    AccountChanged,
+    /// A robot was made, changed or deleted: `detail.change` says how.
+    RobotChanged,
 }
 
 impl Kind {
@@ -52,6 +57,8 @@ impl Kind {
             Self::BlobDamaged => "blob_damaged",
             Self::AccessChanged => "access_changed",
             Self::Administered => "administered",
+            Self::AccountChanged => "account_changed",
+            Self::RobotChanged => "robot_changed",
         }
     }
 }

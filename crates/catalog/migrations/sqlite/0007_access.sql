@@ -58,6 +58,8 @@ CREATE TABLE account (
     seen_at             INTEGER
 ) STRICT;
 CREATE UNIQUE INDEX account_external ON account (source, external) WHERE external IS NOT NULL;
+-- Few, and in the end none.
+CREATE INDEX account_of_harbor ON account (id) WHERE password LIKE '$harbor-%';
 
 -- Passwords that may not be used again.
 CREATE TABLE old_password (
