@@ -37,6 +37,14 @@ impl Unauthenticated {
     pub fn is_busy(&self) -> bool {
         matches!(self, Self::Busy)
     }
+
+    /// Returns the name that was given, for the log.
+    pub fn name(&self) -> Option<&str> {
+        match self {
+            Self::WrongCredentials { name } => Some(name),
+            _ => None,
+        }
+    }
 }
 
 /// What would help a caller who was denied.

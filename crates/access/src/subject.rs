@@ -172,6 +172,14 @@ impl Subjects {
         Ok(row.name.zip(subject))
     }
 
+    /// Finds the key to what logs say of somebody, by the name in logs or [`Subjects::NOBODY`]; `None` if it was erased.
+    pub async fn logged_as(&self, name: &str) -> Result<Option<Subject>, SubjectError> {
+        if name == Self::NOBODY {
+            return self.find(name).await;
+        }
+        Ok(self.behind(name).await?.map(|(_, subject)| subject))
+    }
+
     /// Forgets here who was erased, on whatever node: to be called every moment.
     pub async fn refresh(&self) -> Result<(), SubjectError> {
         let seen = *self.0.erased.lock();

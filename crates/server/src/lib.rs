@@ -17,6 +17,7 @@ mod ops;
 mod overload;
 mod probe;
 mod proxy;
+mod record;
 mod request_id;
 mod router;
 mod server;
