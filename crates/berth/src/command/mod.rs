@@ -8,6 +8,7 @@ mod events;
 mod gc;
 mod import;
 mod job;
+mod keys;
 mod migrate;
 mod passwd;
 mod progress;
@@ -15,6 +16,7 @@ mod read_only;
 mod ready;
 mod restore;
 mod scrub;
+mod secrets;
 mod serve;
 
 use std::io::{self, ErrorKind, Write as _};
@@ -36,6 +38,8 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::ReadOnly(arguments) => read_only::run(arguments)?,
         Command::Migrate(arguments) => return migrate::run(arguments),
         Command::Events(arguments) => events::run(arguments)?,
+        Command::Keys(arguments) => keys::run(arguments)?,
+        Command::Secrets(arguments) => secrets::run(arguments)?,
         Command::Passwd(arguments) => passwd::run(&arguments)?,
         Command::Config(arguments) => config::run(arguments)?,
         Command::Doctor(arguments) => return Ok(doctor::run(arguments)),

@@ -43,6 +43,8 @@ pub(crate) struct Config {
     pub http: berth_server::Config,
     /// Who may use the registry.
     pub access: berth_access::Config,
+    /// What secrets in the catalog are sealed under.
+    pub secrets: berth_vault::Config,
     /// What a push may be.
     pub limits: berth_registry::Limits,
     /// How bytes are kept.
@@ -64,6 +66,7 @@ impl Default for Config {
             database: Database::default(),
             http: berth_server::Config::default(),
             access: berth_access::Config::default(),
+            secrets: berth_vault::Config::default(),
             limits: berth_registry::Limits::default(),
             storage: Storage::default(),
             gc: berth_registry::Collection::default(),
