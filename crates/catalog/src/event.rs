@@ -33,6 +33,20 @@ pub enum Kind {
     ManifestCollected,
     /// A blob's bytes were found damaged or missing.
     BlobDamaged,
+    /// Somebody made a project, otherwise than by a push; `detail.project` names it.
+    ProjectCreated,
+    /// A project was opened to everybody, or closed, or set otherwise.
+    ProjectChanged,
+    /// A project was deleted, with its bindings and robots.
+    ProjectDeleted,
+    /// A role was made or changed; `detail` says what it allows now.
+    RoleChanged,
+    /// A role was deleted.
+    RoleDeleted,
+    /// A role was bound; `detail` says to whom and where.
+    BindingAdded,
+    /// A role was taken away; `detail` says from whom and where.
+    BindingRemoved,
 }
 
 impl Kind {
@@ -46,6 +60,13 @@ impl Kind {
             Self::BlobDeleted => "blob_deleted",
             Self::ManifestCollected => "manifest_collected",
             Self::BlobDamaged => "blob_damaged",
+            Self::ProjectCreated => "project_created",
+            Self::ProjectChanged => "project_changed",
+            Self::ProjectDeleted => "project_deleted",
+            Self::RoleChanged => "role_changed",
+            Self::RoleDeleted => "role_deleted",
+            Self::BindingAdded => "binding_added",
+            Self::BindingRemoved => "binding_removed",
         }
     }
 }
