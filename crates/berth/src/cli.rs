@@ -11,11 +11,15 @@ use clap_complete::Shell;
 
 use crate::config::Flags;
 
+mod access;
 mod backup;
 mod bucket;
 mod import;
 mod migrate;
 
+pub(crate) use access::{
+    Access, AccessCommand, Bind, BindCommand, Bound, Explain, Project, ProjectCommand, Role, RoleCommand,
+};
 pub(crate) use backup::{Backup, BackupCommand, Kept, Prune, Restore, VerifyBackup};
 pub(crate) use bucket::{Address, BucketFlags};
 pub(crate) use import::{Import, ImportCommand, ImportRegistry};
@@ -64,6 +68,14 @@ pub(crate) enum Command {
     Migrate(Migrate),
     /// Take over what another registry holds: its directory or bucket where it lies, or by pulling from it
     Import(Import),
+    /// Say whether somebody may do something, and why, or why not
+    Access(Access),
+    /// Make, list, show, change and delete projects
+    Project(Project),
+    /// List, show, make, change and delete roles
+    Role(Role),
+    /// Give somebody a role, list who has which, take one away
+    Bind(Bind),
     /// Hash a password for berth.yaml
     Passwd(Passwd),
     /// Check the configuration, or print its JSON Schema

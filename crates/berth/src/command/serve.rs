@@ -64,8 +64,9 @@ async fn serve(config: &Config) -> Result<()> {
     }
     let collector = CollectJob::new(registry.clone());
     let sampler = gauges::sampler(registry.clone(), collector.clone(), cache);
-    let server =
-        Server::bind(app(config, &registry, sampler)?.with_registry(metrics)).context("can't listen")?;
+    let access = Access::open(&config.access, registry.read_only(), registry.catalog()).await?;
+    let app = app(config, access.clone(), &registry, sampler)?;
+    let server = Server::bind(app.with_registry(metrics)).context("can't listen")?;
     announce(config, &server)?;
 
     let (stop, stopped) = watch::channel(false);
@@ -79,12 +80,19 @@ async fn serve(config: &Config) -> Result<()> {
         let (registry, stopped) = (registry.clone(), stop.subscribe());
         async move { registry.follow_mode(stopped).await }
     });
+    let rights = tokio::spawn({
+        let stopped = stop.subscribe();
+        async move { access.follow(stopped).await }
+    });
     server.run(shutdown_signal()?).await;
     stop.send_replace(true);
     // They end by themselves now; a panic in one must not keep the others.
-    for (task, ended) in
-        [("job runner", jobs.await), ("pull counter", pulls.await), ("follower of the mode", mode.await)]
-    {
+    for (task, ended) in [
+        ("job runner", jobs.await),
+        ("pull counter", pulls.await),
+        ("follower of the mode", mode.await),
+        ("follower of access", rights.await),
+    ] {
         if let Err(error) = ended {
             tracing::error!(%error, "the {task} ended early");
         }
@@ -93,8 +101,7 @@ async fn serve(config: &Config) -> Result<()> {
     Ok(())
 }
 
-fn app(config: &Config, registry: &Registry, sampler: Sampler) -> Result<App> {
-    let access = Access::new(&config.access, registry.read_only())?;
+fn app(config: &Config, access: Access, registry: &Registry, sampler: Sampler) -> Result<App> {
     let human = log::is_human(&config.log);
     let writer = if human { LogWriter::spawn(io::stderr()) } else { LogWriter::spawn(io::stdout()) };
     let format = if human { Format::Human } else { Format::Json };
