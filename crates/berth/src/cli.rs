@@ -11,6 +11,7 @@ use clap_complete::Shell;
 
 use crate::config::Flags;
 
+mod access;
 mod backup;
 mod bucket;
 mod import;
@@ -18,6 +19,9 @@ mod keys;
 mod migrate;
 mod secrets;
 
+pub(crate) use access::{
+    Access, AccessCommand, Bind, BindCommand, Bound, Explain, Project, ProjectCommand, Role, RoleCommand,
+};
 pub(crate) use backup::{Backup, BackupCommand, Kept, Prune, Restore, VerifyBackup};
 pub(crate) use bucket::{Address, BucketFlags};
 pub(crate) use import::{Import, ImportCommand, ImportRegistry};
@@ -72,6 +76,14 @@ pub(crate) enum Command {
     Keys(Keys),
     /// Keep secrets in the catalog, and replace the key that they are sealed under
     Secrets(Secrets),
+    /// Say whether somebody may do something, and why, or why not
+    Access(Access),
+    /// Make, list, show, change and delete projects
+    Project(Project),
+    /// List, show, make, change and delete roles
+    Role(Role),
+    /// Give somebody a role, list who has which, take one away
+    Bind(Bind),
     /// Hash a password for berth.yaml
     Passwd(Passwd),
     /// Check the configuration, or print its JSON Schema

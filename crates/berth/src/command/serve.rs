@@ -67,9 +67,8 @@ async fn serve(config: &Config) -> Result<()> {
     let sampler = gauges::sampler(registry.clone(), collector.clone(), cache);
     let vault = vault::open(config, registry.catalog()).await?;
     let access = access(config, &registry, &vault).await?;
-    let tokens = access.tokens().cloned();
-    let app = app(config, &registry, access, sampler)?.with_registry(metrics);
-    let server = Server::bind(app).context("can't listen")?;
+    let app = app(config, access.clone(), &registry, sampler)?;
+    let server = Server::bind(app.with_registry(metrics)).context("can't listen")?;
     announce(config, &server)?;
 
     let (stop, stopped) = watch::channel(false);
@@ -83,10 +82,14 @@ async fn serve(config: &Config) -> Result<()> {
         let (registry, stopped) = (registry.clone(), stop.subscribe());
         async move { registry.follow_mode(stopped).await }
     });
+    let rights = tokio::spawn({
+        let (access, stopped) = (access.clone(), stop.subscribe());
+        async move { access.follow(stopped).await }
+    });
     let keys = tokio::spawn({
         let (read_only, stopped) = (registry.read_only().clone(), stop.subscribe());
         async move {
-            if let Some(tokens) = tokens {
+            if let Some(tokens) = access.tokens() {
                 tokens.keep(stopped, || !read_only.is_on()).await;
             }
         }
@@ -98,6 +101,7 @@ async fn serve(config: &Config) -> Result<()> {
         ("job runner", jobs.await),
         ("pull counter", pulls.await),
         ("follower of the mode", mode.await),
+        ("follower of access", rights.await),
         ("keeper of the keys", keys.await),
     ] {
         if let Err(error) = ended {
@@ -110,7 +114,7 @@ async fn serve(config: &Config) -> Result<()> {
 
 /// Decides who calls, and lets clients get tokens unless that is switched off.
 async fn access(config: &Config, registry: &Registry, vault: &Vault) -> Result<Access> {
-    let access = Access::new(&config.access, registry.read_only())?;
+    let access = Access::open(&config.access, registry.read_only(), registry.catalog()).await?;
     if !config.access.tokens.enabled {
         return Ok(access);
     }
@@ -119,7 +123,7 @@ async fn access(config: &Config, registry: &Registry, vault: &Vault) -> Result<A
     Ok(access.with_tokens(tokens))
 }
 
-fn app(config: &Config, registry: &Registry, access: Access, sampler: Sampler) -> Result<App> {
+fn app(config: &Config, access: Access, registry: &Registry, sampler: Sampler) -> Result<App> {
     let human = log::is_human(&config.log);
     let writer = if human { LogWriter::spawn(io::stderr()) } else { LogWriter::spawn(io::stdout()) };
     let format = if human { Format::Human } else { Format::Json };
