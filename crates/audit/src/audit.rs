@@ -1,6 +1,6 @@
 use std::path::PathBuf;
 
-use berth_access::Subjects;
+use berth_access::Persons;
 use berth_blobs::Shelf;
 use berth_catalog::Catalog;
 use berth_catalog::trail::{Trail, checkpoint};
@@ -31,7 +31,7 @@ pub struct Place {
 pub struct Audit {
     config: Config,
     trail: Trail,
-    subjects: Subjects,
+    persons: Persons,
     vault: Vault,
     place: Place,
     recorder: Recorder,
@@ -46,19 +46,19 @@ impl Audit {
         config: &Config,
         catalog: &Catalog,
         trail: Trail,
-        subjects: Subjects,
+        persons: Persons,
         vault: Vault,
         place: Place,
     ) -> Result<Self> {
         let keys = SigningKeys::open(catalog, &vault).await?;
-        subjects.of(Subjects::NOBODY).await?;
+        persons.of(Persons::NOBODY).await?;
         Ok(Self {
             recorder: Recorder::new(config),
-            follower: Follower::new(catalog.clone(), trail.clone(), subjects.clone()),
+            follower: Follower::new(catalog.clone(), trail.clone(), persons.clone()),
             checkpoints: Checkpoints::new(trail.clone(), keys.clone(), config),
             config: config.clone(),
             trail,
-            subjects,
+            persons,
             vault,
             place,
             keys,
@@ -76,8 +76,8 @@ impl Audit {
     }
 
     /// Returns the persons that it names.
-    pub fn subjects(&self) -> &Subjects {
-        &self.subjects
+    pub fn persons(&self) -> &Persons {
+        &self.persons
     }
 
     /// Counts the events that are not in the trail yet.
@@ -96,7 +96,7 @@ impl Audit {
         let spool = self.place.spool.as_ref();
         let spool = spool.map(|place| Spool::open(place, self.config.spool_bytes, self.vault.clone()));
         let batches =
-            Batches::new(self.recorder, self.trail.clone(), self.subjects, spool.transpose()?);
+            Batches::new(self.recorder, self.trail.clone(), self.persons, spool.transpose()?);
         let retention = self.place.archive.map(|place| {
             let shelf = Shelf::directory(&place);
             let days = self.config.retention_days.0;

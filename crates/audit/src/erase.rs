@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use berth_access::Subjects;
+use berth_access::Persons;
 use berth_catalog::event::{self, Author, Kind, NewEvent};
 use berth_catalog::trail::{self, Trail};
 use berth_catalog::{Catalog, subject};
@@ -25,7 +25,7 @@ pub struct Erased {
 
 /// Erases the person of this name, which is recorded: `by` says who asked for it. `None` if logs know nobody of this name.
 pub async fn erase(catalog: &Catalog, trail: &Trail, name: &str, by: Author) -> Result<Option<Erased>> {
-    if name == Subjects::NOBODY {
+    if name == Persons::NOBODY {
         return Ok(None);
     }
     let (name, now) = (name.to_owned(), catalog.clock().now());

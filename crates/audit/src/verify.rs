@@ -12,7 +12,7 @@ mod personal;
 
 use std::path::Path;
 
-use berth_access::Subjects;
+use berth_access::Persons;
 use berth_catalog::Catalog;
 use berth_catalog::trail::{self, Hash, Trail, head};
 
@@ -36,7 +36,7 @@ pub struct Request<'a> {
     /// Checkpoints that were handed out before.
     pub exported: Vec<SignedCheckpoint>,
     /// Who can open what is sealed, to compare the columns that show it in plain.
-    pub subjects: Option<&'a Subjects>,
+    pub persons: Option<&'a Persons>,
     /// The event log, to compare what was copied from it.
     pub catalog: Option<&'a Catalog>,
     /// Where the archives lie of what is not in the trail any more.

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use berth_access::{Subject, Subjects};
+use berth_access::{Person, Persons};
 use berth_catalog::trail::{Entry, Record};
 
 use super::Report;
@@ -14,23 +14,23 @@ const KNOWN: usize = 10_000;
 
 /// Opens what is sealed, for as long as the person is not erased.
 pub(super) struct Sealed<'r> {
-    subjects: Option<&'r Subjects>,
-    known: HashMap<String, Option<Subject>>,
+    persons: Option<&'r Persons>,
+    known: HashMap<String, Option<Person>>,
 }
 
 impl<'r> Sealed<'r> {
-    pub(super) fn new(subjects: Option<&'r Subjects>) -> Self {
-        Self { subjects, known: HashMap::new() }
+    pub(super) fn new(persons: Option<&'r Persons>) -> Self {
+        Self { persons, known: HashMap::new() }
     }
 
     pub(super) async fn compare(&mut self, record: &Record, report: &mut Report) -> Result<()> {
-        let (Some(subjects), Some(sealed)) = (self.subjects, &record.entry.personal) else { return Ok(()) };
+        let (Some(persons), Some(sealed)) = (self.persons, &record.entry.personal) else { return Ok(()) };
         let person = person_of(&record.entry);
         if !self.known.contains_key(&person) {
             if self.known.len() >= KNOWN {
                 self.known.clear();
             }
-            let subject = subjects.logged_as(&person).await?;
+            let subject = persons.logged_as(&person).await?;
             self.known.insert(person.clone(), subject);
         }
         let (client, agent) = (&record.entry.client, &record.entry.agent);
@@ -55,5 +55,5 @@ impl<'r> Sealed<'r> {
 
 /// Returns for whom what is personal in a record is sealed.
 pub fn person_of(entry: &Entry) -> String {
-    if entry.kind == "user" { entry.actor.clone() } else { Subjects::NOBODY.to_owned() }
+    if entry.kind == "user" { entry.actor.clone() } else { Persons::NOBODY.to_owned() }
 }

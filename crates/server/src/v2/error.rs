@@ -208,7 +208,9 @@ impl From<Denied> for Refusal {
                 Self::new(StatusCode::UNAUTHORIZED, ErrorCode::Unauthorized, denied.to_string())
                     .with_challenge()
             }
-            Reason::Forbidden => Self::new(StatusCode::FORBIDDEN, ErrorCode::Denied, denied.to_string()),
+            Reason::Forbidden | Reason::OwnRights => {
+                Self::new(StatusCode::FORBIDDEN, ErrorCode::Denied, denied.to_string())
+            }
             Reason::ReadOnly | Reason::Moved => Self::read_only(denied.to_string()),
             Reason::Unnamed => {
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, ErrorCode::Unavailable, denied.to_string())
