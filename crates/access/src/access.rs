@@ -177,7 +177,8 @@ impl Access {
     /// has users, while containerd, podman, skopeo and others can. Tokens, which offer both, end that.
     pub fn challenge_needed(&self) -> bool {
         let everybody = self.inner.source.snapshot().everywhere_for_everybody();
-        let writes = [Action::Create, Action::Update, Action::Delete].into_iter().all(|action| everybody.has(action));
+        let writes =
+            [Action::Create, Action::Update, Action::Delete].into_iter().all(|action| everybody.has(action));
         !everybody.has(Action::Pull) || (self.has_users() && !writes)
     }
 
