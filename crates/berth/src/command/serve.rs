@@ -23,7 +23,7 @@ use crate::config::{self, Config};
 use crate::data::{self, Opened};
 #[cfg(feature = "otlp")]
 use crate::traces;
-use crate::{gauges, log, vault};
+use crate::{gauges, log, operator, vault};
 
 pub(super) fn run(arguments: cli::Serve) -> Result<()> {
     let config = config::load_for_serving(arguments.flags.into())?.config;

@@ -25,6 +25,7 @@ mod schema;
 mod seal;
 mod sealed;
 mod statements;
+mod trail;
 mod units;
 
 use std::time::{Duration, Instant};
