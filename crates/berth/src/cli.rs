@@ -11,15 +11,25 @@ use clap_complete::Shell;
 
 use crate::config::Flags;
 
+mod access;
+mod audit;
 mod backup;
 mod bucket;
 mod import;
+mod keys;
 mod migrate;
+mod secrets;
 
+pub(crate) use access::{
+    Access, AccessCommand, Bind, BindCommand, Bound, Explain, Project, ProjectCommand, Role, RoleCommand,
+};
+pub(crate) use audit::{Audit, AuditCommand, CheckpointAudit, EraseAudit, ExportAudit, ListAudit, VerifyAudit};
 pub(crate) use backup::{Backup, BackupCommand, Kept, Prune, Restore, VerifyBackup};
 pub(crate) use bucket::{Address, BucketFlags};
 pub(crate) use import::{Import, ImportCommand, ImportRegistry};
+pub(crate) use keys::{Keys, KeysCommand, RotateKeys};
 pub(crate) use migrate::{Cancel, Migrate, MigrateCommand};
+pub(crate) use secrets::{NamedSecret, Secrets, SecretsCommand};
 
 /// A private container image registry in one binary
 #[derive(Debug, Parser)]
@@ -56,6 +66,8 @@ pub(crate) enum Command {
     ReadOnly(ReadOnly),
     /// Read the event log: what was pushed, tagged, deleted
     Events(Events),
+    /// Read and verify the audit trail: who pulled, pushed, deleted, logged in, was refused
+    Audit(Audit),
     /// Keep a point in time in a directory or a bucket, beside a running server; list, verify and prune such points
     Backup(Backup),
     /// Restore a backup into an empty data directory
@@ -64,6 +76,18 @@ pub(crate) enum Command {
     Migrate(Migrate),
     /// Take over what another registry holds: its directory or bucket where it lies, or by pulling from it
     Import(Import),
+    /// Replace or list the keys that tokens are signed with
+    Keys(Keys),
+    /// Keep secrets in the catalog, and replace the key that they are sealed under
+    Secrets(Secrets),
+    /// Say whether somebody may do something, and why, or why not
+    Access(Access),
+    /// Make, list, show, change and delete projects
+    Project(Project),
+    /// List, show, make, change and delete roles
+    Role(Role),
+    /// Give somebody a role, list who has which, take one away
+    Bind(Bind),
     /// Hash a password for berth.yaml
     Passwd(Passwd),
     /// Check the configuration, or print its JSON Schema

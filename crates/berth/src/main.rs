@@ -6,8 +6,10 @@ mod config;
 mod data;
 mod gauges;
 mod log;
+mod operator;
 #[cfg(feature = "otlp")]
 mod traces;
+mod vault;
 
 use std::process::ExitCode;
 

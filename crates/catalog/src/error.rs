@@ -83,6 +83,14 @@ pub enum Error {
         /// Rows in the target.
         there: u64,
     },
+    /// A record of the audit trail must stay.
+    #[error("record {position} of the audit trail is younger than {days} days, and nobody may delete it")]
+    TooYoung {
+        /// Which.
+        position: i64,
+        /// How old it must be.
+        days: u32,
+    },
     /// Any other failure of the database.
     #[error("catalog failed: {0}")]
     Database(String),

@@ -1,13 +1,14 @@
 //! What exists: all SQL of Berth. State, events and jobs change together, in units of work.
 //!
 //! `registry` and `jobs` call this room; it calls nobody. One file per noun (`repository`, `blob`, `link`, `manifest`, `tag`,
-//! `upload`, `event`, `job`, `trash`, `pull`, …), each a set of functions that take a [`Reader`] or a [`Tx`]:
+//! `upload`, `event`, `job`, `trash`, `pull`, `trail`, …), each a set of functions that take a [`Reader`] or a [`Tx`]:
 //! `find` (an `Option`), `get` (an error if absent), `list` (paged), `insert`, `move_to`, `delete`.
 
 mod clock;
 mod driver;
 mod error;
 mod generation;
+mod hidden;
 mod migrate;
 mod postgres;
 mod reader;
@@ -15,6 +16,10 @@ mod signals;
 mod tx;
 mod writer;
 
+pub mod access_generation;
+pub mod account;
+pub mod app_password;
+pub mod binding;
 pub mod blob;
 pub mod event;
 pub mod export;
@@ -27,13 +32,26 @@ pub mod link;
 pub mod manifest;
 pub mod mode;
 pub mod moving;
+pub mod old_password;
+pub mod project;
 pub mod pull;
 pub mod repository;
 pub mod restore;
 pub mod review;
+pub mod robot;
+pub mod robot_secret;
+pub mod sealed;
+pub mod secret;
+pub mod session;
+pub mod signing_key;
+pub mod subject;
+pub mod role;
+pub mod standing;
 pub mod tag;
+pub mod trail;
 pub mod trash;
 pub mod upload;
+pub mod vault_key;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -46,12 +64,13 @@ use tokio::sync::watch;
 pub use clock::Clock;
 pub use driver::Reader;
 pub use error::{Error, Result};
+pub use hidden::Hidden;
 pub use migrate::Schema;
 pub use postgres::{Outage, PostgresConfig, ReplicaStats};
 pub use signals::WriterStats;
 pub use tx::Tx;
 
-use postgres::{Database, Role};
+use postgres::{Database, Kind, Role};
 use reader::Readers;
 use signals::Signals;
 use writer::Writer;
@@ -79,7 +98,7 @@ impl Catalog {
     /// directory.
     pub fn open(file: &Path, clock: Clock) -> Result<Self> {
         let connection = reader::open_writer(file)?;
-        migrate::migrate(&connection, clock.now())?;
+        migrate::migrate(&connection, migrate::MIGRATIONS, clock.now())?;
         Self::start(connection, file, clock, true)
     }
 
@@ -90,14 +109,14 @@ impl Catalog {
     /// [`Error::Older`] and [`Error::Newer`] unless it has this binary's schema.
     pub fn join(file: &Path, clock: Clock) -> Result<Self> {
         let connection = reader::join_writer(file)?;
-        migrate::check(&connection)?;
+        migrate::check(&connection, migrate::MIGRATIONS)?;
         Self::start(connection, file, clock, false)
     }
 
     fn start(connection: Connection, file: &Path, clock: Clock, owns: bool) -> Result<Self> {
         let signals = Arc::new(Signals::new(event::last_position(&connection)?));
         let readers = Readers::new(file);
-        let writer = Writer::start(connection, Arc::clone(&signals), owns)?;
+        let writer = Writer::start("catalog-writer", connection, Arc::clone(&signals), owns)?;
         Ok(Self(Arc::new(Inner { arm: Arm::Embedded { writer, readers }, signals, clock })))
     }
 
@@ -118,14 +137,14 @@ impl Catalog {
     }
 
     async fn share(settings: &PostgresConfig, role: Role, clock: Clock) -> Result<Self> {
-        let database = Database::open(settings, role, clock.now()).await?;
+        let database = Database::open(settings, Kind::Catalog, role, clock.now()).await?;
         let signals = Arc::clone(database.signals());
         Ok(Self(Arc::new(Inner { arm: Arm::Shared(database), signals, clock })))
     }
 
     /// Reads which schema the catalog in a file has, and changes nothing.
     pub fn schema_of_file(file: &Path) -> Result<Schema> {
-        migrate::schema(&reader::join_writer(file)?)
+        migrate::schema(&reader::join_writer(file)?, migrate::MIGRATIONS)
     }
 
     /// Reads which schema the catalog in a database has, and changes nothing.

@@ -16,14 +16,17 @@ pub(crate) const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/sqlite/0007_access.sql"),
 ];
 
-/// Applies what is missing, each migration in its own transaction.
-pub(crate) fn migrate(connection: &Connection, now: Timestamp) -> Result<()> {
+/// Those of the audit trail, which has a file of its own.
+pub(crate) const OF_TRAIL: &[&str] = &[include_str!("../migrations/trail/sqlite/0001_trail.sql")];
+
+/// Applies what is missing of `migrations`, each in its own transaction.
+pub(crate) fn migrate(connection: &Connection, migrations: &[&str], now: Timestamp) -> Result<()> {
     connection.execute_batch(
         "CREATE TABLE IF NOT EXISTS migration (version INTEGER PRIMARY KEY, applied_at INTEGER NOT NULL) STRICT",
     )?;
     let found = version(connection)?;
-    Schema { found, known: known() }.refuse_newer()?;
-    for (version, sql) in (1_i64..).zip(MIGRATIONS).filter(|(version, _)| *version > found) {
+    Schema { found, known: count(migrations) }.refuse_newer()?;
+    for (version, sql) in (1_i64..).zip(migrations).filter(|(version, _)| *version > found) {
         connection.execute_batch("BEGIN IMMEDIATE")?;
         let applied = connection.execute_batch(sql).and_then(|()| {
             connection.execute(
@@ -41,15 +44,15 @@ pub(crate) fn migrate(connection: &Connection, now: Timestamp) -> Result<()> {
 }
 
 /// Refuses any schema but this binary's, and changes nothing.
-pub(crate) fn check(connection: &Connection) -> Result<()> {
-    schema(connection)?.check()
+pub(crate) fn check(connection: &Connection, migrations: &[&str]) -> Result<()> {
+    schema(connection, migrations)?.check()
 }
 
 /// Reads which schema a file has.
-pub(crate) fn schema(connection: &Connection) -> Result<Schema> {
+pub(crate) fn schema(connection: &Connection, migrations: &[&str]) -> Result<Schema> {
     let is_catalog = connection.table_exists(None, "migration")?;
     let found = if is_catalog { version(connection)? } else { 0 };
-    Ok(Schema { found, known: known() })
+    Ok(Schema { found, known: count(migrations) })
 }
 
 /// Which schema a database has, and which one this binary brings.
@@ -79,6 +82,7 @@ fn version(connection: &Connection) -> Result<i64> {
     Ok(connection.query_row(newest, [], |row| row.get(0))?)
 }
 
-pub(crate) fn known() -> i64 {
-    i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX)
+/// Returns the version that all of `migrations` make.
+pub(crate) fn count(migrations: &[&str]) -> i64 {
+    i64::try_from(migrations.len()).unwrap_or(i64::MAX)
 }

@@ -39,10 +39,11 @@ pub(crate) use watch::LEASE;
 
 use crate::driver::Reader;
 use crate::error::{Error, Failure, Remedy, Result};
-use crate::migrate::{Schema, known};
+use crate::migrate::Schema;
 use crate::signals::Signals;
 use crate::tx::Tx;
 use connector::{Connection, Connector};
+use migrate::Series;
 use pool::Pool;
 use replica::Replica;
 use unit::{Unit, Work};
@@ -70,9 +71,27 @@ pub(crate) enum Role {
     Visitor,
 }
 
+/// What lies in the database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Catalog,
+    /// The audit trail, beside the catalog. Its units of work take the row of its head first, so they need not be serializable.
+    Trail,
+}
+
+impl Kind {
+    fn series(self) -> &'static Series {
+        match self {
+            Self::Catalog => &migrate::CATALOG,
+            Self::Trail => &migrate::TRAIL,
+        }
+    }
+}
+
 /// What units of work and the tasks beside them share.
 #[derive(Debug)]
 pub(crate) struct Engine {
+    kind: Kind,
     pool: Arc<Pool>,
     /// Answers lists when it can.
     replica: Option<Replica>,
@@ -98,13 +117,18 @@ pub(crate) struct Database {
 
 impl Database {
     /// Connects, and brings the schema up to date or checks it.
-    pub(crate) async fn open(settings: &PostgresConfig, role: Role, now: Timestamp) -> Result<Self> {
+    pub(crate) async fn open(
+        settings: &PostgresConfig,
+        kind: Kind,
+        role: Role,
+        now: Timestamp,
+    ) -> Result<Self> {
         let (units, given) = mpsc::channel(QUEUE_UNITS);
         let (tell, told) = oneshot::channel();
         let settings = settings.clone();
         let thread = std::thread::Builder::new()
-            .name("catalog-postgres".into())
-            .spawn(move || run(&settings, given, tell))
+            .name(if kind == Kind::Trail { "trail-postgres" } else { "catalog-postgres" }.into())
+            .spawn(move || run(&settings, kind, given, tell))
             .map_err(|error| Error::Database(format!("cannot start the database thread: {error}")))?;
         let engine = told.await.map_err(|_| Error::Closed)??;
         let database = Self { units: Some(units), thread: Some(thread), engine };
@@ -117,7 +141,7 @@ impl Database {
         loop {
             let mut lease = self.engine.pool.get(limit).await.map_err(|failure| failure.error)?;
             lease.set_fit(false);
-            match prepare_on(lease.connection(), role, now, limit).await {
+            match prepare_on(self.engine.kind.series(), lease.connection(), role, now, limit).await {
                 Ok(()) => {
                     lease.set_fit(true);
                     break;
@@ -126,6 +150,9 @@ impl Database {
                 Err(failure) => return Err(failure.error),
             }
             sleep(pool::jittered(PAUSE)).await;
+        }
+        if self.engine.kind == Kind::Trail {
+            return Ok(());
         }
         let runtime = self.engine.pool.connector().runtime();
         runtime.spawn(watch::run(Arc::clone(&self.engine)));
@@ -229,29 +256,30 @@ impl Drop for Database {
     }
 }
 
-/// Reads which schema a database has.
+/// Reads which schema of the catalog a database has.
 pub(crate) async fn schema(settings: &PostgresConfig) -> Result<Schema> {
     let connector = Connector::new(settings, Handle::current())?;
     let limit = Instant::now() + settings.patience;
     let asked = async {
         let connection = connector.connect().await?;
-        migrate::version(&connection).await
+        migrate::version(&migrate::CATALOG, &connection).await
     };
     let found = timeout_at(limit, asked).await.map_err(|_| Failure::silent()).flatten();
-    Ok(Schema { found: found.map_err(|failure| failure.error)?, known: known() })
+    Ok(Schema { found: found.map_err(|failure| failure.error)?, known: migrate::CATALOG.known() })
 }
 
 /// Migrates or checks. Most find nothing to do, and need no more rights than to read; only a migration may take long.
 async fn prepare_on(
+    series: &'static Series,
     connection: &Connection,
     role: Role,
     now: Timestamp,
     limit: Instant,
 ) -> Result<(), Failure> {
-    let found = timeout_at(limit, migrate::version(connection)).await.map_err(|_| Failure::silent())??;
-    let schema = Schema { found, known: known() };
+    let found = timeout_at(limit, migrate::version(series, connection)).await;
+    let schema = Schema { found: found.map_err(|_| Failure::silent())??, known: series.known() };
     match role {
-        Role::Node if found < schema.known => migrate::migrate(connection, now).await,
+        Role::Node if schema.found < schema.known => migrate::migrate(series, connection, now).await,
         Role::Node | Role::Visitor => schema.check().map_err(Failure::last),
     }
 }
@@ -259,6 +287,7 @@ async fn prepare_on(
 /// The thread: drives every connection, runs every unit, and at the end waits for those it was given.
 fn run(
     settings: &PostgresConfig,
+    kind: Kind,
     units: mpsc::Receiver<Box<dyn Unit>>,
     tell: oneshot::Sender<Result<Arc<Engine>>>,
 ) {
@@ -269,7 +298,7 @@ fn run(
             return;
         }
     };
-    let engine = match Engine::new(settings, runtime.handle()) {
+    let engine = match Engine::new(settings, kind, runtime.handle()) {
         Ok(engine) => Arc::new(engine),
         Err(error) => {
             let _ = tell.send(Err(error));
@@ -287,9 +316,10 @@ fn run(
 }
 
 impl Engine {
-    fn new(settings: &PostgresConfig, runtime: &Handle) -> Result<Self> {
+    fn new(settings: &PostgresConfig, kind: Kind, runtime: &Handle) -> Result<Self> {
         let connector = Connector::new(settings, runtime.clone())?;
         Ok(Self {
+            kind,
             pool: Arc::new(Pool::new(connector, settings.pool, settings.patience)),
             replica: settings
                 .replica_url
@@ -307,7 +337,8 @@ impl Engine {
 
     /// Tells whether units of this node met others a moment ago.
     fn is_crowded(&self) -> bool {
-        self.crowded.lock().is_some_and(|until| Instant::now() < until)
+        // The trail takes turns at its head, and must wait for no push.
+        self.kind == Kind::Catalog && self.crowded.lock().is_some_and(|until| Instant::now() < until)
     }
 
     fn set_crowded(&self, time: Duration) {

@@ -53,11 +53,16 @@ impl Writer {
     /// Starts the thread; it ends when the writer is dropped.
     ///
     /// `owns`: the database is this process's alone.
-    pub(crate) fn start(connection: Connection, signals: Arc<Signals>, owns: bool) -> Result<Self> {
+    pub(crate) fn start(
+        name: &str,
+        connection: Connection,
+        signals: Arc<Signals>,
+        owns: bool,
+    ) -> Result<Self> {
         let (queue, units) = sync_channel(QUEUE_UNITS);
         let tx = Tx::new(Reader::sqlite(Session::new(connection)));
         let thread = std::thread::Builder::new()
-            .name("catalog-writer".into())
+            .name(name.into())
             .spawn(move || run(tx, &units, &signals, owns))
             .map_err(|error| Error::Database(format!("cannot start the writer thread: {error}")))?;
         Ok(Self { queue: Some(queue), thread: Some(thread) })

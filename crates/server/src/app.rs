@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use berth_access::{Access, ReadOnly};
+use berth_audit::Recorder;
 use berth_catalog::Clock;
 use berth_registry::Registry;
 use prometheus_client::registry::Registry as MetricsRegistry;
@@ -32,6 +33,8 @@ pub struct App {
     pub(crate) metrics: Metrics,
     /// Takes one line per request.
     pub(crate) access_log: AccessLog,
+    /// Takes notes for the audit trail, if one is kept.
+    pub(crate) recorder: Option<Recorder>,
     closing: AtomicBool,
 }
 
@@ -53,6 +56,7 @@ impl App {
             limits,
             metrics,
             access_log: AccessLog::off(),
+            recorder: None,
             closing: AtomicBool::new(false),
         }
     }
@@ -61,6 +65,13 @@ impl App {
     #[must_use]
     pub fn log_to(mut self, access_log: AccessLog) -> Self {
         self.access_log = access_log;
+        self
+    }
+
+    /// Hands notes of what is pulled, refused and logged in to `recorder`.
+    #[must_use]
+    pub fn record_to(mut self, recorder: Recorder) -> Self {
+        self.recorder = Some(recorder);
         self
     }
 

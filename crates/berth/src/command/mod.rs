@@ -1,6 +1,9 @@
 //! One file per verb of the command line.
 
+mod access;
+mod audit;
 mod backup;
+mod bind;
 mod completions;
 mod config;
 mod doctor;
@@ -8,13 +11,17 @@ mod events;
 mod gc;
 mod import;
 mod job;
+mod keys;
 mod migrate;
 mod passwd;
 mod progress;
+mod project;
 mod read_only;
 mod ready;
 mod restore;
+mod role;
 mod scrub;
+mod secrets;
 mod serve;
 
 use std::io::{self, ErrorKind, Write as _};
@@ -30,12 +37,19 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Serve(arguments) => serve::run(arguments)?,
         Command::Gc(arguments) => return gc::run(arguments),
         Command::Scrub(arguments) => return scrub::run(arguments),
+        Command::Audit(arguments) => return audit::run(arguments),
         Command::Backup(arguments) => return backup::run(arguments),
         Command::Import(arguments) => return import::run(arguments),
         Command::Restore(arguments) => return restore::run(arguments),
         Command::ReadOnly(arguments) => read_only::run(arguments)?,
         Command::Migrate(arguments) => return migrate::run(arguments),
         Command::Events(arguments) => events::run(arguments)?,
+        Command::Keys(arguments) => keys::run(arguments)?,
+        Command::Secrets(arguments) => secrets::run(arguments)?,
+        Command::Access(arguments) => return access::run(arguments),
+        Command::Project(arguments) => project::run(arguments)?,
+        Command::Role(arguments) => role::run(arguments)?,
+        Command::Bind(arguments) => bind::run(arguments)?,
         Command::Passwd(arguments) => passwd::run(&arguments)?,
         Command::Config(arguments) => config::run(arguments)?,
         Command::Doctor(arguments) => return Ok(doctor::run(arguments)),

@@ -43,6 +43,10 @@ pub(crate) struct Config {
     pub http: berth_server::Config,
     /// Who may use the registry.
     pub access: berth_access::Config,
+    /// What secrets in the catalog are sealed under.
+    pub secrets: berth_vault::Config,
+    /// Roles beside the built-in ones: what whoever holds them may do, and may not. One of a built-in's name replaces it.
+    pub roles: Vec<berth_access::RoleConfig>,
     /// What a push may be.
     pub limits: berth_registry::Limits,
     /// How bytes are kept.
@@ -55,6 +59,8 @@ pub(crate) struct Config {
     pub log: Log,
     /// Where Berth sends traces of its requests.
     pub traces: Traces,
+    /// What is recorded of who did what, and for how long it stays.
+    pub audit: berth_audit::Config,
 }
 
 impl Default for Config {
@@ -64,12 +70,15 @@ impl Default for Config {
             database: Database::default(),
             http: berth_server::Config::default(),
             access: berth_access::Config::default(),
+            secrets: berth_vault::Config::default(),
+            roles: Vec::new(),
             limits: berth_registry::Limits::default(),
             storage: Storage::default(),
             gc: berth_registry::Collection::default(),
             scrub: berth_registry::Scrub::default(),
             log: Log::default(),
             traces: Traces::default(),
+            audit: berth_audit::Config::default(),
         }
     }
 }
@@ -155,6 +164,7 @@ pub(crate) fn load(flags: Flags) -> anyhow::Result<Loaded> {
         config.http.listen = flags.listen;
     }
     config.access.anonymous = flags.anonymous.or(config.access.anonymous);
+    config.access.roles.clone_from(&config.roles);
     let problems = config.problems();
     if problems.is_empty() { Ok(Loaded { config, file }) } else { bail!(problems.join("\n")) }
 }
@@ -176,6 +186,17 @@ impl Config {
     /// Tells whether everything that must last lies outside this machine.
     pub(crate) fn is_stateless(&self) -> bool {
         self.database.url.is_some() && self.storage.bucket.is_some()
+    }
+
+    /// Says where the audit trail may keep files.
+    pub(crate) fn audit_place(&self) -> berth_audit::Place {
+        let here = (!self.is_stateless()).then(|| self.data_dir.clone());
+        // On a shared database whoever is first archives, so all must do so in one place.
+        let archive = self.database.url.is_none().then(|| self.data_dir.join("audit-archive"));
+        berth_audit::Place {
+            spool: self.audit.spool_dir.clone().or(here),
+            archive: self.audit.archive_dir.clone().or(archive),
+        }
     }
 
     /// Writes the configuration as YAML, without the users' password hashes and the database's password.

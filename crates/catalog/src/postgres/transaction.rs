@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, timeout_at};
 
-use super::Engine;
+use super::{Engine, Kind};
 use super::pool::Lease;
 use super::session::{Session, Unended};
 use super::unit::Unit;
@@ -56,7 +56,7 @@ pub(super) async fn attempt(
     // Nobody gets the connection while its transaction is open, whatever becomes of this try.
     lease.set_fit(false);
     let session = Session::working(engine.pool.clone(), lease, deadline);
-    session.post_batch(begin(in_turn, deadline)).await;
+    session.post_batch(begin(engine.kind, in_turn, deadline)).await;
     let mut tx = Tx::new(Reader::postgres(session));
     let running = timeout_at(deadline, run(&mut tx, group)).await;
     let ran = running.map_err(|_| Failure::last(Error::Busy))??;
@@ -139,12 +139,13 @@ async fn commit(engine: &Engine, mut tx: Tx, deadline: Instant) -> Result<(), Fa
 }
 
 /// Opens the transaction. Small tables would be read whole, and such a read meets every write to them.
-fn begin(in_turn: bool, deadline: Instant) -> String {
+fn begin(kind: Kind, in_turn: bool, deadline: Instant) -> String {
     let left = deadline.saturating_duration_since(Instant::now());
     let (left, idle) = (left.as_millis().max(1), left.min(IDLE).as_millis().max(1));
     let lock = if in_turn { "; LOCK TABLE turn IN EXCLUSIVE MODE" } else { "" };
+    let level = if kind == Kind::Trail { "READ COMMITTED" } else { "SERIALIZABLE" };
     format!(
-        "BEGIN ISOLATION LEVEL SERIALIZABLE; SET LOCAL enable_seqscan = off; SET LOCAL statement_timeout = {left}; \
+        "BEGIN ISOLATION LEVEL {level}; SET LOCAL enable_seqscan = off; SET LOCAL statement_timeout = {left}; \
          SET LOCAL idle_in_transaction_session_timeout = {idle}{lock}"
     )
 }

@@ -7,6 +7,7 @@
     reason = "a test says what is wrong by panicking"
 )]
 
+mod access;
 mod collection;
 mod events;
 mod export;
@@ -22,7 +23,9 @@ mod races;
 mod replica;
 mod schema;
 mod seal;
+mod sealed;
 mod statements;
+mod trail;
 mod units;
 
 use std::time::{Duration, Instant};

@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use berth_access::{Caller, Origin, Permit, Right};
+use berth_access::{Caller, Permit, Right};
 use berth_oci::RepositoryName;
 use berth_registry::{Freshness, Registry};
 use bytes::Bytes;
@@ -100,10 +100,13 @@ where
     let endpoint = Endpoint::parse(head.uri.path(), head.uri.query())
         .map_err(|error| Refusal::path(error, &head.method))?;
     endpoint.describe(cx);
+    if app.recorder.as_ref().is_some_and(berth_audit::Recorder::refuses) {
+        return Err(Refusal::unrecorded());
+    }
     // Before anything costs something. An operator must see a full server's state, so only the registry turns away.
     let class = Class::of(&endpoint, &head.method);
     cx.slot = Some(app.overload.enter(class, cx.client).await?);
-    let caller = stranger::identify(app, cx.client, &head.headers).await?.from(Arc::new(origin(cx)));
+    let caller = stranger::identify(app, cx.client, &head.headers).await?.from(Arc::new(cx.origin()));
     cx.caller = Some(caller.clone());
     if let Some(begins) = limit::Class::of(&endpoint, &head.method)
         && let Some(pause) = app.limits.check(begins, cx.client, &caller)?
@@ -160,12 +163,6 @@ where
 
         (endpoint, _) => Err(Refusal::method(&call.head.method, endpoint.allow())),
     }
-}
-
-/// Where the request came from, for the events that it causes.
-fn origin(cx: &RequestContext) -> Origin {
-    let agent = cx.user_agent.as_ref().and_then(|agent| agent.to_str().ok());
-    Origin::new(cx.client, agent, cx.request_id.as_str())
 }
 
 /// Makes a response to `HEAD` of one to `GET`: the header says what the content would be (RFC 9110 section 9.3.2).

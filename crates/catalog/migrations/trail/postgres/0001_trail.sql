@@ -38,6 +38,8 @@ CREATE TABLE trail_head (
     before   BYTEA NOT NULL          -- hash of the record before the first
 );
 
+INSERT INTO trail_head (one, position, hash, event, first, before) VALUES (1, 0, decode(repeat('00', 32), 'hex'), 0, 1, decode(repeat('00', 32), 'hex'));
+
 -- What somebody who holds the signing key has said of the chain: proof against whoever has the database.
 CREATE TABLE trail_checkpoint (
     position  BIGINT PRIMARY KEY,

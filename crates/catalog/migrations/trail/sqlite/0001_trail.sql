@@ -38,6 +38,8 @@ CREATE TABLE trail_head (
     before   BLOB NOT NULL          -- hash of the record before the first
 ) STRICT;
 
+INSERT INTO trail_head (one, position, hash, event, first, before) VALUES (1, 0, zeroblob(32), 0, 1, zeroblob(32));
+
 -- What somebody who holds the signing key has said of the chain: proof against whoever has the database.
 CREATE TABLE trail_checkpoint (
     position  INTEGER PRIMARY KEY,

@@ -1,0 +1,230 @@
+//! Persons by their pseudonyms: what the event log and the audit trail know them by, and the key to what these say of them.
+//!
+//! Both are chained hash by hash, so nothing can be taken out of them. What is personal goes in sealed under a key of the person's
+//! own; when that key is gone, so is what it sealed, and the chain still verifies.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use berth_catalog::{Catalog, subject};
+use berth_vault::{Key, Vault, context};
+use jiff::{SignedDuration, Timestamp};
+use moka::sync::Cache;
+use parking_lot::Mutex;
+use serde::{Deserialize, Serialize};
+
+/// Persons kept in memory, and for how long after their last request.
+const KNOWN: u64 = 100_000;
+const IDLE: Duration = Duration::from_hours(1);
+/// Erasures looked at in one go.
+const ERASED: usize = 1000;
+/// Clocks of nodes may differ by this much: an erasure is looked at for so long.
+const OVERLAP: SignedDuration = SignedDuration::from_mins(10);
+/// What a person's key seals is one thing only.
+const PERSONAL: &str = "personal";
+
+/// Somebody as logs know them. Cheap to clone.
+#[derive(Clone)]
+pub struct Person(Arc<Inner>);
+
+struct Inner {
+    pseudonym: String,
+    vault: Vault,
+}
+
+/// What logs say of a person that is nobody's business once the person is erased.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Personal {
+    /// The client's address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client: Option<String>,
+    /// The client's `User-Agent`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent: Option<String>,
+    /// The name that somebody unknown gave.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub claimed: Option<String>,
+}
+
+/// A person could not be found, or not be made.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum PersonError {
+    /// The catalog could not say.
+    #[error(transparent)]
+    Catalog(#[from] berth_catalog::Error),
+    /// The person's key can't be opened.
+    #[error("the key of {pseudonym}: {error}")]
+    Vault {
+        /// Whose.
+        pseudonym: String,
+        /// Why.
+        error: berth_vault::Error,
+    },
+    /// No key could be made.
+    #[error("no key could be made: {0}")]
+    Key(String),
+}
+
+impl Person {
+    /// Returns the name in logs.
+    pub fn pseudonym(&self) -> &str {
+        &self.0.pseudonym
+    }
+
+    /// Seals what is personal. `None` only if the system has no random numbers.
+    pub fn seal(&self, personal: &Personal) -> Option<Vec<u8>> {
+        let text = serde_json::to_vec(personal).ok()?;
+        self.0.vault.seal(PERSONAL, &text).ok()
+    }
+
+    /// Opens what [`seal`](Self::seal) made; `None` if it is not this person's, or was changed.
+    pub fn open(&self, sealed: &[u8]) -> Option<Personal> {
+        serde_json::from_slice(&self.0.vault.open(PERSONAL, sealed).ok()?).ok()
+    }
+}
+
+impl fmt::Debug for Person {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Person").field(&self.0.pseudonym).finish()
+    }
+}
+
+/// All persons that logs know, each made when it is first seen. Cheap to clone; clones share what is in memory.
+#[derive(Clone)]
+pub struct Persons(Arc<Registry>);
+
+struct Registry {
+    catalog: Catalog,
+    vault: Vault,
+    /// By name.
+    known: Cache<String, Person>,
+    /// The time of the last erasure heard of.
+    erased: Mutex<Timestamp>,
+}
+
+impl Persons {
+    /// All who have no name of their own in logs: those who gave no credentials, and those who gave a name that never proved to be
+    /// anybody's. One row for all of them, so that nobody can fill the table by guessing. No user's name has a colon.
+    pub const NOBODY: &str = ":nobody";
+
+    /// Keeps persons in `catalog`, and their keys there under `vault`.
+    pub fn new(catalog: Catalog, vault: Vault) -> Self {
+        let known = Cache::builder().max_capacity(KNOWN).time_to_idle(IDLE).build();
+        let erased = Mutex::new(catalog.clock().now());
+        Self(Arc::new(Registry { catalog, vault, known, erased }))
+    }
+
+    /// Returns the person of this name, whom it makes at first sight.
+    pub async fn of(&self, name: &str) -> Result<Person, PersonError> {
+        if let Some(known) = self.0.known.get(name) {
+            return Ok(known);
+        }
+        if let Some(found) = self.find(name).await? {
+            return Ok(found);
+        }
+        let key = Key::generate().map_err(|error| PersonError::Key(error.to_string()))?;
+        let pseudonym = pseudonym()?;
+        let failed = |error| PersonError::Vault { pseudonym: pseudonym.clone(), error };
+        let sealed = self.0.vault.seal(&context::subject(&pseudonym), key.material()).map_err(failed)?;
+        let vault = Vault::new(&[key], &[]).map_err(failed)?;
+        let (owned, offered, now) = (name.to_owned(), pseudonym.clone(), self.0.catalog.clock().now());
+        let made = self
+            .0
+            .catalog
+            .write(async move |tx| subject::ensure(tx, &owned, &offered, &sealed, now).await)
+            .await;
+        let person = match made {
+            Ok(row) => {
+                let person = row.map(|row| self.opened(&row)).transpose()?.flatten();
+                person.ok_or_else(|| PersonError::Key("the row is gone again".to_owned()))?
+            }
+            // Nothing is added there any more: this process knows the person, and nobody will.
+            Err(berth_catalog::Error::Moved) => Person(Arc::new(Inner { pseudonym, vault })),
+            Err(error) => return Err(error.into()),
+        };
+        self.0.known.insert(name.to_owned(), person.clone());
+        Ok(person)
+    }
+
+    /// Returns the person of this name, if logs know one.
+    pub async fn find(&self, name: &str) -> Result<Option<Person>, PersonError> {
+        if let Some(known) = self.0.known.get(name) {
+            return Ok(Some(known));
+        }
+        let row = self.0.catalog.read(async |r| subject::find(r, name).await).await?;
+        let found = row.map(|row| self.opened(&row)).transpose()?.flatten();
+        if let Some(found) = &found {
+            self.0.known.insert(name.to_owned(), found.clone());
+        }
+        Ok(found)
+    }
+
+    /// Tells whether asking for somebody whom memory doesn't have would be waiting in vain.
+    pub(crate) fn is_out_of_reach(&self) -> bool {
+        self.0.catalog.outage().is_some()
+    }
+
+    /// Returns the person of this name if memory has it: without waiting.
+    pub(crate) fn remembered(&self, name: &str) -> Option<Person> {
+        self.0.known.get(name)
+    }
+
+    /// Finds the name to log in with of whoever logs call so, unless it was erased.
+    pub async fn name_of(&self, pseudonym: &str) -> Result<Option<String>, PersonError> {
+        let row = self.0.catalog.read(async |r| subject::find_by_pseudonym(r, pseudonym).await).await?;
+        Ok(row.and_then(|row| row.name))
+    }
+
+    /// Finds the key to what logs say of somebody, by the name in logs or [`Persons::NOBODY`]; `None` if it was erased.
+    pub async fn logged_as(&self, name: &str) -> Result<Option<Person>, PersonError> {
+        if name == Self::NOBODY {
+            return self.find(name).await;
+        }
+        let row = self.0.catalog.read(async |r| subject::find_by_pseudonym(r, name).await).await?;
+        Ok(row.map(|row| self.opened(&row)).transpose()?.flatten())
+    }
+
+    /// Forgets here who was erased, on whatever node: to be called every moment.
+    pub async fn refresh(&self) -> Result<(), PersonError> {
+        let seen = *self.0.erased.lock();
+        let since = seen.checked_sub(OVERLAP).unwrap_or(Timestamp::MIN);
+        let erased = self.0.catalog.read(async |r| subject::list_erased(r, since, ERASED).await).await?;
+        let Some((_, last)) = erased.last() else { return Ok(()) };
+        *self.0.erased.lock() = seen.max(*last);
+        let gone: Vec<String> = self
+            .0
+            .known
+            .iter()
+            .filter(|(_, person)| erased.iter().any(|(pseudonym, _)| pseudonym == person.pseudonym()))
+            .map(|(name, _)| name.as_ref().clone())
+            .collect();
+        for name in gone {
+            self.0.known.invalidate(&name);
+        }
+        Ok(())
+    }
+
+    fn opened(&self, row: &subject::Subject) -> Result<Option<Person>, PersonError> {
+        let Some(sealed) = &row.sealed else { return Ok(None) };
+        let failed = |error| PersonError::Vault { pseudonym: row.pseudonym.clone(), error };
+        let key = self.0.vault.open(&context::subject(&row.pseudonym), sealed).map_err(failed)?;
+        let key = Key::from_bytes(&key).ok_or_else(|| failed(berth_vault::Error::Damaged))?;
+        let vault = Vault::new(&[key], &[]).map_err(failed)?;
+        Ok(Some(Person(Arc::new(Inner { pseudonym: row.pseudonym.clone(), vault }))))
+    }
+}
+
+impl fmt::Debug for Persons {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Persons").finish_non_exhaustive()
+    }
+}
+
+/// A name that says nothing.
+fn pseudonym() -> Result<String, PersonError> {
+    let mut random = [0; 10];
+    getrandom::fill(&mut random).map_err(|error| PersonError::Key(error.to_string()))?;
+    Ok(format!("person-{}", hex::encode(random)))
+}
