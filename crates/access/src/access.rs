@@ -12,10 +12,11 @@ use crate::config::{Config, ConfigError, OpenError};
 use crate::credentials::Credentials;
 use crate::error::{Denied, Reason, Unauthenticated};
 use crate::permit::{CatalogPermit, NewProject, Permit, Right};
-use crate::policy::{Decision, Rules};
+use crate::policy::{Decision, Outcome, Rules};
 use crate::read_only::ReadOnly;
 use crate::resource::{Resource, project_of};
 use crate::snapshot::{Gone, Source};
+use crate::token::{Tokens, bearer};
 use crate::verifier::Verifier;
 
 /// Decides who calls and what they may do. Cheap to clone.
@@ -23,6 +24,7 @@ use crate::verifier::Verifier;
 pub struct Access {
     inner: Arc<Inner>,
     read_only: ReadOnly,
+    pub(crate) tokens: Option<Tokens>,
 }
 
 struct Inner {
@@ -48,7 +50,7 @@ impl Access {
 
     fn put_together(config: &Config, read_only: &ReadOnly, source: Source) -> Result<Self, ConfigError> {
         let inner = Arc::new(Inner { verifier: Verifier::new(config)?, source });
-        Ok(Self { inner, read_only: read_only.clone() })
+        Ok(Self { inner, read_only: read_only.clone(), tokens: None })
     }
 
     /// Follows what the catalog says of roles, bindings, projects, accounts and robots until `stop` turns true.
@@ -72,6 +74,9 @@ impl Access {
     /// runtime's threads. Requests with the same credentials at the same time share it.
     pub async fn authenticate(&self, authorization: Option<&str>) -> Result<Caller, Unauthenticated> {
         let Some(header) = authorization else { return Ok(Caller::anonymous()) };
+        if let (Some(tokens), Some(token)) = (&self.tokens, bearer(header)) {
+            return self.bear(tokens, token).await;
+        }
         match Credentials::parse(header)? {
             Some(credentials) => self.inner.verifier.verify(&credentials).await,
             None => Ok(Caller::anonymous()),
@@ -119,10 +124,10 @@ impl Access {
     pub fn catalog(&self, caller: &Caller) -> Result<CatalogPermit, Denied> {
         let snapshot = self.inner.source.snapshot_full();
         let (now, in_scope) = (self.now(), caller.scope().is_none_or(|scope| scope.catalog));
-        if in_scope && snapshot.may_list(caller, now) {
-            Ok(CatalogPermit::new(caller.clone(), snapshot, now))
-        } else {
-            Err(Denied::listing(caller, self.reason(caller)))
+        match (in_scope, snapshot.may_list(caller, now)) {
+            (true, true) => Ok(CatalogPermit::new(caller.clone(), snapshot, now)),
+            (false, true) => Err(Denied::listing(caller, Reason::OutOfScope)),
+            (_, false) => Err(Denied::listing(caller, self.reason(caller))),
         }
     }
 
@@ -148,9 +153,9 @@ impl Access {
 
     /// Tells whether a call to `/v2/` without credentials must be challenged.
     ///
-    /// It is where logging in would allow more: docker learns there, and only there, that it may send credentials to push.
-    /// The price is that a docker without credentials takes the challenge for a refusal and can't pull from a registry that
-    /// has users, while containerd, podman, skopeo and others can. Tokens, which offer both, end that.
+    /// It is where logging in would allow more: docker learns there, and only there, that it may send credentials to push. Sent for
+    /// a token, a docker that has none gets one for what everybody may do, and goes on. Asked for a password, where tokens are
+    /// switched off, it takes that for a refusal and can't pull, while containerd, podman, skopeo and others can.
     pub fn challenge_needed(&self) -> bool {
         let everybody = self.inner.source.snapshot().everywhere_for_everybody();
         let writes = [Action::Create, Action::Update, Action::Delete].into_iter().all(|action| everybody.has(action));
@@ -179,7 +184,11 @@ impl Access {
 
     pub(crate) fn denied(&self, caller: &Caller, action: Action, resource: &Resource<'_>) -> Denied {
         let decision = self.decide(caller, action, resource);
-        Denied::new(action, resource, caller, self.reason(caller)).because(decision)
+        let reason = match decision.outcome {
+            Outcome::OutOfScope => Reason::OutOfScope,
+            _ => self.reason(caller),
+        };
+        Denied::new(action, resource, caller, reason).because(decision)
     }
 
     pub(crate) fn is_in(&self, caller: &Caller, group: &str) -> bool {

@@ -18,8 +18,10 @@ mod policy;
 mod read_only;
 mod resource;
 mod scope;
+mod secrets;
 mod snapshot;
 mod target;
+mod token;
 mod verifier;
 
 pub mod admin;
@@ -41,8 +43,10 @@ pub use policy::{
 pub use read_only::{MOVED, READ_ONLY, ReadOnly};
 pub use resource::{Resource, is_project, project_of};
 pub use scope::Scope;
+pub use secrets::{Resealed, SecretError, Secrets, reseal};
 pub use snapshot::{Gone, Snapshot};
 pub use target::{Target, UnknownTarget};
+pub use token::{Ask, Issued, Successor, TokenError, Tokens, TokensConfig, TokensConfigError, rotate};
 
 #[cfg(test)]
 mod tests;
