@@ -158,7 +158,8 @@ impl Access {
     /// switched off, it takes that for a refusal and can't pull, while containerd, podman, skopeo and others can.
     pub fn challenge_needed(&self) -> bool {
         let everybody = self.inner.source.snapshot().everywhere_for_everybody();
-        let writes = [Action::Create, Action::Update, Action::Delete].into_iter().all(|action| everybody.has(action));
+        let writes =
+            [Action::Create, Action::Update, Action::Delete].into_iter().all(|action| everybody.has(action));
         !everybody.has(Action::Pull) || (self.has_users() && !writes)
     }
 

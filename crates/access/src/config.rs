@@ -135,7 +135,9 @@ pub enum ConfigError {
     #[error("access.bindings: {0}")]
     Subject(#[from] SubjectError),
     /// A binding names a role that the configuration doesn't know. Roles of the catalog are bound there.
-    #[error("role {name:?}, bound to {subject} in access, is neither built in nor in roles; add it there, or use `berth bind add`")]
+    #[error(
+        "role {name:?}, bound to {subject} in access, is neither built in nor in roles; add it there, or use `berth bind add`"
+    )]
     UnknownRole {
         /// The role.
         name: String,
@@ -143,7 +145,9 @@ pub enum ConfigError {
         subject: String,
     },
     /// A binding names what can be no project.
-    #[error("{name:?}, where access.bindings binds {role}, is no project's name; use the first component of a repository's")]
+    #[error(
+        "{name:?}, where access.bindings binds {role}, is no project's name; use the first component of a repository's"
+    )]
     Project {
         /// The role.
         role: String,

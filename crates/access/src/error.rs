@@ -159,7 +159,10 @@ impl fmt::Display for Denied {
                 );
             }
             (Reason::CredentialsNeeded, _) => {
-                return write!(f, "credentials needed to {action} {target}; log in as a user who may {action}");
+                return write!(
+                    f,
+                    "credentials needed to {action} {target}; log in as a user who may {action}"
+                );
             }
             (Reason::Forbidden | Reason::OutOfScope, Identity::Anonymous) => {
                 write!(f, "anonymous callers may not {action} {target}")?;

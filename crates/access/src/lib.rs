@@ -4,6 +4,7 @@
 //! Every function of `registry` takes the [`Permit`] that comes out, and nothing else can make one.
 
 mod access;
+mod account;
 mod action;
 mod caller;
 mod config;
@@ -38,7 +39,8 @@ pub use origin::Origin;
 pub use password::{HashError, PasswordHash, PasswordHashError, hash_password};
 pub use permit::{CatalogPermit, Delete, NewProject, Permit, Pull, Push, Right};
 pub use policy::{
-    BindingConfig, Cause, Decision, Effect, Outcome, PatternError, PolicyConfig, RoleConfig, RoleError, Rules, Subject, SubjectError,
+    BindingConfig, Cause, Decision, Effect, Outcome, PatternError, PolicyConfig, RoleConfig, RoleError,
+    Rules, Subject, SubjectError,
 };
 pub use read_only::{MOVED, READ_ONLY, ReadOnly};
 pub use resource::{Resource, is_project, project_of};
