@@ -7,7 +7,7 @@
 use std::fmt::Display;
 use std::sync::Arc;
 
-use berth_access::{Caller, Issued, Origin, Tokens};
+use berth_access::{Caller, Issued, Tokens};
 use bytes::Bytes;
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, PRAGMA};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
@@ -100,8 +100,7 @@ async fn caller(app: &App, cx: &RequestContext, headers: &HeaderMap, wanted: &Wa
     if caller.scope().is_some() {
         return Err(Refusal::narrowed());
     }
-    let agent = cx.user_agent.as_ref().and_then(|agent| agent.to_str().ok());
-    Ok(caller.from(Arc::new(Origin::new(cx.client, agent, cx.request_id.as_str()))))
+    Ok(caller.from(Arc::new(cx.origin())))
 }
 
 fn keys(tokens: &Tokens, cx: &mut RequestContext) -> Response<Body> {

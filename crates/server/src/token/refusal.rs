@@ -7,7 +7,7 @@ use http::{HeaderName, HeaderValue, Response, StatusCode};
 use serde_json::json;
 
 use crate::body::Body;
-use crate::context::RequestContext;
+use crate::context::{RequestContext, Verdict};
 use crate::overload::Shed;
 
 /// The answer to a request for a token that failed.
@@ -21,11 +21,13 @@ pub(super) struct Refusal {
     header: Option<(HeaderName, HeaderValue)>,
     /// What happened inside, for the access line.
     cause: Option<String>,
+    /// Why somebody was not let in, for the audit trail.
+    verdict: Option<Verdict>,
 }
 
 impl Refusal {
     fn new(status: StatusCode, error: &'static str, code: ErrorCode, message: impl Into<String>) -> Self {
-        Self { status, error, code, message: message.into(), header: None, cause: None }
+        Self { status, error, code, message: message.into(), header: None, cause: None, verdict: None }
     }
 
     fn bad(error: &'static str, message: impl Into<String>) -> Self {
@@ -74,6 +76,7 @@ impl Refusal {
     /// Shapes the answer, and leaves the cause in the request's context.
     pub(super) fn into_response(self, cx: &mut RequestContext) -> Response<Body> {
         cx.error = self.cause;
+        cx.verdict = self.verdict;
         let body = json!({
             "errors": [{ "code": self.code.as_str(), "message": self.message }],
             "error": self.error,
@@ -91,14 +94,16 @@ impl Refusal {
 
 impl From<Unauthenticated> for Refusal {
     fn from(error: Unauthenticated) -> Self {
-        if error.is_busy() {
+        let mut refusal = if error.is_busy() {
             Self::new(StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable", ErrorCode::Unavailable, error.to_string())
                 .with(RETRY_AFTER, HeaderValue::from_static("1"))
         } else {
             // RFC 6749 wants 400 for a wrong password; every registry client wants 401, and says "unauthorized" for nothing else.
             Self::new(StatusCode::UNAUTHORIZED, "invalid_grant", ErrorCode::Unauthorized, error.to_string())
                 .with_challenge()
-        }
+        };
+        refusal.verdict = Verdict::not_proved(&error);
+        refusal
     }
 }
 

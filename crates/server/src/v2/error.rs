@@ -50,12 +50,6 @@ impl Refusal {
         self
     }
 
-    /// Says for the audit trail why somebody was not let in.
-    fn because(mut self, verdict: Verdict) -> Self {
-        self.verdict = Some(verdict);
-        self
-    }
-
     /// Refuses while nothing can be recorded.
     pub(super) fn unrecorded() -> Self {
         let message = "nothing can be recorded in the audit trail for now: try again in a moment";
@@ -187,13 +181,15 @@ impl Refusal {
 
 impl From<Unauthenticated> for Refusal {
     fn from(error: Unauthenticated) -> Self {
-        let reason = error.to_string();
-        if error.is_busy() {
-            return Self::new(StatusCode::SERVICE_UNAVAILABLE, ErrorCode::Unavailable, reason).with_retry();
-        }
-        let verdict = Verdict::NotProved { name: error.name().map(ToOwned::to_owned), reason: reason.clone() };
-        let fault = if error.is_token() { Fault::InvalidToken } else { Fault::None };
-        Self::new(StatusCode::UNAUTHORIZED, ErrorCode::Unauthorized, reason).with_challenge(fault).because(verdict)
+        let mut refusal = if error.is_busy() {
+            Self::new(StatusCode::SERVICE_UNAVAILABLE, ErrorCode::Unavailable, error.to_string()).with_retry()
+        } else {
+            let fault = if error.is_token() { Fault::InvalidToken } else { Fault::None };
+            Self::new(StatusCode::UNAUTHORIZED, ErrorCode::Unauthorized, error.to_string())
+                .with_challenge(fault)
+        };
+        refusal.verdict = Verdict::not_proved(&error);
+        refusal
     }
 }
 
@@ -215,7 +211,7 @@ impl From<Shed> for Refusal {
 impl From<Denied> for Refusal {
     fn from(denied: Denied) -> Self {
         let verdict = Verdict::Denied { action: denied.action(), reason: denied.to_string() };
-        let refusal = match denied.reason() {
+        let mut refusal = match denied.reason() {
             Reason::CredentialsNeeded => {
                 Self::new(StatusCode::UNAUTHORIZED, ErrorCode::Unauthorized, denied.to_string())
                     .with_challenge(Fault::None)
@@ -233,7 +229,8 @@ impl From<Denied> for Refusal {
                     .with_retry()
             }
         };
-        refusal.because(verdict)
+        refusal.verdict = Some(verdict);
+        refusal
     }
 }
 
