@@ -70,7 +70,10 @@ async fn what_clients_do_is_recorded_and_verified() -> Result<()> {
     ensure!(pull["tag"] == "one" && pull["status"] == 200, "{pull:#}");
     ensure!(pull["digest"].as_str().is_some_and(|digest| digest.starts_with("sha256:")), "{pull:#}");
     let failed = all.iter().find(|record| record["outcome"] == "failure").context("no failure")?;
-    ensure!(failed["detail"]["reason"].as_str().is_some_and(|reason| !reason.contains(PASSWORD)), "{failed:#}");
+    ensure!(
+        failed["detail"]["reason"].as_str().is_some_and(|reason| !reason.contains(PASSWORD)),
+        "{failed:#}"
+    );
 
     let listed = server.succeeds(&["audit", "list", "--user", USER, "--action", "pull"]).await?;
     ensure!(listed.lines().count() == 1 && listed.contains(&format!("{REPOSITORY}:one@sha256:")), "{listed}");
@@ -83,7 +86,8 @@ async fn what_clients_do_is_recorded_and_verified() -> Result<()> {
     server.stop().await?;
     let connection = rusqlite::Connection::open(server.data_dir().join("audit.db"))?;
     let position: i64 =
-        connection.query_row("SELECT position FROM trail_record WHERE action = 'pull'", [], |row| row.get(0))?;
+        connection
+            .query_row("SELECT position FROM trail_record WHERE action = 'pull'", [], |row| row.get(0))?;
     connection.execute("UPDATE trail_record SET tag = 'two' WHERE position = $1", [position])?;
     let outcome =
         server.berth(&["audit", "verify", "--key", key.trim(), "--checkpoint", &handed_out]).await?;

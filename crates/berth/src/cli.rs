@@ -23,7 +23,9 @@ mod secrets;
 pub(crate) use access::{
     Access, AccessCommand, Bind, BindCommand, Bound, Explain, Project, ProjectCommand, Role, RoleCommand,
 };
-pub(crate) use audit::{Audit, AuditCommand, CheckpointAudit, EraseAudit, ExportAudit, ListAudit, VerifyAudit};
+pub(crate) use audit::{
+    Audit, AuditCommand, CheckpointAudit, EraseAudit, ExportAudit, ListAudit, VerifyAudit,
+};
 pub(crate) use backup::{Backup, BackupCommand, Kept, Prune, Restore, VerifyBackup};
 pub(crate) use bucket::{Address, BucketFlags};
 pub(crate) use import::{Import, ImportCommand, ImportRegistry};

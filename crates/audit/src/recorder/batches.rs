@@ -112,7 +112,9 @@ impl Batches {
     /// Brings home what was kept on disk. After a failure in the middle it begins anew, and skips what is there.
     async fn replay(&mut self) -> Result<()> {
         let mut from = 0;
-        while let Some((drafts, next)) = self.spool.as_ref().map(|spool| spool.read(from)).transpose()?.flatten() {
+        while let Some((drafts, next)) =
+            self.spool.as_ref().map(|spool| spool.read(from)).transpose()?.flatten()
+        {
             for batch in drafts.chunks(BATCH) {
                 self.write(batch, true).await?;
             }
@@ -149,9 +151,7 @@ impl Batches {
         match draft.resolve(&self.persons).await {
             Ok(entry) => Ok(entry),
             // That does not pass: the key that the person's is sealed under is not to be had.
-            Err(PersonError::Vault { .. }) => {
-                Ok(draft.of_nobody().resolve(&self.persons).await?)
-            }
+            Err(PersonError::Vault { .. }) => Ok(draft.of_nobody().resolve(&self.persons).await?),
             Err(error) => Err(error.into()),
         }
     }

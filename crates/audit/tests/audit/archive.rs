@@ -31,7 +31,10 @@ async fn archive(fixture: &Fixture) -> u64 {
     let keys = fixture.keys().await;
     let checkpoints = Checkpoints::new(fixture.trail.clone(), keys.clone(), &Config::default());
     let shelf = Shelf::directory(&fixture.directory.path().join("archive"));
-    Retention::new(fixture.trail.clone(), checkpoints, keys, shelf, RetentionDays::LEAST).archive().await.unwrap()
+    Retention::new(fixture.trail.clone(), checkpoints, keys, shelf, RetentionDays::LEAST)
+        .archive()
+        .await
+        .unwrap()
 }
 
 /// Notes five pulls and two events.

@@ -19,7 +19,10 @@ pub(super) fn run(arguments: cli::Gc) -> Result<ExitCode> {
         return block_on(verify(&config));
     }
     if !dry_run {
-        block_on(async { Ok(operator::note(&config, "gc", json!({ "delay_seconds": delay })).await) })?;
+        block_on(async {
+            operator::note(&config, "gc", json!({ "delay_seconds": delay })).await;
+            Ok(())
+        })?;
     }
     let payload = CollectJob::payload(delay, dry_run);
     if now || dry_run {

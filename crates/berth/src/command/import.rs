@@ -23,7 +23,10 @@ pub(super) fn run(arguments: cli::Import) -> Result<ExitCode> {
     if status {
         return block_on(tell(&config));
     }
-    block_on(async { Ok(operator::note(&config, "import", json!({ "finish": finish })).await) })?;
+    block_on(async {
+        operator::note(&config, "import", json!({ "finish": finish })).await;
+        Ok(())
+    })?;
     if !now {
         return block_on(begin(&config, from.as_ref(), finish));
     }

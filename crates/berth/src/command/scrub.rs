@@ -13,7 +13,10 @@ use crate::{config, operator};
 pub(super) fn run(arguments: cli::Scrub) -> Result<ExitCode> {
     let rate = arguments.bytes_per_second;
     let config = config::load(arguments.place.into())?.config;
-    block_on(async { Ok(operator::note(&config, "scrub", json!({})).await) })?;
+    block_on(async {
+        operator::note(&config, "scrub", json!({})).await;
+        Ok(())
+    })?;
     let report = job::run_to_end(&config, ScrubJob::KIND, ScrubJob::payload(rate))?;
     let number = |name: &str| report.get(name).and_then(Value::as_u64).unwrap_or(0);
     print(format!(

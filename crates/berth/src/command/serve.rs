@@ -4,16 +4,16 @@ use std::io::{self, IsTerminal as _};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
-use berth_access::{Persons, Access, Tokens};
+use berth_access::{Access, Persons, Tokens};
 use berth_audit::Audit;
 use berth_catalog::Clock;
 use berth_jobs::{Runner, Schedule};
 use berth_registry::{CollectJob, Registry, ScrubJob};
-use berth_vault::Vault;
 use berth_server::{AccessLog, App, Format, LogWriter, MetricsRegistry, Sampler, Server};
+use berth_vault::Vault;
+use rustix::process::{Resource, getrlimit, setrlimit};
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
-use rustix::process::{Resource, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 

@@ -7,7 +7,7 @@
 use std::fmt::Display;
 use std::sync::Arc;
 
-use berth_access::{Caller, Issued, Tokens};
+use berth_access::{Caller, Tokens};
 use bytes::Bytes;
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, PRAGMA};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
@@ -87,7 +87,12 @@ where
 }
 
 /// Finds out who asks: by what the form holds, or by the header.
-async fn caller(app: &App, cx: &RequestContext, headers: &HeaderMap, wanted: &Wanted) -> Result<Caller, Refusal> {
+async fn caller(
+    app: &App,
+    cx: &RequestContext,
+    headers: &HeaderMap,
+    wanted: &Wanted,
+) -> Result<Caller, Refusal> {
     let caller = match wanted.credentials()? {
         ask::Credentials::Refresh(token) => app.access.refresh_caller(token).await?,
         ask::Credentials::Password(header) => app.access.authenticate(Some(&header)).await?,
