@@ -29,6 +29,7 @@ pub mod admin;
 pub mod part;
 
 pub use access::Access;
+pub use account::{RandomSecret, SecretKind};
 pub use action::{Action, Actions, UnknownAction};
 pub use caller::{Caller, Identity, Proof};
 pub use config::{Anonymous, Config, ConfigError, OpenError, Refusal, User, UserAccess, effective_anonymous};

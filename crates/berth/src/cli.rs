@@ -25,9 +25,9 @@ pub(crate) use access::{
 pub(crate) use backup::{Backup, BackupCommand, Kept, Prune, Restore, VerifyBackup};
 pub(crate) use bucket::{Address, BucketFlags};
 pub(crate) use import::{Import, ImportCommand, ImportRegistry};
-pub(crate) use keys::{Keys, KeysCommand, RotateKeys};
+pub(crate) use keys::{Keys, KeysCommand};
 pub(crate) use migrate::{Cancel, Migrate, MigrateCommand};
-pub(crate) use secrets::{NamedSecret, Secrets, SecretsCommand};
+pub(crate) use secrets::{Secrets, SecretsCommand};
 
 /// A private container image registry in one binary
 #[derive(Debug, Parser)]

@@ -15,7 +15,7 @@ use super::config::TokensConfig;
 use super::error::TokenError;
 use super::key::ALGORITHM;
 use super::keys::Keys;
-use super::rotation::{self, Successor};
+use super::rotation::{self, BY_ITSELF, Successor};
 use crate::caller::Caller;
 use crate::error::Unauthenticated;
 use crate::scope::Scope;
@@ -214,7 +214,7 @@ impl Tokens {
         if upkeep && days > 0 {
             let limit = catalog.clock().now() - jiff::SignedDuration::from_hours(24 * days);
             let is_old = keys.current().signer().is_some_and(|pair| pair.made_at < limit);
-            if is_old && let Some(kid) = rotation::rotate(catalog, vault, Successor::IfOlder(limit)).await? {
+            if is_old && let Some(kid) = rotation::rotate(catalog, vault, Successor::IfOlder(limit), &BY_ITSELF.into()).await? {
                 tracing::info!(kid, "another key signs tokens from now on");
             }
         }

@@ -78,7 +78,10 @@ impl Wanted {
         }
         drop(text);
         wanted.grant = match (grant.as_deref(), name, password, refresh) {
-            (Some("password"), Some(name), Some(password), _) => Grant::Password { name, password },
+            // No name and no password would be nobody's credentials, which is what GET without any is for.
+            (Some("password"), Some(name), Some(password), _) if !name.is_empty() => {
+                Grant::Password { name, password }
+            }
             (Some("refresh_token"), _, _, Some(token)) => Grant::Refresh(token),
             (Some("password"), ..) => return Err(Refusal::form("lacks username or password")),
             (Some("refresh_token"), ..) => return Err(Refusal::form("lacks refresh_token")),
