@@ -38,13 +38,13 @@ impl Access {
     /// [`effective_anonymous`](crate::effective_anonymous).
     pub fn new(config: &Config, read_only: &ReadOnly) -> Result<Self, ConfigError> {
         let rules = config.validate()?;
-        Self::put_together(config, read_only, Source::of_rules(Arc::new(rules)))
+        Self::put_together(config, read_only, Source::of_rules(&Arc::new(rules)))
     }
 
     /// Prepares the decisions of a configuration and of what a catalog holds beside it. [`Access::follow`] keeps them up to date.
     pub async fn open(config: &Config, read_only: &ReadOnly, catalog: &Catalog) -> Result<Self, OpenError> {
         let rules = config.validate()?;
-        let source = Source::open(Arc::new(rules), catalog).await?;
+        let source = Source::open(&Arc::new(rules), catalog).await?;
         Ok(Self::put_together(config, read_only, source)?)
     }
 
