@@ -65,10 +65,16 @@ impl Stage {
         let server = setup.start().await?;
         server.succeeds(&["project", "create", "team"]).await?;
         server.succeeds(&["project", "create", "open", "--public"]).await?;
-        let secret = server.succeeds(&["robot", "create", "ci", "--project", "team", "--owner", USER]).await?;
-        let who = |word, name: &str, password: &str| Who { word, name: name.to_owned(), password: password.to_owned() };
+        let secret =
+            server.succeeds(&["robot", "create", "ci", "--project", "team", "--owner", USER]).await?;
+        let who = |word, name: &str, password: &str| Who {
+            word,
+            name: name.to_owned(),
+            password: password.to_owned(),
+        };
         let members = vec![who("user", USER, PASSWORD), who("robot", "robot+team+ci", secret.trim())];
-        let stage = Self { home, images, authority, server, members, reader: who("reader", "reader", PASSWORD) };
+        let stage =
+            Self { home, images, authority, server, members, reader: who("reader", "reader", PASSWORD) };
         stage.seed("open/image").await?;
         stage.seed("team/seed").await?;
         Ok(stage)

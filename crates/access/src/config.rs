@@ -4,9 +4,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::caller::Identity;
-use crate::token::{TokensConfig, TokensConfigError};
 use crate::password::{PasswordHash, PasswordHashError};
 use crate::policy::{BindingConfig, RoleConfig, RoleError, Rules, SubjectError};
+use crate::token::{TokensConfig, TokensConfigError};
 
 const MAX_NAME_BYTES: usize = 128;
 

@@ -11,7 +11,9 @@ async fn oras_logs_in_pushes_and_pulls() -> Result<()> {
     let (home, host, ca) = (&stage.home, stage.host(), stage.authority.ca_file());
     home.write("note.txt", "an artifact\n")?;
     let out = home.file("out");
-    let fetch = |reference: &str| ["manifest".to_owned(), "fetch".into(), "--ca-file".into(), ca.clone(), reference.to_owned()];
+    let fetch = |reference: &str| {
+        ["manifest".to_owned(), "fetch".into(), "--ca-file".into(), ca.clone(), reference.to_owned()]
+    };
     let (open, seed) = (fetch(&format!("{host}/open/image:1")), fetch(&format!("{host}/team/seed:1")));
     home.run("oras", &open.each_ref().map(String::as_str)).await?;
     home.fails("oras", &seed.each_ref().map(String::as_str), REFUSED).await?;
@@ -21,7 +23,8 @@ async fn oras_logs_in_pushes_and_pulls() -> Result<()> {
         home.run("oras", &login(&who.password)).await?;
         let reference = format!("{host}/team/oras-{}:1", who.word);
         home.run("oras", &["push", "--ca-file", &ca, &reference, "note.txt:text/plain"]).await?;
-        home.run("oras", &["attach", "--ca-file", &ca, "--artifact-type", "a/b", &reference, "note.txt"]).await?;
+        home.run("oras", &["attach", "--ca-file", &ca, "--artifact-type", "a/b", &reference, "note.txt"])
+            .await?;
         home.run("oras", &["pull", "--ca-file", &ca, "-o", &out, &reference]).await?;
         let copy = format!("{host}/team/oras-copy-{}:1", who.word);
         let copy = ["cp", "-r", "--from-ca-file", &ca, "--to-ca-file", &ca, &reference, &copy];
@@ -42,7 +45,9 @@ async fn helm_logs_in_pushes_and_pulls() -> Result<()> {
     home.write("hello/Chart.yaml", "apiVersion: v2\nname: hello\nversion: 0.1.0\n")?;
     home.run("helm", &["package", "hello"]).await?;
     let package = home.file("hello-0.1.0.tgz");
-    let push = |to: &str| ["push".to_owned(), package.clone(), format!("oci://{host}/{to}"), "--ca-file".into(), ca.clone()];
+    let push = |to: &str| {
+        ["push".to_owned(), package.clone(), format!("oci://{host}/{to}"), "--ca-file".into(), ca.clone()]
+    };
     let show = |of: &str| {
         let chart = format!("oci://{host}/{of}/hello");
         ["show", "chart", &chart, "--version", "0.1.0", "--ca-file", &ca].map(ToOwned::to_owned)

@@ -19,7 +19,10 @@ async fn logs_in_pushes_and_pulls() -> Result<()> {
     let (home, host) = (&stage.home, stage.host());
     let open = format!("{host}/open/image:1");
     let pulled = home.run(DOCKER, &["pull", &open]).await?;
-    ensure!(pulled.contains(&stage.images.image.digest), "without a login docker pulls what is public: {pulled}");
+    ensure!(
+        pulled.contains(&stage.images.image.digest),
+        "without a login docker pulls what is public: {pulled}"
+    );
     home.fails(DOCKER, &["pull", &format!("{host}/team/seed:1")], REFUSED).await?;
     for who in &stage.members {
         let login = |password| ["login", "-u", &who.name, "-p", password, host];
@@ -34,7 +37,10 @@ async fn logs_in_pushes_and_pulls() -> Result<()> {
         home.run(DOCKER, &["rmi", "-f", &reference]).await?;
         home.run(DOCKER, &["pull", &reference]).await?;
         let manifest = stage.api()?.pull_manifest(&repository, "1").await?;
-        ensure!(field(&String::from_utf8(manifest)?, "mediaType")?.contains("manifest"), "{repository} was not pushed");
+        ensure!(
+            field(&String::from_utf8(manifest)?, "mediaType")?.contains("manifest"),
+            "{repository} was not pushed"
+        );
         home.run(DOCKER, &["logout", host]).await?;
     }
     let Who { name, password, .. } = &stage.reader;

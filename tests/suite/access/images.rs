@@ -51,10 +51,10 @@ async fn crane_logs_in_pushes_and_pulls() -> Result<()> {
     stage.home.set("SSL_CERT_FILE", stage.authority.ca_file());
     let (home, host) = (&stage.home, stage.host());
     let own = home.file("own");
-    home.run("skopeo", &["copy", "-q", &stage.images.oci(&stage.images.image), &format!("oci:{own}:1")]).await?;
-    let pull = |repository: &str| {
-        ["pull".to_owned(), format!("{host}/{repository}:1"), home.file("pulled.tar")]
-    };
+    home.run("skopeo", &["copy", "-q", &stage.images.oci(&stage.images.image), &format!("oci:{own}:1")])
+        .await?;
+    let pull =
+        |repository: &str| ["pull".to_owned(), format!("{host}/{repository}:1"), home.file("pulled.tar")];
     let run = async |arguments: &[String]| {
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
         home.run("crane", &arguments).await

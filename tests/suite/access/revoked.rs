@@ -29,7 +29,8 @@ async fn refused(client: &Client, base: &str, token: &str, status: StatusCode) -
     loop {
         let answer = client.get(format!("{base}/v2/team/seed/manifests/1")).bearer_auth(token).send().await?;
         if answer.status() == status {
-            let challenge = answer.headers().get("www-authenticate").map(|value| value.to_str().unwrap_or_default());
+            let challenge =
+                answer.headers().get("www-authenticate").map(|value| value.to_str().unwrap_or_default());
             return Ok((began.elapsed(), challenge.unwrap_or_default().to_owned()));
         }
         if began.elapsed() > Duration::from_secs(5) {
@@ -46,7 +47,8 @@ async fn a_robot_that_is_disabled_or_deleted_loses_its_tokens() -> Result<()> {
     let robot = &stage.members[1];
     for verb in ["disable", "delete"] {
         let token = token(&client, &base, &robot.name, &robot.password).await?;
-        let answer = client.get(format!("{base}/v2/team/seed/manifests/1")).bearer_auth(&token).send().await?;
+        let answer =
+            client.get(format!("{base}/v2/team/seed/manifests/1")).bearer_auth(&token).send().await?;
         ensure!(answer.status() == StatusCode::OK, "{}", answer.status());
         stage.server.succeeds(&["robot", verb, &robot.name]).await?;
         let (took, challenge) = refused(&client, &base, &token, StatusCode::UNAUTHORIZED).await?;
@@ -96,11 +98,13 @@ async fn keys_and_secrets_are_replaced_beside_a_running_server() -> Result<()> {
 async fn an_operators_key_takes_over_and_a_start_without_it_fails() -> Result<()> {
     let home = Home::new()?;
     let key = |byte: u8| {
-        let text: Vec<String> = (0..32_u8).map(|n| format!("{:02x}", n.wrapping_mul(7).wrapping_add(byte))).collect();
+        let text: Vec<String> =
+            (0..32_u8).map(|n| format!("{:02x}", n.wrapping_mul(7).wrapping_add(byte))).collect();
         text.concat()
     };
     let file = home.write("secrets.key", &format!("{}\n", key(1)))?.display().to_string();
-    let mut server = Setup::default().with_user().with_config(&format!("secrets:\n  key_file: {file}")).start().await?;
+    let mut server =
+        Setup::default().with_user().with_config(&format!("secrets:\n  key_file: {file}")).start().await?;
     let base = async |server: &Server| {
         let client = Client::builder().no_proxy().build()?;
         token(&client, &format!("http://{}", server.host()), USER, PASSWORD).await

@@ -47,7 +47,12 @@ pub async fn reseal(catalog: &Catalog, vault: &Vault, author: &Author) -> Result
     Ok(total)
 }
 
-async fn renew(catalog: &Catalog, vault: &Vault, column: Column, done: &mut Resealed) -> Result<(), SecretError> {
+async fn renew(
+    catalog: &Catalog,
+    vault: &Vault,
+    column: Column,
+    done: &mut Resealed,
+) -> Result<(), SecretError> {
     let mut after = 0;
     loop {
         let page = catalog.read(async |r| sealed::list(r, column, after, PAGE).await).await?;

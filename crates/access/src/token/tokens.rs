@@ -119,8 +119,7 @@ impl Tokens {
         let now = catalog.clock().now();
         let claims = Claims::new(caller, scope, &config.service, now, config.lifetime_seconds);
         let header = Header { kid: Some(pair.kid.clone()), ..Header::new(ALGORITHM) };
-        let token =
-            encode(&header, &claims, &pair.signing).map_err(|_| TokenError::Key("could not sign"))?;
+        let token = encode(&header, &claims, &pair.signing).map_err(|_| TokenError::Key("could not sign"))?;
         Ok(Issued {
             token,
             scope: scope_text(&claims),
@@ -152,7 +151,9 @@ impl Tokens {
             return Err(Unauthenticated::InvalidToken("has ended"));
         }
         if second < known.from - LEEWAY_SECONDS {
-            return Err(Unauthenticated::InvalidToken("is not good yet: compare this clock with the server's"));
+            return Err(Unauthenticated::InvalidToken(
+                "is not good yet: compare this clock with the server's",
+            ));
         }
         stands(&known.caller, known.signed_at).map_err(Unauthenticated::Gone)?;
         Ok(known.caller.clone())
@@ -214,7 +215,10 @@ impl Tokens {
         if upkeep && days > 0 {
             let limit = catalog.clock().now() - jiff::SignedDuration::from_hours(24 * days);
             let is_old = keys.current().signer().is_some_and(|pair| pair.made_at < limit);
-            if is_old && let Some(kid) = rotation::rotate(catalog, vault, Successor::IfOlder(limit), &BY_ITSELF.into()).await? {
+            if is_old
+                && let Some(kid) =
+                    rotation::rotate(catalog, vault, Successor::IfOlder(limit), &BY_ITSELF.into()).await?
+            {
                 tracing::info!(kid, "another key signs tokens from now on");
             }
         }
@@ -230,6 +234,9 @@ impl fmt::Debug for Tokens {
 
 impl fmt::Debug for Issued {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Issued").field("scope", &self.scope).field("issued_at", &self.issued_at).finish_non_exhaustive()
+        f.debug_struct("Issued")
+            .field("scope", &self.scope)
+            .field("issued_at", &self.issued_at)
+            .finish_non_exhaustive()
     }
 }

@@ -87,7 +87,12 @@ where
 }
 
 /// Finds out who asks: by what the form holds, or by the header.
-async fn caller(app: &App, cx: &RequestContext, headers: &HeaderMap, wanted: &Wanted) -> Result<Caller, Refusal> {
+async fn caller(
+    app: &App,
+    cx: &RequestContext,
+    headers: &HeaderMap,
+    wanted: &Wanted,
+) -> Result<Caller, Refusal> {
     let caller = match wanted.credentials()? {
         ask::Credentials::Refresh(token) => app.access.refresh_caller(token).await?,
         ask::Credentials::Password(header) => app.access.authenticate(Some(&header)).await?,
