@@ -33,6 +33,7 @@ pub use account::{RandomSecret, SecretKind};
 pub use action::{Action, Actions, UnknownAction};
 pub use caller::{Caller, Identity, Proof};
 pub use config::{Anonymous, Config, ConfigError, OpenError, Refusal, User, UserAccess, effective_anonymous};
+pub use credentials::claimed_name;
 pub use error::{Denied, Reason, Unauthenticated};
 pub use grant::Grant;
 pub use operator::Operator;

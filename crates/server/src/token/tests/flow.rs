@@ -76,6 +76,23 @@ async fn wrong_credentials_are_told_at_the_door_of_tokens() {
 }
 
 #[tokio::test]
+async fn guessing_passwords_is_limited_at_the_door_of_tokens_too() {
+    let mut http = Config::default();
+    http.rate_limits.exempt.clear();
+    http.rate_limits.login.burst = 3;
+    let server = Server::with(Anonymous::Read, http, |_| {}).await;
+    for attempt in 0..3 {
+        let wrong = basic("ann", &format!("wrong{attempt}"));
+        server.get("/token", &[("authorization", &wrong)]).await.expect(401);
+    }
+    let form = "grant_type=password&username=ann&password=secret";
+    let reply = server.send("POST", "/token", &[], form).await.expect(429);
+    assert_eq!(reply.json()["errors"][0]["code"], "TOOMANYREQUESTS");
+    assert!(reply.header("retry-after").parse::<u64>().unwrap() > 0);
+    server.token("", "").await;
+}
+
+#[tokio::test]
 async fn basic_credentials_do_without_a_token_still() {
     let server = Server::new(Anonymous::None).await;
     server.get("/v2/", &[("authorization", &basic("ann", "secret"))]).await.expect(200);
