@@ -63,6 +63,11 @@ impl Access {
         self.inner.source.refresh().await
     }
 
+    /// Returns the catalog's generation of access that decisions rest on; `None` where there is no catalog.
+    pub(crate) fn generation(&self) -> Option<i64> {
+        self.inner.source.snapshot().generation()
+    }
+
     /// Returns the switch that forbids pushes and deletes.
     pub fn read_only(&self) -> &ReadOnly {
         &self.read_only

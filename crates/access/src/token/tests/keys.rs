@@ -78,7 +78,7 @@ async fn a_key_is_replaced_when_it_is_old() {
     let (stop, stopped) = tokio::sync::watch::channel(false);
     let keeper = tokio::spawn({
         let tokens = node.tokens.clone();
-        async move { tokens.keep(stopped, || true).await }
+        async move { tokens.keep(stopped, || None, || true).await }
     });
     let began = Instant::now();
     while kids(&node).await == first {
