@@ -165,10 +165,10 @@ impl fmt::Display for Denied {
                 write!(f, "anonymous callers may not {action} {target}")?;
             }
             (Reason::Forbidden | Reason::OutOfScope, Identity::User(name)) => {
-                write!(f, "user {name} may not {action} {target}")?
+                write!(f, "user {name} may not {action} {target}")?;
             }
             (Reason::Forbidden | Reason::OutOfScope, other) => {
-                write!(f, "{other} may not {action} {target}")?
+                write!(f, "{other} may not {action} {target}")?;
             }
         }
         if let Some(decision) = &self.decision {

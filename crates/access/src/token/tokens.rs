@@ -196,7 +196,7 @@ impl Tokens {
         let (mut seen, mut looks, mut failing) = (None, 0_u32, false);
         while tokio::time::timeout(LOOK, stop.wait_for(|stop| *stop)).await.is_err() {
             let upkeep = looks % LOOKS_PER_UPKEEP == 0 && may_write();
-            let kept = self.heed(&mut seen, generation(), upkeep).await;
+            let kept = self.heed(&mut seen, generation().unwrap_or_default(), upkeep).await;
             looks = looks.wrapping_add(1);
             match kept {
                 Ok(()) => failing = false,
@@ -212,8 +212,8 @@ impl Tokens {
 
     async fn heed(
         &self,
-        seen: &mut Option<Option<i64>>,
-        generation: Option<i64>,
+        seen: &mut Option<i64>,
+        generation: i64,
         upkeep: bool,
     ) -> Result<(), TokenError> {
         let Inner { catalog, vault, keys, config, .. } = &*self.0;
