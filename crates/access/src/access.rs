@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use berth_oci::RepositoryName;
 
+use crate::account::{Accounts, Purpose};
 use crate::action::{Action, Actions};
 use crate::caller::{Caller, Identity};
 use crate::config::{Anonymous, Config, ConfigError};
@@ -32,6 +33,15 @@ impl Access {
     /// says of it. An unset `anonymous` means `none` here; whoever knows the listen addresses resolves it first with
     /// [`effective_anonymous`](crate::effective_anonymous).
     pub fn new(config: &Config, read_only: &ReadOnly) -> Result<Self, ConfigError> {
+        Self::with_accounts(config, read_only, None)
+    }
+
+    /// Does the same, and knows the accounts that a catalog holds beside the users of the configuration.
+    pub fn with_accounts(
+        config: &Config,
+        read_only: &ReadOnly,
+        accounts: Option<Accounts>,
+    ) -> Result<Self, ConfigError> {
         config.validate()?;
         let anonymous = Rights::from(config.anonymous.unwrap_or(Anonymous::None));
         // Logging in never takes away what the caller could do without.
@@ -40,7 +50,7 @@ impl Access {
             .iter()
             .map(|user| (Arc::from(user.name.as_str()), Rights::from(user.access).max(anonymous)))
             .collect();
-        let inner = Arc::new(Inner { anonymous, users, verifier: Verifier::new(config)? });
+        let inner = Arc::new(Inner { anonymous, users, verifier: Verifier::new(config, accounts)? });
         Ok(Self { inner, read_only: read_only.clone() })
     }
 
@@ -59,6 +69,22 @@ impl Access {
             Some(credentials) => self.inner.verifier.verify(&credentials).await,
             None => Ok(Caller::anonymous()),
         }
+    }
+
+    /// Finds out whom a name, a password and a code of a second factor prove, at a login by a person: in a browser, or for the API.
+    /// Nothing is believed because it was right before.
+    pub async fn log_in(
+        &self,
+        name: &str,
+        password: &str,
+        code: Option<&str>,
+    ) -> Result<Caller, Unauthenticated> {
+        self.inner.verifier.log_in(name, password, Purpose::Person(code)).await
+    }
+
+    /// Returns the accounts that the catalog holds, if there is one.
+    pub fn accounts(&self) -> Option<&Accounts> {
+        self.inner.verifier.accounts()
     }
 
     /// Decides whether a caller may do `A` to a repository.

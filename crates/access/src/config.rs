@@ -3,6 +3,7 @@ use std::collections::HashSet;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::account::{ApplicationPasswordRules, PasswordRules, RobotRules, SessionRules, name};
 use crate::caller::Identity;
 use crate::password::{PasswordHash, PasswordHashError};
 
@@ -23,11 +24,28 @@ pub struct Config {
     /// Refuses every push and delete and lets background work rest, until this is taken back and Berth is started again.
     /// `berth read-only on` does the same for all nodes without a restart.
     pub read_only: bool,
+    /// Rules for the passwords of accounts that Berth keeps (`berth user add`). Those of `users` above are whatever was hashed.
+    pub passwords: PasswordRules,
+    /// Rules for robots.
+    pub robots: RobotRules,
+    /// Rules for the passwords that users make for their clients.
+    pub application_passwords: ApplicationPasswordRules,
+    /// How long a login in a browser lasts.
+    pub sessions: SessionRules,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { anonymous: None, users: Vec::new(), credential_cache_seconds: 10, read_only: false }
+        Self {
+            anonymous: None,
+            users: Vec::new(),
+            credential_cache_seconds: 10,
+            read_only: false,
+            passwords: PasswordRules::default(),
+            robots: RobotRules::default(),
+            application_passwords: ApplicationPasswordRules::default(),
+            sessions: SessionRules::default(),
+        }
     }
 }
 
@@ -47,7 +65,7 @@ pub enum Anonymous {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct User {
-    /// The name to log in with: 1 to 128 bytes, no colon, no control characters, not `anonymous`.
+    /// The name to log in with: 1 to 128 bytes, no colon, no control characters, not `anonymous`, and not as robots' names begin.
     #[schemars(length(min = 1, max = 128))]
     pub name: String,
     /// The argon2id hash of the password, as `berth passwd` prints it.
@@ -114,7 +132,7 @@ impl Config {
     }
 }
 
-fn name_problem(name: &str) -> Option<&'static str> {
+pub(crate) fn name_problem(name: &str) -> Option<&'static str> {
     if name.is_empty() {
         Some("is empty")
     } else if name.len() > MAX_NAME_BYTES {
@@ -127,7 +145,7 @@ fn name_problem(name: &str) -> Option<&'static str> {
     } else if name == Identity::ANONYMOUS {
         Some("stands for callers without credentials")
     } else {
-        None
+        name::user_problem(name)
     }
 }
 

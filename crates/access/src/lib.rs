@@ -4,6 +4,7 @@
 //! Every function of `registry` takes the [`Permit`] that comes out, and nothing else can make one.
 
 mod access;
+mod account;
 mod action;
 mod caller;
 mod config;
@@ -20,10 +21,15 @@ mod scope;
 mod verifier;
 
 pub use access::Access;
+pub use account::{
+    Accounts, ApplicationPasswordRules, Ended, Enrolment, Error as AccountError, Grantor, HarborEntry, Imported,
+    NewApplicationPassword, NewRobot, NewUser, OperatorGrants, PasswordRules, Profile, RandomSecret, Resumed, RobotEffect, RobotName,
+    RobotNameError, RobotPolicy, RobotRules, Rotated, Sealer, SecretKind, SessionRules, Sessions,
+};
 pub use action::{Action, Actions, UnknownAction};
 pub use caller::{Caller, Identity, Proof};
 pub use config::{Anonymous, Config, ConfigError, Refusal, User, UserAccess, effective_anonymous};
-pub use error::{Denied, Reason, Unauthenticated};
+pub use error::{Cause, Denied, Reason, Unauthenticated};
 pub use operator::Operator;
 pub use origin::Origin;
 pub use password::{HashError, PasswordHash, PasswordHashError, hash_password};
