@@ -29,7 +29,9 @@ pub enum Unauthenticated {
     #[error(transparent)]
     Ended(#[from] Ended),
     /// The password is right, and good for nothing but to be changed.
-    #[error("the password of {name:?} must be changed before anything else, because {why}; ask the administrator how")]
+    #[error(
+        "the password of {name:?} must be changed before anything else, because {why}; ask the administrator how"
+    )]
     PasswordChangeNeeded {
         /// Whose.
         name: String,

@@ -22,9 +22,10 @@ mod verifier;
 
 pub use access::Access;
 pub use account::{
-    Accounts, ApplicationPasswordRules, Ended, Enrolment, Error as AccountError, Grantor, HarborEntry, Imported,
-    NewApplicationPassword, NewRobot, NewUser, OperatorGrants, PasswordRules, Profile, RandomSecret, Resumed, RobotEffect, RobotName,
-    RobotNameError, RobotPolicy, RobotRules, Rotated, Sealer, SecretKind, SessionRules, Sessions,
+    Accounts, ApplicationPasswordRules, Ended, Enrolment, Error as AccountError, Grantor, HarborEntry,
+    Imported, NewApplicationPassword, NewRobot, NewUser, OperatorGrants, PasswordRules, Profile,
+    RandomSecret, Resumed, RobotEffect, RobotName, RobotNameError, RobotPolicy, RobotRules, Rotated, Sealer,
+    SecretKind, SessionRules, Sessions,
 };
 pub use action::{Action, Actions, UnknownAction};
 pub use caller::{Caller, Identity, Proof};

@@ -66,7 +66,9 @@ impl Verifier {
         Ok(Self {
             users,
             decoy,
-            hasher: accounts.as_ref().map_or_else(|| Arc::new(Hasher::new()), |known| Arc::clone(known.hasher())),
+            hasher: accounts
+                .as_ref()
+                .map_or_else(|| Arc::new(Hasher::new()), |known| Arc::clone(known.hasher())),
             accounts,
             cache_key: Hmac::new(&key.into()),
             verified: Cache::builder()

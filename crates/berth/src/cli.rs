@@ -15,11 +15,18 @@ mod backup;
 mod bucket;
 mod import;
 mod migrate;
+mod robot;
+mod user;
 
 pub(crate) use backup::{Backup, BackupCommand, Kept, Prune, Restore, VerifyBackup};
 pub(crate) use bucket::{Address, BucketFlags};
 pub(crate) use import::{Import, ImportCommand, ImportRegistry};
 pub(crate) use migrate::{Cancel, Migrate, MigrateCommand};
+pub(crate) use robot::{Robot, RobotCommand, RobotCreate, RobotList, RobotRotate};
+pub(crate) use user::{
+    AppPassword, AppPasswordCommand, Chosen, Listed, Named, TotpCommand, User, UserAdd, UserCommand,
+    UserPasswd,
+};
 
 /// A private container image registry in one binary
 #[derive(Debug, Parser)]
@@ -64,6 +71,12 @@ pub(crate) enum Command {
     Migrate(Migrate),
     /// Take over what another registry holds: its directory or bucket where it lies, or by pulling from it
     Import(Import),
+    /// Make accounts, disable them, set their passwords
+    User(User),
+    /// Make accounts for pipelines, give them new secrets, see which nobody uses
+    Robot(Robot),
+    /// Make passwords for single clients of a user, and revoke them
+    AppPassword(AppPassword),
     /// Hash a password for berth.yaml
     Passwd(Passwd),
     /// Check the configuration, or print its JSON Schema

@@ -1,5 +1,7 @@
 //! One file per verb of the command line.
 
+mod accounts;
+mod app_password;
 mod backup;
 mod completions;
 mod config;
@@ -14,8 +16,10 @@ mod progress;
 mod read_only;
 mod ready;
 mod restore;
+mod robot;
 mod scrub;
 mod serve;
+mod user;
 
 use std::io::{self, ErrorKind, Write as _};
 use std::process::ExitCode;
@@ -36,6 +40,9 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::ReadOnly(arguments) => read_only::run(arguments)?,
         Command::Migrate(arguments) => return migrate::run(arguments),
         Command::Events(arguments) => events::run(arguments)?,
+        Command::User(arguments) => return user::run(arguments),
+        Command::Robot(arguments) => robot::run(arguments)?,
+        Command::AppPassword(arguments) => app_password::run(arguments)?,
         Command::Passwd(arguments) => passwd::run(&arguments)?,
         Command::Config(arguments) => config::run(arguments)?,
         Command::Doctor(arguments) => return Ok(doctor::run(arguments)),

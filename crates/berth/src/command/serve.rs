@@ -4,7 +4,7 @@ use std::io::{self, IsTerminal as _};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
-use berth_access::Access;
+use berth_access::{Access, Accounts};
 use berth_catalog::Clock;
 use berth_jobs::{Runner, Schedule};
 use berth_registry::{CollectJob, Registry, ScrubJob};
@@ -63,9 +63,11 @@ async fn serve(config: &Config) -> Result<()> {
         tracing::info!(?repaired, "repaired what the last run left");
     }
     let collector = CollectJob::new(registry.clone());
+    let accounts = Accounts::new(registry.catalog().clone(), &config.access, None);
+    accounts.look().await.context("the accounts can't be read")?;
     let sampler = gauges::sampler(registry.clone(), collector.clone(), cache);
-    let server =
-        Server::bind(app(config, &registry, sampler)?.with_registry(metrics)).context("can't listen")?;
+    let server = Server::bind(app(config, &registry, accounts.clone(), sampler)?.with_registry(metrics))
+        .context("can't listen")?;
     announce(config, &server)?;
 
     let (stop, stopped) = watch::channel(false);
@@ -79,12 +81,19 @@ async fn serve(config: &Config) -> Result<()> {
         let (registry, stopped) = (registry.clone(), stop.subscribe());
         async move { registry.follow_mode(stopped).await }
     });
+    let follower = tokio::spawn({
+        let stopped = stop.subscribe();
+        async move { accounts.follow(stopped).await }
+    });
     server.run(shutdown_signal()?).await;
     stop.send_replace(true);
     // They end by themselves now; a panic in one must not keep the others.
-    for (task, ended) in
-        [("job runner", jobs.await), ("pull counter", pulls.await), ("follower of the mode", mode.await)]
-    {
+    for (task, ended) in [
+        ("job runner", jobs.await),
+        ("pull counter", pulls.await),
+        ("follower of the mode", mode.await),
+        ("follower of the accounts", follower.await),
+    ] {
         if let Err(error) = ended {
             tracing::error!(%error, "the {task} ended early");
         }
@@ -93,8 +102,8 @@ async fn serve(config: &Config) -> Result<()> {
     Ok(())
 }
 
-fn app(config: &Config, registry: &Registry, sampler: Sampler) -> Result<App> {
-    let access = Access::new(&config.access, registry.read_only())?;
+fn app(config: &Config, registry: &Registry, accounts: Accounts, sampler: Sampler) -> Result<App> {
+    let access = Access::with_accounts(&config.access, registry.read_only(), Some(accounts))?;
     let human = log::is_human(&config.log);
     let writer = if human { LogWriter::spawn(io::stderr()) } else { LogWriter::spawn(io::stdout()) };
     let format = if human { Format::Human } else { Format::Json };

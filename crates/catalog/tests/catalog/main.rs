@@ -7,6 +7,7 @@
     reason = "a test says what is wrong by panicking"
 )]
 
+mod accounts;
 mod collection;
 mod events;
 mod export;
