@@ -256,15 +256,21 @@ pub async fn rehash(tx: &mut Tx, id: AccountId, before: &str, hash: &str) -> Res
     tx.post(sql, params![hash, id.0, before]).await
 }
 
-/// Notes how many passwords were wrong in a row, and until when none is right.
-pub async fn set_failures(
+/// Notes that so many passwords were wrong in a row, and until when none is right; a smaller number changes nothing.
+pub async fn strike(
     tx: &mut Tx,
     id: AccountId,
     failures: u64,
     locked_until: Option<Timestamp>,
 ) -> Result<()> {
-    let sql = "UPDATE account SET failures = $1, locked_until = $2 WHERE id = $3";
+    let sql = "UPDATE account SET failures = $1, locked_until = $2 WHERE id = $3 AND failures < $1";
     tx.post(sql, params![failures, locked_until, id.0]).await
+}
+
+/// Forgets that passwords were wrong.
+pub async fn unlock(tx: &mut Tx, id: AccountId) -> Result<()> {
+    let sql = "UPDATE account SET failures = 0, locked_until = NULL WHERE id = $1";
+    tx.post(sql, params![id.0]).await
 }
 
 /// Disables an account or enables it again. What was proved before is good for nothing either way.

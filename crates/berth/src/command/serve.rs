@@ -1,10 +1,11 @@
 //! `berth serve`: opens the rooms, wires them, serves until told to stop.
 
 use std::io::{self, IsTerminal as _};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
-use berth_access::{Access, Tokens};
+use berth_access::{Access, Accounts, Tokens};
 use berth_catalog::Clock;
 use berth_jobs::{Runner, Schedule};
 use berth_registry::{CollectJob, Registry, ScrubJob};
@@ -66,7 +67,8 @@ async fn serve(config: &Config) -> Result<()> {
     let collector = CollectJob::new(registry.clone());
     let sampler = gauges::sampler(registry.clone(), collector.clone(), cache);
     let vault = vault::open(config, registry.catalog()).await?;
-    let access = access(config, &registry, &vault).await?;
+    let accounts = accounts(config, &registry, &vault).await?;
+    let access = access(config, &registry, &vault, &accounts).await?;
     let app = app(config, access.clone(), &registry, sampler)?;
     let server = Server::bind(app.with_registry(metrics)).context("can't listen")?;
     announce(config, &server)?;
@@ -81,6 +83,10 @@ async fn serve(config: &Config) -> Result<()> {
     let mode = tokio::spawn({
         let (registry, stopped) = (registry.clone(), stop.subscribe());
         async move { registry.follow_mode(stopped).await }
+    });
+    let follower = tokio::spawn({
+        let stopped = stop.subscribe();
+        async move { accounts.follow(stopped).await }
     });
     let rights = tokio::spawn({
         let (access, stopped) = (access.clone(), stop.subscribe());
@@ -97,6 +103,7 @@ async fn serve(config: &Config) -> Result<()> {
         ("job runner", jobs.await),
         ("pull counter", pulls.await),
         ("follower of the mode", mode.await),
+        ("follower of the accounts", follower.await),
         ("follower of access", rights.await),
         ("keeper of the keys", keys.await),
     ] {
@@ -108,13 +115,27 @@ async fn serve(config: &Config) -> Result<()> {
     Ok(())
 }
 
+/// Opens the accounts that the catalog keeps, whose second factors the vault seals.
+async fn accounts(config: &Config, registry: &Registry, vault: &Vault) -> Result<Accounts> {
+    let sealer = Arc::new(vault.clone());
+    let accounts = Accounts::new(registry.catalog().clone(), &config.access, Some(sealer));
+    accounts.look().await.context("the accounts can't be read")?;
+    Ok(accounts)
+}
+
 /// Decides who calls, and lets clients get tokens unless that is switched off.
-async fn access(config: &Config, registry: &Registry, vault: &Vault) -> Result<Access> {
-    let access = Access::open(&config.access, registry.read_only(), registry.catalog()).await?;
+async fn access(
+    config: &Config,
+    registry: &Registry,
+    vault: &Vault,
+    accounts: &Accounts,
+) -> Result<Access> {
+    let (access, catalog) = (&config.access, registry.catalog());
+    let access = Access::open_with_accounts(access, registry.read_only(), catalog, Some(accounts.clone())).await?;
     if !config.access.tokens.enabled {
         return Ok(access);
     }
-    let tokens = Tokens::new(&config.access.tokens, registry.catalog().clone(), vault.clone());
+    let tokens = Tokens::new(&config.access.tokens, catalog.clone(), vault.clone());
     tokens.load().await.context("the keys that tokens are signed with can't be used")?;
     Ok(access.with_tokens(tokens))
 }
