@@ -148,9 +148,14 @@ impl RequestContext {
 }
 
 impl Verdict {
+    /// What the audit trail says of credentials that were not looked at, because too many before them were wrong.
+    pub(crate) fn too_many_logins() -> Self {
+        Self::NotProved { name: None, reason: "too_many_logins".to_owned() }
+    }
+
     /// What the audit trail says of credentials that prove nobody; nothing if that could not be decided.
     pub(crate) fn not_proved(error: &Unauthenticated) -> Option<Self> {
         let name = error.name().map(ToOwned::to_owned);
-        (!error.is_busy()).then(|| Self::NotProved { name, reason: error.to_string() })
+        (!error.is_busy()).then(|| Self::NotProved { name, reason: error.reason().to_owned() })
     }
 }

@@ -20,6 +20,7 @@ use crate::app::App;
 use crate::body::Body;
 use crate::context::{Endpoint, RequestContext};
 use crate::overload::Class;
+use crate::stranger;
 
 mod address;
 mod answer;
@@ -95,12 +96,8 @@ async fn caller(
 ) -> Result<Caller, Refusal> {
     let caller = match wanted.credentials()? {
         ask::Credentials::Refresh(token) => app.access.refresh_caller(token).await?,
-        ask::Credentials::Password(header) => app.access.authenticate(Some(&header)).await?,
-        ask::Credentials::Header => {
-            let header = headers.get(http::header::AUTHORIZATION);
-            // What isn't text can't be credentials; an empty value is refused as malformed.
-            app.access.authenticate(header.map(|value| value.to_str().unwrap_or_default())).await?
-        }
+        ask::Credentials::Password(header) => stranger::identify(app, cx.client, &header).await?,
+        ask::Credentials::Header => stranger::identify(app, cx.client, headers).await?,
     };
     if caller.scope().is_some() {
         return Err(Refusal::narrowed());

@@ -9,6 +9,7 @@ use serde_json::json;
 use crate::body::Body;
 use crate::context::{RequestContext, Verdict};
 use crate::overload::Shed;
+use crate::stranger::Stranger;
 
 /// The answer to a request for a token that failed.
 #[derive(Debug)]
@@ -110,6 +111,23 @@ impl From<Unauthenticated> for Refusal {
         };
         refusal.verdict = Verdict::not_proved(&error);
         refusal
+    }
+}
+
+impl From<Stranger> for Refusal {
+    fn from(stranger: Stranger) -> Self {
+        match stranger {
+            Stranger::Unauthenticated(error) => error.into(),
+            Stranger::Limited(limited) => {
+                let seconds = limited.retry_after_seconds;
+                let message = format!("{}: try again in {seconds} s", limited.class.what());
+                let code = ErrorCode::TooManyRequests;
+                let mut refusal = Self::new(StatusCode::TOO_MANY_REQUESTS, "slow_down", code, message)
+                    .with(RETRY_AFTER, HeaderValue::from(seconds));
+                refusal.verdict = Some(Verdict::too_many_logins());
+                refusal
+            }
+        }
     }
 }
 

@@ -13,7 +13,9 @@ use super::header;
 use super::path::PathError;
 use crate::body::Body;
 use crate::context::{RequestContext, Verdict};
+use crate::limit::Limited;
 use crate::overload::Shed;
+use crate::stranger::Stranger;
 use crate::token::Fault;
 
 mod registry;
@@ -208,9 +210,32 @@ impl From<Shed> for Refusal {
     }
 }
 
+impl From<Limited> for Refusal {
+    fn from(limited: Limited) -> Self {
+        let seconds = limited.retry_after_seconds;
+        let message = format!("{}: try again in {seconds} s", limited.class.what());
+        let mut refusal = Self::new(StatusCode::TOO_MANY_REQUESTS, ErrorCode::TooManyRequests, message);
+        refusal.headers.push((RETRY_AFTER, HeaderValue::from(seconds)));
+        refusal
+    }
+}
+
+impl From<Stranger> for Refusal {
+    fn from(stranger: Stranger) -> Self {
+        match stranger {
+            Stranger::Limited(limited) => {
+                let mut refusal = Self::from(limited);
+                refusal.verdict = Some(Verdict::too_many_logins());
+                refusal
+            }
+            Stranger::Unauthenticated(error) => error.into(),
+        }
+    }
+}
+
 impl From<Denied> for Refusal {
     fn from(denied: Denied) -> Self {
-        let verdict = Verdict::Denied { action: denied.action(), reason: denied.to_string() };
+        let verdict = Verdict::Denied { action: denied.action(), reason: denied.why() };
         let mut refusal = match denied.reason() {
             Reason::CredentialsNeeded => {
                 Self::new(StatusCode::UNAUTHORIZED, ErrorCode::Unauthorized, denied.to_string())
