@@ -6,17 +6,19 @@ use berth_oci::RepositoryName;
 use jiff::Timestamp;
 use tokio::sync::watch;
 
+use crate::account::{Accounts, Purpose};
 use crate::action::{Action, Actions};
 use crate::caller::{Caller, Identity};
 use crate::config::{Config, ConfigError, OpenError};
 use crate::credentials::Credentials;
 use crate::error::{Denied, Reason, Unauthenticated};
 use crate::permit::{CatalogPermit, NewProject, Permit, Right};
-use crate::policy::{Decision, Rules};
-use crate::read_only::ReadOnly;
 use crate::person::Persons;
+use crate::policy::{Decision, Outcome, Rules};
+use crate::read_only::ReadOnly;
 use crate::resource::{Resource, project_of};
 use crate::snapshot::{Gone, Source};
+use crate::token::{Tokens, bearer};
 use crate::verifier::Verifier;
 
 /// Decides who calls and what they may do. Cheap to clone.
@@ -25,6 +27,7 @@ pub struct Access {
     inner: Arc<Inner>,
     read_only: ReadOnly,
     persons: Option<Persons>,
+    pub(crate) tokens: Option<Tokens>,
 }
 
 struct Inner {
@@ -37,20 +40,44 @@ impl Access {
     /// configuration says of it. An unset `anonymous` means `none` here; whoever knows the listen addresses resolves it first with
     /// [`effective_anonymous`](crate::effective_anonymous).
     pub fn new(config: &Config, read_only: &ReadOnly) -> Result<Self, ConfigError> {
+        Self::with_accounts(config, read_only, None)
+    }
+
+    /// Does the same, and knows the accounts that a catalog holds beside the users of the configuration.
+    pub fn with_accounts(
+        config: &Config,
+        read_only: &ReadOnly,
+        accounts: Option<Accounts>,
+    ) -> Result<Self, ConfigError> {
         let rules = config.validate()?;
-        Self::put_together(config, read_only, Source::of_rules(Arc::new(rules)))
+        Self::put_together(config, read_only, Source::of_rules(&Arc::new(rules)), accounts)
     }
 
     /// Prepares the decisions of a configuration and of what a catalog holds beside it. [`Access::follow`] keeps them up to date.
     pub async fn open(config: &Config, read_only: &ReadOnly, catalog: &Catalog) -> Result<Self, OpenError> {
-        let rules = config.validate()?;
-        let source = Source::open(Arc::new(rules), catalog).await?;
-        Ok(Self::put_together(config, read_only, source)?)
+        Self::open_with_accounts(config, read_only, catalog, None).await
     }
 
-    fn put_together(config: &Config, read_only: &ReadOnly, source: Source) -> Result<Self, ConfigError> {
-        let inner = Arc::new(Inner { verifier: Verifier::new(config)?, source });
-        Ok(Self { inner, read_only: read_only.clone(), persons: None })
+    /// Does the same, and lets those log in who have an account in the catalog.
+    pub async fn open_with_accounts(
+        config: &Config,
+        read_only: &ReadOnly,
+        catalog: &Catalog,
+        accounts: Option<Accounts>,
+    ) -> Result<Self, OpenError> {
+        let rules = config.validate()?;
+        let source = Source::open(&Arc::new(rules), catalog).await?;
+        Ok(Self::put_together(config, read_only, source, accounts)?)
+    }
+
+    fn put_together(
+        config: &Config,
+        read_only: &ReadOnly,
+        source: Source,
+        accounts: Option<Accounts>,
+    ) -> Result<Self, ConfigError> {
+        let inner = Arc::new(Inner { verifier: Verifier::new(config, accounts)?, source });
+        Ok(Self { inner, read_only: read_only.clone(), persons: None, tokens: None })
     }
 
     /// Follows what the catalog says of roles, bindings, projects, accounts and robots until `stop` turns true.
@@ -61,6 +88,11 @@ impl Access {
     /// Heeds at once what was committed before this call: for whoever changed it.
     pub async fn refresh(&self) -> Result<(), berth_catalog::Error> {
         self.inner.source.refresh().await
+    }
+
+    /// Returns the catalog's generation of access that decisions rest on; `None` where there is no catalog.
+    pub(crate) fn generation(&self) -> Option<i64> {
+        self.inner.source.snapshot().generation()
     }
 
     /// Returns the switch that forbids pushes and deletes.
@@ -94,10 +126,29 @@ impl Access {
 
     async fn prove(&self, authorization: Option<&str>) -> Result<Caller, Unauthenticated> {
         let Some(header) = authorization else { return Ok(Caller::anonymous()) };
+        if let (Some(tokens), Some(token)) = (&self.tokens, bearer(header)) {
+            return self.bear(tokens, token).await;
+        }
         match Credentials::parse(header)? {
             Some(credentials) => self.inner.verifier.verify(&credentials).await,
             None => Ok(Caller::anonymous()),
         }
+    }
+
+    /// Finds out whom a name, a password and a code of a second factor prove, at a login by a person: in a browser, or for the API.
+    /// Nothing is believed because it was right before.
+    pub async fn log_in(
+        &self,
+        name: &str,
+        password: &str,
+        code: Option<&str>,
+    ) -> Result<Caller, Unauthenticated> {
+        self.inner.verifier.log_in(name, password, Purpose::Person(code)).await
+    }
+
+    /// Returns the accounts that the catalog holds, if there is one.
+    pub fn accounts(&self) -> Option<&Accounts> {
+        self.inner.verifier.accounts()
     }
 
     /// Decides whether a caller may do `A` to a repository. The answer rests on memory alone.
@@ -143,10 +194,10 @@ impl Access {
     pub fn catalog(&self, caller: &Caller) -> Result<CatalogPermit, Denied> {
         let snapshot = self.inner.source.snapshot_full();
         let (now, in_scope) = (self.now(), caller.scope().is_none_or(|scope| scope.catalog));
-        if in_scope && snapshot.may_list(caller, now) {
-            Ok(CatalogPermit::new(caller.clone(), snapshot, now))
-        } else {
-            Err(Denied::listing(caller, self.reason(caller)))
+        match (in_scope, snapshot.may_list(caller, now)) {
+            (true, true) => Ok(CatalogPermit::new(caller.clone(), snapshot, now)),
+            (false, true) => Err(Denied::listing(caller, Reason::OutOfScope)),
+            (_, false) => Err(Denied::listing(caller, self.reason(caller))),
         }
     }
 
@@ -172,9 +223,9 @@ impl Access {
 
     /// Tells whether a call to `/v2/` without credentials must be challenged.
     ///
-    /// It is where logging in would allow more: docker learns there, and only there, that it may send credentials to push.
-    /// The price is that a docker without credentials takes the challenge for a refusal and can't pull from a registry that
-    /// has users, while containerd, podman, skopeo and others can. Tokens, which offer both, end that.
+    /// It is where logging in would allow more: docker learns there, and only there, that it may send credentials to push. Sent for
+    /// a token, a docker that has none gets one for what everybody may do, and goes on. Asked for a password, where tokens are
+    /// switched off, it takes that for a refusal and can't pull, while containerd, podman, skopeo and others can.
     pub fn challenge_needed(&self) -> bool {
         let everybody = self.inner.source.snapshot().everywhere_for_everybody();
         let writes =
@@ -204,7 +255,11 @@ impl Access {
 
     pub(crate) fn denied(&self, caller: &Caller, action: Action, resource: &Resource<'_>) -> Denied {
         let decision = self.decide(caller, action, resource);
-        Denied::new(action, resource, caller, self.reason(caller)).because(decision)
+        let reason = match decision.outcome {
+            Outcome::OutOfScope => Reason::OutOfScope,
+            _ => self.reason(caller),
+        };
+        Denied::new(action, resource, caller, reason).because(decision)
     }
 
     pub(crate) fn is_in(&self, caller: &Caller, group: &str) -> bool {

@@ -4,6 +4,7 @@
 //! Every function of `registry` takes the [`Permit`] that comes out, and nothing else can make one.
 
 mod access;
+mod account;
 mod action;
 mod caller;
 mod config;
@@ -19,19 +20,27 @@ mod policy;
 mod read_only;
 mod resource;
 mod scope;
+mod secrets;
 mod snapshot;
 mod target;
+mod token;
 mod verifier;
 
 pub mod admin;
 pub mod part;
 
 pub use access::Access;
+pub use account::{
+    Accounts, ApplicationPasswordRules, Ended, Enrolment, Error as AccountError, Grantor, HarborEntry,
+    Imported, NewApplicationPassword, NewRobot, NewUser, OperatorGrants, PasswordRules, Profile,
+    RandomSecret, Resumed, RobotEffect, RobotName, RobotNameError, RobotPolicy, RobotRules, Rotated, Sealer,
+    SecretKind, SessionRules, Sessions,
+};
 pub use action::{Action, Actions, UnknownAction};
 pub use caller::{Caller, Identity, Proof};
 pub use config::{Anonymous, Config, ConfigError, OpenError, Refusal, User, UserAccess, effective_anonymous};
 pub use credentials::claimed_name;
-pub use error::{Denied, Reason, Unauthenticated};
+pub use error::{Cause as LoginCause, Denied, Reason, Unauthenticated};
 pub use grant::Grant;
 pub use operator::Operator;
 pub use origin::Origin;
@@ -45,8 +54,10 @@ pub use policy::{
 pub use read_only::{MOVED, READ_ONLY, ReadOnly};
 pub use resource::{Resource, is_project, project_of};
 pub use scope::Scope;
+pub use secrets::{Resealed, SecretError, Secrets, reseal};
 pub use snapshot::{Gone, Snapshot};
 pub use target::{Target, UnknownTarget};
+pub use token::{Ask, Issued, Successor, TokenError, Tokens, TokensConfig, TokensConfigError, rotate};
 
 #[cfg(test)]
 mod tests;

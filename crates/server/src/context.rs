@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use berth_access::{Caller, Origin};
+use berth_access::{Caller, Origin, Unauthenticated};
 use berth_oci::RepositoryName;
 use http::{HeaderValue, Method, Uri, Version};
 
@@ -32,6 +32,10 @@ pub(crate) enum Endpoint {
     Upload,
     /// `/v2/<name>/referrers/<digest>`.
     Referrers,
+    /// `/token` and its alias.
+    Token,
+    /// `/.well-known/jwks.json`.
+    Keys,
     /// `/healthz`.
     Health,
     /// `/readyz`.
@@ -42,7 +46,7 @@ pub(crate) enum Endpoint {
 
 impl Endpoint {
     /// Every endpoint, in the order of the discriminants.
-    pub(crate) const ALL: [Self; 11] = [
+    pub(crate) const ALL: [Self; 13] = [
         Self::Unknown,
         Self::Base,
         Self::Catalog,
@@ -51,6 +55,8 @@ impl Endpoint {
         Self::Blob,
         Self::Upload,
         Self::Referrers,
+        Self::Token,
+        Self::Keys,
         Self::Health,
         Self::Ready,
         Self::Metrics,
@@ -67,6 +73,8 @@ impl Endpoint {
             Self::Blob => "blob",
             Self::Upload => "upload",
             Self::Referrers => "referrers",
+            Self::Token => "token",
+            Self::Keys => "keys",
             Self::Health => "health",
             Self::Ready => "ready",
             Self::Metrics => "metrics",
@@ -136,5 +144,18 @@ impl RequestContext {
     pub(crate) fn origin(&self) -> Origin {
         let agent = self.user_agent.as_ref().map(|agent| String::from_utf8_lossy(agent.as_bytes()));
         Origin::new(self.client, agent.as_deref(), self.request_id.as_str())
+    }
+}
+
+impl Verdict {
+    /// What the audit trail says of credentials that were not looked at, because too many before them were wrong.
+    pub(crate) fn too_many_logins() -> Self {
+        Self::NotProved { name: None, reason: "too_many_logins".to_owned() }
+    }
+
+    /// What the audit trail says of credentials that prove nobody; nothing if that could not be decided.
+    pub(crate) fn not_proved(error: &Unauthenticated) -> Option<Self> {
+        let name = error.name().map(ToOwned::to_owned);
+        (!error.is_busy()).then(|| Self::NotProved { name, reason: error.reason().to_owned() })
     }
 }

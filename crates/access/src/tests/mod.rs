@@ -1,3 +1,4 @@
+mod accounts;
 mod authenticate;
 mod config;
 mod decision;
@@ -27,11 +28,11 @@ fn cheap_hash() -> PasswordHash {
     SECRET.parse().unwrap()
 }
 
-fn user(name: &str, access: UserAccess) -> User {
+pub(crate) fn user(name: &str, access: UserAccess) -> User {
     User { name: name.to_owned(), password: cheap_hash(), access }
 }
 
-fn config(anonymous: Anonymous, users: Vec<User>) -> Config {
+pub(crate) fn config(anonymous: Anonymous, users: Vec<User>) -> Config {
     Config { anonymous: Some(anonymous), users, ..Config::default() }
 }
 

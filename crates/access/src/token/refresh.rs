@@ -3,7 +3,6 @@
 use berth_catalog::session::{self, Kind};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use std::sync::Arc;
 
 use super::tokens::Tokens;
 use crate::account::{RandomSecret, SecretKind};
@@ -17,7 +16,7 @@ struct Proven {
     name: String,
     proof: String,
     #[serde(default)]
-    groups: Vec<Arc<str>>,
+    groups: Vec<String>,
 }
 
 impl Tokens {
@@ -32,7 +31,7 @@ impl Tokens {
             kind: caller.identity().kind().to_owned(),
             name: caller.name().to_owned(),
             proof: caller.proof().as_str().to_owned(),
-            groups: caller.groups().to_vec(),
+            groups: caller.group_names(),
         };
         let secret = RandomSecret::generate(SecretKind::Refresh).ok()?;
         let catalog = self.catalog();
@@ -49,7 +48,15 @@ impl Tokens {
             detail: detail.to_string(),
             expires_at: now + jiff::SignedDuration::from_hours(24 * days),
         };
-        match catalog.write(async move |tx| session::insert(tx, &new, now).await).await {
+        // Now and then those go whose time is over.
+        let sweeps = new.secret.starts_with("00");
+        let kept = catalog.write(async move |tx| {
+            if sweeps {
+                session::forget(tx, now).await?;
+            }
+            session::insert(tx, &new, now).await
+        });
+        match kept.await {
             Ok(()) => Some(secret.reveal().to_owned()),
             Err(error) => {
                 tracing::warn!(%error, "a refresh token could not be kept, so none was given");
@@ -74,7 +81,10 @@ impl Tokens {
         let proven: Option<Proven> = serde_json::from_str(&found.identity).ok();
         let caller = proven.and_then(|proven| {
             let identity = Identity::of(&proven.kind, &proven.name)?;
-            Some(Caller::new(identity, Proof::of(&proven.proof)?).with_groups(proven.groups.into()))
+            Some(
+                Caller::new(identity, Proof::of(&proven.proof)?)
+                    .with_groups(proven.groups.into_iter().map(Into::into).collect()),
+            )
         });
         if session::is_news(&found, now) {
             let id = found.id;

@@ -16,6 +16,7 @@ use crate::context::{RequestContext, Verdict};
 use crate::limit::Limited;
 use crate::overload::Shed;
 use crate::stranger::Stranger;
+use crate::token::Fault;
 
 mod registry;
 
@@ -25,6 +26,8 @@ pub(crate) struct Refusal {
     status: StatusCode,
     errors: Vec<ErrorItem>,
     headers: Vec<(HeaderName, HeaderValue)>,
+    /// What was wrong with the credentials, if others would help.
+    fault: Option<Fault>,
     /// What happened inside, for the access line.
     cause: Option<String>,
     /// Why somebody was not let in, for the audit trail.
@@ -37,7 +40,7 @@ impl Refusal {
     }
 
     fn of(status: StatusCode, error: ErrorItem) -> Self {
-        Self { status, errors: vec![error], headers: Vec::new(), cause: None, verdict: None }
+        Self { status, errors: vec![error], headers: Vec::new(), fault: None, cause: None, verdict: None }
     }
 
     /// Adds header fields to the answer.
@@ -46,12 +49,6 @@ impl Refusal {
         headers: impl IntoIterator<Item = (HeaderName, HeaderValue)>,
     ) -> Self {
         self.headers.extend(headers);
-        self
-    }
-
-    /// Says for the audit trail why somebody was not let in.
-    fn because(mut self, verdict: Verdict) -> Self {
-        self.verdict = Some(verdict);
         self
     }
 
@@ -67,10 +64,13 @@ impl Refusal {
         self
     }
 
-    fn with_challenge(mut self) -> Self {
-        self.headers
-            .push((WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"berth\", charset=\"UTF-8\"")));
-        self
+    fn with_challenge(self, fault: Fault) -> Self {
+        Self { fault: Some(fault), ..self }
+    }
+
+    /// What the answer's challenge has to say; `None` if there is none in it.
+    pub(super) fn fault(&self) -> Option<Fault> {
+        self.fault
     }
 
     /// Names the path of an endpoint that doesn't exist, or what in it is against a grammar.
@@ -130,7 +130,7 @@ impl Refusal {
     pub(super) fn login_needed(has_users: bool) -> Self {
         if has_users {
             Self::new(StatusCode::UNAUTHORIZED, ErrorCode::Unauthorized, "credentials needed: log in")
-                .with_challenge()
+                .with_challenge(Fault::None)
         } else {
             let message = "anonymous callers may do nothing here: ask the administrator to add users";
             Self::new(StatusCode::FORBIDDEN, ErrorCode::Denied, message)
@@ -164,13 +164,18 @@ impl Refusal {
     }
 
     /// Shapes the answer, and leaves the cause in the request's context.
-    pub(super) fn into_response(self, cx: &mut RequestContext) -> Response<Body> {
+    pub(super) fn into_response(
+        self,
+        cx: &mut RequestContext,
+        challenge: Option<HeaderValue>,
+    ) -> Response<Body> {
         cx.error = self.cause;
         cx.verdict = self.verdict;
         let body = serde_json::to_vec(&ErrorBody { errors: self.errors }).unwrap_or_default();
         let mut response = Response::new(Body::full(body));
         *response.status_mut() = self.status;
         response.headers_mut().extend(self.headers);
+        response.headers_mut().extend(challenge.map(|challenge| (WWW_AUTHENTICATE, challenge)));
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         response
     }
@@ -178,12 +183,15 @@ impl Refusal {
 
 impl From<Unauthenticated> for Refusal {
     fn from(error: Unauthenticated) -> Self {
-        let reason = error.to_string();
-        if error.is_busy() {
-            return Self::new(StatusCode::SERVICE_UNAVAILABLE, ErrorCode::Unavailable, reason).with_retry();
-        }
-        let verdict = Verdict::NotProved { name: error.name().map(ToOwned::to_owned), reason: reason.clone() };
-        Self::new(StatusCode::UNAUTHORIZED, ErrorCode::Unauthorized, reason).with_challenge().because(verdict)
+        let mut refusal = if error.is_busy() {
+            Self::new(StatusCode::SERVICE_UNAVAILABLE, ErrorCode::Unavailable, error.to_string()).with_retry()
+        } else {
+            let fault = if error.is_token() { Fault::InvalidToken } else { Fault::None };
+            Self::new(StatusCode::UNAUTHORIZED, ErrorCode::Unauthorized, error.to_string())
+                .with_challenge(fault)
+        };
+        refusal.verdict = Verdict::not_proved(&error);
+        refusal
     }
 }
 
@@ -215,7 +223,11 @@ impl From<Limited> for Refusal {
 impl From<Stranger> for Refusal {
     fn from(stranger: Stranger) -> Self {
         match stranger {
-            Stranger::Limited(limited) => limited.into(),
+            Stranger::Limited(limited) => {
+                let mut refusal = Self::from(limited);
+                refusal.verdict = Some(Verdict::too_many_logins());
+                refusal
+            }
             Stranger::Unauthenticated(error) => error.into(),
         }
     }
@@ -223,11 +235,15 @@ impl From<Stranger> for Refusal {
 
 impl From<Denied> for Refusal {
     fn from(denied: Denied) -> Self {
-        let verdict = Verdict::Denied { action: denied.action(), reason: denied.to_string() };
-        let refusal = match denied.reason() {
+        let verdict = Verdict::Denied { action: denied.action(), reason: denied.why() };
+        let mut refusal = match denied.reason() {
             Reason::CredentialsNeeded => {
                 Self::new(StatusCode::UNAUTHORIZED, ErrorCode::Unauthorized, denied.to_string())
-                    .with_challenge()
+                    .with_challenge(Fault::None)
+            }
+            Reason::OutOfScope => {
+                Self::new(StatusCode::UNAUTHORIZED, ErrorCode::Unauthorized, denied.to_string())
+                    .with_challenge(Fault::InsufficientScope)
             }
             Reason::Forbidden | Reason::OwnRights => {
                 Self::new(StatusCode::FORBIDDEN, ErrorCode::Denied, denied.to_string())
@@ -238,7 +254,8 @@ impl From<Denied> for Refusal {
                     .with_retry()
             }
         };
-        refusal.because(verdict)
+        refusal.verdict = Some(verdict);
+        refusal
     }
 }
 
