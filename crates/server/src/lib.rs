@@ -1,7 +1,7 @@
 //! HTTP: requests to calls, errors to responses.
 //!
 //! A request comes through `listen` (connections), `service` (one request to one response, with accounting in
-//! `exchange`) and `router` (the table of routes) to `v2` (the distribution API) or `ops` (health, metrics). Only this
+//! `exchange`) and `router` (the table of routes) to `v2` (the distribution API), `token` or `ops` (health, metrics). Only this
 //! crate knows HTTP; nothing below knows this crate.
 
 mod access_log;
@@ -11,6 +11,7 @@ mod config;
 mod context;
 mod exchange;
 mod inbound;
+mod limit;
 mod listen;
 mod metrics;
 mod ops;
@@ -21,12 +22,15 @@ mod request_id;
 mod router;
 mod server;
 mod service;
+mod stranger;
 mod tls;
+mod token;
 mod v2;
 
 pub use access_log::{AccessLog, Format, LogWriter};
 pub use app::App;
 pub use config::{Config, ConfigError, Limits, Overload, ProxyHeaders, Tls};
+pub use limit::{Rate, RateLimit, RateLimits};
 pub use metrics::{Point, Sample, SampleKind, Sampler};
 pub use probe::{ProbeError, probe};
 /// Where other rooms register what they count; see [`App::with_registry`].

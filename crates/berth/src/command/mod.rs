@@ -1,8 +1,10 @@
 //! One file per verb of the command line.
 
+mod access;
 mod accounts;
 mod app_password;
 mod backup;
+mod bind;
 mod completions;
 mod config;
 mod doctor;
@@ -10,14 +12,18 @@ mod events;
 mod gc;
 mod import;
 mod job;
+mod keys;
 mod migrate;
 mod passwd;
 mod progress;
+mod project;
 mod read_only;
 mod ready;
 mod restore;
 mod robot;
+mod role;
 mod scrub;
+mod secrets;
 mod serve;
 mod user;
 
@@ -40,6 +46,12 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::ReadOnly(arguments) => read_only::run(arguments)?,
         Command::Migrate(arguments) => return migrate::run(arguments),
         Command::Events(arguments) => events::run(arguments)?,
+        Command::Keys(arguments) => keys::run(arguments)?,
+        Command::Secrets(arguments) => secrets::run(arguments)?,
+        Command::Access(arguments) => return access::run(arguments),
+        Command::Project(arguments) => project::run(arguments)?,
+        Command::Role(arguments) => role::run(arguments)?,
+        Command::Bind(arguments) => bind::run(arguments)?,
         Command::User(arguments) => return user::run(arguments),
         Command::Robot(arguments) => robot::run(arguments)?,
         Command::AppPassword(arguments) => app_password::run(arguments)?,

@@ -1,14 +1,16 @@
 //! `berth serve`: opens the rooms, wires them, serves until told to stop.
 
 use std::io::{self, IsTerminal as _};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
-use berth_access::{Access, Accounts};
+use berth_access::{Access, Accounts, Tokens};
 use berth_catalog::Clock;
 use berth_jobs::{Runner, Schedule};
 use berth_registry::{CollectJob, Registry, ScrubJob};
 use berth_server::{AccessLog, App, Format, LogWriter, MetricsRegistry, Sampler, Server};
+use berth_vault::Vault;
 use rustix::process::{Resource, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
@@ -19,7 +21,7 @@ use crate::config::{self, Config};
 use crate::data::{self, Opened};
 #[cfg(feature = "otlp")]
 use crate::traces;
-use crate::{gauges, log};
+use crate::{gauges, log, vault};
 
 pub(super) fn run(arguments: cli::Serve) -> Result<()> {
     let config = config::load_for_serving(arguments.flags.into())?.config;
@@ -63,11 +65,12 @@ async fn serve(config: &Config) -> Result<()> {
         tracing::info!(?repaired, "repaired what the last run left");
     }
     let collector = CollectJob::new(registry.clone());
-    let accounts = Accounts::new(registry.catalog().clone(), &config.access, None);
-    accounts.look().await.context("the accounts can't be read")?;
     let sampler = gauges::sampler(registry.clone(), collector.clone(), cache);
-    let server = Server::bind(app(config, &registry, accounts.clone(), sampler)?.with_registry(metrics))
-        .context("can't listen")?;
+    let vault = vault::open(config, registry.catalog()).await?;
+    let accounts = accounts(config, &registry, &vault).await?;
+    let access = access(config, &registry, &vault, &accounts).await?;
+    let app = app(config, access.clone(), &registry, sampler)?;
+    let server = Server::bind(app.with_registry(metrics)).context("can't listen")?;
     announce(config, &server)?;
 
     let (stop, stopped) = watch::channel(false);
@@ -85,6 +88,14 @@ async fn serve(config: &Config) -> Result<()> {
         let stopped = stop.subscribe();
         async move { accounts.follow(stopped).await }
     });
+    let rights = tokio::spawn({
+        let (access, stopped) = (access.clone(), stop.subscribe());
+        async move { access.follow(stopped).await }
+    });
+    let keys = tokio::spawn({
+        let stopped = stop.subscribe();
+        async move { access.keep_tokens(stopped).await }
+    });
     server.run(shutdown_signal()?).await;
     stop.send_replace(true);
     // They end by themselves now; a panic in one must not keep the others.
@@ -93,6 +104,8 @@ async fn serve(config: &Config) -> Result<()> {
         ("pull counter", pulls.await),
         ("follower of the mode", mode.await),
         ("follower of the accounts", follower.await),
+        ("follower of access", rights.await),
+        ("keeper of the keys", keys.await),
     ] {
         if let Err(error) = ended {
             tracing::error!(%error, "the {task} ended early");
@@ -102,8 +115,32 @@ async fn serve(config: &Config) -> Result<()> {
     Ok(())
 }
 
-fn app(config: &Config, registry: &Registry, accounts: Accounts, sampler: Sampler) -> Result<App> {
-    let access = Access::with_accounts(&config.access, registry.read_only(), Some(accounts))?;
+/// Opens the accounts that the catalog keeps, whose second factors the vault seals.
+async fn accounts(config: &Config, registry: &Registry, vault: &Vault) -> Result<Accounts> {
+    let sealer = Arc::new(vault.clone());
+    let accounts = Accounts::new(registry.catalog().clone(), &config.access, Some(sealer));
+    accounts.look().await.context("the accounts can't be read")?;
+    Ok(accounts)
+}
+
+/// Decides who calls, and lets clients get tokens unless that is switched off.
+async fn access(
+    config: &Config,
+    registry: &Registry,
+    vault: &Vault,
+    accounts: &Accounts,
+) -> Result<Access> {
+    let (access, catalog) = (&config.access, registry.catalog());
+    let access = Access::open_with_accounts(access, registry.read_only(), catalog, Some(accounts.clone())).await?;
+    if !config.access.tokens.enabled {
+        return Ok(access);
+    }
+    let tokens = Tokens::new(&config.access.tokens, catalog.clone(), vault.clone());
+    tokens.load().await.context("the keys that tokens are signed with can't be used")?;
+    Ok(access.with_tokens(tokens))
+}
+
+fn app(config: &Config, access: Access, registry: &Registry, sampler: Sampler) -> Result<App> {
     let human = log::is_human(&config.log);
     let writer = if human { LogWriter::spawn(io::stderr()) } else { LogWriter::spawn(io::stdout()) };
     let format = if human { Format::Human } else { Format::Json };

@@ -7,6 +7,7 @@
     reason = "a test says what is wrong by panicking"
 )]
 
+mod access;
 mod accounts;
 mod collection;
 mod events;
@@ -23,6 +24,7 @@ mod races;
 mod replica;
 mod schema;
 mod seal;
+mod sealed;
 mod statements;
 mod units;
 

@@ -1,0 +1,109 @@
+//! Secrets that the catalog keeps under the vault's key: reading and writing them, and sealing all of them anew under another key.
+
+mod reseal;
+
+use std::fmt;
+
+use berth_catalog::event::{Author, Kind};
+use berth_catalog::{Catalog, secret};
+use berth_vault::{Vault, Zeroizing, context};
+use serde_json::json;
+
+pub use reseal::{Resealed, reseal};
+
+use crate::account::Sealer;
+use crate::admin::tell;
+
+/// A secret could not be kept or read.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum SecretError {
+    /// The catalog did not answer.
+    #[error(transparent)]
+    Catalog(#[from] berth_catalog::Error),
+    /// It could not be sealed or opened.
+    #[error("secret {name:?}: {error}")]
+    Vault {
+        /// Its name.
+        name: String,
+        /// Why.
+        error: berth_vault::Error,
+    },
+    /// The name means nothing.
+    #[error("secret name {0:?} must be 1 to 64 letters, digits, and `-._`")]
+    Name(String),
+}
+
+/// The secrets of the configuration. Cheap to clone.
+#[derive(Clone)]
+pub struct Secrets {
+    catalog: Catalog,
+    vault: Vault,
+}
+
+impl Secrets {
+    /// Keeps secrets in `catalog`, sealed by `vault`.
+    pub fn new(catalog: Catalog, vault: Vault) -> Self {
+        Self { catalog, vault }
+    }
+
+    /// Keeps a secret under a name, in place of what was there.
+    pub async fn set(&self, name: &str, value: &[u8], author: &Author) -> Result<(), SecretError> {
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
+        if !(1..=64).contains(&name.len()) || !name.bytes().all(plain) {
+            return Err(SecretError::Name(name.to_owned()));
+        }
+        let sealed = self.vault.seal(&context::secret(name), value).map_err(failed(name))?;
+        let (name, author, now) = (name.to_owned(), author.clone(), self.catalog.clock().now());
+        let set = self.catalog.write(async move |tx| {
+            secret::set(tx, &name, &sealed, now).await?;
+            let detail = json!({ "change": "set", "name": name });
+            tell(tx, Kind::SecretChanged, &author, detail, now).await;
+            Ok::<_, berth_catalog::Error>(())
+        });
+        Ok(set.await?)
+    }
+
+    /// Opens a secret; `None` if there is none of that name.
+    pub async fn reveal(&self, name: &str) -> Result<Option<Zeroizing<Vec<u8>>>, SecretError> {
+        let sealed = self.catalog.read(async |r| secret::find(r, name).await).await?;
+        let open = |sealed: Vec<u8>| self.vault.open(&context::secret(name), &sealed).map_err(failed(name));
+        sealed.map(open).transpose()
+    }
+
+    /// Removes a secret. Returns false if there was none.
+    pub async fn remove(&self, name: &str, author: &Author) -> Result<bool, SecretError> {
+        let (name, author, now) = (name.to_owned(), author.clone(), self.catalog.clock().now());
+        let removed = self.catalog.write(async move |tx| {
+            let removed = secret::delete(tx, &name).await?;
+            if removed {
+                let detail = json!({ "change": "removed", "name": name });
+                tell(tx, Kind::SecretChanged, &author, detail, now).await;
+            }
+            Ok::<_, berth_catalog::Error>(removed)
+        });
+        Ok(removed.await?)
+    }
+}
+
+/// The vault seals second factors, too.
+impl Sealer for Vault {
+    fn seal(&self, context: &str, secret: &[u8]) -> Result<Vec<u8>, String> {
+        self.seal(context, secret).map_err(|error| error.to_string())
+    }
+
+    fn open(&self, context: &str, sealed: &[u8]) -> Result<Vec<u8>, String> {
+        self.open(context, sealed).map(|secret| secret.to_vec()).map_err(|error| error.to_string())
+    }
+}
+
+fn failed(name: &str) -> impl FnOnce(berth_vault::Error) -> SecretError {
+    let name = name.to_owned();
+    move |error| SecretError::Vault { name, error }
+}
+
+impl fmt::Debug for Secrets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Secrets").field("vault", &self.vault).finish_non_exhaustive()
+    }
+}
