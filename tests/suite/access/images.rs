@@ -71,6 +71,9 @@ async fn crane_logs_in_pushes_and_pulls() -> Result<()> {
         stage.ensure_pushed(&repository).await?;
         run(&pull(&repository)).await?;
         home.run("crane", &["validate", "--remote", &reference]).await?;
+        if who.word == "robot" {
+            home.fails("crane", &["push", &own, &format!("{host}/open/no:1")], DENIED).await?;
+        }
         home.run("crane", &["auth", "logout", host]).await?;
     }
     let Who { name, password, .. } = &stage.reader;
