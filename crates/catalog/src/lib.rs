@@ -27,6 +27,7 @@ pub mod link;
 pub mod manifest;
 pub mod mode;
 pub mod moving;
+pub mod person;
 pub mod pull;
 pub mod repository;
 pub mod restore;
