@@ -12,6 +12,7 @@ use crate::error::{Denied, Reason, Unauthenticated};
 use crate::permit::{CatalogPermit, Permit, Right};
 use crate::read_only::ReadOnly;
 use crate::rights::Rights;
+use crate::subject::Subjects;
 use crate::verifier::Verifier;
 
 /// Decides who calls and what they may do. Cheap to clone.
@@ -19,6 +20,7 @@ use crate::verifier::Verifier;
 pub struct Access {
     inner: Arc<Inner>,
     read_only: ReadOnly,
+    subjects: Option<Subjects>,
 }
 
 struct Inner {
@@ -41,7 +43,7 @@ impl Access {
             .map(|user| (Arc::from(user.name.as_str()), Rights::from(user.access).max(anonymous)))
             .collect();
         let inner = Arc::new(Inner { anonymous, users, verifier: Verifier::new(config)? });
-        Ok(Self { inner, read_only: read_only.clone() })
+        Ok(Self { inner, read_only: read_only.clone(), subjects: None })
     }
 
     /// Returns the switch that forbids pushes and deletes.
@@ -49,11 +51,31 @@ impl Access {
         &self.read_only
     }
 
+    /// Lets logs know persons by their pseudonyms.
+    #[must_use]
+    pub fn with_subjects(mut self, subjects: Subjects) -> Self {
+        self.subjects = Some(subjects);
+        self
+    }
+
+    /// Finds out how logs name a caller who was found out: to be asked of every caller before it does anything. Who comes by
+    /// [`Access::authenticate`] has been.
+    pub async fn name_in_logs(&self, caller: Caller) -> Caller {
+        match &self.subjects {
+            Some(subjects) => caller.logged_by(subjects).await,
+            None => caller,
+        }
+    }
+
     /// Finds out who calls from the value of the `Authorization` header.
     ///
     /// Right credentials are believed for `credential_cache_seconds`; others cost one argon2 hash, computed off the
     /// runtime's threads. Requests with the same credentials at the same time share it.
     pub async fn authenticate(&self, authorization: Option<&str>) -> Result<Caller, Unauthenticated> {
+        Ok(self.name_in_logs(self.prove(authorization).await?).await)
+    }
+
+    async fn prove(&self, authorization: Option<&str>) -> Result<Caller, Unauthenticated> {
         let Some(header) = authorization else { return Ok(Caller::anonymous()) };
         match Credentials::parse(header)? {
             Some(credentials) => self.inner.verifier.verify(&credentials).await,
@@ -74,6 +96,8 @@ impl Access {
             // Only to those who could push otherwise: others have nothing to wait for.
             let reason = if self.read_only.is_moved() { Reason::Moved } else { Reason::ReadOnly };
             Err(Denied::new(A::ACTION, Some(repository), caller, reason))
+        } else if A::ACTION != Action::Pull && caller.is_unnamed() {
+            Err(Denied::new(A::ACTION, Some(repository), caller, Reason::Unnamed))
         } else {
             Ok(Permit::new(repository.clone(), caller.clone(), granted))
         }

@@ -6,6 +6,7 @@ use berth_catalog::event::Author;
 
 use crate::origin::Origin;
 use crate::scope::Scope;
+use crate::subject::{Subject, Subjects};
 
 /// Who sent a request, as far as its credentials proved it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -102,12 +103,32 @@ struct Inner {
     /// Set when the call came with a token of Berth's own: nothing beyond it is allowed, whatever the roles say.
     scope: Option<Arc<Scope>>,
     origin: Option<Arc<Origin>>,
+    logged: Logged,
+}
+
+/// How logs name the caller.
+#[derive(Clone, Default)]
+enum Logged {
+    /// As everybody else does: nobody keeps pseudonyms, or the caller is no person.
+    #[default]
+    Plainly,
+    /// As this person: for a caller without credentials, the one that stands for nobody in particular.
+    As(Subject),
+    /// Not yet: who it is in logs could not be found out.
+    NotYet,
 }
 
 impl Caller {
     /// A caller who proved to be `identity` by `proof`.
     pub fn new(identity: Identity, proof: Proof) -> Self {
-        Self(Arc::new(Inner { identity, proof, groups: Arc::default(), scope: None, origin: None }))
+        Self(Arc::new(Inner {
+            identity,
+            proof,
+            groups: Arc::default(),
+            scope: None,
+            origin: None,
+            logged: Logged::Plainly,
+        }))
     }
 
     /// A caller without credentials.
@@ -136,6 +157,33 @@ impl Caller {
     #[must_use]
     pub fn from(self, origin: Arc<Origin>) -> Self {
         self.changed(|inner| inner.origin = Some(origin))
+    }
+
+    /// Finds out how logs name the caller, so that what it changes can bear that name.
+    pub(crate) async fn logged_by(self, subjects: &Subjects) -> Self {
+        let name = match &self.0.identity {
+            Identity::User(name) => &**name,
+            Identity::Anonymous => Subjects::NOBODY,
+            Identity::Robot(_) | Identity::Workload(_) | Identity::Work(_) => return self,
+        };
+        let logged = match subjects.remembered(name) {
+            Some(subject) => Logged::As(subject),
+            // A pull need not wait for that.
+            None if subjects.is_out_of_reach() => Logged::NotYet,
+            None => subjects.of(name).await.map_or_else(
+                |error| {
+                    tracing::warn!(%error, "cannot find out how logs name a caller: it can pull, and change nothing");
+                    Logged::NotYet
+                },
+                Logged::As,
+            ),
+        };
+        self.changed(|inner| inner.logged = logged)
+    }
+
+    /// Tells whether logs can't name the caller yet: it may change nothing, as nobody would know who did.
+    pub(crate) fn is_unnamed(&self) -> bool {
+        matches!(self.0.logged, Logged::NotYet)
     }
 
     fn changed(mut self, change: impl FnOnce(&mut Inner)) -> Self {
@@ -178,10 +226,16 @@ impl Caller {
         self.0.origin.as_ref()
     }
 
-    /// Returns what the event log says of who did it.
+    /// Returns what the event log says of who did it: persons go by their pseudonyms.
     pub fn author(&self) -> Author {
-        let origin = self.0.origin.as_ref().map(|origin| origin.for_log(self.0.proof));
-        Author { name: self.name().to_owned(), origin }
+        let subject = match &self.0.logged {
+            Logged::As(subject) => Some(subject),
+            Logged::Plainly | Logged::NotYet => None,
+        };
+        let name = subject.filter(|_| !self.is_anonymous()).map_or(self.name(), Subject::pseudonym);
+        let kind = self.0.identity.kind();
+        let origin = self.0.origin.as_ref().map(|origin| origin.for_log(kind, self.0.proof, subject));
+        Author { name: name.to_owned(), origin }
     }
 }
 

@@ -50,6 +50,8 @@ pub enum Reason {
     ReadOnly,
     /// Nothing: the registry has moved.
     Moved,
+    /// To try again: logs can't name the caller for now. 503.
+    Unnamed,
 }
 
 /// A caller may not do what it asked for.
@@ -99,6 +101,7 @@ impl fmt::Display for Denied {
         match (self.reason, self.caller.is_anonymous()) {
             (Reason::ReadOnly, _) => f.write_str(READ_ONLY),
             (Reason::Moved, _) => f.write_str(MOVED),
+            (Reason::Unnamed, _) => f.write_str("who does this can't be recorded for now; try again in a moment"),
             (Reason::CredentialsNeeded, _) => {
                 write!(f, "credentials needed to {action} {target}; log in as a user who may {action}")
             }

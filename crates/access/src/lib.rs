@@ -17,6 +17,7 @@ mod read_only;
 mod resource;
 mod rights;
 mod scope;
+mod subject;
 mod verifier;
 
 pub use access::Access;
@@ -31,6 +32,7 @@ pub use permit::{CatalogPermit, Delete, Permit, Pull, Push, Right};
 pub use read_only::{MOVED, READ_ONLY, ReadOnly};
 pub use resource::{Resource, project_of};
 pub use scope::Scope;
+pub use subject::{Personal, Subject, SubjectError, Subjects};
 
 #[cfg(test)]
 mod tests;

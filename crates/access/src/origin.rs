@@ -1,8 +1,11 @@
 use std::net::IpAddr;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use crate::caller::Proof;
+use crate::subject::{Personal, Subject};
 
 /// Longer user agents are cut: an over-long header must not cost the record (Harbor lost such records).
 const MAX_AGENT_BYTES: usize = 256;
@@ -34,13 +37,24 @@ impl Origin {
         Self { client, agent, request_id: request_id.to_owned() }
     }
 
-    /// What an event says of it, beside how the caller proved who it is.
-    pub(crate) fn for_log(&self, proof: Proof) -> Value {
-        json!({
-            "client": self.client,
-            "agent": self.agent,
-            "request_id": self.request_id,
-            "proof": proof.as_str(),
-        })
+    /// What logs forget with the person.
+    pub fn personal(&self) -> Personal {
+        Personal { client: Some(self.client.to_string()), agent: self.agent.clone(), claimed: None }
+    }
+
+    /// What an event says of it, beside who the caller is and how that was proved. What is personal is sealed if there is somebody to
+    /// seal it for.
+    pub(crate) fn for_log(&self, kind: &str, proof: Proof, subject: Option<&Subject>) -> Value {
+        let mut origin = json!({ "kind": kind, "request_id": self.request_id, "proof": proof.as_str() });
+        match subject {
+            Some(subject) => {
+                origin["sealed"] = subject.seal(&self.personal()).map(|sealed| STANDARD.encode(sealed)).into();
+            }
+            None => {
+                origin["client"] = self.client.to_string().into();
+                origin["agent"] = self.agent.clone().into();
+            }
+        }
+        origin
     }
 }

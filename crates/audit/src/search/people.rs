@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use berth_catalog::trail::search::{Column, Condition, Value};
-use berth_catalog::{Catalog, person};
+use berth_catalog::{Catalog, subject};
 
 use super::error::{Error, Result};
 use super::query::{People, Query, glob_matches};
@@ -88,17 +88,21 @@ impl Directory {
     }
 
     async fn pseudonym(&self, name: &str) -> Result<Option<String>> {
-        Ok(self.catalog.read(async |r| person::find_pseudonym(r, name).await).await?)
+        let found = self.catalog.read(async |r| subject::find(r, name).await).await?;
+        Ok(found.map(|subject| subject.pseudonym))
     }
 
+    /// Lists pseudonyms and names.
     async fn everybody(&self) -> Result<Vec<(String, String)>> {
-        let mut all = Vec::new();
-        let mut last = 0;
+        let mut all: Vec<(String, String)> = Vec::new();
         loop {
-            let page = self.catalog.read(async |r| person::list(r, last, PAGE).await).await?;
-            let Some(person) = page.last() else { return Ok(all) };
-            last = person.id;
-            all.extend(page.into_iter().map(|person| (person.pseudonym, person.name)));
+            let last = all.last().map(|(_, name)| name.clone()).unwrap_or_default();
+            let page = self.catalog.read(async |r| subject::list_named(r, &last, PAGE).await).await?;
+            let is_last = page.len() < PAGE;
+            all.extend(page.into_iter().map(|(name, pseudonym)| (pseudonym, name)));
+            if is_last {
+                return Ok(all);
+            }
         }
     }
 
@@ -110,7 +114,7 @@ impl Directory {
         let found = self.catalog.read(async |r| {
             let mut names = HashMap::new();
             for pseudonym in pseudonyms {
-                if let Some(name) = person::find_name(r, &pseudonym).await? {
+                if let Some(name) = subject::find_by_pseudonym(r, &pseudonym).await?.and_then(|subject| subject.name) {
                     names.insert(pseudonym, name);
                 }
             }

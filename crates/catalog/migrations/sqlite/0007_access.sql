@@ -58,6 +58,8 @@ CREATE TABLE account (
     seen_at             INTEGER
 ) STRICT;
 CREATE UNIQUE INDEX account_external ON account (source, external) WHERE external IS NOT NULL;
+-- Few, and in the end none.
+CREATE INDEX account_of_harbor ON account (id) WHERE password LIKE '$harbor-%';
 
 -- Passwords that may not be used again.
 CREATE TABLE old_password (
@@ -153,3 +155,5 @@ CREATE TABLE subject (
     created_at INTEGER NOT NULL,
     erased_at  INTEGER
 ) STRICT;
+-- Nodes forget those who were erased.
+CREATE INDEX subject_erased ON subject (erased_at) WHERE erased_at IS NOT NULL;

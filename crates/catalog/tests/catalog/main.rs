@@ -22,6 +22,7 @@ mod races;
 mod replica;
 mod schema;
 mod seal;
+mod sealed;
 mod statements;
 mod units;
 

@@ -193,6 +193,10 @@ impl From<Denied> for Refusal {
             }
             Reason::Forbidden => Self::new(StatusCode::FORBIDDEN, ErrorCode::Denied, denied.to_string()),
             Reason::ReadOnly | Reason::Moved => Self::read_only(denied.to_string()),
+            Reason::Unnamed => {
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, ErrorCode::Unavailable, denied.to_string())
+                    .with_retry()
+            }
         }
     }
 }

@@ -1,0 +1,216 @@
+//! Persons by their pseudonyms: what the event log and the audit trail know them by, and the key to what these say of them.
+//!
+//! Both are chained hash by hash, so nothing can be taken out of them. What is personal goes in sealed under a key of the person's
+//! own; when that key is gone, so is what it sealed, and the chain still verifies.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use berth_catalog::{Catalog, subject};
+use berth_vault::{Key, Vault, context};
+use jiff::{SignedDuration, Timestamp};
+use moka::sync::Cache;
+use parking_lot::Mutex;
+use serde::{Deserialize, Serialize};
+
+/// Persons kept in memory, and for how long after their last request.
+const KNOWN: u64 = 100_000;
+const IDLE: Duration = Duration::from_hours(1);
+/// Erasures looked at in one go.
+const ERASED: usize = 1000;
+/// Clocks of nodes may differ by this much: an erasure is looked at for so long.
+const OVERLAP: SignedDuration = SignedDuration::from_mins(10);
+/// What a person's key seals is one thing only.
+const PERSONAL: &str = "personal";
+
+/// Somebody as logs know them. Cheap to clone.
+#[derive(Clone)]
+pub struct Subject(Arc<Inner>);
+
+struct Inner {
+    pseudonym: String,
+    vault: Vault,
+}
+
+/// What logs say of a person that is nobody's business once the person is erased.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Personal {
+    /// The client's address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client: Option<String>,
+    /// The client's `User-Agent`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent: Option<String>,
+    /// The name that somebody unknown gave.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub claimed: Option<String>,
+}
+
+/// A person could not be found, or not be made.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum SubjectError {
+    /// The catalog could not say.
+    #[error(transparent)]
+    Catalog(#[from] berth_catalog::Error),
+    /// The person's key can't be opened.
+    #[error("the key of {pseudonym}: {error}")]
+    Vault {
+        /// Whose.
+        pseudonym: String,
+        /// Why.
+        error: berth_vault::Error,
+    },
+    /// No key could be made.
+    #[error("no key could be made: {0}")]
+    Key(String),
+}
+
+impl Subject {
+    /// Returns the name in logs.
+    pub fn pseudonym(&self) -> &str {
+        &self.0.pseudonym
+    }
+
+    /// Seals what is personal. `None` only if the system has no random numbers.
+    pub fn seal(&self, personal: &Personal) -> Option<Vec<u8>> {
+        let text = serde_json::to_vec(personal).ok()?;
+        self.0.vault.seal(PERSONAL, &text).ok()
+    }
+
+    /// Opens what [`seal`](Self::seal) made; `None` if it is not this person's, or was changed.
+    pub fn open(&self, sealed: &[u8]) -> Option<Personal> {
+        serde_json::from_slice(&self.0.vault.open(PERSONAL, sealed).ok()?).ok()
+    }
+}
+
+impl fmt::Debug for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Subject").field(&self.0.pseudonym).finish()
+    }
+}
+
+/// All persons that logs know, each made when it is first seen. Cheap to clone; clones share what is in memory.
+#[derive(Clone)]
+pub struct Subjects(Arc<Registry>);
+
+struct Registry {
+    catalog: Catalog,
+    vault: Vault,
+    /// By name.
+    known: Cache<String, Subject>,
+    /// The time of the last erasure heard of.
+    erased: Mutex<Timestamp>,
+}
+
+impl Subjects {
+    /// All who have no name of their own in logs: those who gave no credentials, and those who gave a name that never proved to be
+    /// anybody's. One row for all of them, so that nobody can fill the table by guessing. No user's name has a colon.
+    pub const NOBODY: &str = ":nobody";
+
+    /// Keeps persons in `catalog`, and their keys there under `vault`.
+    pub fn new(catalog: Catalog, vault: Vault) -> Self {
+        let known = Cache::builder().max_capacity(KNOWN).time_to_idle(IDLE).build();
+        let erased = Mutex::new(catalog.clock().now());
+        Self(Arc::new(Registry { catalog, vault, known, erased }))
+    }
+
+    /// Returns the person of this name, whom it makes at first sight.
+    pub async fn of(&self, name: &str) -> Result<Subject, SubjectError> {
+        if let Some(known) = self.0.known.get(name) {
+            return Ok(known);
+        }
+        if let Some(found) = self.find(name).await? {
+            return Ok(found);
+        }
+        let key = Key::generate().map_err(|error| SubjectError::Key(error.to_string()))?;
+        let pseudonym = pseudonym()?;
+        let sealed = self.0.vault.seal(&context::subject(&pseudonym), key.material());
+        let sealed =
+            sealed.map_err(|error| SubjectError::Vault { pseudonym: pseudonym.clone(), error })?;
+        let (owned, now) = (name.to_owned(), self.0.catalog.clock().now());
+        let made = self
+            .0
+            .catalog
+            .write(async move |tx| subject::ensure(tx, &owned, &pseudonym, &sealed, now).await)
+            .await?;
+        let subject = made.map(|row| self.opened(&row)).transpose()?.flatten();
+        let subject = subject.ok_or_else(|| SubjectError::Key("the row is gone again".to_owned()))?;
+        self.0.known.insert(name.to_owned(), subject.clone());
+        Ok(subject)
+    }
+
+    /// Returns the person of this name, if logs know one.
+    pub async fn find(&self, name: &str) -> Result<Option<Subject>, SubjectError> {
+        if let Some(known) = self.0.known.get(name) {
+            return Ok(Some(known));
+        }
+        let row = self.0.catalog.read(async |r| subject::find(r, name).await).await?;
+        let found = row.map(|row| self.opened(&row)).transpose()?.flatten();
+        if let Some(found) = &found {
+            self.0.known.insert(name.to_owned(), found.clone());
+        }
+        Ok(found)
+    }
+
+    /// Tells whether asking for somebody whom memory doesn't have would be waiting in vain.
+    pub(crate) fn is_out_of_reach(&self) -> bool {
+        self.0.catalog.outage().is_some()
+    }
+
+    /// Returns the person of this name if memory has it: without waiting.
+    pub(crate) fn remembered(&self, name: &str) -> Option<Subject> {
+        self.0.known.get(name)
+    }
+
+    /// Finds out who is behind a pseudonym: the name and the key, unless they were erased.
+    pub async fn behind(&self, pseudonym: &str) -> Result<Option<(String, Subject)>, SubjectError> {
+        let row = self.0.catalog.read(async |r| subject::find_by_pseudonym(r, pseudonym).await).await?;
+        let Some(row) = row else { return Ok(None) };
+        let subject = self.opened(&row)?;
+        Ok(row.name.zip(subject))
+    }
+
+    /// Forgets here who was erased, on whatever node: to be called every moment.
+    pub async fn refresh(&self) -> Result<(), SubjectError> {
+        let seen = *self.0.erased.lock();
+        let since = seen.checked_sub(OVERLAP).unwrap_or(Timestamp::MIN);
+        let erased = self.0.catalog.read(async |r| subject::list_erased(r, since, ERASED).await).await?;
+        let Some((_, last)) = erased.last() else { return Ok(()) };
+        *self.0.erased.lock() = seen.max(*last);
+        let gone: Vec<String> = self
+            .0
+            .known
+            .iter()
+            .filter(|(_, subject)| erased.iter().any(|(pseudonym, _)| pseudonym == subject.pseudonym()))
+            .map(|(name, _)| name.as_ref().clone())
+            .collect();
+        for name in gone {
+            self.0.known.invalidate(&name);
+        }
+        Ok(())
+    }
+
+    fn opened(&self, row: &subject::Subject) -> Result<Option<Subject>, SubjectError> {
+        let Some(sealed) = &row.sealed else { return Ok(None) };
+        let failed = |error| SubjectError::Vault { pseudonym: row.pseudonym.clone(), error };
+        let key = self.0.vault.open(&context::subject(&row.pseudonym), sealed).map_err(failed)?;
+        let key = Key::from_bytes(&key).ok_or_else(|| failed(berth_vault::Error::Damaged))?;
+        let vault = Vault::new(&[key], &[]).map_err(failed)?;
+        Ok(Some(Subject(Arc::new(Inner { pseudonym: row.pseudonym.clone(), vault }))))
+    }
+}
+
+impl fmt::Debug for Subjects {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Subjects").finish_non_exhaustive()
+    }
+}
+
+/// A name that says nothing.
+fn pseudonym() -> Result<String, SubjectError> {
+    let mut random = [0; 10];
+    getrandom::fill(&mut random).map_err(|error| SubjectError::Key(error.to_string()))?;
+    Ok(format!("person-{}", hex::encode(random)))
+}

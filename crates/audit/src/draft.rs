@@ -1,0 +1,144 @@
+//! A record on its way into the trail: complete but for the pseudonym of its person.
+
+use berth_access::{Identity, Personal, SubjectError, Subjects};
+use berth_catalog::trail::Entry;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::note::{Note, Who};
+
+/// Longest text of a reason, in bytes.
+const REASON_BYTES: usize = 512;
+/// Longest name that is kept of what somebody unknown gave, in bytes.
+const CLAIMED_BYTES: usize = 128;
+/// How those are named who never proved to be anybody.
+pub(crate) const UNKNOWN: &str = "unknown";
+
+/// A record whose person is still known by name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Draft {
+    entry: Entry,
+    person: Person,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+enum Person {
+    /// A robot, a workload, work of the registry's own.
+    None,
+    /// A caller without credentials.
+    Anonymous,
+    /// A user.
+    User(String),
+    /// Somebody who gave this name.
+    Claimed(String),
+}
+
+impl Draft {
+    /// Takes a note, and how many like it were left out behind it.
+    pub(crate) fn new(note: Note, repeats: u64) -> Self {
+        let (actor, kind, proof, person) = match &note.who {
+            Who::Claimed(name) => {
+                let claimed = cut(name.as_deref().unwrap_or_default(), CLAIMED_BYTES);
+                (UNKNOWN.to_owned(), UNKNOWN, "none", Person::Claimed(claimed))
+            }
+            Who::Caller(caller) => {
+                let person = match caller.identity() {
+                    Identity::User(name) => Person::User(name.to_string()),
+                    Identity::Anonymous => Person::Anonymous,
+                    Identity::Robot(_) | Identity::Workload(_) | Identity::Work(_) => Person::None,
+                };
+                let actor =
+                    if matches!(person, Person::User(_)) { String::new() } else { caller.name().to_owned() };
+                (actor, caller.identity().kind(), caller.proof().as_str(), person)
+            }
+        };
+        let mut detail = Map::new();
+        if let Some(reason) = &note.reason {
+            detail.insert("reason".to_owned(), cut(reason, REASON_BYTES).into());
+        }
+        if repeats > 0 {
+            detail.insert("repeats".to_owned(), repeats.into());
+        }
+        let repository = note.repository.as_ref().map(|name| name.as_str().to_owned());
+        let entry = Entry {
+            id: uuid::Uuid::new_v4().to_string(),
+            at: note.at,
+            action: note.action.as_str().to_owned(),
+            outcome: note.outcome.as_str().to_owned(),
+            actor,
+            kind: kind.to_owned(),
+            proof: proof.to_owned(),
+            project: repository.as_deref().map(project),
+            repository,
+            tag: note.tag,
+            digest: note.digest,
+            status: note.status.map(i64::from),
+            request_id: Some(note.origin.request_id.clone()).filter(|id| !id.is_empty()),
+            client: Some(note.origin.client.to_string()),
+            agent: note.origin.agent.clone(),
+            personal: None,
+            detail: Value::Object(detail).to_string(),
+            event: None,
+        };
+        Self { entry, person }
+    }
+
+    /// Puts the pseudonym in the place of the name, and seals what is personal.
+    ///
+    /// # Errors
+    /// The catalog can't say for now who the person is in logs.
+    pub(crate) async fn resolve(&self, subjects: &Subjects) -> Result<Entry, SubjectError> {
+        let mut entry = self.entry.clone();
+        let mut claimed = None;
+        let subject = match &self.person {
+            Person::None => return Ok(entry),
+            Person::Anonymous => subjects.of(Subjects::NOBODY).await?,
+            Person::User(name) => {
+                let subject = subjects.of(name).await?;
+                subject.pseudonym().clone_into(&mut entry.actor);
+                subject
+            }
+            Person::Claimed(name) => match subjects.find(name).await? {
+                Some(subject) if *name != Subjects::NOBODY => {
+                    subject.pseudonym().clone_into(&mut entry.actor);
+                    "user".clone_into(&mut entry.kind);
+                    subject
+                }
+                _ => {
+                    claimed = Some(name.clone()).filter(|name| !name.is_empty());
+                    subjects.of(Subjects::NOBODY).await?
+                }
+            },
+        };
+        let personal = Personal { client: entry.client.clone(), agent: entry.agent.clone(), claimed };
+        entry.personal = subject.seal(&personal);
+        Ok(entry)
+    }
+
+    /// The same of nobody in particular, for a person whom logs will never name: the key can't be opened, or nothing can be added.
+    pub(crate) fn of_nobody(&self) -> Self {
+        let mut draft = self.clone();
+        if let Person::User(name) = &self.person {
+            draft.person = Person::Claimed(name.clone());
+            UNKNOWN.clone_into(&mut draft.entry.actor);
+        }
+        draft
+    }
+}
+
+/// Returns the first component of a repository's name.
+pub(crate) fn project(repository: &str) -> String {
+    repository.split('/').next().unwrap_or(repository).to_owned()
+}
+
+/// Cuts text from outside to a length, without control characters: nobody writes lines into a log with it.
+pub(crate) fn cut(text: &str, bytes: usize) -> String {
+    let clean = text.chars().map(|char| if char.is_control() { ' ' } else { char });
+    let mut length = 0;
+    clean
+        .take_while(|char| {
+            length += char.len_utf8();
+            length <= bytes
+        })
+        .collect()
+}

@@ -1,0 +1,75 @@
+//! Events as records.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use berth_catalog::event::{Event, Kind};
+use berth_catalog::trail::Entry;
+use serde_json::Value;
+
+use crate::draft::project;
+
+/// Says as a record what an event says. Always the same for the same event, so that a record can be compared with its event; what is
+/// sealed stays so.
+pub fn of_event(event: &Event) -> Entry {
+    let mut detail = event.detail.clone();
+    let origin = detail.as_object_mut().and_then(|fields| fields.remove("origin"));
+    let origin = origin.unwrap_or_default();
+    let text = |key: &str| origin.get(key).and_then(Value::as_str).map(ToOwned::to_owned);
+    if let Some(fields) = detail.as_object_mut() {
+        fields.insert("event".to_owned(), event.kind.clone().into());
+    }
+    let repository = Some(event.repository.clone()).filter(|name| !name.is_empty());
+    let damaged = event.kind == Kind::BlobDamaged.as_str();
+    Entry {
+        id: event.id.clone(),
+        at: event.at,
+        action: action(event),
+        outcome: if damaged { "failure" } else { "success" }.to_owned(),
+        actor: event.caller.clone(),
+        kind: text("kind").unwrap_or_else(|| kind(&event.caller).to_owned()),
+        proof: text("proof").unwrap_or_else(|| "none".to_owned()),
+        project: repository.as_deref().map(project),
+        repository,
+        tag: event.tag.clone(),
+        digest: event.digest.map(|digest| digest.to_string()),
+        status: None,
+        request_id: text("request_id"),
+        client: text("client"),
+        agent: text("agent"),
+        personal: text("sealed").and_then(|sealed| STANDARD.decode(sealed).ok()),
+        detail: detail.to_string(),
+        event: Some(event.position),
+    }
+}
+
+fn action(event: &Event) -> String {
+    let is = |kind: Kind| event.kind == kind.as_str();
+    if is(Kind::Administered) {
+        let action = event.detail.get("action").and_then(Value::as_str);
+        return action.unwrap_or("administer").to_owned();
+    }
+    let action = if is(Kind::ManifestPushed) || is(Kind::TagMoved) {
+        "push"
+    } else if is(Kind::ManifestDeleted) || is(Kind::TagDeleted) || is(Kind::BlobDeleted) {
+        "delete"
+    } else if is(Kind::ManifestCollected) {
+        "collect"
+    } else if is(Kind::BlobDamaged) {
+        "scrub"
+    } else if is(Kind::AccessChanged) || is(Kind::AccountChanged) || is(Kind::RobotChanged) {
+        "access"
+    } else {
+        &event.kind
+    };
+    action.to_owned()
+}
+
+/// Guesses what an author is of whom an older event, or the registry's own work, says nothing more.
+fn kind(caller: &str) -> &'static str {
+    match caller {
+        "anonymous" => "anonymous",
+        name if name.starts_with("robot+") => "robot",
+        name if name.starts_with("person-") => "user",
+        _ => "work",
+    }
+}

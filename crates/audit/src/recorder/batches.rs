@@ -1,0 +1,168 @@
+//! Notes become records: in batches, again and again until they are in the trail, on disk meanwhile.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use berth_access::{SubjectError, Subjects};
+use berth_catalog::trail::{self, Entry, Trail};
+use berth_catalog::Error as CatalogError;
+use tokio::sync::watch;
+use tokio::time::timeout;
+
+use super::{BATCH, Recorder};
+use crate::draft::Draft;
+use crate::error::{Error, Result};
+use crate::spool::Spool;
+
+/// Longest time that a note waits for others.
+const TICK: Duration = Duration::from_millis(500);
+
+/// The end of the queue where notes are written down.
+pub(crate) struct Batches {
+    recorder: Recorder,
+    trail: Trail,
+    subjects: Subjects,
+    spool: Option<Spool>,
+    backlog: VecDeque<Draft>,
+    failing: bool,
+    /// A batch may have been committed though it failed.
+    doubtful: bool,
+}
+
+impl Batches {
+    pub(crate) fn new(recorder: Recorder, trail: Trail, subjects: Subjects, spool: Option<Spool>) -> Self {
+        Self { recorder, trail, subjects, spool, backlog: VecDeque::new(), failing: false, doubtful: false }
+    }
+
+    /// Writes until `stop` says true, and then what is left.
+    pub(crate) async fn run(mut self, mut stop: watch::Receiver<bool>) {
+        let recorder = self.recorder.clone();
+        loop {
+            let stopped = tokio::select! {
+                _ = stop.wait_for(|stop| *stop) => true,
+                _ = timeout(TICK, recorder.0.full.notified()) => false,
+            };
+            if let Err(error) = self.subjects.refresh().await {
+                tracing::debug!(%error, "cannot look who was erased");
+            }
+            self.flush().await;
+            if stopped {
+                break;
+            }
+        }
+        let lost = self.backlog.len();
+        if lost > 0 {
+            self.lose(lost);
+        }
+    }
+
+    async fn flush(&mut self) {
+        self.backlog.extend(self.recorder.take());
+        if self.failing {
+            // A try may take long; what waits must not.
+            self.keep().await;
+        }
+        match self.write_all().await {
+            Ok(()) => {
+                if std::mem::take(&mut self.failing) {
+                    tracing::info!("the audit trail is written again");
+                }
+            }
+            Err(error) => {
+                if !std::mem::replace(&mut self.failing, true) {
+                    tracing::error!(%error, "cannot write the audit trail, will go on trying");
+                }
+                self.keep().await;
+            }
+        }
+        let capacity = self.recorder.0.capacity;
+        let stuck = self.failing && self.backlog.len() > capacity / 2;
+        self.recorder.0.stuck.store(stuck, Ordering::Relaxed);
+        let excess = self.backlog.len().saturating_sub(capacity);
+        if excess > 0 {
+            self.backlog.drain(..excess);
+            self.lose(excess);
+        }
+        let counts = &self.recorder.0.counts;
+        counts.waiting.store(self.backlog.len() as u64, Ordering::Relaxed);
+        counts.spooled_bytes.store(self.spool.as_ref().map_or(0, Spool::bytes), Ordering::Relaxed);
+    }
+
+    fn lose(&self, count: usize) {
+        self.recorder.0.counts.dropped.fetch_add(count as u64, Ordering::Relaxed);
+        tracing::error!(records = count, "lost records of the audit trail: they could be written nowhere");
+    }
+
+    async fn write_all(&mut self) -> Result<()> {
+        while !self.backlog.is_empty() {
+            let count = self.backlog.len().min(BATCH);
+            let drafts: Vec<Draft> = self.backlog.range(..count).cloned().collect();
+            self.write(&drafts, self.doubtful).await.inspect_err(|_| self.doubtful = true)?;
+            self.doubtful = false;
+            self.backlog.drain(..count);
+        }
+        let Some(mut spool) = self.spool.take().filter(|spool| spool.bytes() > 0) else { return Ok(()) };
+        let replayed = self.replay(&mut spool).await;
+        self.spool = Some(spool);
+        replayed
+    }
+
+    /// Brings home what was kept on disk. After a failure in the middle it begins anew, and skips what is there.
+    async fn replay(&mut self, spool: &mut Spool) -> Result<()> {
+        let mut from = 0;
+        while let Some((drafts, next)) = spool.read(from)? {
+            for batch in drafts.chunks(BATCH) {
+                self.write(batch, true).await?;
+            }
+            from = next;
+        }
+        spool.clear()?;
+        tracing::info!(bytes = from, "records of the audit trail that were kept on disk are in it now");
+        Ok(())
+    }
+
+    async fn write(&self, drafts: &[Draft], missing_only: bool) -> Result<()> {
+        let mut entries = Vec::with_capacity(drafts.len());
+        for draft in drafts {
+            entries.push(self.resolve(draft).await?);
+        }
+        let (entries, count): (Arc<[Entry]>, u64) = (entries.into(), drafts.len() as u64);
+        self.trail
+            .write(async move |tx| {
+                if missing_only {
+                    trail::append_missing(tx, &entries).await
+                } else {
+                    trail::append(tx, &entries).await
+                }
+            })
+            .await
+            .map_err(|error: CatalogError| Error::from(error))?;
+        self.recorder.0.counts.written.fetch_add(count, Ordering::Relaxed);
+        Ok(())
+    }
+
+    async fn resolve(&self, draft: &Draft) -> Result<Entry> {
+        match draft.resolve(&self.subjects).await {
+            Ok(entry) => Ok(entry),
+            // These don't pass: a key is not to be had, or the catalog takes nothing more.
+            Err(SubjectError::Vault { .. } | SubjectError::Catalog(CatalogError::Moved)) => {
+                Ok(draft.of_nobody().resolve(&self.subjects).await?)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Puts what waits on the disk, if there is one.
+    async fn keep(&mut self) {
+        let Some(spool) = &mut self.spool else { return };
+        if self.backlog.is_empty() {
+            return;
+        }
+        match spool.append(self.backlog.make_contiguous()).await {
+            Ok(()) => self.backlog.clear(),
+            Err(error) => tracing::debug!(%error, "cannot keep records of the audit trail on disk"),
+        }
+    }
+}
