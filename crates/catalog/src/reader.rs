@@ -169,7 +169,7 @@ impl Drop for End {
 /// Tells SQLite whether an address lies in a network, for which Postgres has a type.
 fn add_functions(connection: &Connection) -> Result<()> {
     let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;
-    let lies_in = |context: &rusqlite::functions::Context<'_>| {
+    let lies_in = |context: &mut rusqlite::functions::Context<'_>| {
         let address = context.get_raw(0).as_str().ok().and_then(|text| text.parse::<IpAddr>().ok());
         let network = context.get_raw(1).as_str().ok().and_then(|text| text.parse::<IpNet>().ok());
         Ok(address.zip(network).map(|(address, network)| network.contains(&address)))

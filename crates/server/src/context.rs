@@ -38,11 +38,13 @@ pub(crate) enum Endpoint {
     Ready,
     /// `/metrics`.
     Metrics,
+    /// `/api/v1/audit` and below.
+    Audit,
 }
 
 impl Endpoint {
     /// Every endpoint, in the order of the discriminants.
-    pub(crate) const ALL: [Self; 11] = [
+    pub(crate) const ALL: [Self; 12] = [
         Self::Unknown,
         Self::Base,
         Self::Catalog,
@@ -54,6 +56,7 @@ impl Endpoint {
         Self::Health,
         Self::Ready,
         Self::Metrics,
+        Self::Audit,
     ];
 
     /// The label in metrics and access lines.
@@ -70,6 +73,7 @@ impl Endpoint {
             Self::Health => "health",
             Self::Ready => "ready",
             Self::Metrics => "metrics",
+            Self::Audit => "audit",
         }
     }
 }

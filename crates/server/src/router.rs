@@ -3,6 +3,7 @@
 //! | path | answered by |
 //! |---|---|
 //! | `/v2`, `/v2/…` | [`v2::handle`], without a framework: names contain slashes, and pulls are many |
+//! | `/api/v1/audit`, `/api/v1/audit/…` | [`audit::handle`]: the audit trail, as Elasticsearch |
 //! | `/healthz` | [`ops::health`]: the process is alive |
 //! | `/readyz` | [`ops::ready`]: requests can be sent here |
 //! | `/metrics` | [`ops::metrics`]: OpenMetrics text |
@@ -21,7 +22,7 @@ use tower::ServiceExt as _;
 use crate::app::App;
 use crate::body::Body;
 use crate::context::{Endpoint, RequestContext};
-use crate::{ops, v2};
+use crate::{audit, ops, v2};
 
 /// Finds the handler of a request.
 pub(crate) struct Router {
@@ -57,6 +58,9 @@ impl Router {
     {
         if Self::is_registry(request.uri()) {
             return v2::handle(app, context, request).await;
+        }
+        if audit::is_here(request.uri()) {
+            return audit::handle(app, context, request).await;
         }
         context.endpoint = match request.uri().path() {
             "/healthz" => Endpoint::Health,

@@ -52,6 +52,15 @@ pub enum Key {
     Value,
 }
 
+/// Which way they are sorted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Direction {
+    /// The smallest first.
+    Ascending,
+    /// The greatest first.
+    Descending,
+}
+
 /// The first or the last moment of records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Edge {
@@ -139,7 +148,7 @@ pub async fn count(r: &Reader, condition: &Condition, bound: Option<u64>) -> Res
     some.limit(bound.saturating_add(1));
     select.expr(Func::count(Expr::cust("*"))).from_subquery(some, Alias::new("some"));
     let count = only(ask(r, &select, |row| row.size(0)).await?)?;
-    Ok(Counted { count: count.min(bound), is_bound: count > bound })
+    Ok(Counted { count: Ord::min(count, bound), is_bound: count > bound })
 }
 
 /// Counts the different values that a column has.
@@ -155,7 +164,7 @@ pub async fn groups(
     r: &Reader,
     condition: &Condition,
     column: Column,
-    order: (Key, Order),
+    order: (Key, Direction),
     least: u64,
     limit: u64,
 ) -> Result<Vec<Group>> {
@@ -169,6 +178,7 @@ pub async fn groups(
         select.and_having(many().gte(i64::try_from(least).unwrap_or(i64::MAX)));
     }
     let (key, direction) = order;
+    let direction = if direction == Direction::Descending { Order::Desc } else { Order::Asc };
     match key {
         Key::Count => select.order_by_expr(many(), direction).order_by(column, Order::Asc),
         Key::Value => select.order_by(column, direction),

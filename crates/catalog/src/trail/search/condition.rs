@@ -37,7 +37,7 @@ impl Condition {
             Self::AtLeast(least, all) => {
                 let ones = all.iter().map(|one| {
                     let case = sea_query::CaseStatement::new().case(one.expression(dialect), 1_i64);
-                    Expr::from(case.finally(0_i64))
+                    Expr::Case(Box::new(case.finally(0_i64)))
                 });
                 let sum = ones.reduce(|sum, one| sum.add(one)).unwrap_or_else(|| Expr::cust("0"));
                 sum.gte(i64::try_from(*least).unwrap_or(i64::MAX))

@@ -7,7 +7,7 @@ mod ask;
 mod condition;
 mod glob;
 
-pub use ask::{After, Counted, Edge, Group, Key, Sort, buckets, count, count_distinct, edge, groups, page};
+pub use ask::{After, Counted, Direction, Edge, Group, Key, Sort, buckets, count, count_distinct, edge, groups, page};
 pub(crate) use condition::IN_NETWORK;
 pub use glob::{Glob, Piece};
 
