@@ -6,7 +6,7 @@ use berth_catalog::event::Author;
 
 use crate::origin::Origin;
 use crate::scope::Scope;
-use crate::subject::{Subject, Subjects};
+use crate::person::{Person, Persons};
 
 /// Who sent a request, as far as its credentials proved it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -113,7 +113,7 @@ enum Logged {
     #[default]
     Plainly,
     /// As this person: for a caller without credentials, the one that stands for nobody in particular.
-    As(Subject),
+    As(Person),
     /// Not yet: who it is in logs could not be found out.
     NotYet,
 }
@@ -160,17 +160,17 @@ impl Caller {
     }
 
     /// Finds out how logs name the caller, so that what it changes can bear that name.
-    pub(crate) async fn logged_by(self, subjects: &Subjects) -> Self {
+    pub(crate) async fn logged_by(self, persons: &Persons) -> Self {
         let name = match &self.0.identity {
             Identity::User(name) => &**name,
-            Identity::Anonymous => Subjects::NOBODY,
+            Identity::Anonymous => Persons::NOBODY,
             Identity::Robot(_) | Identity::Workload(_) | Identity::Work(_) => return self,
         };
-        let logged = match subjects.remembered(name) {
+        let logged = match persons.remembered(name) {
             Some(subject) => Logged::As(subject),
             // A pull need not wait for that.
-            None if subjects.is_out_of_reach() => Logged::NotYet,
-            None => subjects.of(name).await.map_or_else(
+            None if persons.is_out_of_reach() => Logged::NotYet,
+            None => persons.of(name).await.map_or_else(
                 |error| {
                     tracing::warn!(%error, "cannot find out how logs name a caller: it can pull, and change nothing");
                     Logged::NotYet
@@ -232,7 +232,7 @@ impl Caller {
             Logged::As(subject) => Some(subject),
             Logged::Plainly | Logged::NotYet => None,
         };
-        let name = subject.filter(|_| !self.is_anonymous()).map_or(self.name(), Subject::pseudonym);
+        let name = subject.filter(|_| !self.is_anonymous()).map_or(self.name(), Person::pseudonym);
         let kind = self.0.identity.kind();
         let origin = self.0.origin.as_ref().map(|origin| origin.for_log(kind, self.0.proof, subject));
         Author { name: name.to_owned(), origin }

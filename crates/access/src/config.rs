@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::caller::Identity;
 use crate::password::{PasswordHash, PasswordHashError};
+use crate::policy::{BindingConfig, RoleConfig, RoleError, Rules, SubjectError};
 
 const MAX_NAME_BYTES: usize = 128;
 
@@ -23,11 +24,30 @@ pub struct Config {
     /// Refuses every push and delete and lets background work rest, until this is taken back and Berth is started again.
     /// `berth read-only on` does the same for all nodes without a restart.
     pub read_only: bool,
+    /// Who holds which role, beside what is bound by commands and the API.
+    pub bindings: Vec<BindingConfig>,
+    /// Keeps three duties apart: running the registry, saying who may do what, and keeping the audit trail. The role `administrator`,
+    /// which has all three, is refused then, and nobody may hold roles of two.
+    pub separation_of_duties: bool,
+    /// Whether the first push to a project that does not exist makes it, private, for those who may `create` it.
+    pub create_projects: bool,
+    /// Roles beside the built-in ones: the configuration's top-level `roles`.
+    #[serde(skip)]
+    pub roles: Vec<RoleConfig>,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { anonymous: None, users: Vec::new(), credential_cache_seconds: 10, read_only: false }
+        Self {
+            anonymous: None,
+            users: Vec::new(),
+            credential_cache_seconds: 10,
+            read_only: false,
+            bindings: Vec::new(),
+            separation_of_duties: false,
+            create_projects: true,
+            roles: Vec::new(),
+        }
     }
 }
 
@@ -93,14 +113,47 @@ pub enum ConfigError {
         /// What is wrong with the hash.
         source: PasswordHashError,
     },
+    /// A role can't be used.
+    #[error("role {name:?} in roles: {source}")]
+    Role {
+        /// The role.
+        name: String,
+        /// What is wrong with it.
+        source: RoleError,
+    },
+    /// Two roles have one name.
+    #[error("role {0:?} is in roles twice; remove one")]
+    DuplicateRole(String),
+    /// A binding names nobody.
+    #[error("access.bindings: {0}")]
+    Subject(#[from] SubjectError),
+    /// A binding names a role that the configuration doesn't know. Roles of the catalog are bound there.
+    #[error("role {name:?}, bound to {subject} in access, is neither built in nor in roles; add it there, or use `berth bind add`")]
+    UnknownRole {
+        /// The role.
+        name: String,
+        /// Whom it is bound to.
+        subject: String,
+    },
+    /// A binding names what can be no project.
+    #[error("{name:?}, where access.bindings binds {role}, is no project's name; use the first component of a repository's")]
+    Project {
+        /// The role.
+        role: String,
+        /// The project.
+        name: String,
+    },
+    /// Duties that are to be kept apart come together.
+    #[error("{0}")]
+    Duties(String),
     /// The system gave no random numbers for the credential cache's key.
     #[error("no random numbers from the system: {0}")]
     Random(String),
 }
 
 impl Config {
-    /// Checks what the types don't: names, and that each is there once.
-    pub fn validate(&self) -> Result<(), ConfigError> {
+    /// Checks what the types don't: names, that each is there once, what roles say; and compiles the roles.
+    pub fn validate(&self) -> Result<Rules, ConfigError> {
         let mut seen = HashSet::new();
         for User { name, .. } in &self.users {
             if let Some(problem) = name_problem(name) {
@@ -110,7 +163,11 @@ impl Config {
                 return Err(ConfigError::Duplicate(name.clone()));
             }
         }
-        Ok(())
+        let mut seen = HashSet::new();
+        if let Some(role) = self.roles.iter().find(|role| !seen.insert(&role.name)) {
+            return Err(ConfigError::DuplicateRole(role.name.clone()));
+        }
+        Rules::compile(self)
     }
 }
 
@@ -124,11 +181,25 @@ fn name_problem(name: &str) -> Option<&'static str> {
         Some("contains a colon")
     } else if name.chars().any(char::is_control) {
         Some("contains a control character")
+    } else if name.starts_with("robot+") || name.starts_with("robot$") {
+        Some("looks like a robot account's")
     } else if name == Identity::ANONYMOUS {
         Some("stands for callers without credentials")
     } else {
         None
     }
+}
+
+/// The decisions can't be prepared.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// The configuration can't be used.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The catalog did not say who may do what.
+    #[error("who may do what can't be read: {0}")]
+    Catalog(#[from] berth_catalog::Error),
 }
 
 /// Berth refuses to start: whoever reaches its address could read and overwrite everything.

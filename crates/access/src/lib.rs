@@ -9,30 +9,42 @@ mod caller;
 mod config;
 mod credentials;
 mod error;
+mod grant;
 mod operator;
 mod origin;
 mod password;
 mod permit;
+mod person;
+mod policy;
 mod read_only;
 mod resource;
-mod rights;
 mod scope;
-mod subject;
+mod snapshot;
+mod target;
 mod verifier;
+
+pub mod admin;
+pub mod part;
 
 pub use access::Access;
 pub use action::{Action, Actions, UnknownAction};
 pub use caller::{Caller, Identity, Proof};
-pub use config::{Anonymous, Config, ConfigError, Refusal, User, UserAccess, effective_anonymous};
+pub use config::{Anonymous, Config, ConfigError, OpenError, Refusal, User, UserAccess, effective_anonymous};
 pub use error::{Denied, Reason, Unauthenticated};
+pub use grant::Grant;
 pub use operator::Operator;
 pub use origin::Origin;
 pub use password::{HashError, PasswordHash, PasswordHashError, hash_password};
-pub use permit::{CatalogPermit, Delete, Permit, Pull, Push, Right};
+pub use permit::{CatalogPermit, Delete, NewProject, Permit, Pull, Push, Right};
+pub use person::{Person, PersonError, Personal, Persons};
+pub use policy::{
+    BindingConfig, Cause, Decision, Effect, Outcome, PatternError, PolicyConfig, RoleConfig, RoleError, Rules, Subject, SubjectError,
+};
 pub use read_only::{MOVED, READ_ONLY, ReadOnly};
-pub use resource::{Resource, project_of};
+pub use resource::{Resource, is_project, project_of};
 pub use scope::Scope;
-pub use subject::{Personal, Subject, SubjectError, Subjects};
+pub use snapshot::{Gone, Snapshot};
+pub use target::{Target, UnknownTarget};
 
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,6 @@
 //! A record on its way into the trail: complete but for the pseudonym of its person.
 
-use berth_access::{Identity, Personal, SubjectError, Subjects};
+use berth_access::{Identity, Personal, PersonError, Persons};
 use berth_catalog::trail::Entry;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -18,11 +18,11 @@ pub(crate) const UNKNOWN: &str = "unknown";
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Draft {
     entry: Entry,
-    person: Person,
+    person: Named,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-enum Person {
+enum Named {
     /// A robot, a workload, work of the registry's own.
     None,
     /// A caller without credentials.
@@ -39,16 +39,16 @@ impl Draft {
         let (actor, kind, proof, person) = match &note.who {
             Who::Claimed(name) => {
                 let claimed = cut(name.as_deref().unwrap_or_default(), CLAIMED_BYTES);
-                (UNKNOWN.to_owned(), UNKNOWN, "none", Person::Claimed(claimed))
+                (UNKNOWN.to_owned(), UNKNOWN, "none", Named::Claimed(claimed))
             }
             Who::Caller(caller) => {
                 let person = match caller.identity() {
-                    Identity::User(name) => Person::User(name.to_string()),
-                    Identity::Anonymous => Person::Anonymous,
-                    Identity::Robot(_) | Identity::Workload(_) | Identity::Work(_) => Person::None,
+                    Identity::User(name) => Named::User(name.to_string()),
+                    Identity::Anonymous => Named::Anonymous,
+                    Identity::Robot(_) | Identity::Workload(_) | Identity::Work(_) => Named::None,
                 };
                 let actor =
-                    if matches!(person, Person::User(_)) { String::new() } else { caller.name().to_owned() };
+                    if matches!(person, Named::User(_)) { String::new() } else { caller.name().to_owned() };
                 (actor, caller.identity().kind(), caller.proof().as_str(), person)
             }
         };
@@ -87,26 +87,26 @@ impl Draft {
     ///
     /// # Errors
     /// The catalog can't say for now who the person is in logs.
-    pub(crate) async fn resolve(&self, subjects: &Subjects) -> Result<Entry, SubjectError> {
+    pub(crate) async fn resolve(&self, persons: &Persons) -> Result<Entry, PersonError> {
         let mut entry = self.entry.clone();
         let mut claimed = None;
         let subject = match &self.person {
-            Person::None => return Ok(entry),
-            Person::Anonymous => subjects.of(Subjects::NOBODY).await?,
-            Person::User(name) => {
-                let subject = subjects.of(name).await?;
+            Named::None => return Ok(entry),
+            Named::Anonymous => persons.of(Persons::NOBODY).await?,
+            Named::User(name) => {
+                let subject = persons.of(name).await?;
                 subject.pseudonym().clone_into(&mut entry.actor);
                 subject
             }
-            Person::Claimed(name) => match subjects.find(name).await? {
-                Some(subject) if *name != Subjects::NOBODY => {
+            Named::Claimed(name) => match persons.find(name).await? {
+                Some(subject) if *name != Persons::NOBODY => {
                     subject.pseudonym().clone_into(&mut entry.actor);
                     "user".clone_into(&mut entry.kind);
                     subject
                 }
                 _ => {
                     claimed = Some(name.clone()).filter(|name| !name.is_empty());
-                    subjects.of(Subjects::NOBODY).await?
+                    persons.of(Persons::NOBODY).await?
                 }
             },
         };
@@ -118,8 +118,8 @@ impl Draft {
     /// The same of nobody in particular, for a person whom logs will never name: the key can't be opened, or nothing can be added.
     pub(crate) fn of_nobody(&self) -> Self {
         let mut draft = self.clone();
-        if let Person::User(name) = &self.person {
-            draft.person = Person::Claimed(name.clone());
+        if let Named::User(name) = &self.person {
+            draft.person = Named::Claimed(name.clone());
             UNKNOWN.clone_into(&mut draft.entry.actor);
         }
         draft

@@ -7,7 +7,7 @@ pub enum Error {
     Catalog(#[from] berth_catalog::Error),
     /// Who a person is in the trail could not be found out.
     #[error(transparent)]
-    Subject(#[from] berth_access::SubjectError),
+    Person(#[from] berth_access::PersonError),
     /// What is sealed can't be opened, or nothing can be sealed.
     #[error(transparent)]
     Vault(#[from] berth_vault::Error),

@@ -2,7 +2,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use berth_access::{Subject, Subjects};
+use berth_access::{Person, Persons};
 use berth_catalog::trail::{self, Entry, Trail, head};
 use berth_catalog::{Catalog, event};
 use tokio::sync::watch;
@@ -23,13 +23,13 @@ const PAUSE: Duration = Duration::from_secs(1);
 pub struct Follower {
     catalog: Catalog,
     trail: Trail,
-    subjects: Subjects,
+    persons: Persons,
 }
 
 impl Follower {
     /// Copies from `catalog` to `trail`.
-    pub fn new(catalog: Catalog, trail: Trail, subjects: Subjects) -> Self {
-        Self { catalog, trail, subjects }
+    pub fn new(catalog: Catalog, trail: Trail, persons: Persons) -> Self {
+        Self { catalog, trail, persons }
     }
 
     /// Copies until `stop` says true, and then what is left.
@@ -81,12 +81,12 @@ impl Follower {
 
     /// Fills the columns that are searched with what is sealed, for as long as the person is not erased.
     async fn open(&self, entries: &mut [Entry]) -> Result<()> {
-        let mut known: HashMap<String, Option<Subject>> = HashMap::new();
+        let mut known: HashMap<String, Option<Person>> = HashMap::new();
         for entry in entries {
             let Some(sealed) = &entry.personal else { continue };
             let person = person_of(entry);
             if !known.contains_key(&person) {
-                let subject = self.subjects.logged_as(&person).await?;
+                let subject = self.persons.logged_as(&person).await?;
                 known.insert(person.clone(), subject);
             }
             let personal = known.get(&person).and_then(Option::as_ref).and_then(|subject| subject.open(sealed));

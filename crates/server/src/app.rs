@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use berth_access::{Access, ReadOnly};
+use berth_audit::Recorder;
 use berth_audit::search::Search;
 use berth_catalog::Clock;
 use berth_registry::Registry;
@@ -33,6 +34,8 @@ pub struct App {
     pub(crate) access_log: AccessLog,
     /// Answers searches of the audit trail.
     pub(crate) audit: Option<AuditSearch>,
+    /// Takes notes for the audit trail, if one is kept.
+    pub(crate) recorder: Option<Recorder>,
     closing: AtomicBool,
 }
 
@@ -52,6 +55,7 @@ impl App {
             metrics,
             access_log: AccessLog::off(),
             audit: None,
+            recorder: None,
             closing: AtomicBool::new(false),
         }
     }
@@ -67,6 +71,13 @@ impl App {
     #[must_use]
     pub fn search_by(mut self, search: Search) -> Self {
         self.audit = Some(AuditSearch::new(search));
+        self
+    }
+
+    /// Hands notes of what is pulled, refused and logged in to `recorder`.
+    #[must_use]
+    pub fn record_to(mut self, recorder: Recorder) -> Self {
+        self.recorder = Some(recorder);
         self
     }
 

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use berth_access::Caller;
+use berth_access::{Caller, Origin};
 use berth_oci::RepositoryName;
 use http::{HeaderValue, Method, Uri, Version};
 
@@ -110,4 +110,35 @@ pub(crate) struct RequestContext {
     pub(crate) slot: Option<Slot>,
     /// The internal cause of a failure, for the access line only.
     pub(crate) error: Option<String>,
+    /// Why somebody was not let in, for the audit trail.
+    pub(crate) verdict: Option<Verdict>,
+    /// The manifest or blob that was handed out.
+    pub(crate) digest: Option<String>,
+}
+
+/// Why somebody was not let in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// The credentials prove nobody.
+    NotProved {
+        /// The name in them, if there was one.
+        name: Option<String>,
+        /// What was wrong.
+        reason: String,
+    },
+    /// The caller may not do that.
+    Denied {
+        /// What it wanted to do.
+        action: berth_access::Action,
+        /// Why not.
+        reason: String,
+    },
+}
+
+impl RequestContext {
+    /// Where the request came from, for the events that it causes and the audit trail.
+    pub(crate) fn origin(&self) -> Origin {
+        let agent = self.user_agent.as_ref().map(|agent| String::from_utf8_lossy(agent.as_bytes()));
+        Origin::new(self.client, agent.as_deref(), self.request_id.as_str())
+    }
 }

@@ -15,6 +15,7 @@ use crate::body::{Body, End, Sent};
 use crate::context::RequestContext;
 use crate::listen::Connection;
 use crate::metrics::{Finished, Outcome};
+use crate::record;
 use crate::request_id::X_REQUEST_ID;
 
 /// The status in access lines of requests whose client left before there was one; other servers write the same.
@@ -70,6 +71,9 @@ impl Exchange {
             slot.begin_responding();
         }
         let (mut head, body) = response.into_parts();
+        if self.app.recorder.is_some() {
+            self.context.digest = record::digest(&head.headers);
+        }
         head.headers.insert(X_REQUEST_ID.clone(), self.context.request_id.header());
         Response::from_parts(head, body.on_end(move |sent| self.end(sent)))
     }
@@ -97,6 +101,9 @@ impl Exchange {
         }
         self.context.slot = None;
         self.count(outcome);
+        if let Some(recorder) = &self.app.recorder {
+            record::finished(recorder, &self.app.clock, &self.context, self.head.map(|(status, _)| status));
+        }
         self.log(outcome, sent.bytes);
     }
 

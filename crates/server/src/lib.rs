@@ -18,6 +18,7 @@ mod ops;
 mod overload;
 mod probe;
 mod proxy;
+mod record;
 mod request_id;
 mod router;
 mod server;

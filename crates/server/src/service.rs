@@ -106,6 +106,8 @@ impl Service {
             reference: None,
             slot: None,
             error: None,
+            verdict: None,
+            digest: None,
         }
     }
 

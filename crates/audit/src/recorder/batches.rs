@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use berth_access::{SubjectError, Subjects};
+use berth_access::{PersonError, Persons};
 use berth_catalog::trail::{self, Entry, Trail};
 use berth_catalog::Error as CatalogError;
 use tokio::sync::watch;
@@ -23,7 +23,7 @@ const TICK: Duration = Duration::from_millis(500);
 pub(crate) struct Batches {
     recorder: Recorder,
     trail: Trail,
-    subjects: Subjects,
+    persons: Persons,
     spool: Option<Spool>,
     backlog: VecDeque<Draft>,
     failing: bool,
@@ -32,8 +32,8 @@ pub(crate) struct Batches {
 }
 
 impl Batches {
-    pub(crate) fn new(recorder: Recorder, trail: Trail, subjects: Subjects, spool: Option<Spool>) -> Self {
-        Self { recorder, trail, subjects, spool, backlog: VecDeque::new(), failing: false, doubtful: false }
+    pub(crate) fn new(recorder: Recorder, trail: Trail, persons: Persons, spool: Option<Spool>) -> Self {
+        Self { recorder, trail, persons, spool, backlog: VecDeque::new(), failing: false, doubtful: false }
     }
 
     /// Writes until `stop` says true, and then what is left.
@@ -44,7 +44,7 @@ impl Batches {
                 _ = stop.wait_for(|stop| *stop) => true,
                 _ = timeout(TICK, recorder.0.full.notified()) => false,
             };
-            if let Err(error) = self.subjects.refresh().await {
+            if let Err(error) = self.persons.refresh().await {
                 tracing::debug!(%error, "cannot look who was erased");
             }
             self.flush().await;
@@ -144,11 +144,11 @@ impl Batches {
     }
 
     async fn resolve(&self, draft: &Draft) -> Result<Entry> {
-        match draft.resolve(&self.subjects).await {
+        match draft.resolve(&self.persons).await {
             Ok(entry) => Ok(entry),
             // These don't pass: a key is not to be had, or the catalog takes nothing more.
-            Err(SubjectError::Vault { .. } | SubjectError::Catalog(CatalogError::Moved)) => {
-                Ok(draft.of_nobody().resolve(&self.subjects).await?)
+            Err(PersonError::Vault { .. } | PersonError::Catalog(CatalogError::Moved)) => {
+                Ok(draft.of_nobody().resolve(&self.persons).await?)
             }
             Err(error) => Err(error.into()),
         }

@@ -12,7 +12,7 @@ use serde_json::json;
 use super::header;
 use super::path::PathError;
 use crate::body::Body;
-use crate::context::RequestContext;
+use crate::context::{RequestContext, Verdict};
 use crate::overload::Shed;
 
 mod registry;
@@ -25,6 +25,8 @@ pub(crate) struct Refusal {
     headers: Vec<(HeaderName, HeaderValue)>,
     /// What happened inside, for the access line.
     cause: Option<String>,
+    /// Why somebody was not let in, for the audit trail.
+    verdict: Option<Verdict>,
 }
 
 impl Refusal {
@@ -33,7 +35,7 @@ impl Refusal {
     }
 
     fn of(status: StatusCode, error: ErrorItem) -> Self {
-        Self { status, errors: vec![error], headers: Vec::new(), cause: None }
+        Self { status, errors: vec![error], headers: Vec::new(), cause: None, verdict: None }
     }
 
     /// Adds header fields to the answer.
@@ -43,6 +45,18 @@ impl Refusal {
     ) -> Self {
         self.headers.extend(headers);
         self
+    }
+
+    /// Says for the audit trail why somebody was not let in.
+    fn because(mut self, verdict: Verdict) -> Self {
+        self.verdict = Some(verdict);
+        self
+    }
+
+    /// Refuses while nothing can be recorded.
+    pub(super) fn unrecorded() -> Self {
+        let message = "nothing can be recorded in the audit trail for now: try again in a moment";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, ErrorCode::Unavailable, message).with_retry()
     }
 
     /// Asks to come again in a moment.
@@ -150,6 +164,7 @@ impl Refusal {
     /// Shapes the answer, and leaves the cause in the request's context.
     pub(super) fn into_response(self, cx: &mut RequestContext) -> Response<Body> {
         cx.error = self.cause;
+        cx.verdict = self.verdict;
         let body = serde_json::to_vec(&ErrorBody { errors: self.errors }).unwrap_or_default();
         let mut response = Response::new(Body::full(body));
         *response.status_mut() = self.status;
@@ -161,11 +176,12 @@ impl Refusal {
 
 impl From<Unauthenticated> for Refusal {
     fn from(error: Unauthenticated) -> Self {
+        let reason = error.to_string();
         if error.is_busy() {
-            Self::new(StatusCode::SERVICE_UNAVAILABLE, ErrorCode::Unavailable, error.to_string()).with_retry()
-        } else {
-            Self::new(StatusCode::UNAUTHORIZED, ErrorCode::Unauthorized, error.to_string()).with_challenge()
+            return Self::new(StatusCode::SERVICE_UNAVAILABLE, ErrorCode::Unavailable, reason).with_retry();
         }
+        let verdict = Verdict::NotProved { name: error.name().map(ToOwned::to_owned), reason: reason.clone() };
+        Self::new(StatusCode::UNAUTHORIZED, ErrorCode::Unauthorized, reason).with_challenge().because(verdict)
     }
 }
 
@@ -186,18 +202,22 @@ impl From<Shed> for Refusal {
 
 impl From<Denied> for Refusal {
     fn from(denied: Denied) -> Self {
-        match denied.reason() {
+        let verdict = Verdict::Denied { action: denied.action(), reason: denied.to_string() };
+        let refusal = match denied.reason() {
             Reason::CredentialsNeeded => {
                 Self::new(StatusCode::UNAUTHORIZED, ErrorCode::Unauthorized, denied.to_string())
                     .with_challenge()
             }
-            Reason::Forbidden => Self::new(StatusCode::FORBIDDEN, ErrorCode::Denied, denied.to_string()),
+            Reason::Forbidden | Reason::OwnRights => {
+                Self::new(StatusCode::FORBIDDEN, ErrorCode::Denied, denied.to_string())
+            }
             Reason::ReadOnly | Reason::Moved => Self::read_only(denied.to_string()),
             Reason::Unnamed => {
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, ErrorCode::Unavailable, denied.to_string())
                     .with_retry()
             }
-        }
+        };
+        refusal.because(verdict)
     }
 }
 

@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use berth_access::{Caller, Origin, Permit, Right};
+use berth_access::{Caller, Permit, Right};
 use berth_oci::RepositoryName;
 use berth_registry::{Freshness, Registry};
 use bytes::Bytes;
@@ -99,11 +99,14 @@ where
     let endpoint = Endpoint::parse(head.uri.path(), head.uri.query())
         .map_err(|error| Refusal::path(error, &head.method))?;
     endpoint.describe(cx);
+    if app.recorder.as_ref().is_some_and(berth_audit::Recorder::refuses) {
+        return Err(Refusal::unrecorded());
+    }
     // Before anything costs something. An operator must see a full server's state, so only the registry turns away.
     cx.slot = Some(app.overload.enter(Class::of(&endpoint, &head.method), cx.client).await?);
     // What isn't text can't be credentials; an empty value is refused as malformed.
     let authorization = head.headers.get(AUTHORIZATION).map(|value| value.to_str().unwrap_or_default());
-    let caller = app.access.authenticate(authorization).await?.from(Arc::new(origin(cx)));
+    let caller = app.access.authenticate(authorization).await?.from(Arc::new(cx.origin()));
     cx.caller = Some(caller.clone());
     let locations = Locations::below(cx.forwarded.prefix.as_deref());
     let call = Call { app, head, caller, client: cx.client, locations };
@@ -152,12 +155,6 @@ where
 
         (endpoint, _) => Err(Refusal::method(&call.head.method, endpoint.allow())),
     }
-}
-
-/// Where the request came from, for the events that it causes.
-fn origin(cx: &RequestContext) -> Origin {
-    let agent = cx.user_agent.as_ref().and_then(|agent| agent.to_str().ok());
-    Origin::new(cx.client, agent, cx.request_id.as_str())
 }
 
 /// Makes a response to `HEAD` of one to `GET`: the header says what the content would be (RFC 9110 section 9.3.2).

@@ -26,7 +26,7 @@ const PERSONAL: &str = "personal";
 
 /// Somebody as logs know them. Cheap to clone.
 #[derive(Clone)]
-pub struct Subject(Arc<Inner>);
+pub struct Person(Arc<Inner>);
 
 struct Inner {
     pseudonym: String,
@@ -50,7 +50,7 @@ pub struct Personal {
 /// A person could not be found, or not be made.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
-pub enum SubjectError {
+pub enum PersonError {
     /// The catalog could not say.
     #[error(transparent)]
     Catalog(#[from] berth_catalog::Error),
@@ -67,7 +67,7 @@ pub enum SubjectError {
     Key(String),
 }
 
-impl Subject {
+impl Person {
     /// Returns the name in logs.
     pub fn pseudonym(&self) -> &str {
         &self.0.pseudonym
@@ -85,26 +85,26 @@ impl Subject {
     }
 }
 
-impl fmt::Debug for Subject {
+impl fmt::Debug for Person {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Subject").field(&self.0.pseudonym).finish()
+        f.debug_tuple("Person").field(&self.0.pseudonym).finish()
     }
 }
 
 /// All persons that logs know, each made when it is first seen. Cheap to clone; clones share what is in memory.
 #[derive(Clone)]
-pub struct Subjects(Arc<Registry>);
+pub struct Persons(Arc<Registry>);
 
 struct Registry {
     catalog: Catalog,
     vault: Vault,
     /// By name.
-    known: Cache<String, Subject>,
+    known: Cache<String, Person>,
     /// The time of the last erasure heard of.
     erased: Mutex<Timestamp>,
 }
 
-impl Subjects {
+impl Persons {
     /// All who have no name of their own in logs: those who gave no credentials, and those who gave a name that never proved to be
     /// anybody's. One row for all of them, so that nobody can fill the table by guessing. No user's name has a colon.
     pub const NOBODY: &str = ":nobody";
@@ -117,18 +117,18 @@ impl Subjects {
     }
 
     /// Returns the person of this name, whom it makes at first sight.
-    pub async fn of(&self, name: &str) -> Result<Subject, SubjectError> {
+    pub async fn of(&self, name: &str) -> Result<Person, PersonError> {
         if let Some(known) = self.0.known.get(name) {
             return Ok(known);
         }
         if let Some(found) = self.find(name).await? {
             return Ok(found);
         }
-        let key = Key::generate().map_err(|error| SubjectError::Key(error.to_string()))?;
+        let key = Key::generate().map_err(|error| PersonError::Key(error.to_string()))?;
         let pseudonym = pseudonym()?;
         let sealed = self.0.vault.seal(&context::subject(&pseudonym), key.material());
         let sealed =
-            sealed.map_err(|error| SubjectError::Vault { pseudonym: pseudonym.clone(), error })?;
+            sealed.map_err(|error| PersonError::Vault { pseudonym: pseudonym.clone(), error })?;
         let (owned, now) = (name.to_owned(), self.0.catalog.clock().now());
         let made = self
             .0
@@ -136,13 +136,13 @@ impl Subjects {
             .write(async move |tx| subject::ensure(tx, &owned, &pseudonym, &sealed, now).await)
             .await?;
         let subject = made.map(|row| self.opened(&row)).transpose()?.flatten();
-        let subject = subject.ok_or_else(|| SubjectError::Key("the row is gone again".to_owned()))?;
+        let subject = subject.ok_or_else(|| PersonError::Key("the row is gone again".to_owned()))?;
         self.0.known.insert(name.to_owned(), subject.clone());
         Ok(subject)
     }
 
     /// Returns the person of this name, if logs know one.
-    pub async fn find(&self, name: &str) -> Result<Option<Subject>, SubjectError> {
+    pub async fn find(&self, name: &str) -> Result<Option<Person>, PersonError> {
         if let Some(known) = self.0.known.get(name) {
             return Ok(Some(known));
         }
@@ -160,20 +160,28 @@ impl Subjects {
     }
 
     /// Returns the person of this name if memory has it: without waiting.
-    pub(crate) fn remembered(&self, name: &str) -> Option<Subject> {
+    pub(crate) fn remembered(&self, name: &str) -> Option<Person> {
         self.0.known.get(name)
     }
 
     /// Finds out who is behind a pseudonym: the name and the key, unless they were erased.
-    pub async fn behind(&self, pseudonym: &str) -> Result<Option<(String, Subject)>, SubjectError> {
+    pub async fn behind(&self, pseudonym: &str) -> Result<Option<(String, Person)>, PersonError> {
         let row = self.0.catalog.read(async |r| subject::find_by_pseudonym(r, pseudonym).await).await?;
         let Some(row) = row else { return Ok(None) };
         let subject = self.opened(&row)?;
         Ok(row.name.zip(subject))
     }
 
+    /// Finds the key to what logs say of somebody, by the name in logs or [`Persons::NOBODY`]; `None` if it was erased.
+    pub async fn logged_as(&self, name: &str) -> Result<Option<Person>, PersonError> {
+        if name == Self::NOBODY {
+            return self.find(name).await;
+        }
+        Ok(self.behind(name).await?.map(|(_, subject)| subject))
+    }
+
     /// Forgets here who was erased, on whatever node: to be called every moment.
-    pub async fn refresh(&self) -> Result<(), SubjectError> {
+    pub async fn refresh(&self) -> Result<(), PersonError> {
         let seen = *self.0.erased.lock();
         let since = seen.checked_sub(OVERLAP).unwrap_or(Timestamp::MIN);
         let erased = self.0.catalog.read(async |r| subject::list_erased(r, since, ERASED).await).await?;
@@ -192,25 +200,25 @@ impl Subjects {
         Ok(())
     }
 
-    fn opened(&self, row: &subject::Subject) -> Result<Option<Subject>, SubjectError> {
+    fn opened(&self, row: &subject::Subject) -> Result<Option<Person>, PersonError> {
         let Some(sealed) = &row.sealed else { return Ok(None) };
-        let failed = |error| SubjectError::Vault { pseudonym: row.pseudonym.clone(), error };
+        let failed = |error| PersonError::Vault { pseudonym: row.pseudonym.clone(), error };
         let key = self.0.vault.open(&context::subject(&row.pseudonym), sealed).map_err(failed)?;
         let key = Key::from_bytes(&key).ok_or_else(|| failed(berth_vault::Error::Damaged))?;
         let vault = Vault::new(&[key], &[]).map_err(failed)?;
-        Ok(Some(Subject(Arc::new(Inner { pseudonym: row.pseudonym.clone(), vault }))))
+        Ok(Some(Person(Arc::new(Inner { pseudonym: row.pseudonym.clone(), vault }))))
     }
 }
 
-impl fmt::Debug for Subjects {
+impl fmt::Debug for Persons {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Subjects").finish_non_exhaustive()
+        f.debug_struct("Persons").finish_non_exhaustive()
     }
 }
 
 /// A name that says nothing.
-fn pseudonym() -> Result<String, SubjectError> {
+fn pseudonym() -> Result<String, PersonError> {
     let mut random = [0; 10];
-    getrandom::fill(&mut random).map_err(|error| SubjectError::Key(error.to_string()))?;
+    getrandom::fill(&mut random).map_err(|error| PersonError::Key(error.to_string()))?;
     Ok(format!("person-{}", hex::encode(random)))
 }
