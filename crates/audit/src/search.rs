@@ -82,7 +82,8 @@ impl Search {
     pub async fn count(&self, body: &Value, parameters: &Parameters) -> Result<Value> {
         let query = Request::parse_count(body, parameters, self.trail.clock().now())?;
         let condition = self.directory.resolve(query).await?;
-        let counted = self.trail.search(self.patience, async move |r| trail::search::count(r, &condition, None).await);
+        let counted =
+            self.trail.search(self.patience, async move |r| trail::search::count(r, &condition, None).await);
         let counted = counted.await.map_err(|error| self.failed(error))?;
         Ok(json!({ "count": counted.count, "_shards": answer::shards() }))
     }

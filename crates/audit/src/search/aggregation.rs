@@ -64,7 +64,9 @@ fn named(
     let Some(value) = value.filter(|value| !value.is_null()) else { return Ok(Vec::new()) };
     let Value::Object(all) = value else { return Err(Error::parsing("[aggs] must be an object")) };
     if level >= MOST_LEVELS && !all.is_empty() {
-        return Err(Error::argument(format!("aggregations lie in aggregations more than {MOST_LEVELS} deep")));
+        return Err(Error::argument(format!(
+            "aggregations lie in aggregations more than {MOST_LEVELS} deep"
+        )));
     }
     let mut found = Vec::new();
     for (name, body) in all {
@@ -73,7 +75,9 @@ fn named(
             return Err(Error::argument(format!("a search may have {MOST} aggregations")));
         }
         if name.is_empty() || name.contains(['[', ']', '>']) {
-            return Err(Error::parsing(format!("Invalid aggregation name [{name}]. Aggregation names can contain any character except '[', ']', and '>'")));
+            return Err(Error::parsing(format!(
+                "Invalid aggregation name [{name}]. Aggregation names can contain any character except '[', ']', and '>'"
+            )));
         }
         let Value::Object(body) = body else {
             return Err(Error::parsing(format!("Aggregation definition for [{name}] must be an object")));
@@ -85,12 +89,19 @@ fn named(
                 "aggs" | "aggregations" => below = Some(value),
                 "meta" => {}
                 kind if what.is_none() => what = Some(one(name, kind, value, reading, parser)?),
-                kind => return Err(Error::parsing(format!("Found two aggregation type definitions in [{name}]: the second is [{kind}]"))),
+                kind => {
+                    return Err(Error::parsing(format!(
+                        "Found two aggregation type definitions in [{name}]: the second is [{kind}]"
+                    )));
+                }
             }
         }
-        let what = what.ok_or_else(|| Error::parsing(format!("Missing definition for aggregation [{name}]")))?;
+        let what =
+            what.ok_or_else(|| Error::parsing(format!("Missing definition for aggregation [{name}]")))?;
         if matches!(what, Aggregation::Cardinality(_)) && below.is_some() {
-            return Err(Error::argument(format!("Aggregator [{name}] of type [cardinality] cannot accept sub-aggregations")));
+            return Err(Error::argument(format!(
+                "Aggregator [{name}] of type [cardinality] cannot accept sub-aggregations"
+            )));
         }
         let below = named(below, reading, parser, level + 1, count)?;
         found.push(Named { name: name.clone(), what, below, meta: body.get("meta").cloned() });
@@ -122,18 +133,29 @@ fn one(
             }
             Ok(Aggregation::Cardinality(field))
         }
-        _ => Err(Error::parsing(format!("Unknown aggregation type [{kind}] of [{name}]: terms, date_histogram, cardinality and filter are supported"))),
+        _ => Err(Error::parsing(format!(
+            "Unknown aggregation type [{kind}] of [{name}]: terms, date_histogram, cardinality and filter are supported"
+        ))),
     }
 }
 
 fn terms(body: &Map<String, Value>) -> Result<Terms> {
-    let ignored = ["shard_size", "show_term_doc_count_error", "execution_hint", "collect_mode", "shard_min_doc_count", "value_type"];
+    let ignored = [
+        "shard_size",
+        "show_term_doc_count_error",
+        "execution_hint",
+        "collect_mode",
+        "shard_min_doc_count",
+        "value_type",
+    ];
     let known: Vec<&str> = ["field", "size", "order", "min_doc_count"].into_iter().chain(ignored).collect();
     none_but("terms", body, &known)?;
     let field = field_of("terms", body)?;
     match field.map(|field| field.kind) {
         Some(Kind::Message) => return Err(not_by_words()),
-        Some(Kind::Date) => return Err(Error::argument("[terms] of [@timestamp] is not supported: use [date_histogram]")),
+        Some(Kind::Date) => {
+            return Err(Error::argument("[terms] of [@timestamp] is not supported: use [date_histogram]"));
+        }
         _ => {}
     }
     let size = body.get("size").map_or(Ok(10), |value| count("size", value))?;
@@ -159,7 +181,8 @@ fn order(value: Option<&Value>) -> Result<(Key, bool)> {
         one => one,
     };
     let entry = first.and_then(Value::as_object).and_then(|object| object.iter().next());
-    let (key, direction) = entry.ok_or_else(|| Error::parsing("Must specify at least one field for [order]"))?;
+    let (key, direction) =
+        entry.ok_or_else(|| Error::parsing("Must specify at least one field for [order]"))?;
     let descending = match direction.as_str() {
         Some("desc") => true,
         Some("asc") => false,
@@ -168,19 +191,25 @@ fn order(value: Option<&Value>) -> Result<(Key, bool)> {
     match key.as_str() {
         "_count" => Ok((Key::Count, descending)),
         "_key" | "_term" => Ok((Key::Value, descending)),
-        other => Err(Error::argument(format!("[order] by [{other}] is not supported: use [_count] or [_key]"))),
+        other => {
+            Err(Error::argument(format!("[order] by [{other}] is not supported: use [_count] or [_key]")))
+        }
     }
 }
 
 fn field_of(kind: &str, body: &Map<String, Value>) -> Result<Option<Field>> {
     match body.get("field").and_then(Value::as_str) {
         Some(name) => field::find(name),
-        None => Err(Error::parsing(format!("Required one of fields [field], but none were specified in [{kind}]"))),
+        None => Err(Error::parsing(format!(
+            "Required one of fields [field], but none were specified in [{kind}]"
+        ))),
     }
 }
 
 fn not_by_words() -> Error {
-    Error::argument("Text fields are not optimised for operations that require per-document field data like aggregations: [message]")
+    Error::argument(
+        "Text fields are not optimised for operations that require per-document field data like aggregations: [message]",
+    )
 }
 
 fn none_but(kind: &str, body: &Map<String, Value>, known: &[&str]) -> Result<()> {
@@ -196,7 +225,9 @@ pub(super) fn count(key: &str, value: &Value) -> Result<usize> {
         Value::String(text) => text.parse().ok(),
         other => other.as_u64(),
     };
-    number
-        .and_then(|number| usize::try_from(number).ok())
-        .ok_or_else(|| Error::argument(format!("[{key}] parameter cannot be negative or anything but a number, found [{value}]")))
+    number.and_then(|number| usize::try_from(number).ok()).ok_or_else(|| {
+        Error::argument(format!(
+            "[{key}] parameter cannot be negative or anything but a number, found [{value}]"
+        ))
+    })
 }

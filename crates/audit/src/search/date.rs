@@ -124,13 +124,17 @@ impl Reading {
         match value {
             Value::String(text) => self.text(text),
             Value::Number(number) => self.text(&number.to_string()),
-            other => Err(Error::date(format!("failed to parse date field [{other}]: a text or a number is wanted"))),
+            other => Err(Error::date(format!(
+                "failed to parse date field [{other}]: a text or a number is wanted"
+            ))),
         }
     }
 
     fn text(&self, text: &str) -> Result<Moment> {
         let failed = || {
-            Error::date(format!("failed to parse date field [{text}]: write it as 2026-11-27T10:00:00Z, in milliseconds since 1970, or as now-1h/d"))
+            Error::date(format!(
+                "failed to parse date field [{text}]: write it as 2026-11-27T10:00:00Z, in milliseconds since 1970, or as now-1h/d"
+            ))
         };
         if text.len() > 128 {
             return Err(Error::date("failed to parse date field: longer than 128 bytes"));
@@ -168,7 +172,11 @@ impl Reading {
         let mut rounded = false;
         for _ in 0..=MOST_STEPS {
             let Some(sign) = rest.chars().next() else {
-                return Some(if rounded { moment } else { Moment { until: moment.from.checked_add(1)?, ..moment } });
+                return Some(if rounded {
+                    moment
+                } else {
+                    Moment { until: moment.from.checked_add(1)?, ..moment }
+                });
             };
             if !sign.is_ascii() {
                 return None;
@@ -188,7 +196,10 @@ impl Reading {
                 }
                 '+' | '-' => {
                     let count = if sign == '-' { -count } else { count };
-                    Moment { from: self.add(unit, moment.from, count)?, until: self.add(unit, moment.until, count)? }
+                    Moment {
+                        from: self.add(unit, moment.from, count)?,
+                        until: self.add(unit, moment.until, count)?,
+                    }
                 }
                 _ => return None,
             };
@@ -280,7 +291,23 @@ mod tests {
     #[test]
     fn nonsense_is_refused() {
         let long = format!("now{}", "+1d".repeat(30));
-        for text in ["", "nowhere", "now+", "now+1", "now+1x", "now/2d", "now-99999999999999999999d", "now+999999999y", "yesterday", "||", "2026-01-01||x", "9999999999999999999", &long, "now-é", "nowé1d"] {
+        for text in [
+            "",
+            "nowhere",
+            "now+",
+            "now+1",
+            "now+1x",
+            "now/2d",
+            "now-99999999999999999999d",
+            "now+999999999y",
+            "yesterday",
+            "||",
+            "2026-01-01||x",
+            "9999999999999999999",
+            &long,
+            "now-é",
+            "nowé1d",
+        ] {
             assert_eq!(read("UTC", text), "parse_exception", "{text}");
         }
     }

@@ -58,8 +58,15 @@ pub(crate) fn parse(text: &str) -> Result<Vec<Format>> {
 
 fn parse_one(text: &str) -> Result<Format> {
     match text.trim_start_matches("strict_") {
-        "date_optional_time" | "date_optional_time_nanos" | "date_time" | "date_time_no_millis" | "date"
-        | "year_month" | "year" | "dateOptionalTime" | "iso8601" => Ok(Format::Iso),
+        "date_optional_time"
+        | "date_optional_time_nanos"
+        | "date_time"
+        | "date_time_no_millis"
+        | "date"
+        | "year_month"
+        | "year"
+        | "dateOptionalTime"
+        | "iso8601" => Ok(Format::Iso),
         "epoch_millis" => Ok(Format::EpochMillis),
         "epoch_second" => Ok(Format::EpochSecond),
         _ => letters(text).map(Format::Letters),
@@ -305,7 +312,16 @@ mod tests {
         ] {
             assert_eq!(iso(text), Some((civil.to_owned(), unit)), "{text}");
         }
-        for wrong in ["", "26", "2026-1", "2026-13-01", "2026-11T10", "2026-11-27 10:00", "2026-11-27T25", "2026-01-01-01"] {
+        for wrong in [
+            "",
+            "26",
+            "2026-1",
+            "2026-13-01",
+            "2026-11T10",
+            "2026-11-27 10:00",
+            "2026-11-27T25",
+            "2026-01-01-01",
+        ] {
             assert_eq!(iso(wrong), None, "{wrong}");
         }
     }

@@ -50,7 +50,9 @@ impl Directory {
                 let people = known.iter().flatten().filter(|(_, name)| glob_matches(&glob, name));
                 let found: Vec<Value> = people.map(|(pseudonym, _)| Value::Text(pseudonym.clone())).collect();
                 if found.len() > MOST {
-                    return Err(Error::too_many(format!("a pattern of [user.name] stands for more than {MOST} persons")));
+                    return Err(Error::too_many(format!(
+                        "a pattern of [user.name] stands for more than {MOST} persons"
+                    )));
                 }
                 let is_person = Condition::In(Column::Kind, vec![Value::Text("user".into())]);
                 let by_name = Condition::Not(Box::new(is_person)).and(Condition::Like(Column::Actor, glob));
@@ -79,7 +81,11 @@ impl Directory {
         })
     }
 
-    async fn conditions(&self, all: Vec<Query>, known: &mut Option<Vec<(String, String)>>) -> Result<Vec<Condition>> {
+    async fn conditions(
+        &self,
+        all: Vec<Query>,
+        known: &mut Option<Vec<(String, String)>>,
+    ) -> Result<Vec<Condition>> {
         let mut conditions = Vec::with_capacity(all.len());
         for one in all {
             conditions.push(Box::pin(self.condition(one, known)).await?);
@@ -114,7 +120,9 @@ impl Directory {
         let found = self.catalog.read(async |r| {
             let mut names = HashMap::new();
             for pseudonym in pseudonyms {
-                if let Some(name) = subject::find_by_pseudonym(r, &pseudonym).await?.and_then(|subject| subject.name) {
+                if let Some(name) =
+                    subject::find_by_pseudonym(r, &pseudonym).await?.and_then(|subject| subject.name)
+                {
                     names.insert(pseudonym, name);
                 }
             }

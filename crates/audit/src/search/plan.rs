@@ -44,7 +44,11 @@ pub(super) struct Found {
 #[derive(Debug)]
 pub(super) enum Outcome {
     /// Buckets, and how many records lie in none of them.
-    Terms { buckets: Vec<Bucket>, other: u64, of_people: bool },
+    Terms {
+        buckets: Vec<Bucket>,
+        other: u64,
+        of_people: bool,
+    },
     Histogram(Vec<Bucket>),
     Cardinality(u64),
     Filter(Bucket),
@@ -125,7 +129,11 @@ struct Work<'r> {
 }
 
 impl Work<'_> {
-    async fn all(&mut self, all: &[Named<Condition>], condition: &Condition) -> Result<Vec<Outcome>, CatalogError> {
+    async fn all(
+        &mut self,
+        all: &[Named<Condition>],
+        condition: &Condition,
+    ) -> Result<Vec<Outcome>, CatalogError> {
         let mut outcomes = Vec::with_capacity(all.len());
         for one in all {
             self.questions += 1;
@@ -187,7 +195,8 @@ impl Work<'_> {
         };
         let direction = if terms.descending { Direction::Descending } else { Direction::Ascending };
         let groups =
-            ask::groups(self.r, condition, column, (terms.by, direction), terms.least, terms.size as u64).await?;
+            ask::groups(self.r, condition, column, (terms.by, direction), terms.least, terms.size as u64)
+                .await?;
         let shown: u64 = groups.iter().map(|group| group.count).sum();
         let other = if groups.len() == terms.size {
             let has_it = condition.clone().and(Condition::Present(column));
@@ -218,7 +227,10 @@ impl Work<'_> {
             None
         };
         let extended = histogram.extended.filter(|_| histogram.least == 0);
-        let span = [edges, extended].into_iter().flatten().reduce(|one, other| (one.0.min(other.0), one.1.max(other.1)));
+        let span = [edges, extended]
+            .into_iter()
+            .flatten()
+            .reduce(|one, other| (one.0.min(other.0), one.1.max(other.1)));
         let Some((first, last)) = span else { return Ok(Outcome::Histogram(Vec::new())) };
         let bounds = match histogram.bounds(first, last) {
             Ok(bounds) => bounds,
@@ -232,8 +244,11 @@ impl Work<'_> {
         for (pair, count) in bounds.windows(2).zip(counts).filter(|(_, count)| *count >= histogram.least) {
             let inside = Bound::Included(Value::Int(pair[0]));
             let inside = Condition::Between(Column::At, inside, Bound::Excluded(Value::Int(pair[1])));
-            let below =
-                if below.is_empty() { Vec::new() } else { self.all(below, &condition.clone().and(inside)).await? };
+            let below = if below.is_empty() {
+                Vec::new()
+            } else {
+                self.all(below, &condition.clone().and(inside)).await?
+            };
             buckets.push(Bucket { key: Value::Int(pair[0]), count, below });
         }
         self.count_buckets(buckets.len());

@@ -87,7 +87,9 @@ impl<'r> Parser<'r> {
             )));
         }
         let Value::Object(body) = body else {
-            return Err(Error::parsing(format!("[{name}] query malformed, no start_object after query name")));
+            return Err(Error::parsing(format!(
+                "[{name}] query malformed, no start_object after query name"
+            )));
         };
         match name.as_str() {
             "bool" => self.bool(body, level),
@@ -155,7 +157,9 @@ fn is_true(query: &str, object: &Object, key: &str) -> Result<bool> {
         Some(Value::Bool(value)) => Ok(*value),
         Some(Value::String(text)) if text == "true" => Ok(true),
         Some(Value::String(text)) if text == "false" => Ok(false),
-        Some(other) => Err(Error::parsing(format!("[{query}] [{key}] is [{other}]: only [true] or [false] are allowed"))),
+        Some(other) => {
+            Err(Error::parsing(format!("[{query}] [{key}] is [{other}]: only [true] or [false] are allowed")))
+        }
     }
 }
 

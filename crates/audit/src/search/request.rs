@@ -41,13 +41,39 @@ pub(crate) enum Track {
 
 /// Parameters of the address that mean nothing here, or only how the answer looks to eyes.
 const IGNORED: [&str; 17] = [
-    "pretty", "human", "error_trace", "ignore_unavailable", "allow_no_indices", "expand_wildcards", "ignore_throttled", "preference",
-    "routing", "request_cache", "batched_reduce_size", "max_concurrent_shard_requests", "pre_filter_shard_size",
-    "ccs_minimize_roundtrips", "allow_partial_search_results", "timeout", "analyze_wildcard",
+    "pretty",
+    "human",
+    "error_trace",
+    "ignore_unavailable",
+    "allow_no_indices",
+    "expand_wildcards",
+    "ignore_throttled",
+    "preference",
+    "routing",
+    "request_cache",
+    "batched_reduce_size",
+    "max_concurrent_shard_requests",
+    "pre_filter_shard_size",
+    "ccs_minimize_roundtrips",
+    "allow_partial_search_results",
+    "timeout",
+    "analyze_wildcard",
 ];
 const KEYS: [&str; 14] = [
-    "query", "from", "size", "sort", "search_after", "track_total_hits", "track_scores", "_source", "aggs", "aggregations", "timeout",
-    "version", "seq_no_primary_term", "explain",
+    "query",
+    "from",
+    "size",
+    "sort",
+    "search_after",
+    "track_total_hits",
+    "track_scores",
+    "_source",
+    "aggs",
+    "aggregations",
+    "timeout",
+    "version",
+    "seq_no_primary_term",
+    "explain",
 ];
 
 impl Request {
@@ -93,14 +119,20 @@ impl Request {
         let source = Source::parse(body.get("_source"))?;
         let track = track(body.get("track_total_hits"))?;
         if is_total_bare && track != Track::All && body.contains_key("track_total_hits") {
-            return Err(Error::argument("[rest_total_hits_as_int] cannot be used if the tracking of total hits is not accurate"));
+            return Err(Error::argument(
+                "[rest_total_hits_as_int] cannot be used if the tracking of total hits is not accurate",
+            ));
         }
         let track = if is_total_bare { Track::All } else { track };
         Ok(Self { query, from, size, order, after, track, source, aggregations, is_total_bare, types_keys })
     }
 
     /// Reads the body of a count.
-    pub(crate) fn parse_count(body: &Value, parameters: &[(String, String)], now: Timestamp) -> Result<Query> {
+    pub(crate) fn parse_count(
+        body: &Value,
+        parameters: &[(String, String)],
+        now: Timestamp,
+    ) -> Result<Query> {
         let mut body = object(body)?;
         for (key, value) in parameters {
             match key.as_str() {
@@ -121,7 +153,9 @@ fn object(body: &Value) -> Result<Map<String, Value>> {
     match body {
         Value::Null => Ok(Map::new()),
         Value::Object(object) => Ok(object.clone()),
-        _ => Err(Error::parsing("Expected [START_OBJECT] but found something else: the body of a search is an object")),
+        _ => Err(Error::parsing(
+            "Expected [START_OBJECT] but found something else: the body of a search is an object",
+        )),
     }
 }
 

@@ -133,7 +133,10 @@ fn milliseconds(at: i64) -> Value {
     if at % 1_000 == 0 {
         return json!(at / 1_000);
     }
-    #[expect(clippy::cast_precision_loss, reason = "microseconds of this age fit into the 53 bits of a float")]
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "microseconds of this age fit into the 53 bits of a float"
+    )]
     let number = Number::from_f64(at as f64 / 1_000.0);
     number.map_or(Value::Null, Value::Number)
 }
@@ -145,12 +148,14 @@ fn read(part: &Part, value: &Value, reading: &Reading) -> Result<Option<Bound>> 
     }
     if column == Column::At {
         let mut reading = reading.clone();
-        reading.formats = part.format.clone().map_or_else(|| vec![Format::EpochMillis, Format::Iso], |format| vec![format]);
+        reading.formats =
+            part.format.clone().map_or_else(|| vec![Format::EpochMillis, Format::Iso], |format| vec![format]);
         return Ok(Some(Bound::Int(reading.moment(value)?.from)));
     }
     if column.is_number() {
         let number = value.as_i64().or_else(|| value.as_str().and_then(|text| text.parse().ok()));
-        let number = number.ok_or_else(|| Error::argument(format!("Failed to parse search_after value [{value}]")))?;
+        let number =
+            number.ok_or_else(|| Error::argument(format!("Failed to parse search_after value [{value}]")))?;
         return Ok(Some(Bound::Int(number)));
     }
     match value {
@@ -173,12 +178,18 @@ fn parts(value: &Value) -> Result<Vec<Part>> {
                             return Err(Error::parsing(format!("[sort] does not support [{key}]")));
                         }
                         if options.get("missing").is_some_and(|value| value != "_last") {
-                            return Err(Error::argument("[sort] with [missing] other than [_last] is not supported"));
+                            return Err(Error::argument(
+                                "[sort] with [missing] other than [_last] is not supported",
+                            ));
                         }
                         let text = |key: &str| options.get(key).and_then(Value::as_str);
                         part(name, text("order"), text("format"), text("unmapped_type"))?
                     }
-                    other => return Err(Error::parsing(format!("[sort] by [{name}] is [{other}]: write [asc] or [desc]"))),
+                    other => {
+                        return Err(Error::parsing(format!(
+                            "[sort] by [{name}] is [{other}]: write [asc] or [desc]"
+                        )));
+                    }
                 });
             }
             Ok(found)
@@ -188,7 +199,12 @@ fn parts(value: &Value) -> Result<Vec<Part>> {
 }
 
 /// Reads one part; `None` for a field that no record has and that the caller knows may be missing.
-fn part(name: &str, direction: Option<&str>, format: Option<&str>, unmapped: Option<&str>) -> Result<Option<Part>> {
+fn part(
+    name: &str,
+    direction: Option<&str>,
+    format: Option<&str>,
+    unmapped: Option<&str>,
+) -> Result<Option<Part>> {
     let descending = match direction {
         None => name == "_score",
         Some("asc") => false,
@@ -201,14 +217,21 @@ fn part(name: &str, direction: Option<&str>, format: Option<&str>, unmapped: Opt
         _ => match field::find(name)? {
             None if unmapped.is_some() => return Ok(None),
             None => {
-                return Err(Error { kind: "query_shard_exception", reason: format!("No mapping found for [{name}] in order to sort on"), status: 400 });
+                return Err(Error {
+                    kind: "query_shard_exception",
+                    reason: format!("No mapping found for [{name}] in order to sort on"),
+                    status: 400,
+                });
             }
             Some(field) if field.kind == Kind::Person => {
                 // Their names are not where the records are.
                 return Err(Error::argument("[sort] by [user.name] is not supported: use [user.id]"));
             }
             Some(field) => Some(field.kind.column().ok_or_else(|| {
-                Error::argument(format!("[sort] by [{name}] is not supported: it is of type [{}]", field.kind.as_str()))
+                Error::argument(format!(
+                    "[sort] by [{name}] is not supported: it is of type [{}]",
+                    field.kind.as_str()
+                ))
             })?),
         },
     };

@@ -27,10 +27,18 @@ impl Source {
                     .map(|one| one.as_str().map(ToOwned::to_owned))
                     .collect::<Option<_>>()
                     .ok_or_else(|| Error::parsing("[_source] lists texts"))?,
-                Some(other) => return Err(Error::parsing(format!("[_source] is [{other}]: a field, or a list of fields, is wanted"))),
+                Some(other) => {
+                    return Err(Error::parsing(format!(
+                        "[_source] is [{other}]: a field, or a list of fields, is wanted"
+                    )));
+                }
             };
-            if texts.len() > MOST || texts.iter().any(|text| text.len() > 256 || text.matches('*').count() > 4) {
-                return Err(Error::argument(format!("[_source] may have {MOST} patterns, each with four [*] and 256 bytes")));
+            if texts.len() > MOST
+                || texts.iter().any(|text| text.len() > 256 || text.matches('*').count() > 4)
+            {
+                return Err(Error::argument(format!(
+                    "[_source] may have {MOST} patterns, each with four [*] and 256 bytes"
+                )));
             }
             Ok(texts)
         };
@@ -38,7 +46,10 @@ impl Source {
             None | Some(Value::Null | Value::Bool(true)) => Ok(Self::All),
             Some(Value::Bool(false)) => Ok(Self::Nothing),
             Some(Value::Object(object)) => {
-                if let Some(key) = object.keys().find(|key| !matches!(key.as_str(), "includes" | "include" | "excludes" | "exclude")) {
+                if let Some(key) = object
+                    .keys()
+                    .find(|key| !matches!(key.as_str(), "includes" | "include" | "excludes" | "exclude"))
+                {
                     return Err(Error::parsing(format!("Unknown key [{key}] in [_source]")));
                 }
                 let of = |one: &str, other: &str| patterns(object.get(one).or_else(|| object.get(other)));
@@ -53,7 +64,9 @@ impl Source {
         match self {
             Self::All => Some(document),
             Self::Nothing => None,
-            Self::Some(includes, excludes) => Some(filter(document, "", includes, excludes).unwrap_or_else(|| Map::new().into())),
+            Self::Some(includes, excludes) => {
+                Some(filter(document, "", includes, excludes).unwrap_or_else(|| Map::new().into()))
+            }
         }
     }
 }
@@ -62,7 +75,8 @@ fn filter(value: Value, path: &str, includes: &[String], excludes: &[String]) ->
     if !path.is_empty() && excludes.iter().any(|pattern| matches(pattern, path)) {
         return None;
     }
-    let is_wanted = includes.is_empty() || !path.is_empty() && includes.iter().any(|pattern| matches(pattern, path));
+    let is_wanted =
+        includes.is_empty() || !path.is_empty() && includes.iter().any(|pattern| matches(pattern, path));
     let Value::Object(object) = value else { return is_wanted.then_some(value) };
     // What lies below something wanted is wanted.
     let includes = if is_wanted { &[][..] } else { includes };

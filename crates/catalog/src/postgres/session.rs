@@ -194,7 +194,9 @@ impl Session {
             Ok(Ok(())) => Ok(()),
             Ok(Err(Stop::Refused(error))) => Err(error),
             // It was the statement's time that ended it.
-            Ok(Err(Stop::Failed(Failure { error: Error::Busy, remedy: Remedy::None }))) | Err(_) => Err(Error::TooSlow),
+            Ok(Err(Stop::Failed(Failure { error: Error::Busy, remedy: Remedy::None }))) | Err(_) => {
+                Err(Error::TooSlow)
+            }
             Ok(Err(Stop::Failed(failure))) => Err(failure.error),
         }
     }

@@ -32,7 +32,11 @@ impl Refusal {
     }
 
     pub(super) fn no_handler(method: &Method, path: &str) -> Self {
-        Self::new("illegal_argument_exception", 400, format!("no handler found for uri [{path}] and method [{method}]"))
+        Self::new(
+            "illegal_argument_exception",
+            400,
+            format!("no handler found for uri [{path}] and method [{method}]"),
+        )
     }
 
     /// The trail is not kept here.
@@ -45,12 +49,20 @@ impl Refusal {
     }
 
     pub(super) fn content_type(kind: &str) -> Self {
-        Self::new("media_type_header_exception", 406, format!("Content-Type header [{kind}] is not supported: send application/json"))
+        Self::new(
+            "media_type_header_exception",
+            406,
+            format!("Content-Type header [{kind}] is not supported: send application/json"),
+        )
     }
 
     pub(super) fn body(error: &str, limit: usize) -> Self {
         if error.contains("length limit") {
-            return Self::new("content_too_long_exception", 413, format!("the body is longer than {limit} bytes"));
+            return Self::new(
+                "content_too_long_exception",
+                413,
+                format!("the body is longer than {limit} bytes"),
+            );
         }
         Self::new("parsing_exception", 400, format!("the body broke off: {error}"))
     }
@@ -60,7 +72,8 @@ impl Refusal {
             cx.error = Some(cause);
         }
         let mut response = ok(&self.error.to_json(), head);
-        *response.status_mut() = StatusCode::from_u16(self.error.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        *response.status_mut() =
+            StatusCode::from_u16(self.error.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         response.headers_mut().extend(self.header);
         response
     }
@@ -95,7 +108,8 @@ impl From<Unauthenticated> for Refusal {
 impl From<Denied> for Refusal {
     fn from(denied: Denied) -> Self {
         let is_stranger = denied.reason() == Reason::CredentialsNeeded;
-        let mut refusal = Self::new("security_exception", if is_stranger { 401 } else { 403 }, denied.to_string());
+        let mut refusal =
+            Self::new("security_exception", if is_stranger { 401 } else { 403 }, denied.to_string());
         refusal.header = is_stranger.then(challenge);
         refusal
     }

@@ -37,25 +37,46 @@ pub(crate) enum Step {
 }
 
 const KNOWN: [&str; 10] = [
-    "field", "fixed_interval", "calendar_interval", "time_zone", "offset", "min_doc_count", "extended_bounds", "format", "keyed", "order",
+    "field",
+    "fixed_interval",
+    "calendar_interval",
+    "time_zone",
+    "offset",
+    "min_doc_count",
+    "extended_bounds",
+    "format",
+    "keyed",
+    "order",
 ];
 
 impl Histogram {
     pub(super) fn parse(body: &Map<String, Value>, reading: &Reading) -> Result<Self> {
         if body.contains_key("interval") {
-            return Err(Error::parsing("[date_histogram] does not support [interval]: write [fixed_interval] or [calendar_interval]"));
+            return Err(Error::parsing(
+                "[date_histogram] does not support [interval]: write [fixed_interval] or [calendar_interval]",
+            ));
         }
         none_but("date_histogram", body, &KNOWN)?;
         let field = field_of("date_histogram", body)?;
         if let Some(field) = field.filter(|field| field.kind != Kind::Date) {
-            return Err(Error::argument(format!("Field [{}] of type [{}] is not supported for aggregation [date_histogram]", field.name, field.kind.as_str())));
+            return Err(Error::argument(format!(
+                "Field [{}] of type [{}] is not supported for aggregation [date_histogram]",
+                field.name,
+                field.kind.as_str()
+            )));
         }
         let text = |key: &str| body.get(key).and_then(Value::as_str);
         let step = match (text("fixed_interval"), text("calendar_interval")) {
             (Some(text), None) => Step::Fixed(fixed(text)?),
             (None, Some(text)) => Step::Calendar(calendar(text)?),
-            (Some(_), Some(_)) => return Err(Error::argument("Cannot use [fixed_interval] with [calendar_interval] configuration option.")),
-            (None, None) => return Err(Error::argument("Invalid interval specified, must be non-null and non-empty")),
+            (Some(_), Some(_)) => {
+                return Err(Error::argument(
+                    "Cannot use [fixed_interval] with [calendar_interval] configuration option.",
+                ));
+            }
+            (None, None) => {
+                return Err(Error::argument("Invalid interval specified, must be non-null and non-empty"));
+            }
         };
         let mut reading = reading.clone();
         if let Some(name) = text("time_zone") {
@@ -81,13 +102,17 @@ impl Histogram {
             descending: is_descending(body.get("order"))?,
         };
         if let Some(bounds) = body.get("extended_bounds") {
-            let side = |key: &str| {
-                let value = bounds.get(key).ok_or_else(|| Error::parsing(format!("[extended_bounds] has no [{key}]")))?;
+            let side = |key: &str| -> Result<i64> {
+                let value = bounds
+                    .get(key)
+                    .ok_or_else(|| Error::parsing(format!("[extended_bounds] has no [{key}]")))?;
                 Ok(histogram.floor(reading.moment(value)?.from))
             };
             let (first, last) = (side("min")?, side("max")?);
             if first > last {
-                return Err(Error::argument("[extended_bounds.min] cannot be greater than [extended_bounds.max]"));
+                return Err(Error::argument(
+                    "[extended_bounds.min] cannot be greater than [extended_bounds.max]",
+                ));
             }
             histogram.extended = Some((first, last));
         }
@@ -109,9 +134,10 @@ impl Histogram {
                 let size = if unit == Unit::Hour { 3_600_000_000 } else { 60_000_000 };
                 (at + shift).div_euclid(size) * size - shift
             }
-            Step::Calendar(unit) => {
-                unit.floor(self.zone.to_datetime(moment)).and_then(|civil| micros(&self.zone, civil)).unwrap_or(at)
-            }
+            Step::Calendar(unit) => unit
+                .floor(self.zone.to_datetime(moment))
+                .and_then(|civil| micros(&self.zone, civil))
+                .unwrap_or(at),
         };
         floor.saturating_add(self.offset)
     }
@@ -162,13 +188,19 @@ fn is_descending(order: Option<&Value>) -> Result<bool> {
     match order.get("_key").and_then(Value::as_str) {
         Some("asc") => Ok(false),
         Some("desc") => Ok(true),
-        _ => Err(Error::argument(format!("[date_histogram] with [order] {order} is not supported: use [_key]"))),
+        _ => Err(Error::argument(format!(
+            "[date_histogram] with [order] {order} is not supported: use [_key]"
+        ))),
     }
 }
 
 /// Reads `30s`, `5m`, `1h`, `1d` or `100ms`.
 fn fixed(text: &str) -> Result<i64> {
-    let wrong = || Error::argument(format!("failed to parse setting [date_histogram.fixed_interval] with value [{text}] as a time value"));
+    let wrong = || {
+        Error::argument(format!(
+            "failed to parse setting [date_histogram.fixed_interval] with value [{text}] as a time value"
+        ))
+    };
     let digits = text.find(|char: char| !char.is_ascii_digit()).ok_or_else(wrong)?;
     let unit: i64 = match &text[digits..] {
         "ms" => 1_000,
@@ -192,7 +224,9 @@ fn calendar(text: &str) -> Result<Unit> {
         "quarter" | "1q" => Unit::Quarter,
         "year" | "1y" => Unit::Year,
         _ => {
-            return Err(Error::argument(format!("The supplied interval [{text}] could not be parsed as a calendar interval.")));
+            return Err(Error::argument(format!(
+                "The supplied interval [{text}] could not be parsed as a calendar interval."
+            )));
         }
     })
 }
@@ -220,7 +254,8 @@ mod tests {
 
     #[test]
     fn buckets_begin_where_elasticsearch_has_them() {
-        let month = json!({ "field": "@timestamp", "calendar_interval": "month", "time_zone": "Europe/Berlin" });
+        let month =
+            json!({ "field": "@timestamp", "calendar_interval": "month", "time_zone": "Europe/Berlin" });
         assert_eq!(
             begins(month, "2026-03-31T22:30:00Z", "2026-05-01T00:00:00Z"),
             ["2026-04-01T00:00:00.000+02:00", "2026-05-01T00:00:00.000+02:00"]
@@ -231,7 +266,10 @@ mod tests {
             ["2026-11-27 00:00", "2026-11-27 12:00", "2026-11-28 00:00"]
         );
         let shifted = json!({ "field": "@timestamp", "calendar_interval": "day", "offset": "+6h" });
-        assert_eq!(begins(shifted, "2026-11-27T05:00:00Z", "2026-11-27T05:00:00Z"), ["2026-11-26T06:00:00.000Z"]);
+        assert_eq!(
+            begins(shifted, "2026-11-27T05:00:00Z", "2026-11-27T05:00:00Z"),
+            ["2026-11-26T06:00:00.000Z"]
+        );
     }
 
     #[test]
@@ -250,7 +288,10 @@ mod tests {
         let error = second.bounds(0, at("2026-11-27T00:00:00Z")).unwrap_err();
         assert_eq!(error.kind, "too_many_buckets_exception");
         for interval in ["0s", "1", "s", "1x", "99999999999999d", "-1s"] {
-            assert!(histogram(json!({ "field": "@timestamp", "fixed_interval": interval })).is_err(), "{interval}");
+            assert!(
+                histogram(json!({ "field": "@timestamp", "fixed_interval": interval })).is_err(),
+                "{interval}"
+            );
         }
     }
 }

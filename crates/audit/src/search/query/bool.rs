@@ -7,8 +7,16 @@ use crate::search::error::{Error, Result};
 
 impl Parser<'_> {
     pub(super) fn bool(&mut self, body: &Object, level: usize) -> Result<Query> {
-        let known =
-            ["must", "filter", "should", "must_not", "minimum_should_match", "boost", "_name", "adjust_pure_negative"];
+        let known = [
+            "must",
+            "filter",
+            "should",
+            "must_not",
+            "minimum_should_match",
+            "boost",
+            "_name",
+            "adjust_pure_negative",
+        ];
         none_but("bool", body, &known)?;
         let mut every = Vec::new();
         for key in ["must", "filter"] {
@@ -19,7 +27,8 @@ impl Parser<'_> {
             every.push(Query::Not(Box::new(query)));
         }
         // With something that must be so, the rest may be so: it only scores.
-        let has_others = ["must", "filter"].iter().any(|key| body.get(*key).is_some_and(|value| !is_empty(value)));
+        let has_others =
+            ["must", "filter"].iter().any(|key| body.get(*key).is_some_and(|value| !is_empty(value)));
         let usual = usize::from(!has_others && !should.is_empty());
         let least = match body.get("minimum_should_match") {
             None | Some(Value::Null) => usual,
@@ -42,7 +51,9 @@ impl Parser<'_> {
             None | Some(Value::Null) => Ok(Vec::new()),
             Some(Value::Array(all)) => all.iter().map(|one| self.query(one, level + 1)).collect(),
             Some(one @ Value::Object(_)) => Ok(vec![self.query(one, level + 1)?]),
-            Some(other) => Err(Error::parsing(format!("[bool] [{key}] is [{other}]: a query, or a list of queries, is wanted"))),
+            Some(other) => Err(Error::parsing(format!(
+                "[bool] [{key}] is [{other}]: a query, or a list of queries, is wanted"
+            ))),
         }
     }
 }
@@ -57,7 +68,11 @@ pub(super) fn minimum(value: &Value, of: usize) -> Result<usize> {
         Value::String(text) => text.trim().to_owned(),
         other => other.to_string(),
     };
-    let wrong = || Error::parsing(format!("[minimum_should_match] [{text}] is not supported: write a number or a percentage"));
+    let wrong = || {
+        Error::parsing(format!(
+            "[minimum_should_match] [{text}] is not supported: write a number or a percentage"
+        ))
+    };
     let all = i64::try_from(of).unwrap_or(i64::MAX);
     let least = if let Some(percent) = text.strip_suffix('%') {
         let percent: i64 = percent.parse().map_err(|_| wrong())?;

@@ -30,7 +30,9 @@ impl Parser<'_> {
     pub(super) fn terms(&mut self, body: &Object) -> Result<Query> {
         let (name, values) = field_of("terms", body, &["boost", "_name"])?;
         let Value::Array(values) = values else {
-            return Err(Error::parsing(format!("[terms] query: the values of [{name}] are no list; a lookup is not supported")));
+            return Err(Error::parsing(format!(
+                "[terms] query: the values of [{name}] are no list; a lookup is not supported"
+            )));
         };
         let Some(field) = field::find(name)? else { return Ok(Query::NOTHING) };
         self.equals(field, values)
@@ -44,11 +46,16 @@ impl Parser<'_> {
             Kind::Keyword(column) => Condition::In(column, texts()?.into_iter().map(Bound::Text).collect()),
             Kind::Person => return Ok(Query::Person(People::Named(texts()?))),
             Kind::Long(column) => {
-                let numbers = values.iter().map(|value| number(field.name, value)).collect::<Result<Vec<_>>>()?;
+                let numbers =
+                    values.iter().map(|value| number(field.name, value)).collect::<Result<Vec<_>>>()?;
                 Condition::In(column, numbers.into_iter().flatten().map(Bound::Int).collect())
             }
             Kind::Same(same) => {
-                if texts()?.iter().any(|text| text == same) { Condition::All } else { Condition::Nothing }
+                if texts()?.iter().any(|text| text == same) {
+                    Condition::All
+                } else {
+                    Condition::Nothing
+                }
             }
             Kind::Message => {
                 let words = texts()?.iter().map(|word| self.word(word)).collect::<Result<Vec<_>>>()?;
@@ -61,7 +68,8 @@ impl Parser<'_> {
             }
             Kind::Address => {
                 self.count_clauses(values.len())?;
-                let all = texts()?.iter().map(|text| address(field.name, text)).collect::<Result<Vec<_>>>()?;
+                let all =
+                    texts()?.iter().map(|text| address(field.name, text)).collect::<Result<Vec<_>>>()?;
                 Condition::Any(all)
             }
         };
@@ -77,7 +85,10 @@ impl Parser<'_> {
 
     pub(super) fn begins(&mut self, field: Field, text: String, ignores_case: bool) -> Result<Query> {
         if text.len() > MOST_PATTERN {
-            return Err(Error::argument(format!("The prefix for field [{}] is longer than {MOST_PATTERN} bytes", field.name)));
+            return Err(Error::argument(format!(
+                "The prefix for field [{}] is longer than {MOST_PATTERN} bytes",
+                field.name
+            )));
         }
         match field.kind {
             Kind::Keyword(column) if !ignores_case => Ok(Query::Is(Condition::Begins(column, text))),
@@ -102,7 +113,9 @@ impl Parser<'_> {
             Kind::Message => match &glob.pieces[..] {
                 [Piece::Many] => Ok(Query::ALL),
                 [Piece::Text(text)] | [Piece::Text(text), Piece::Many] => self.word(text),
-                _ => Err(Error::argument("field [message] takes words and beginnings of words, no other patterns")),
+                _ => Err(Error::argument(
+                    "field [message] takes words and beginnings of words, no other patterns",
+                )),
             },
             Kind::Date | Kind::Long(_) | Kind::Address => Err(Error::argument(format!(
                 "Can only use prefix and wildcard queries on keyword and text fields - not on [{}] which is of type [{}]",
@@ -154,7 +167,9 @@ pub(super) fn text(field: &str, value: &Value) -> Result<String> {
         Value::String(text) => Ok(text.clone()),
         Value::Number(_) | Value::Bool(_) => Ok(value.to_string()),
         Value::Null => Err(Error::argument(format!("value cannot be null (field [{field}])"))),
-        other => Err(Error::argument(format!("[{other}] is no value for field [{field}]: write one text or number"))),
+        other => Err(Error::argument(format!(
+            "[{other}] is no value for field [{field}]: write one text or number"
+        ))),
     }
 }
 
@@ -222,7 +237,9 @@ pub(crate) fn glob_matches(glob: &Glob, text: &str) -> bool {
     fn rest(pieces: &[Piece], text: &str) -> bool {
         match pieces.split_first() {
             None => text.is_empty(),
-            Some((Piece::Text(literal), pieces)) => text.strip_prefix(literal.as_str()).is_some_and(|text| rest(pieces, text)),
+            Some((Piece::Text(literal), pieces)) => {
+                text.strip_prefix(literal.as_str()).is_some_and(|text| rest(pieces, text))
+            }
             Some((Piece::One, pieces)) => {
                 let mut chars = text.chars();
                 chars.next().is_some() && rest(pieces, chars.as_str())

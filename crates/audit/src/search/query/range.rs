@@ -18,9 +18,15 @@ impl Parser<'_> {
     pub(super) fn range(&mut self, body: &Object) -> Result<Query> {
         let (name, value) = field_of("range", body, &["boost", "_name"])?;
         let Value::Object(sides) = value else {
-            return Err(Error::parsing(format!("[range] query malformed, no start_object after field [{name}]")));
+            return Err(Error::parsing(format!(
+                "[range] query malformed, no start_object after field [{name}]"
+            )));
         };
-        none_but("range", sides, &["gte", "gt", "lte", "lt", "format", "time_zone", "boost", "relation", "_name"])?;
+        none_but(
+            "range",
+            sides,
+            &["gte", "gt", "lte", "lt", "format", "time_zone", "boost", "relation", "_name"],
+        )?;
         let Some(field) = field::find(name)? else { return Ok(Query::NOTHING) };
         self.between(field, sides)
     }
@@ -29,7 +35,9 @@ impl Parser<'_> {
     pub(super) fn between(&mut self, field: Field, sides: &Object) -> Result<Query> {
         for [one, other] in [["gte", "gt"], ["lte", "lt"]] {
             if present(sides, one).is_some() && present(sides, other).is_some() {
-                return Err(Error::parsing(format!("[range] query: [{one}] and [{other}] exclude each other")));
+                return Err(Error::parsing(format!(
+                    "[range] query: [{one}] and [{other}] exclude each other"
+                )));
             }
         }
         let (column, from, until) = match field.kind {
@@ -46,7 +54,11 @@ impl Parser<'_> {
                 (column, from, until)
             }
             Kind::Person | Kind::Address | Kind::Same(_) | Kind::Message => {
-                return Err(Error::argument(format!("Field [{}] of type [{}] does not support range queries", field.name, field.kind.as_str())));
+                return Err(Error::argument(format!(
+                    "Field [{}] of type [{}] does not support range queries",
+                    field.name,
+                    field.kind.as_str()
+                )));
             }
         };
         Ok(Query::Is(Condition::Between(column, from, until)))

@@ -10,7 +10,8 @@ use crate::search::error::{Error, Result};
 use crate::search::field::{self, Kind};
 
 /// What a record's message is made of, beside the name of who did it.
-const MESSAGE: [Column; 5] = [Column::Action, Column::Outcome, Column::Repository, Column::Tag, Column::Digest];
+const MESSAGE: [Column; 5] =
+    [Column::Action, Column::Outcome, Column::Repository, Column::Tag, Column::Digest];
 /// Words of one text.
 const MOST_WORDS: usize = 32;
 
@@ -19,9 +20,19 @@ impl Parser<'_> {
         let (name, value) = field_of(query, body, &["_name"])?;
         let (value, parameters) = match value {
             Value::Object(parameters) => {
-                let known = ["query", "operator", "minimum_should_match", "boost", "lenient", "zero_terms_query", "_name"];
+                let known = [
+                    "query",
+                    "operator",
+                    "minimum_should_match",
+                    "boost",
+                    "lenient",
+                    "zero_terms_query",
+                    "_name",
+                ];
                 none_but(query, parameters, &known)?;
-                let value = parameters.get("query").ok_or_else(|| Error::parsing(format!("[{query}] requires query value")))?;
+                let value = parameters
+                    .get("query")
+                    .ok_or_else(|| Error::parsing(format!("[{query}] requires query value")))?;
                 (value, Some(parameters))
             }
             value => (value, None),
@@ -36,12 +47,17 @@ impl Parser<'_> {
             return self.word(text.trim());
         }
         let parameter = |key: &str| parameters.and_then(|all| all.get(key));
-        let all_of_them = match parameter("operator").map(|value| value.as_str().unwrap_or_default().to_lowercase()) {
-            None => false,
-            Some(word) if word == "or" => false,
-            Some(word) if word == "and" => true,
-            Some(word) => return Err(Error::argument(format!("operator needs to be either AND or OR, but not [{word}]"))),
-        };
+        let all_of_them =
+            match parameter("operator").map(|value| value.as_str().unwrap_or_default().to_lowercase()) {
+                None => false,
+                Some(word) if word == "or" => false,
+                Some(word) if word == "and" => true,
+                Some(word) => {
+                    return Err(Error::argument(format!(
+                        "operator needs to be either AND or OR, but not [{word}]"
+                    )));
+                }
+            };
         let words = self.words(&text)?;
         if words.is_empty() {
             return Ok(Query::NOTHING);

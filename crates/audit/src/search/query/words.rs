@@ -14,15 +14,24 @@ const MOST_BYTES: usize = 4_096;
 impl Parser<'_> {
     pub(super) fn query_string(&mut self, body: &Object) -> Result<Query> {
         let known = [
-            "query", "default_field", "fields", "default_operator", "analyze_wildcard", "allow_leading_wildcard", "lenient",
-            "boost", "time_zone", "_name",
+            "query",
+            "default_field",
+            "fields",
+            "default_operator",
+            "analyze_wildcard",
+            "allow_leading_wildcard",
+            "lenient",
+            "boost",
+            "time_zone",
+            "_name",
         ];
         none_but("query_string", body, &known)?;
         self.string("query_string", body)
     }
 
     pub(super) fn simple_query_string(&mut self, body: &Object) -> Result<Query> {
-        let known = ["query", "fields", "default_operator", "analyze_wildcard", "lenient", "boost", "flags", "_name"];
+        let known =
+            ["query", "fields", "default_operator", "analyze_wildcard", "lenient", "boost", "flags", "_name"];
         none_but("simple_query_string", body, &known)?;
         self.string("simple_query_string", body)
     }
@@ -44,7 +53,14 @@ impl Parser<'_> {
             fields = vec!["message".into()];
         }
         let operator = body.get("default_operator").and_then(Value::as_str).unwrap_or("or");
-        let mut reader = Reader { parser: self, name, rest: text, fields, joins: operator.eq_ignore_ascii_case("and"), level: 0 };
+        let mut reader = Reader {
+            parser: self,
+            name,
+            rest: text,
+            fields,
+            joins: operator.eq_ignore_ascii_case("and"),
+            level: 0,
+        };
         let query = reader.any()?;
         if !reader.rest.trim_start().is_empty() {
             return Err(reader.wrong("a parenthesis too many"));
@@ -79,7 +95,8 @@ impl Reader<'_, '_, '_> {
         let rest = self.rest.trim_start();
         for word in words {
             let Some(after) = rest.strip_prefix(word) else { continue };
-            let is_whole = !word.ends_with(char::is_alphabetic) || after.is_empty() || after.starts_with([' ', '(']);
+            let is_whole =
+                !word.ends_with(char::is_alphabetic) || after.is_empty() || after.starts_with([' ', '(']);
             if is_whole {
                 self.rest = after;
                 return true;
@@ -103,7 +120,11 @@ impl Reader<'_, '_, '_> {
         let mut joined = false;
         loop {
             let rest = self.rest.trim_start();
-            let or = if self.is_simple() { rest.starts_with('|') } else { rest.starts_with("OR ") || rest.starts_with("||") };
+            let or = if self.is_simple() {
+                rest.starts_with('|')
+            } else {
+                rest.starts_with("OR ") || rest.starts_with("||")
+            };
             if rest.is_empty() || rest.starts_with(')') || or {
                 break;
             }
@@ -171,7 +192,9 @@ impl Reader<'_, '_, '_> {
     fn group(&mut self) -> Result<Query> {
         self.level += 1;
         if self.level > MOST_LEVELS {
-            return Err(Error::too_many(format!("parentheses lie in parentheses more than {MOST_LEVELS} deep")));
+            return Err(Error::too_many(format!(
+                "parentheses lie in parentheses more than {MOST_LEVELS} deep"
+            )));
         }
         let query = self.any()?;
         self.level -= 1;
@@ -199,7 +222,10 @@ impl Reader<'_, '_, '_> {
         }
         let word = self.word()?;
         if !self.is_simple() && (word.starts_with('/') || word.contains('~') || word.contains('^')) {
-            return Err(Error::parsing(format!("[{}] [{word}]: regular expressions, fuzziness and boosts are not supported", self.name)));
+            return Err(Error::parsing(format!(
+                "[{}] [{word}]: regular expressions, fuzziness and boosts are not supported",
+                self.name
+            )));
         }
         Ok(Said::Text(word, false))
     }
@@ -208,7 +234,9 @@ impl Reader<'_, '_, '_> {
         let mut end = 0;
         let mut escaped = false;
         for char in self.rest.chars() {
-            let stops = char.is_whitespace() || matches!(char, ')' | '(' | '"') || self.is_simple() && matches!(char, '|' | '+');
+            let stops = char.is_whitespace()
+                || matches!(char, ')' | '(' | '"')
+                || self.is_simple() && matches!(char, '|' | '+');
             if stops && !escaped {
                 break;
             }
@@ -226,7 +254,8 @@ impl Reader<'_, '_, '_> {
     fn range(&mut self) -> Result<Said> {
         let end = self.rest.find([']', '}']).ok_or_else(|| self.wrong("a range is not closed"))?;
         let (inside, rest) = self.rest.split_at(end);
-        let (from, until) = inside[1..].split_once(" TO ").ok_or_else(|| self.wrong("a range is [a TO b]"))?;
+        let (from, until) =
+            inside[1..].split_once(" TO ").ok_or_else(|| self.wrong("a range is [a TO b]"))?;
         let sides = [
             (if inside.starts_with('[') { "gte" } else { "gt" }, from.trim()),
             (if rest.starts_with(']') { "lte" } else { "lt" }, until.trim()),
@@ -254,7 +283,9 @@ impl Reader<'_, '_, '_> {
             Said::Text(text, false) => {
                 let mut pieces = pattern(name, text)?;
                 match (&mut pieces[..], field.kind.column()) {
-                    ([Piece::Many], Some(column)) => Ok(Query::Is(berth_catalog::trail::search::Condition::Present(column))),
+                    ([Piece::Many], Some(column)) => {
+                        Ok(Query::Is(berth_catalog::trail::search::Condition::Present(column)))
+                    }
                     ([Piece::Text(text)], _) => self.parser.equals(field, &[json!(std::mem::take(text))]),
                     _ => self.parser.looks_like(field, Glob { pieces, ignores_case: false }),
                 }

@@ -1,7 +1,8 @@
 //! The questions that a search asks.
 
 use sea_query::{
-    Alias, Expr, ExprTrait as _, Func, IntoIden as _, Order, PostgresQueryBuilder, Query, SelectStatement, SqliteQueryBuilder,
+    Alias, Expr, ExprTrait as _, Func, IntoIden as _, Order, PostgresQueryBuilder, Query, SelectStatement,
+    SqliteQueryBuilder,
 };
 
 use super::condition::Dialect;
@@ -82,8 +83,26 @@ pub async fn page(
     let dialect = dialect(r);
     let mut select = Query::select();
     for name in [
-        "position", "id", "at", "action", "outcome", "actor", "kind", "proof", "project", "repository", "tag", "digest",
-        "status", "request_id", "client", "agent", "personal", "detail", "event", "hash",
+        "position",
+        "id",
+        "at",
+        "action",
+        "outcome",
+        "actor",
+        "kind",
+        "proof",
+        "project",
+        "repository",
+        "tag",
+        "digest",
+        "status",
+        "request_id",
+        "client",
+        "agent",
+        "personal",
+        "detail",
+        "event",
+        "hash",
     ] {
         select.column(Alias::new(name));
     }
@@ -185,7 +204,8 @@ pub async fn groups(
     };
     select.limit(limit);
     ask(r, &select, |row| {
-        let key = if column.is_number() { Value::Int(row.int(0)?) } else { Value::Text(row.text(0)?.to_owned()) };
+        let key =
+            if column.is_number() { Value::Int(row.int(0)?) } else { Value::Text(row.text(0)?.to_owned()) };
         Ok(Group { key, count: row.size(1)? })
     })
     .await
@@ -241,7 +261,11 @@ fn only<T>(mut rows: Vec<T>) -> Result<T> {
     rows.pop().ok_or(Error::Closed)
 }
 
-async fn ask<T>(r: &Reader, select: &SelectStatement, read: impl FnMut(&Row<'_>) -> Result<T>) -> Result<Vec<T>> {
+async fn ask<T>(
+    r: &Reader,
+    select: &SelectStatement,
+    read: impl FnMut(&Row<'_>) -> Result<T>,
+) -> Result<Vec<T>> {
     let (sql, values) = match dialect(r) {
         Dialect::Sqlite => select.build(SqliteQueryBuilder),
         Dialect::Postgres => select.build(PostgresQueryBuilder),

@@ -2,7 +2,7 @@
 
 use std::ops::Bound;
 
-use sea_query::{Expr, ExprTrait as _, LikeExpr};
+use sea_query::{Alias, Expr, ExprTrait as _, Func, LikeExpr};
 
 use super::{Column, Condition, Glob, Value};
 
@@ -71,9 +71,7 @@ impl Condition {
         let expression = self.expression(dialect);
         match self {
             Self::All | Self::Nothing | Self::Present(_) | Self::Not(_) | Self::AtLeast(..) => expression,
-            Self::Every(all) => {
-                join_with(all.iter().map(|one| one.total(dialect)), Expr::and, "TRUE")
-            }
+            Self::Every(all) => join_with(all.iter().map(|one| one.total(dialect)), Expr::and, "TRUE"),
             Self::Any(all) => join_with(all.iter().map(|one| one.total(dialect)), Expr::or, "FALSE"),
             Self::In(column, _)
             | Self::Between(column, ..)
@@ -112,7 +110,7 @@ fn between(column: Column, from: &Bound<Value>, until: &Bound<Value>) -> Expr {
     from.into_iter().chain(until).reduce(Expr::and).unwrap_or_else(|| column().is_not_null())
 }
 
-/// A range where the index can find it; columns sort by bytes on both databases.
+/// A range where the index can find it; columns sort by bytes on both databases, but for two.
 fn begins(column: Column, text: &str) -> Expr {
     let from = Expr::col(column).gte(Expr::val(text.to_owned()));
     let until = match behind(text) {
@@ -122,11 +120,12 @@ fn begins(column: Column, text: &str) -> Expr {
     if matches!(column, Column::Id | Column::Agent) {
         // These two sort as the database likes.
         let length = i64::try_from(text.chars().count()).unwrap_or(i64::MAX);
-        return Expr::cust_with_exprs("substr($1, 1, $2) = $3", [
+        let begin = Func::cust(Alias::new("substr")).args([
             Expr::col(column),
-            Expr::val(length),
-            Expr::val(text.to_owned()),
+            Expr::val(1_i64).cast_as(Alias::new("integer")),
+            Expr::val(length).cast_as(Alias::new("integer")),
         ]);
+        return Expr::from(begin).eq(text.to_owned());
     }
     until
 }
@@ -152,10 +151,9 @@ fn like(column: Column, glob: &Glob, dialect: Dialect) -> Expr {
         }
         (Dialect::Sqlite, true) => Expr::col(column).like(LikeExpr::new(glob.like()).escape('\\')),
         (Dialect::Postgres, false) => Expr::col(column).like(LikeExpr::new(glob.like()).escape('\\')),
-        (Dialect::Postgres, true) => Expr::cust_with_exprs(
-            r"$1 ILIKE $2 ESCAPE '\'",
-            [Expr::col(column), Expr::val(glob.like())],
-        ),
+        (Dialect::Postgres, true) => {
+            Expr::cust_with_exprs(r"$1 ILIKE $2 ESCAPE '\'", [Expr::col(column), Expr::val(glob.like())])
+        }
     }
 }
 

@@ -7,7 +7,9 @@ mod ask;
 mod condition;
 mod glob;
 
-pub use ask::{After, Counted, Direction, Edge, Group, Key, Sort, buckets, count, count_distinct, edge, groups, page};
+pub use ask::{
+    After, Counted, Direction, Edge, Group, Key, Sort, buckets, count, count_distinct, edge, groups, page,
+};
 pub(crate) use condition::IN_NETWORK;
 pub use glob::{Glob, Piece};
 
@@ -155,3 +157,6 @@ impl Condition {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
