@@ -12,11 +12,12 @@ use crate::config::{Config, ConfigError, OpenError};
 use crate::credentials::Credentials;
 use crate::error::{Denied, Reason, Unauthenticated};
 use crate::permit::{CatalogPermit, NewProject, Permit, Right};
-use crate::policy::{Decision, Rules};
+use crate::policy::{Decision, Outcome, Rules};
 use crate::read_only::ReadOnly;
 use crate::person::Persons;
 use crate::resource::{Resource, project_of};
 use crate::snapshot::{Gone, Source};
+use crate::token::{Tokens, bearer};
 use crate::verifier::Verifier;
 
 /// Decides who calls and what they may do. Cheap to clone.
@@ -25,6 +26,7 @@ pub struct Access {
     inner: Arc<Inner>,
     read_only: ReadOnly,
     persons: Option<Persons>,
+    pub(crate) tokens: Option<Tokens>,
 }
 
 struct Inner {
@@ -50,7 +52,7 @@ impl Access {
 
     fn put_together(config: &Config, read_only: &ReadOnly, source: Source) -> Result<Self, ConfigError> {
         let inner = Arc::new(Inner { verifier: Verifier::new(config)?, source });
-        Ok(Self { inner, read_only: read_only.clone(), persons: None })
+        Ok(Self { inner, read_only: read_only.clone(), persons: None, tokens: None })
     }
 
     /// Follows what the catalog says of roles, bindings, projects, accounts and robots until `stop` turns true.
@@ -94,6 +96,9 @@ impl Access {
 
     async fn prove(&self, authorization: Option<&str>) -> Result<Caller, Unauthenticated> {
         let Some(header) = authorization else { return Ok(Caller::anonymous()) };
+        if let (Some(tokens), Some(token)) = (&self.tokens, bearer(header)) {
+            return self.bear(tokens, token).await;
+        }
         match Credentials::parse(header)? {
             Some(credentials) => self.inner.verifier.verify(&credentials).await,
             None => Ok(Caller::anonymous()),
@@ -143,10 +148,10 @@ impl Access {
     pub fn catalog(&self, caller: &Caller) -> Result<CatalogPermit, Denied> {
         let snapshot = self.inner.source.snapshot_full();
         let (now, in_scope) = (self.now(), caller.scope().is_none_or(|scope| scope.catalog));
-        if in_scope && snapshot.may_list(caller, now) {
-            Ok(CatalogPermit::new(caller.clone(), snapshot, now))
-        } else {
-            Err(Denied::listing(caller, self.reason(caller)))
+        match (in_scope, snapshot.may_list(caller, now)) {
+            (true, true) => Ok(CatalogPermit::new(caller.clone(), snapshot, now)),
+            (false, true) => Err(Denied::listing(caller, Reason::OutOfScope)),
+            (_, false) => Err(Denied::listing(caller, self.reason(caller))),
         }
     }
 
@@ -172,12 +177,13 @@ impl Access {
 
     /// Tells whether a call to `/v2/` without credentials must be challenged.
     ///
-    /// It is where logging in would allow more: docker learns there, and only there, that it may send credentials to push.
-    /// The price is that a docker without credentials takes the challenge for a refusal and can't pull from a registry that
-    /// has users, while containerd, podman, skopeo and others can. Tokens, which offer both, end that.
+    /// It is where logging in would allow more: docker learns there, and only there, that it may send credentials to push. Sent for
+    /// a token, a docker that has none gets one for what everybody may do, and goes on. Asked for a password, where tokens are
+    /// switched off, it takes that for a refusal and can't pull, while containerd, podman, skopeo and others can.
     pub fn challenge_needed(&self) -> bool {
         let everybody = self.inner.source.snapshot().everywhere_for_everybody();
-        let writes = [Action::Create, Action::Update, Action::Delete].into_iter().all(|action| everybody.has(action));
+        let writes =
+            [Action::Create, Action::Update, Action::Delete].into_iter().all(|action| everybody.has(action));
         !everybody.has(Action::Pull) || (self.has_users() && !writes)
     }
 
@@ -203,7 +209,11 @@ impl Access {
 
     pub(crate) fn denied(&self, caller: &Caller, action: Action, resource: &Resource<'_>) -> Denied {
         let decision = self.decide(caller, action, resource);
-        Denied::new(action, resource, caller, self.reason(caller)).because(decision)
+        let reason = match decision.outcome {
+            Outcome::OutOfScope => Reason::OutOfScope,
+            _ => self.reason(caller),
+        };
+        Denied::new(action, resource, caller, reason).because(decision)
     }
 
     pub(crate) fn is_in(&self, caller: &Caller, group: &str) -> bool {

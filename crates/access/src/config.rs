@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::caller::Identity;
+use crate::token::{TokensConfig, TokensConfigError};
 use crate::password::{PasswordHash, PasswordHashError};
 use crate::policy::{BindingConfig, RoleConfig, RoleError, Rules, SubjectError};
 
@@ -31,6 +32,8 @@ pub struct Config {
     pub separation_of_duties: bool,
     /// Whether the first push to a project that does not exist makes it, private, for those who may `create` it.
     pub create_projects: bool,
+    /// The tokens that clients get for their credentials.
+    pub tokens: TokensConfig,
     /// Roles beside the built-in ones: the configuration's top-level `roles`.
     #[serde(skip)]
     pub roles: Vec<RoleConfig>,
@@ -46,6 +49,7 @@ impl Default for Config {
             bindings: Vec::new(),
             separation_of_duties: false,
             create_projects: true,
+            tokens: TokensConfig::default(),
             roles: Vec::new(),
         }
     }
@@ -105,6 +109,9 @@ pub enum ConfigError {
     /// Two users have one name.
     #[error("user {0:?} is in access.users twice; remove one")]
     Duplicate(String),
+    /// Tokens can't work so.
+    #[error(transparent)]
+    Tokens(#[from] TokensConfigError),
     /// A user's password isn't a usable hash.
     #[error("user {name:?}: {source}")]
     Password {
@@ -128,7 +135,9 @@ pub enum ConfigError {
     #[error("access.bindings: {0}")]
     Subject(#[from] SubjectError),
     /// A binding names a role that the configuration doesn't know. Roles of the catalog are bound there.
-    #[error("role {name:?}, bound to {subject} in access, is neither built in nor in roles; add it there, or use `berth bind add`")]
+    #[error(
+        "role {name:?}, bound to {subject} in access, is neither built in nor in roles; add it there, or use `berth bind add`"
+    )]
     UnknownRole {
         /// The role.
         name: String,
@@ -136,7 +145,9 @@ pub enum ConfigError {
         subject: String,
     },
     /// A binding names what can be no project.
-    #[error("{name:?}, where access.bindings binds {role}, is no project's name; use the first component of a repository's")]
+    #[error(
+        "{name:?}, where access.bindings binds {role}, is no project's name; use the first component of a repository's"
+    )]
     Project {
         /// The role.
         role: String,
@@ -163,6 +174,7 @@ impl Config {
                 return Err(ConfigError::Duplicate(name.clone()));
             }
         }
+        self.tokens.validate()?;
         let mut seen = HashSet::new();
         if let Some(role) = self.roles.iter().find(|role| !seen.insert(&role.name)) {
             return Err(ConfigError::DuplicateRole(role.name.clone()));

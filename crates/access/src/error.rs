@@ -7,6 +7,7 @@ use crate::caller::{Caller, Identity};
 use crate::policy::{Decision, Outcome};
 use crate::read_only::{MOVED, READ_ONLY};
 use crate::resource::Resource;
+use crate::snapshot::Gone;
 
 /// Why a request's credentials prove no caller. All but [`Busy`](Self::Busy) are answered with 401 and a challenge.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -18,6 +19,12 @@ pub enum Unauthenticated {
     /// The header uses another scheme than Basic. The scheme isn't repeated: a bare token would look like one.
     #[error("authorization scheme not supported; send Basic credentials")]
     UnsupportedScheme,
+    /// The token is none that counts. It isn't repeated: it may be the right one for another registry.
+    #[error("token {0}; get another, or log in again")]
+    InvalidToken(&'static str),
+    /// Whoever the token speaks for is not believed any more.
+    #[error("token counts no more: {0}")]
+    Gone(Gone),
     /// The name or the password is wrong; which one is nobody's business.
     #[error("wrong name or password for {name:?}; log in again")]
     WrongCredentials {
@@ -35,6 +42,11 @@ pub enum Unauthenticated {
 }
 
 impl Unauthenticated {
+    /// Tells whether it was a token that was refused.
+    pub fn is_token(&self) -> bool {
+        matches!(self, Self::InvalidToken(_) | Self::Gone(_))
+    }
+
     /// Tells whether the server was too busy to decide: 503 and `Retry-After`, not 401.
     pub fn is_busy(&self) -> bool {
         matches!(self, Self::Busy)
@@ -64,6 +76,8 @@ pub enum Reason {
     Unnamed,
     /// Somebody else: where duties are kept apart nobody changes its own rights.
     OwnRights,
+    /// Another token: this one does not cover it, the caller's roles do. 401 with a challenge.
+    OutOfScope,
 }
 
 /// A caller may not do what it asked for.
@@ -141,6 +155,9 @@ impl Denied {
 impl fmt::Display for Denied {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { action, target, caller, .. } = self;
+        if self.reason == Reason::OutOfScope {
+            return write!(f, "the token of {caller} does not cover it to {action} {target}; ask for one that does");
+        }
         match (self.reason, caller.identity()) {
             (Reason::ReadOnly, _) => return f.write_str(READ_ONLY),
             (Reason::Moved, _) => return f.write_str(MOVED),
@@ -155,13 +172,16 @@ impl fmt::Display for Denied {
                 );
             }
             (Reason::CredentialsNeeded, _) => {
-                return write!(f, "credentials needed to {action} {target}; log in as a user who may {action}");
+                return write!(
+                    f,
+                    "credentials needed to {action} {target}; log in as a user who may {action}"
+                );
             }
-            (Reason::Forbidden, Identity::Anonymous) => {
+            (Reason::Forbidden | Reason::OutOfScope, Identity::Anonymous) => {
                 write!(f, "anonymous callers may not {action} {target}")?;
             }
-            (Reason::Forbidden, Identity::User(name)) => write!(f, "user {name} may not {action} {target}")?,
-            (Reason::Forbidden, other) => write!(f, "{other} may not {action} {target}")?,
+            (Reason::Forbidden | Reason::OutOfScope, Identity::User(name)) => write!(f, "user {name} may not {action} {target}")?,
+            (Reason::Forbidden | Reason::OutOfScope, other) => write!(f, "{other} may not {action} {target}")?,
         }
         if let Some(decision) = &self.decision {
             write!(f, ": {decision}")?;

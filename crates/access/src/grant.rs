@@ -30,12 +30,7 @@ impl Grant {
 impl Access {
     /// Decides whether a caller may do something to a resource: for the management API. What a caller may not do it may not do
     /// to what does not exist either, and hears the same.
-    pub fn require(
-        &self,
-        caller: &Caller,
-        action: Action,
-        resource: Resource<'_>,
-    ) -> Result<Grant, Denied> {
+    pub fn require(&self, caller: &Caller, action: Action, resource: Resource<'_>) -> Result<Grant, Denied> {
         let decision = self.decide(caller, action, &resource);
         if !decision.is_allowed() {
             return Err(self.denied(caller, action, &resource));
@@ -60,9 +55,8 @@ impl Access {
         let access = Resource::System(part::ACCESS);
         let everywhere = self.require(caller, Action::Administer, access);
         let granted = match project {
-            Some(project) => {
-                everywhere.or_else(|_| self.require(caller, Action::Administer, Resource::Project(project)))?
-            }
+            Some(project) => everywhere
+                .or_else(|_| self.require(caller, Action::Administer, Resource::Project(project)))?,
             None => everywhere?,
         };
         if self.rules().separation && of.is_some_and(|of| self.is_about(of, caller)) {

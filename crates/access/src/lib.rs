@@ -4,6 +4,7 @@
 //! Every function of `registry` takes the [`Permit`] that comes out, and nothing else can make one.
 
 mod access;
+mod account;
 mod action;
 mod caller;
 mod config;
@@ -19,8 +20,10 @@ mod policy;
 mod read_only;
 mod resource;
 mod scope;
+mod secrets;
 mod snapshot;
 mod target;
+mod token;
 mod verifier;
 
 pub mod admin;
@@ -38,13 +41,16 @@ pub use password::{HashError, PasswordHash, PasswordHashError, hash_password};
 pub use permit::{CatalogPermit, Delete, NewProject, Permit, Pull, Push, Right};
 pub use person::{Person, PersonError, Personal, Persons};
 pub use policy::{
-    BindingConfig, Cause, Decision, Effect, Outcome, PatternError, PolicyConfig, RoleConfig, RoleError, Rules, Subject, SubjectError,
+    BindingConfig, Cause, Decision, Effect, Outcome, PatternError, PolicyConfig, RoleConfig, RoleError,
+    Rules, Subject, SubjectError,
 };
 pub use read_only::{MOVED, READ_ONLY, ReadOnly};
 pub use resource::{Resource, is_project, project_of};
 pub use scope::Scope;
+pub use secrets::{Resealed, SecretError, Secrets, reseal};
 pub use snapshot::{Gone, Snapshot};
 pub use target::{Target, UnknownTarget};
+pub use token::{Ask, Issued, Successor, TokenError, Tokens, TokensConfig, TokensConfigError, rotate};
 
 #[cfg(test)]
 mod tests;

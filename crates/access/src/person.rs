@@ -126,19 +126,26 @@ impl Persons {
         }
         let key = Key::generate().map_err(|error| PersonError::Key(error.to_string()))?;
         let pseudonym = pseudonym()?;
-        let sealed = self.0.vault.seal(&context::subject(&pseudonym), key.material());
-        let sealed =
-            sealed.map_err(|error| PersonError::Vault { pseudonym: pseudonym.clone(), error })?;
-        let (owned, now) = (name.to_owned(), self.0.catalog.clock().now());
+        let failed = |error| PersonError::Vault { pseudonym: pseudonym.clone(), error };
+        let sealed = self.0.vault.seal(&context::subject(&pseudonym), key.material()).map_err(failed)?;
+        let vault = Vault::new(&[key], &[]).map_err(failed)?;
+        let (owned, offered, now) = (name.to_owned(), pseudonym.clone(), self.0.catalog.clock().now());
         let made = self
             .0
             .catalog
-            .write(async move |tx| subject::ensure(tx, &owned, &pseudonym, &sealed, now).await)
-            .await?;
-        let subject = made.map(|row| self.opened(&row)).transpose()?.flatten();
-        let subject = subject.ok_or_else(|| PersonError::Key("the row is gone again".to_owned()))?;
-        self.0.known.insert(name.to_owned(), subject.clone());
-        Ok(subject)
+            .write(async move |tx| subject::ensure(tx, &owned, &offered, &sealed, now).await)
+            .await;
+        let person = match made {
+            Ok(row) => {
+                let person = row.map(|row| self.opened(&row)).transpose()?.flatten();
+                person.ok_or_else(|| PersonError::Key("the row is gone again".to_owned()))?
+            }
+            // Nothing is added there any more: this process knows the person, and nobody will.
+            Err(berth_catalog::Error::Moved) => Person(Arc::new(Inner { pseudonym, vault })),
+            Err(error) => return Err(error.into()),
+        };
+        self.0.known.insert(name.to_owned(), person.clone());
+        Ok(person)
     }
 
     /// Returns the person of this name, if logs know one.
@@ -164,12 +171,10 @@ impl Persons {
         self.0.known.get(name)
     }
 
-    /// Finds out who is behind a pseudonym: the name and the key, unless they were erased.
-    pub async fn behind(&self, pseudonym: &str) -> Result<Option<(String, Person)>, PersonError> {
+    /// Finds the name to log in with of whoever logs call so, unless it was erased.
+    pub async fn name_of(&self, pseudonym: &str) -> Result<Option<String>, PersonError> {
         let row = self.0.catalog.read(async |r| subject::find_by_pseudonym(r, pseudonym).await).await?;
-        let Some(row) = row else { return Ok(None) };
-        let subject = self.opened(&row)?;
-        Ok(row.name.zip(subject))
+        Ok(row.and_then(|row| row.name))
     }
 
     /// Finds the key to what logs say of somebody, by the name in logs or [`Persons::NOBODY`]; `None` if it was erased.
@@ -177,7 +182,8 @@ impl Persons {
         if name == Self::NOBODY {
             return self.find(name).await;
         }
-        Ok(self.behind(name).await?.map(|(_, subject)| subject))
+        let row = self.0.catalog.read(async |r| subject::find_by_pseudonym(r, name).await).await?;
+        Ok(row.map(|row| self.opened(&row)).transpose()?.flatten())
     }
 
     /// Forgets here who was erased, on whatever node: to be called every moment.
@@ -191,7 +197,7 @@ impl Persons {
             .0
             .known
             .iter()
-            .filter(|(_, subject)| erased.iter().any(|(pseudonym, _)| pseudonym == subject.pseudonym()))
+            .filter(|(_, person)| erased.iter().any(|(pseudonym, _)| pseudonym == person.pseudonym()))
             .map(|(name, _)| name.as_ref().clone())
             .collect();
         for name in gone {

@@ -39,7 +39,9 @@ impl FromStr for Target {
         let mut parts = text.splitn(4, '/');
         match (parts.next(), parts.next(), parts.next(), parts.next()) {
             (Some("system"), Some(part), None, None) if !part.is_empty() => Ok(Self::System(part.to_owned())),
-            (Some("project"), Some(name), None, None) if is_project(name) => Ok(Self::Project(name.to_owned())),
+            (Some("project"), Some(name), None, None) if is_project(name) => {
+                Ok(Self::Project(name.to_owned()))
+            }
             (Some("project"), Some(name), Some("repository"), path) if is_project(name) => {
                 let path = path.filter(|path| !path.is_empty());
                 let whole = path.map_or_else(|| name.to_owned(), |path| format!("{name}/{path}"));

@@ -15,8 +15,8 @@ pub struct Config {
     pub strict: bool,
     /// Days that records stay, 180 or more. Older ones go to `archive_dir`.
     pub retention_days: Retain,
-    /// Directory for signed archives of what is older; `audit-archive` in the data directory unless this is set. A node that keeps
-    /// nothing on its disk deletes nothing without it.
+    /// Directory for signed archives of what is older; `audit-archive` beside `audit.db` unless this is set. With a shared
+    /// database nothing is deleted without it.
     pub archive_dir: Option<PathBuf>,
     /// Directory for records that can't be written for now; the data directory unless this is set. A node that keeps nothing on its
     /// disk holds them in memory without it.

@@ -115,7 +115,7 @@ impl Draft {
         Ok(entry)
     }
 
-    /// The same of nobody in particular, for a person whom logs will never name: the key can't be opened, or nothing can be added.
+    /// The same of nobody in particular, for a person whom logs can't name: the key can't be opened.
     pub(crate) fn of_nobody(&self) -> Self {
         let mut draft = self.clone();
         if let Named::User(name) = &self.person {

@@ -43,23 +43,14 @@ pub fn of_event(event: &Event) -> Entry {
 }
 
 fn action(event: &Event) -> String {
-    let is = |kind: Kind| event.kind == kind.as_str();
-    if is(Kind::Administered) {
-        let action = event.detail.get("action").and_then(Value::as_str);
-        return action.unwrap_or("administer").to_owned();
-    }
-    let action = if is(Kind::ManifestPushed) || is(Kind::TagMoved) {
-        "push"
-    } else if is(Kind::ManifestDeleted) || is(Kind::TagDeleted) || is(Kind::BlobDeleted) {
-        "delete"
-    } else if is(Kind::ManifestCollected) {
-        "collect"
-    } else if is(Kind::BlobDamaged) {
-        "scrub"
-    } else if is(Kind::AccessChanged) || is(Kind::AccountChanged) || is(Kind::RobotChanged) {
-        "access"
-    } else {
-        &event.kind
+    let action = match event.kind.as_str() {
+        "administered" => event.detail.get("action").and_then(Value::as_str).unwrap_or("administer"),
+        "manifest_pushed" | "tag_moved" => "push",
+        "manifest_deleted" | "tag_deleted" | "blob_deleted" => "delete",
+        "manifest_collected" => "collect",
+        "blob_damaged" => "scrub",
+        // Accounts, robots, roles, bindings, projects, keys, secrets.
+        _ => "access",
     };
     action.to_owned()
 }

@@ -12,6 +12,7 @@ use clap_complete::Shell;
 use crate::config::Flags;
 
 mod access;
+mod audit;
 mod backup;
 mod bucket;
 mod import;
@@ -22,6 +23,7 @@ mod secrets;
 pub(crate) use access::{
     Access, AccessCommand, Bind, BindCommand, Bound, Explain, Project, ProjectCommand, Role, RoleCommand,
 };
+pub(crate) use audit::{Audit, AuditCommand, CheckpointAudit, EraseAudit, ExportAudit, ListAudit, VerifyAudit};
 pub(crate) use backup::{Backup, BackupCommand, Kept, Prune, Restore, VerifyBackup};
 pub(crate) use bucket::{Address, BucketFlags};
 pub(crate) use import::{Import, ImportCommand, ImportRegistry};
@@ -64,6 +66,8 @@ pub(crate) enum Command {
     ReadOnly(ReadOnly),
     /// Read the event log: what was pushed, tagged, deleted
     Events(Events),
+    /// Read and verify the audit trail: who pulled, pushed, deleted, logged in, was refused
+    Audit(Audit),
     /// Keep a point in time in a directory or a bucket, beside a running server; list, verify and prune such points
     Backup(Backup),
     /// Restore a backup into an empty data directory

@@ -4,6 +4,9 @@
 //! berth-data/
 //!   lock         held by the one process that serves or repairs
 //!   catalog.db   what exists (SQLite, with its -wal and -shm)
+//!   audit.db     the audit trail (the same)
+//!   audit.spool  records that wait for it
+//!   audit-archive/  what became too old for it
 //!   store/       bytes (see berth-blobs)
 //!   foreign      symbolic link to another registry's store, while it is imported
 //!   moving/      note of the bytes that `berth migrate` has copied
@@ -25,6 +28,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail};
 use berth_blobs::{Blobs, Cached, Elsewhere, Foreign, Metered};
 use berth_catalog::mode::{self, Rest};
+use berth_catalog::trail::Trail;
 use berth_catalog::{Catalog, Clock, PostgresConfig, Schema, imported, restore};
 use berth_registry::Registry;
 use berth_server::MetricsRegistry;
@@ -38,6 +42,7 @@ use store::Store;
 /// Longer than a look at the lock takes.
 const MOMENT: Duration = Duration::from_millis(50);
 const CATALOG: &str = "catalog.db";
+const TRAIL: &str = "audit.db";
 /// The catalog while a restore fills it.
 const UNFINISHED: &str = "catalog.restoring";
 
@@ -185,6 +190,29 @@ pub(crate) async fn join_catalog(config: &Config) -> Result<Catalog> {
     }
     let file = config.data_dir.join(CATALOG);
     Catalog::join(&file, Clock::system()).with_context(|| unopened(&file))
+}
+
+/// Opens the audit trail as one who serves: makes it when it is missing.
+pub(crate) async fn open_trail(config: &Config) -> Result<Trail> {
+    if let Some(database) = config.database.postgres()? {
+        return Trail::connect(&database, Clock::system()).await.with_context(|| unreached(config));
+    }
+    let file = config.data_dir.join(TRAIL);
+    Trail::open(&file, Clock::system())
+        .with_context(|| format!("audit trail {} can't be opened", file.display()))
+}
+
+/// Opens the audit trail beside whoever serves.
+pub(crate) async fn join_trail(config: &Config) -> Result<Trail> {
+    if let Some(database) = config.database.postgres()? {
+        return Trail::visit(&database, Clock::system()).await.with_context(|| unreached(config));
+    }
+    let file = config.data_dir.join(TRAIL);
+    if !file.is_file() {
+        bail!("{} does not exist: `berth serve` makes it", file.display());
+    }
+    Trail::join(&file, Clock::system())
+        .with_context(|| format!("audit trail {} can't be opened", file.display()))
 }
 
 /// Opens the catalog to read what it says of a move, also one that is arriving.

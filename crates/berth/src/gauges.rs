@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use berth_audit::{Audit, Stats};
 use berth_blobs::{CacheStats, Cached};
 use berth_catalog::ReplicaStats;
 use berth_registry::{CollectJob, Health, Registry, Status};
@@ -13,16 +14,27 @@ use parking_lot::Mutex;
 const FRESH: Duration = Duration::from_secs(10);
 
 /// Samples the registry, its jobs and its event log.
-pub(crate) fn sampler(registry: Registry, collector: CollectJob, cache: Option<Cached>) -> Sampler {
+pub(crate) fn sampler(
+    registry: Registry,
+    collector: CollectJob,
+    cache: Option<Cached>,
+    audit: Audit,
+) -> Sampler {
     let last: Arc<Mutex<Option<(Instant, Status)>>> = Arc::default();
     Box::new(move || {
         let (registry, collector, cache) = (registry.clone(), collector.clone(), cache.clone());
+        let audit = audit.clone();
         let last = Arc::clone(&last);
         Box::pin(async move {
             let health = registry.health().await;
             let mut samples = reach(&health).to_vec();
             samples.extend(registry.catalog().replica_stats().into_iter().flat_map(replica));
             samples.extend(cache.iter().flat_map(|cache| cached(cache.stats())));
+            samples.extend(recorded(audit.recorder().stats()));
+            // What lags is asked of both databases.
+            if health.database.is_none() && let Ok(lag) = audit.lag().await {
+                samples.push(lagging(lag));
+            }
             let known = *last.lock();
             let status = match known {
                 Some((at, status)) if at.elapsed() < FRESH => status,
@@ -113,4 +125,23 @@ fn cached(stats: CacheStats) -> [Sample; 4] {
         ),
         Sample::gauge("disk_cache_bytes", "Bytes in the disk cache", stats.bytes as f64),
     ]
+}
+
+#[expect(clippy::cast_precision_loss, reason = "metrics are floating point numbers")]
+fn recorded(stats: Stats) -> [Sample; 5] {
+    let dropped = "Records of the audit trail that were lost";
+    let repeats = "What was counted with a record of the audit trail that is like it";
+    let spooled = "Bytes on disk of records that are not in the audit trail yet";
+    [
+        Sample::counter("audit_records", "Records of pulls, logins and refusals written", stats.written as f64),
+        Sample::counter("audit_repeats", repeats, stats.repeats as f64),
+        Sample::counter("audit_dropped", dropped, stats.dropped as f64),
+        Sample::gauge("audit_waiting", "Records in memory that are not written yet", stats.waiting as f64),
+        Sample::gauge("audit_spooled_bytes", spooled, stats.spooled_bytes as f64),
+    ]
+}
+
+#[expect(clippy::cast_precision_loss, reason = "metrics are floating point numbers")]
+fn lagging(events: u64) -> Sample {
+    Sample::gauge("audit_lag_events", "Sealed events that are not in the audit trail yet", events as f64)
 }

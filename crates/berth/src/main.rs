@@ -6,6 +6,7 @@ mod config;
 mod data;
 mod gauges;
 mod log;
+mod operator;
 #[cfg(feature = "otlp")]
 mod traces;
 mod vault;

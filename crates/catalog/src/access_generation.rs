@@ -6,9 +6,8 @@ use crate::tx::Tx;
 
 /// Finds the number.
 pub async fn find(r: &Reader) -> Result<i64> {
-    let found = r
-        .query_opt("SELECT value FROM access_generation WHERE one = 1", params![], |row| row.int(0))
-        .await?;
+    let found =
+        r.query_opt("SELECT value FROM access_generation WHERE one = 1", params![], |row| row.int(0)).await?;
     Ok(found.unwrap_or_default())
 }
 

@@ -161,10 +161,7 @@ pub async fn delete(tx: &mut Tx, what: &NewBinding) -> Result<bool> {
 /// Takes every role away from a subject: for whoever deletes a user or a robot, whose name somebody else may get. Returns how many.
 pub async fn delete_subject(tx: &mut Tx, kind: Kind, subject: &str) -> Result<u64> {
     let deleted = tx
-        .execute(
-            "DELETE FROM binding WHERE kind = $1 AND subject = $2",
-            params![kind.as_str(), subject],
-        )
+        .execute("DELETE FROM binding WHERE kind = $1 AND subject = $2", params![kind.as_str(), subject])
         .await?;
     access_generation::bump(tx).await?;
     Ok(deleted)

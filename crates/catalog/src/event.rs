@@ -33,8 +33,6 @@ pub enum Kind {
     ManifestCollected,
     /// A blob's bytes were found damaged or missing.
     BlobDamaged,
-    /// Who may do what was changed: a role, a binding, a project, a user, a robot; `detail.change` says what.
-    AccessChanged,
     /// An operator did something to the registry as a whole; `detail.action` says what.
     Administered,
     /// An account was made, changed or deleted: `detail.change` says how, `detail.account` is its number, which names nobody once it
@@ -73,7 +71,6 @@ impl Kind {
             Self::BlobDeleted => "blob_deleted",
             Self::ManifestCollected => "manifest_collected",
             Self::BlobDamaged => "blob_damaged",
-            Self::AccessChanged => "access_changed",
             Self::Administered => "administered",
             Self::AccountChanged => "account_changed",
             Self::RobotChanged => "robot_changed",

@@ -61,10 +61,10 @@ impl Column {
 
     const fn update(self) -> &'static str {
         match self {
-            Self::SigningKey => "UPDATE signing_key SET sealed = $3 WHERE id = $1 AND sealed = $2",
-            Self::Secret => "UPDATE secret SET sealed = $3 WHERE id = $1 AND sealed = $2",
-            Self::Totp => "UPDATE account SET totp = $3 WHERE id = $1 AND totp = $2",
-            Self::Subject => "UPDATE subject SET sealed = $3 WHERE id = $1 AND sealed = $2",
+            Self::SigningKey => "UPDATE signing_key SET sealed = $1 WHERE id = $2 AND sealed = $3",
+            Self::Secret => "UPDATE secret SET sealed = $1 WHERE id = $2 AND sealed = $3",
+            Self::Totp => "UPDATE account SET totp = $1 WHERE id = $2 AND totp = $3",
+            Self::Subject => "UPDATE subject SET sealed = $1 WHERE id = $2 AND sealed = $3",
         }
     }
 }
@@ -79,6 +79,6 @@ pub async fn list(r: &Reader, column: Column, after: i64, limit: usize) -> Resul
 
 /// Puts another seal around the same secret. Returns false, and changes nothing, if the value is not what it was any more.
 pub async fn replace(tx: &mut Tx, column: Column, old: &Sealed, new: &[u8]) -> Result<bool> {
-    let changed = tx.execute(column.update(), params![old.id, old.value.as_slice(), new]).await?;
+    let changed = tx.execute(column.update(), params![new, old.id, old.value.as_slice()]).await?;
     Ok(changed > 0)
 }

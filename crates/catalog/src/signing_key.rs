@@ -56,7 +56,7 @@ pub async fn insert(tx: &mut Tx, kid: &str, sealed: &[u8], public: &str, now: Ti
 
 /// Says from when on a key verifies nothing.
 pub async fn retire(tx: &mut Tx, key: &SigningKey, gone_at: Timestamp) -> Result<()> {
-    tx.post("UPDATE signing_key SET gone_at = $2 WHERE id = $1", params![key.id, gone_at]).await
+    tx.post("UPDATE signing_key SET gone_at = $1 WHERE id = $2", params![gone_at, key.id]).await
 }
 
 /// Removes a key.

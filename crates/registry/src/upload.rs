@@ -73,10 +73,9 @@ impl Registry {
             .catalog
             .write(async move |tx| {
                 let repository = owner.founder.ensure(tx, &owner.repository, now).await?;
-                upload::insert(tx, &text, &repository, &owner.founder.caller, &state, now).await
+                Ok(upload::insert(tx, &text, &repository, &owner.founder.caller, &state, now).await?)
             })
             .await
-            .map_err(Error::from)
     }
 
     /// Tells where a session stands.

@@ -1,7 +1,7 @@
 //! Which requests the audit trail hears of, and what.
 //!
 //! Pushes and deletes that succeed are in the event log, in the transaction that made them. From here come pulls, lists, refusals and
-//! logins. A challenge to a client that gave no credentials is none of these: every client begins with it.
+//! logins. A challenge to a client that gave no credentials, or a token for less than it asks for, is none of these: clients begin with it.
 
 use std::sync::Arc;
 
@@ -46,7 +46,8 @@ fn counts(recorder: &Recorder, context: &RequestContext, status: Option<StatusCo
         }
         Some(Verdict::Denied { action, reason }) => {
             let caller = context.caller.as_ref()?;
-            if status == Some(StatusCode::UNAUTHORIZED) && caller.is_anonymous() {
+            // A challenge: for credentials, or for a token that is good for more.
+            if status == Some(StatusCode::UNAUTHORIZED) {
                 return None;
             }
             Some((asked(*action), Outcome::Failure, Who::Caller(caller.clone()), Some(reason.clone())))

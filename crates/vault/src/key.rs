@@ -46,7 +46,7 @@ impl Key {
         let mut bytes = decode(text).ok_or(Problem::Malformed)?;
         let key = Self::from_bytes(&bytes).ok_or(Problem::Malformed);
         let mut seen = [false; 256];
-        for byte in &bytes {
+        for byte in bytes.iter() {
             seen[usize::from(*byte)] = true;
         }
         bytes.zeroize();

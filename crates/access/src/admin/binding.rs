@@ -50,7 +50,13 @@ async fn keep_apart(tx: &Tx, rules: &Rules, what: &NewBinding, new: Duties) -> R
     });
     let mut held: Vec<String> = configured.map(|(_, role, _)| role.to_owned()).collect();
     let stored = binding::list_subject(tx, what.kind, &what.subject, MANY).await?;
-    held.extend(stored.into_iter().map(|known| known.what).filter(|what| what.project.is_empty()).map(|what| what.role));
+    held.extend(
+        stored
+            .into_iter()
+            .map(|known| known.what)
+            .filter(|what| what.project.is_empty())
+            .map(|what| what.role),
+    );
     let mut all = new;
     for role in held {
         all = all.or(duties(tx, rules, &role).await?.unwrap_or(Duties::NONE));
@@ -58,7 +64,8 @@ async fn keep_apart(tx: &Tx, rules: &Rules, what: &NewBinding, new: Duties) -> R
     if !all.conflict() {
         return Ok(());
     }
-    let who = Subject::new(what.kind, &what.subject).map_or_else(|_| what.subject.clone(), |who| who.to_string());
+    let who =
+        Subject::new(what.kind, &what.subject).map_or_else(|_| what.subject.clone(), |who| who.to_string());
     Err(AdminError::Duties(Conflict { who, duties: all }.to_string()))
 }
 

@@ -55,7 +55,9 @@ pub enum AdminError {
     #[error("project {0:?} holds repositories; delete what is in them, and let garbage be collected, first")]
     ProjectInUse(String),
     /// The name can't be the first component of a repository's.
-    #[error("{0:?} is no project's name; use lower-case letters, digits and single separators (. _ -), without a slash")]
+    #[error(
+        "{0:?} is no project's name; use lower-case letters, digits and single separators (. _ -), without a slash"
+    )]
     ProjectName(String),
     /// Settings are a JSON object.
     #[error("settings of a project are a JSON object, such as {{\"key\": \"value\"}}")]

@@ -34,7 +34,13 @@ pub async fn set_role(
 }
 
 /// Deletes a role that nobody holds.
-pub async fn delete_role(tx: &mut Tx, rules: &Rules, name: &str, author: &Author, now: Timestamp) -> Result<()> {
+pub async fn delete_role(
+    tx: &mut Tx,
+    rules: &Rules,
+    name: &str,
+    author: &Author,
+    now: Timestamp,
+) -> Result<()> {
     if rules.roles.contains_key(name) {
         return Err(AdminError::FixedRole(name.to_owned()));
     }

@@ -77,9 +77,10 @@ impl Book {
     /// Returns the duties that every subject has by what it holds itself.
     pub(crate) fn duties(&self) -> impl Iterator<Item = (Kind, &str, Duties)> {
         const KINDS: [Kind; 4] = [Kind::User, Kind::Group, Kind::Robot, Kind::Workload];
-        let named = KINDS.into_iter().zip(&self.by_name).flat_map(|(kind, held)| {
-            held.iter().map(move |(name, held)| (kind, &**name, held.duties()))
-        });
+        let named = KINDS
+            .into_iter()
+            .zip(&self.by_name)
+            .flat_map(|(kind, held)| held.iter().map(move |(name, held)| (kind, &**name, held.duties())));
         named.chain([
             (Kind::Authenticated, "", self.authenticated.duties()),
             (Kind::Anonymous, "", self.anonymous.duties()),

@@ -1,7 +1,9 @@
 //! The roles that every installation has.
 
 use super::role::{Effect, PolicyConfig, RoleConfig};
-use crate::action::Action::{self, Administer, Create, Delete, List, Pull, Push, Read, Replicate, Scan, Update};
+use crate::action::Action::{
+    self, Administer, Create, Delete, List, Pull, Push, Read, Replicate, Scan, Update,
+};
 use crate::part;
 
 pub(crate) const ADMINISTRATOR: &str = "administrator";
@@ -14,11 +16,7 @@ const PROJECTS: &str = "project/*";
 pub(crate) fn roles() -> Vec<RoleConfig> {
     let system = |name: &str| format!("system/{name}");
     vec![
-        role(
-            ADMINISTRATOR,
-            "everything",
-            [policy(["system/*".into(), PROJECTS.into()], &[Administer])],
-        ),
+        role(ADMINISTRATOR, "everything", [policy(["system/*".into(), PROJECTS.into()], &[Administer])]),
         // The three duties that GB/T 22239 keeps apart: none can do another's work.
         role(
             "system-administrator",

@@ -36,8 +36,7 @@ pub struct PatternError {
 
 impl Pattern {
     pub(crate) fn parse(text: &str) -> Result<Self, PatternError> {
-        let wrong =
-            |problem| PatternError { pattern: text.chars().take(MAX_BYTES / 4).collect(), problem };
+        let wrong = |problem| PatternError { pattern: text.chars().take(MAX_BYTES / 4).collect(), problem };
         if text.len() > MAX_BYTES {
             return Err(wrong("is longer than 512 bytes"));
         }
@@ -63,7 +62,8 @@ impl Pattern {
         }
         match (parts[0], parts.get(2)) {
             ("system" | "*" | "**", _) | ("project", None) => {}
-            ("project", Some(third)) if third.contains('*') || *third == "repository" || parts[1] == "**" => {}
+            ("project", Some(third)) if third.contains('*') || *third == "repository" || parts[1] == "**" => {
+            }
             ("project", _) => {
                 return Err(wrong("names what no project has: write project/NAME/repository/PATH"));
             }

@@ -13,8 +13,7 @@ const MAX_POLICIES: usize = 256;
 const MAX_RESOURCES: usize = 256;
 
 /// Signing, making and moving: what pushing to a repository is made of.
-pub(crate) const PUSHES: Actions =
-    Actions::NONE.with(Action::Create).with(Action::Update).with(Action::Sign);
+pub(crate) const PUSHES: Actions = Actions::NONE.with(Action::Create).with(Action::Update).with(Action::Sign);
 
 /// A role: what whoever holds it may do, and may not.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -133,7 +132,8 @@ impl Role {
     }
 
     fn of_policies(name: Arc<str>, policies: &[PolicyConfig]) -> Result<Self, RoleError> {
-        if policies.len() > MAX_POLICIES || policies.iter().any(|policy| policy.resources.len() > MAX_RESOURCES)
+        if policies.len() > MAX_POLICIES
+            || policies.iter().any(|policy| policy.resources.len() > MAX_RESOURCES)
         {
             return Err(RoleError::TooLarge);
         }
@@ -141,7 +141,8 @@ impl Role {
             if policy.resources.is_empty() || policy.actions.is_empty() {
                 return Err(RoleError::Empty(number));
             }
-            let patterns = policy.resources.iter().map(|text| Pattern::parse(text)).collect::<Result<_, _>>()?;
+            let patterns =
+                policy.resources.iter().map(|text| Pattern::parse(text)).collect::<Result<_, _>>()?;
             Ok(Rule { effect: policy.effect, actions: policy.actions.iter().copied().collect(), patterns })
         });
         let mut role = Self { name, rules: rules.collect::<Result<_, _>>()?, duties: Duties::NONE };

@@ -85,7 +85,12 @@ impl Rules {
         Ok(())
     }
 
-    fn bind_one(&mut self, subject: Subject, role: &str, project: Option<Arc<str>>) -> Result<(), ConfigError> {
+    fn bind_one(
+        &mut self,
+        subject: Subject,
+        role: &str,
+        project: Option<Arc<str>>,
+    ) -> Result<(), ConfigError> {
         let Some(role) = self.roles.get(role) else {
             return Err(ConfigError::UnknownRole { name: role.to_owned(), subject: subject.to_string() });
         };

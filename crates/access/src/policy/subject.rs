@@ -18,13 +18,16 @@ pub struct Subject {
 
 /// A text that names no subject.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} names nobody; use user:NAME, group:NAME, robot+NAME, workload:NAME, authenticated or anonymous")]
+#[error(
+    "{0:?} names nobody; use user:NAME, group:NAME, robot+NAME, workload:NAME, authenticated or anonymous"
+)]
 pub struct SubjectError(String);
 
 impl Subject {
     /// Names a subject of a kind. The name is without meaning for everybody and for all users.
     pub fn new(kind: Kind, name: &str) -> Result<Self, SubjectError> {
-        let wrong = || SubjectError(format!("{}:{}", kind.as_str(), name.chars().take(64).collect::<String>()));
+        let wrong =
+            || SubjectError(format!("{}:{}", kind.as_str(), name.chars().take(64).collect::<String>()));
         if matches!(kind, Kind::Authenticated | Kind::Anonymous) {
             return if name.is_empty() { Ok(Self { kind, name: String::new() }) } else { Err(wrong()) };
         }

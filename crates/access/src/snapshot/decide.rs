@@ -8,9 +8,7 @@ use super::Snapshot;
 use crate::action::{Action, Actions};
 use crate::caller::{Caller, Identity};
 use crate::part;
-use crate::policy::{
-    Bound, Decision, Duties, Effect, Held, Outcome, Path, enough, from_rules, within_token,
-};
+use crate::policy::{Bound, Decision, Duties, Effect, Held, Outcome, Path, enough, from_rules, within_token};
 use crate::resource::Resource;
 
 impl Snapshot {
@@ -67,17 +65,13 @@ impl Snapshot {
 
     /// Shows every role that counts for a caller in a project, or in none. Where duties are kept apart, who has come to hold two of
     /// them, by a group say, has neither.
-    fn each_role<'a>(
-        &'a self,
-        caller: &'a Caller,
-        project: Option<&str>,
-        see: &mut dyn FnMut(Bound<'a>),
-    ) {
+    fn each_role<'a>(&'a self, caller: &'a Caller, project: Option<&str>, see: &mut dyn FnMut(Bound<'a>)) {
         let mut duties = Duties::NONE;
         if self.rules.separation {
             self.each_holder(caller, &mut |_, held| duties = duties.or(held.duties()));
         }
-        let fits = |bound: &Bound<'_>| !duties.conflict() || bound.project.is_some() || bound.role.duties.is_none();
+        let fits =
+            |bound: &Bound<'_>| !duties.conflict() || bound.project.is_some() || bound.role.duties.is_none();
         self.each_holder(caller, &mut |subject, held| {
             held.each(subject, project, &mut |bound| {
                 if fits(&bound) {
@@ -132,16 +126,14 @@ impl Snapshot {
         resource: &Resource<'_>,
         now: Timestamp,
     ) -> Decision {
-        Decision { action, resource: resource.to_string(), outcome: self.outcome(caller, action, resource, now) }
+        Decision {
+            action,
+            resource: resource.to_string(),
+            outcome: self.outcome(caller, action, resource, now),
+        }
     }
 
-    fn outcome(
-        &self,
-        caller: &Caller,
-        action: Action,
-        resource: &Resource<'_>,
-        now: Timestamp,
-    ) -> Outcome {
+    fn outcome(&self, caller: &Caller, action: Action, resource: &Resource<'_>, now: Timestamp) -> Outcome {
         if let Err(gone) = self.is_whole(caller.identity(), now) {
             return Outcome::Gone(gone);
         }

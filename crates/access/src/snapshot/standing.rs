@@ -102,7 +102,9 @@ impl Snapshot {
     /// Tells whether an account is neither disabled nor over, whenever it was proved.
     pub(super) fn is_whole(&self, identity: &Identity, now: Timestamp) -> Result<(), Gone> {
         let (disabled_at, expires_at) = match identity {
-            Identity::User(name) => (self.accounts.get(&**name).and_then(|account| account.disabled_at), None),
+            Identity::User(name) => {
+                (self.accounts.get(&**name).and_then(|account| account.disabled_at), None)
+            }
             Identity::Robot(name) => {
                 self.robots.get(&**name).map_or((None, None), |robot| (robot.disabled_at, robot.expires_at))
             }

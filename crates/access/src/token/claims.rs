@@ -40,7 +40,7 @@ pub(super) struct Who {
     kind: String,
     proof: String,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    groups: Vec<Arc<str>>,
+    groups: Vec<String>,
     /// When it was signed, in microseconds: whoever was disabled in the same second must not get through.
     at: i64,
 }
@@ -66,7 +66,7 @@ impl Claims {
             berth: Who {
                 kind: caller.identity().kind().to_owned(),
                 proof: caller.proof().as_str().to_owned(),
-                groups: caller.groups().to_vec(),
+                groups: caller.group_names(),
                 at: now.as_microsecond(),
             },
         }
@@ -82,7 +82,7 @@ impl Claims {
     pub(super) fn caller(&self) -> Option<Caller> {
         let identity = Identity::of(&self.berth.kind, &self.sub)?;
         let proof = Proof::of(&self.berth.proof)?;
-        let caller = Caller::new(identity, proof).with_groups(self.berth.groups.as_slice().into());
+        let caller = Caller::new(identity, proof).with_groups(self.berth.groups.iter().map(|group| Arc::from(group.as_str())).collect());
         Some(caller.within(Arc::new(self.scope()?)))
     }
 

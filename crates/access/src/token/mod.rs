@@ -16,12 +16,10 @@ mod rotation;
 mod tokens;
 
 pub use ask::Ask;
-pub use config::TokensConfig;
+pub use config::{TokensConfig, TokensConfigError};
 pub use error::TokenError;
 pub use rotation::{Successor, rotate};
 pub use tokens::{Issued, Tokens};
-
-pub(crate) use config::TokensConfigError;
 
 /// Returns the token of an `Authorization` header whose scheme is Bearer (RFC 6750 section 2.1).
 pub(crate) fn bearer(header: &str) -> Option<&str> {

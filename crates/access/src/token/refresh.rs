@@ -3,7 +3,6 @@
 use berth_catalog::session::{self, Kind};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use std::sync::Arc;
 
 use super::tokens::Tokens;
 use crate::account::{RandomSecret, SecretKind};
@@ -17,7 +16,7 @@ struct Proven {
     name: String,
     proof: String,
     #[serde(default)]
-    groups: Vec<Arc<str>>,
+    groups: Vec<String>,
 }
 
 impl Tokens {
@@ -32,7 +31,7 @@ impl Tokens {
             kind: caller.identity().kind().to_owned(),
             name: caller.name().to_owned(),
             proof: caller.proof().as_str().to_owned(),
-            groups: caller.groups().to_vec(),
+            groups: caller.group_names(),
         };
         let secret = RandomSecret::generate(SecretKind::Refresh).ok()?;
         let catalog = self.catalog();
@@ -74,7 +73,7 @@ impl Tokens {
         let proven: Option<Proven> = serde_json::from_str(&found.identity).ok();
         let caller = proven.and_then(|proven| {
             let identity = Identity::of(&proven.kind, &proven.name)?;
-            Some(Caller::new(identity, Proof::of(&proven.proof)?).with_groups(proven.groups.into()))
+            Some(Caller::new(identity, Proof::of(&proven.proof)?).with_groups(proven.groups.into_iter().map(Into::into).collect()))
         });
         if session::is_news(&found, now) {
             let id = found.id;

@@ -6,8 +6,8 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use berth_access::{PersonError, Persons};
-use berth_catalog::trail::{self, Entry, Trail};
 use berth_catalog::Error as CatalogError;
+use berth_catalog::trail::{self, Entry, Trail};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
@@ -146,8 +146,8 @@ impl Batches {
     async fn resolve(&self, draft: &Draft) -> Result<Entry> {
         match draft.resolve(&self.persons).await {
             Ok(entry) => Ok(entry),
-            // These don't pass: a key is not to be had, or the catalog takes nothing more.
-            Err(PersonError::Vault { .. } | PersonError::Catalog(CatalogError::Moved)) => {
+            // That does not pass: the key that the person's is sealed under is not to be had.
+            Err(PersonError::Vault { .. }) => {
                 Ok(draft.of_nobody().resolve(&self.persons).await?)
             }
             Err(error) => Err(error.into()),

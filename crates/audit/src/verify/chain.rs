@@ -35,7 +35,7 @@ struct Wrong {
 impl<'r> Chain<'r> {
     pub(super) fn new(request: &Request<'r>, report: &'r mut Report) -> Self {
         Self {
-            sealed: Sealed::new(request.subjects),
+            sealed: Sealed::new(request.persons),
             events: Events::new(request.catalog),
             report,
             position: 0,

@@ -14,10 +14,7 @@ use jiff::Timestamp;
 use super::{block_on, print};
 use crate::cli::{self, AccessCommand, Explain, Place};
 use crate::config::{self, Config};
-use crate::data;
-
-/// Whom the event log names as the author of what somebody at the machine ordered. The colon keeps it apart from users.
-const OPERATOR: &str = "order:command";
+use crate::{data, operator};
 
 pub(super) fn run(arguments: cli::Access) -> Result<ExitCode> {
     let AccessCommand::Explain(arguments) = arguments.command;
@@ -93,7 +90,7 @@ impl Desk {
             };
             bail!("nothing was changed: {why}");
         }
-        let (rules, author) = (Arc::clone(&self.rules), Author::from(OPERATOR));
+        let (rules, author) = (Arc::clone(&self.rules), operator::author());
         let changed = self.catalog.write(async move |tx| change(tx, &rules, &author, now).await).await?;
         Ok(changed)
     }

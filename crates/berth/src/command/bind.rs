@@ -25,7 +25,8 @@ fn add(bound: Bound) -> Result<()> {
     let (what, place) = (binding(&bound), bound.place);
     at_desk(place, async move |desk| {
         let line = line(&what);
-        let made = desk.change(async move |tx, rules, author, now| admin::bind(tx, rules, &what, author, now).await);
+        let made =
+            desk.change(async move |tx, rules, author, now| admin::bind(tx, rules, &what, author, now).await);
         let now = if made.await? { "bound" } else { "was bound already" };
         Ok(print(format!("{now}: {line}\n"))?)
     })
@@ -36,7 +37,9 @@ fn remove(bound: Bound) -> Result<()> {
     at_desk(place, async move |desk| {
         let line = line(&what);
         let configured = desk.rules.bindings().any(|(subject, role, project)| {
-            *subject == bound.subject && role == what.role && project == Some(&*what.project).filter(|name| !name.is_empty())
+            *subject == bound.subject
+                && role == what.role
+                && project == Some(&*what.project).filter(|name| !name.is_empty())
         });
         let gone = desk.change(async move |tx, _, author, now| admin::unbind(tx, &what, author, now).await);
         if !gone.await? {

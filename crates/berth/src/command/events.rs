@@ -3,11 +3,13 @@
 use std::time::Duration;
 
 use anyhow::Result;
+use berth_access::Persons;
 use berth_catalog::{Catalog, event};
 
+use super::audit::Names;
 use super::{block_on, print};
 use crate::cli::{self, EventsCommand};
-use crate::{config, data};
+use crate::{config, data, vault};
 
 /// Events read at a time.
 const BATCH: usize = 500;
@@ -26,15 +28,19 @@ pub(super) fn run(arguments: cli::Events) -> Result<()> {
             Some(after) => i64::try_from(after)?,
             None => catalog.read(async |r| event::last(r).await).await?.0.saturating_sub(LAST).max(0),
         };
-        tail(&catalog, start, arguments.follow).await
+        let vault = vault::open(&config, &catalog).await?;
+        let names = Names::new(Persons::new(catalog.clone(), vault));
+        tail(&catalog, names, start, arguments.follow).await
     })
 }
 
-async fn tail(catalog: &Catalog, mut position: i64, follow: bool) -> Result<()> {
+/// Prints names in the place of pseudonyms; what is hashed is the pseudonym.
+async fn tail(catalog: &Catalog, mut names: Names, mut position: i64, follow: bool) -> Result<()> {
     loop {
-        let events = catalog.read(async |r| event::list(r, position, BATCH).await).await?;
+        let mut events = catalog.read(async |r| event::list(r, position, BATCH).await).await?;
         let mut lines = Vec::new();
-        for event in &events {
+        for event in &mut events {
+            event.caller = names.of(&event.caller).await?;
             serde_json::to_writer(&mut lines, event)?;
             lines.push(b'\n');
             position = event.position;

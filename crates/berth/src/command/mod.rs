@@ -1,6 +1,7 @@
 //! One file per verb of the command line.
 
 mod access;
+mod audit;
 mod backup;
 mod bind;
 mod completions;
@@ -36,6 +37,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Serve(arguments) => serve::run(arguments)?,
         Command::Gc(arguments) => return gc::run(arguments),
         Command::Scrub(arguments) => return scrub::run(arguments),
+        Command::Audit(arguments) => return audit::run(arguments),
         Command::Backup(arguments) => return backup::run(arguments),
         Command::Import(arguments) => return import::run(arguments),
         Command::Restore(arguments) => return restore::run(arguments),

@@ -4,12 +4,15 @@ use std::io::{self, IsTerminal as _};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
-use berth_access::{Access, Tokens};
+use berth_access::{Persons, Access, Tokens};
+use berth_audit::Audit;
 use berth_catalog::Clock;
 use berth_jobs::{Runner, Schedule};
 use berth_registry::{CollectJob, Registry, ScrubJob};
 use berth_vault::Vault;
 use berth_server::{AccessLog, App, Format, LogWriter, MetricsRegistry, Sampler, Server};
+use serde_json::json;
+use sha2::{Digest as _, Sha256};
 use rustix::process::{Resource, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
@@ -20,7 +23,7 @@ use crate::config::{self, Config};
 use crate::data::{self, Opened};
 #[cfg(feature = "otlp")]
 use crate::traces;
-use crate::{gauges, log, vault};
+use crate::{gauges, log, operator, vault};
 
 pub(super) fn run(arguments: cli::Serve) -> Result<()> {
     let config = config::load_for_serving(arguments.flags.into())?.config;
@@ -64,10 +67,11 @@ async fn serve(config: &Config) -> Result<()> {
         tracing::info!(?repaired, "repaired what the last run left");
     }
     let collector = CollectJob::new(registry.clone());
-    let sampler = gauges::sampler(registry.clone(), collector.clone(), cache);
     let vault = vault::open(config, registry.catalog()).await?;
-    let access = access(config, &registry, &vault).await?;
-    let app = app(config, access.clone(), &registry, sampler)?;
+    let audit = audit(config, &registry, &vault).await?;
+    let sampler = gauges::sampler(registry.clone(), collector.clone(), cache, audit.clone());
+    let access = access(config, &registry, &vault).await?.with_persons(audit.persons().clone());
+    let app = app(config, access.clone(), &registry, sampler)?.record_to(audit.recorder().clone());
     let server = Server::bind(app.with_registry(metrics)).context("can't listen")?;
     announce(config, &server)?;
 
@@ -94,6 +98,7 @@ async fn serve(config: &Config) -> Result<()> {
             }
         }
     });
+    let auditing = tokio::spawn(audit.run(stop.subscribe()));
     server.run(shutdown_signal()?).await;
     stop.send_replace(true);
     // They end by themselves now; a panic in one must not keep the others.
@@ -108,8 +113,27 @@ async fn serve(config: &Config) -> Result<()> {
             tracing::error!(%error, "the {task} ended early");
         }
     }
+    match auditing.await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::error!(%error, "the end of the audit trail is not signed"),
+        Err(error) => tracing::error!(%error, "the audit trail ended early"),
+    }
     tracing::info!("stopped");
     Ok(())
+}
+
+/// Opens the audit trail and records the start.
+async fn audit(config: &Config, registry: &Registry, vault: &Vault) -> Result<Audit> {
+    let trail = data::open_trail(config).await?;
+    let persons = Persons::new(registry.catalog().clone(), vault.clone());
+    let (catalog, place) = (registry.catalog(), config.audit_place());
+    let audit = Audit::open(&config.audit, catalog, trail, persons, vault.clone(), place)
+        .await
+        .context("the audit trail can't be kept")?;
+    let digest = hex::encode(Sha256::digest(config.to_yaml()?));
+    let detail = json!({ "version": env!("CARGO_PKG_VERSION"), "configuration_sha256": digest });
+    operator::record(audit.trail(), "configure", detail).await?;
+    Ok(audit)
 }
 
 /// Decides who calls, and lets clients get tokens unless that is switched off.

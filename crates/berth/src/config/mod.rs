@@ -59,6 +59,8 @@ pub(crate) struct Config {
     pub log: Log,
     /// Where Berth sends traces of its requests.
     pub traces: Traces,
+    /// What is recorded of who did what, and for how long it stays.
+    pub audit: berth_audit::Config,
 }
 
 impl Default for Config {
@@ -76,6 +78,7 @@ impl Default for Config {
             scrub: berth_registry::Scrub::default(),
             log: Log::default(),
             traces: Traces::default(),
+            audit: berth_audit::Config::default(),
         }
     }
 }
@@ -183,6 +186,17 @@ impl Config {
     /// Tells whether everything that must last lies outside this machine.
     pub(crate) fn is_stateless(&self) -> bool {
         self.database.url.is_some() && self.storage.bucket.is_some()
+    }
+
+    /// Says where the audit trail may keep files.
+    pub(crate) fn audit_place(&self) -> berth_audit::Place {
+        let here = (!self.is_stateless()).then(|| self.data_dir.clone());
+        // On a shared database whoever is first archives, so all must do so in one place.
+        let archive = self.database.url.is_none().then(|| self.data_dir.join("audit-archive"));
+        berth_audit::Place {
+            spool: self.audit.spool_dir.clone().or(here),
+            archive: self.audit.archive_dir.clone().or(archive),
+        }
     }
 
     /// Writes the configuration as YAML, without the users' password hashes and the database's password.

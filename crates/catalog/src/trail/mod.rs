@@ -28,7 +28,7 @@ use crate::reader::{self, Readers};
 use crate::signals::{Signals, WriterStats};
 use crate::tx::Tx;
 use crate::writer::Writer;
-use crate::{migrate, trail};
+use crate::migrate;
 
 /// Connections to a database that is shared with the catalog, beside the catalog's own.
 const CONNECTIONS: usize = 4;
@@ -242,6 +242,6 @@ pub async fn blank(
 
 /// Counts the records that are here.
 pub async fn count(r: &Reader) -> Result<u64> {
-    let head = trail::head::find(r).await?;
+    let head = head::find(r).await?;
     Ok(u64::try_from(head.position - head.first + 1).unwrap_or(0))
 }

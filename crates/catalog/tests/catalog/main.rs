@@ -7,6 +7,7 @@
     reason = "a test says what is wrong by panicking"
 )]
 
+mod access;
 mod collection;
 mod events;
 mod export;
@@ -24,6 +25,7 @@ mod schema;
 mod seal;
 mod sealed;
 mod statements;
+mod trail;
 mod units;
 
 use std::time::{Duration, Instant};

@@ -26,6 +26,27 @@ async fn both_databases_have_the_same_tables() {
     }
 }
 
+#[tokio::test]
+async fn both_trails_have_the_same_tables() {
+    let (sqlite, postgres) = (Fixture::new(On::Sqlite).await, Fixture::new(On::Postgres).await);
+    let _trails = [crate::trail::open(&sqlite).await, crate::trail::open(&postgres).await];
+    let (Place::Directory(directory), Place::Database(url)) = (&sqlite.place, &postgres.place) else {
+        panic!()
+    };
+    let connection = Connection::open(directory.path().join("audit.db")).unwrap();
+    let of_trail = |facts: BTreeSet<String>| -> BTreeSet<String> {
+        let name = |fact: &String| fact.trim_start_matches("unique ").to_owned();
+        let is_of_trail = |fact: &String| {
+            name(fact).starts_with("trail_") && !name(fact).starts_with("trail_migration")
+        };
+        facts.into_iter().filter(is_of_trail).collect()
+    };
+    let (here, there) = (of_trail(of_sqlite(&connection)), of_trail(of_postgres(url)));
+    assert!(here.len() > 25, "only {} facts: is the search broken?", here.len());
+    let differences: Vec<_> = here.symmetric_difference(&there).collect();
+    assert!(differences.is_empty(), "{differences:#?}");
+}
+
 fn rows(connection: &Connection, sql: &str) -> Vec<Vec<String>> {
     let mut statement = connection.prepare(sql).unwrap();
     let width = statement.column_count();

@@ -1,0 +1,163 @@
+//! Records for readers, and for programs.
+
+use std::fmt::Write as _;
+
+use anyhow::{Context as _, Result};
+use berth_catalog::subject;
+use berth_catalog::trail::{self, Record};
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+
+use super::{Names, Opened, on, print};
+use crate::cli::{ExportAudit, ListAudit};
+
+/// Records read at a time.
+const BATCH: usize = 1000;
+
+pub(super) fn list(arguments: ListAudit) -> Result<()> {
+    let place = arguments.place;
+    let wanted = Wanted {
+        action: arguments.action,
+        repository: arguments.repository,
+        outcome: arguments.outcome,
+        since: arguments.since.map(SignedDuration::try_from).transpose()?,
+        limit: arguments.limit,
+    };
+    on(place, async |opened| {
+        let records = match &arguments.user {
+            Some(name) => of_user(&opened, name, &wanted).await?,
+            None => newest(&opened, &wanted).await?,
+        };
+        let mut names = Names::new(opened.persons.clone());
+        for record in records {
+            let name = names.of(&record.entry.actor).await?;
+            print(line(&record, &name))?;
+        }
+        Ok(())
+    })
+}
+
+/// What a reader wants to see.
+struct Wanted {
+    action: Option<String>,
+    repository: Option<String>,
+    outcome: Option<String>,
+    since: Option<SignedDuration>,
+    limit: usize,
+}
+
+impl Wanted {
+    fn takes(&self, record: &Record) -> bool {
+        let entry = &record.entry;
+        self.action.as_ref().is_none_or(|action| *action == entry.action)
+            && self.outcome.as_ref().is_none_or(|outcome| *outcome == entry.outcome)
+            && self.repository.as_ref().is_none_or(|name| Some(name) == entry.repository.as_ref())
+    }
+
+    fn begin(&self, opened: &Opened) -> Timestamp {
+        let now = opened.trail.clock().now();
+        self.since.and_then(|since| now.checked_sub(since).ok()).unwrap_or(Timestamp::MIN)
+    }
+}
+
+/// Goes back from the end. Times are nearly, not exactly, in the order of positions: a record may have waited elsewhere.
+async fn newest(opened: &Opened, wanted: &Wanted) -> Result<Vec<Record>> {
+    const WAITED: SignedDuration = SignedDuration::from_hours(1);
+    let begin = wanted.begin(opened);
+    let surely_before = begin.checked_sub(WAITED).unwrap_or(Timestamp::MIN);
+    let (mut position, mut found) = (i64::MAX, Vec::new());
+    loop {
+        let records = opened.trail.read(async |r| trail::list_back(r, position, BATCH).await).await?;
+        let Some(last) = records.last() else { return Ok(found) };
+        position = last.position;
+        let over = last.entry.at < surely_before;
+        found.extend(records.into_iter().filter(|record| record.entry.at >= begin && wanted.takes(record)));
+        if over || found.len() >= wanted.limit {
+            found.truncate(wanted.limit);
+            return Ok(found);
+        }
+    }
+}
+
+async fn of_user(opened: &Opened, name: &str, wanted: &Wanted) -> Result<Vec<Record>> {
+    let person = opened.catalog.read(async |r| subject::find(r, name).await).await?;
+    // Robots and others who are no persons go by their own names.
+    let actor = person.map_or_else(|| name.to_owned(), |person| person.pseudonym);
+    let (mut since, mut found) = (wanted.begin(opened), Vec::new());
+    loop {
+        let records =
+            opened.trail.read(async |r| trail::list_of_actor(r, &actor, since, BATCH).await).await?;
+        let (last, count) = (records.last().map(|record| record.entry.at), records.len());
+        found.extend(records.into_iter().filter(|record| wanted.takes(record)));
+        match last.and_then(|at| at.checked_add(SignedDuration::from_micros(1)).ok()) {
+            Some(next) if count == BATCH => since = next,
+            _ => break,
+        }
+    }
+    found.reverse();
+    found.truncate(wanted.limit);
+    Ok(found)
+}
+
+/// One record for a reader. What clients sent was freed of control characters when it was recorded.
+fn line(record: &Record, name: &str) -> String {
+    let entry = &record.entry;
+    let mut line = format!("{} {} {} {name}", entry.at, entry.outcome, entry.action);
+    if let Some(repository) = &entry.repository {
+        let _ = write!(line, " {repository}");
+    }
+    if let Some(tag) = &entry.tag {
+        let _ = write!(line, ":{tag}");
+    }
+    if let Some(digest) = &entry.digest {
+        let _ = write!(line, "@{digest}");
+    }
+    if let Some(client) = &entry.client {
+        let _ = write!(line, " from {client}");
+    }
+    if let Some(agent) = &entry.agent {
+        let _ = write!(line, " ({agent})");
+    }
+    let detail: Value = serde_json::from_str(&entry.detail).unwrap_or_default();
+    if let Some(reason) = detail.get("reason").and_then(Value::as_str) {
+        let _ = write!(line, ": {reason}");
+    }
+    if let Some(repeats) = detail.get("repeats").and_then(Value::as_u64) {
+        let _ = write!(line, " [and {repeats} more like it]");
+    }
+    let _ = writeln!(line, " #{}", record.position);
+    line
+}
+
+pub(super) fn export(arguments: ExportAudit) -> Result<()> {
+    on(arguments.place, async |opened| {
+        let mut names = Names::new(opened.persons.clone());
+        let mut position = arguments.after;
+        loop {
+            let records = opened.trail.read(async |r| trail::list(r, position, BATCH).await).await?;
+            let Some(last) = records.last() else { return Ok(()) };
+            position = last.position;
+            let mut lines = Vec::new();
+            for record in &records {
+                let name = names.of(&record.entry.actor).await?;
+                serde_json::to_writer(&mut lines, &exported(record, &name)?)?;
+                lines.push(b'\n');
+            }
+            print(lines)?;
+        }
+    })
+}
+
+fn exported(record: &Record, name: &str) -> Result<Value> {
+    let mut value = serde_json::to_value(&record.entry)?;
+    let fields = value.as_object_mut().context("a record is no object")?;
+    fields.insert("position".into(), record.position.into());
+    fields.insert("hash".into(), record.hash.to_string().into());
+    if name != record.entry.actor {
+        fields.insert("name".into(), name.into());
+    }
+    if let Ok(detail) = serde_json::from_str::<Value>(&record.entry.detail) {
+        fields.insert("detail".into(), json!(detail));
+    }
+    Ok(value)
+}

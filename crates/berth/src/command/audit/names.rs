@@ -1,0 +1,31 @@
+//! Pseudonyms back to names, while there are any.
+
+use std::collections::HashMap;
+
+use anyhow::Result;
+use berth_access::Persons;
+
+/// Remembers whom it has asked for.
+pub(crate) struct Names {
+    persons: Persons,
+    known: HashMap<String, Option<String>>,
+}
+
+impl Names {
+    pub(crate) fn new(persons: Persons) -> Self {
+        Self { persons, known: HashMap::new() }
+    }
+
+    /// Returns the name to log in with of whoever logs call so; what is no pseudonym, or nobody's any more, as it is.
+    pub(crate) async fn of(&mut self, actor: &str) -> Result<String> {
+        if !actor.starts_with("person-") {
+            return Ok(actor.to_owned());
+        }
+        if !self.known.contains_key(actor) {
+            let name = self.persons.name_of(actor).await?;
+            self.known.insert(actor.to_owned(), name);
+        }
+        let name = self.known.get(actor).cloned().flatten();
+        Ok(name.unwrap_or_else(|| actor.to_owned()))
+    }
+}

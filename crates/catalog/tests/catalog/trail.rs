@@ -1,0 +1,256 @@
+//! The audit trail: one chain whoever writes, each event once, nothing younger than half a year deleted.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use berth_catalog::trail::{self, Entry, Hash, RetentionDays, Trail, checkpoint, head, retention};
+use berth_catalog::{Error, subject};
+use berth_engines::Postgres;
+use futures_util::future::join_all;
+use jiff::Timestamp;
+
+use crate::{Fixture, On, Place, config, on_both};
+
+/// Opens the trail beside a fixture's catalog.
+pub(crate) async fn open(fixture: &Fixture) -> Trail {
+    match &fixture.place {
+        Place::Directory(directory) => {
+            Trail::open(&directory.path().join("audit.db"), fixture.clock.clone()).unwrap()
+        }
+        Place::Database(url) => Trail::connect(&config(url), fixture.clock.clone()).await.unwrap(),
+    }
+}
+
+/// Opens it as another process.
+async fn visit(fixture: &Fixture) -> Trail {
+    match &fixture.place {
+        Place::Directory(directory) => {
+            Trail::join(&directory.path().join("audit.db"), fixture.clock.clone()).unwrap()
+        }
+        Place::Database(url) => Trail::visit(&config(url), fixture.clock.clone()).await.unwrap(),
+    }
+}
+
+fn alter(fixture: &Fixture, sql: &str) {
+    match &fixture.place {
+        Place::Directory(directory) => {
+            let connection = rusqlite::Connection::open(directory.path().join("audit.db")).unwrap();
+            connection.execute_batch(sql).unwrap();
+        }
+        Place::Database(url) => drop(Postgres::query(url, sql)),
+    }
+}
+
+fn entry(at: Timestamp, id: &str) -> Entry {
+    Entry {
+        id: id.to_owned(),
+        at,
+        action: "pull".into(),
+        outcome: "success".into(),
+        actor: "person-1".into(),
+        kind: "user".into(),
+        proof: "password".into(),
+        project: Some("library".into()),
+        repository: Some("library/app".into()),
+        tag: Some("1".into()),
+        digest: None,
+        status: Some(200),
+        request_id: Some("r".into()),
+        client: Some("192.0.2.1".into()),
+        agent: Some("docker/28\0".into()),
+        personal: Some(vec![1, 2, 3]),
+        detail: "{}".into(),
+        event: None,
+    }
+}
+
+async fn append(trail: &Trail, entries: Vec<Entry>) -> head::Head {
+    let entries: Arc<[Entry]> = entries.into();
+    trail.write(async move |tx| trail::append(tx, &entries).await).await.unwrap_or_else(|error: Error| panic!("{error}"))
+}
+
+/// Every record follows the one before, and the head is the last.
+async fn assert_whole(trail: &Trail) -> Vec<trail::Record> {
+    let head = trail.read(async |r| head::find(r).await).await.unwrap();
+    let records = trail.read(async |r| trail::list(r, 0, 100_000).await).await.unwrap();
+    let (mut position, mut hash) = (head.first - 1, head.before);
+    for record in &records {
+        assert_eq!(record.position, position + 1);
+        assert_eq!(record.hash, record.hash_behind(&hash), "record {}", record.position);
+        (position, hash) = (record.position, record.hash);
+    }
+    assert_eq!((head.position, head.hash), (position, hash));
+    assert_eq!(trail.read(async |r| trail::count(r).await).await.unwrap(), records.len() as u64);
+    records
+}
+
+async fn records_are_chained_and_come_back_as_they_went_in(on: On) {
+    let fixture = Fixture::new(on).await;
+    let trail = open(&fixture).await;
+    let now = fixture.now();
+    append(&trail, vec![entry(now, "a"), entry(now, "b")]).await;
+    let plain = Entry { personal: None, client: None, agent: None, event: Some(7), ..entry(now, "c") };
+    append(&trail, vec![plain.clone()]).await;
+    let records = assert_whole(&trail).await;
+    assert_eq!(records[2].entry, plain);
+    assert_eq!(records[0].entry.agent.as_deref(), Some("docker/28\u{fffd}"), "text holds no NUL on Postgres");
+    let back = trail.read(async |r| trail::list_back(r, 3, 1).await).await.unwrap();
+    assert_eq!(back[0].entry.id, "b");
+    let actor = trail.read(async |r| trail::list_of_actor(r, "person-1", now, 10).await).await.unwrap();
+    assert_eq!(actor.len(), 3);
+}
+
+async fn what_may_be_there_already_is_added_once(on: On) {
+    let fixture = Fixture::new(on).await;
+    let trail = open(&fixture).await;
+    let now = fixture.now();
+    append(&trail, vec![entry(now, "a")]).await;
+    for _ in 0..2 {
+        let entries = [entry(now, "a"), entry(now, "b")];
+        let added = trail.write(async move |tx| trail::append_missing(tx, &entries).await).await;
+        assert_eq!(added.unwrap_or_else(|error: Error| panic!("{error}")).position, 2);
+    }
+    assert_whole(&trail).await;
+}
+
+async fn events_are_copied_once_whoever_is_first(on: On) {
+    let fixture = Fixture::new(on).await;
+    let nodes = [open(&fixture).await, visit(&fixture).await];
+    let now = fixture.now();
+    let copies = (0..8).map(|n| {
+        let entries = [Entry { event: Some(1), ..entry(now, "a") }, Entry { event: Some(2), ..entry(now, "b") }];
+        nodes[n % 2].write(async move |tx| trail::copy_events(tx, 0, 2, &entries).await)
+    });
+    let copied = join_all(copies).await.into_iter().map(|copied: Result<_, Error>| copied.unwrap());
+    assert_eq!(copied.flatten().count(), 1);
+    assert_eq!(assert_whole(&nodes[0]).await.len(), 2);
+    assert_eq!(nodes[1].read(async |r| head::find(r).await).await.unwrap().event, 2);
+    let again = [Entry { event: Some(2), ..entry(now, "c") }];
+    let twice = nodes[0].write(async move |tx| trail::append(tx, &again).await).await;
+    assert!(twice.is_err(), "the copy of an event is unique");
+    assert_whole(&nodes[0]).await;
+}
+
+async fn two_writers_make_one_chain(on: On) {
+    let fixture = Fixture::new(on).await;
+    let nodes = [open(&fixture).await, visit(&fixture).await];
+    let now = fixture.now();
+    let batches = (0..40).map(|batch| {
+        let entries = (0..10).map(|n| entry(now, &format!("{batch}-{n}"))).collect();
+        append(&nodes[batch % 2], entries)
+    });
+    join_all(batches).await;
+    let records = assert_whole(&nodes[0]).await;
+    assert_eq!(records.len(), 400);
+    let ids: std::collections::BTreeSet<_> = records.iter().map(|record| &record.entry.id).collect();
+    assert_eq!(ids.len(), 400);
+}
+
+async fn nothing_young_is_deleted(on: On) {
+    let fixture = Fixture::new(on).await;
+    let trail = open(&fixture).await;
+    append(&trail, vec![entry(fixture.now(), "a"), entry(fixture.now(), "b")]).await;
+    fixture.clock.advance(Duration::from_hours(180 * 24));
+    append(&trail, vec![entry(fixture.now(), "c")]).await;
+    let delete = |position, now| {
+        trail.write(async move |tx| retention::delete_until(tx, position, RetentionDays::LEAST, now).await)
+    };
+    // Exactly 180 days are not more than 180.
+    let young = delete(2, fixture.now()).await;
+    assert!(matches!(young, Err(Error::TooYoung { position: 1, days: 180 })), "{young:?}");
+    fixture.clock.advance(Duration::from_secs(1));
+    let young = delete(3, fixture.now()).await;
+    assert!(matches!(young, Err(Error::TooYoung { position: 3, .. })), "{young:?}");
+    let head = delete(2, fixture.now()).await.unwrap();
+    assert_eq!(head.first, 3);
+    assert_eq!(assert_whole(&trail).await.len(), 1, "the chain goes on from what was deleted");
+    assert_eq!(delete(2, fixture.now()).await.unwrap(), head, "deleting again deletes nothing");
+    assert!(RetentionDays::new(179).is_none());
+}
+
+async fn blanking_leaves_the_chain_whole(on: On) {
+    let fixture = Fixture::new(on).await;
+    let trail = open(&fixture).await;
+    let other = Entry { actor: "person-2".into(), ..entry(fixture.now(), "x") };
+    let mut entries: Vec<_> = (0..7).map(|n| entry(fixture.now(), &n.to_string())).collect();
+    entries.push(other);
+    fixture.clock.advance(Duration::from_secs(1));
+    entries.push(entry(fixture.now(), "later"));
+    append(&trail, entries).await;
+    let mut from = Some(Timestamp::MIN);
+    let mut units = 0;
+    while let Some(at) = from {
+        from = trail
+            .write(async move |tx| trail::blank(tx, "person-1", at, 3).await)
+            .await
+            .unwrap_or_else(|error: Error| panic!("{error}"));
+        units += 1;
+    }
+    assert!(units > 1);
+    for record in assert_whole(&trail).await {
+        let shown = record.entry.client.is_some() || record.entry.agent.is_some();
+        assert_eq!(shown, record.entry.actor == "person-2", "{record:?}");
+    }
+}
+
+async fn checkpoints_are_kept_once_for_a_position(on: On) {
+    let fixture = Fixture::new(on).await;
+    let trail = open(&fixture).await;
+    let row = |position| checkpoint::Checkpoint {
+        position,
+        hash: Hash([7; 32]),
+        at: fixture.now(),
+        kid: "k".into(),
+        signature: vec![1; 64],
+    };
+    for (position, new) in [(3, true), (5, true), (3, false)] {
+        let row = row(position);
+        let inserted = trail.write(async move |tx| checkpoint::insert(tx, &row).await).await;
+        assert_eq!(inserted.unwrap_or_else(|error: Error| panic!("{error}")), new);
+    }
+    assert_eq!(trail.read(async |r| checkpoint::last(r).await).await.unwrap(), Some(row(5)));
+    let listed = trail.snapshot(async |r| checkpoint::list(r, 3, 10).await).await.unwrap();
+    assert_eq!(listed, [row(5)]);
+}
+
+async fn a_trail_that_lost_its_head_takes_nothing(on: On) {
+    let fixture = Fixture::new(on).await;
+    let trail = open(&fixture).await;
+    alter(&fixture, "DELETE FROM trail_head");
+    let entries = [entry(fixture.now(), "a")];
+    let refused = trail.write(async move |tx| trail::append(tx, &entries).await).await;
+    assert!(matches!(refused, Err(Error::Invalid { what: "audit trail", .. })), "{refused:?}");
+}
+
+async fn persons_are_found_and_forgotten(on: On) {
+    let fixture = Fixture::new(on).await;
+    let now = fixture.now();
+    let ensure = |pseudonym: &'static str| {
+        fixture.catalog.write(async move |tx| subject::ensure(tx, "alice", pseudonym, &[1, 2], now).await)
+    };
+    let first = ensure("person-1").await.unwrap_or_else(|error: Error| panic!("{error}")).unwrap();
+    assert_eq!(ensure("person-2").await.unwrap_or_else(|error: Error| panic!("{error}")), Some(first.clone()));
+    let catalog = &fixture.catalog;
+    assert_eq!(catalog.read(async |r| subject::find(r, "alice").await).await.unwrap(), Some(first));
+    let erased = catalog.write(async move |tx| subject::erase(tx, "alice", now).await).await;
+    assert_eq!(erased.unwrap_or_else(|error: Error| panic!("{error}")).as_deref(), Some("person-1"));
+    assert_eq!(catalog.read(async |r| subject::find(r, "alice").await).await.unwrap(), None);
+    let left = catalog.read(async |r| subject::find_by_pseudonym(r, "person-1").await).await.unwrap().unwrap();
+    assert_eq!((left.name, left.sealed, left.erased_at), (None, None, Some(now)));
+    let list = catalog.read(async |r| subject::list_erased(r, now, 10).await).await.unwrap();
+    assert_eq!(list, [("person-1".to_owned(), now)]);
+    let again = ensure("person-3").await.unwrap_or_else(|error: Error| panic!("{error}")).unwrap();
+    assert_eq!(again.pseudonym, "person-3", "who comes back is somebody else");
+}
+
+on_both! {
+    records_are_chained_and_come_back_as_they_went_in,
+    what_may_be_there_already_is_added_once,
+    events_are_copied_once_whoever_is_first,
+    two_writers_make_one_chain,
+    nothing_young_is_deleted,
+    blanking_leaves_the_chain_whole,
+    checkpoints_are_kept_once_for_a_position,
+    a_trail_that_lost_its_head_takes_nothing,
+    persons_are_found_and_forgotten,
+}
