@@ -4,6 +4,7 @@
 //! they drive come from `scripts/test`; one that is missing fails the test that needs it.
 
 mod architecture;
+mod audit_search;
 mod backup;
 mod chaos;
 mod clients;

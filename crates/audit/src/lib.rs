@@ -16,6 +16,7 @@ mod flood;
 mod follower;
 mod keys;
 mod note;
+pub mod outlet;
 mod recorder;
 mod retention;
 pub mod search;

@@ -65,6 +65,17 @@ impl Endpoint {
         Self::Audit,
     ];
 
+    /// What a request with this method does, as the audit trail names it; the endpoint's own name for what is no matter of repositories.
+    pub(crate) fn action(self, method: &Method) -> &'static str {
+        match (self, method) {
+            (Self::Manifest | Self::Blob, &Method::DELETE) => "delete",
+            (Self::Manifest, &Method::PUT) | (Self::Upload, _) => "push",
+            (Self::Manifest | Self::Blob, _) => "pull",
+            (Self::Tags | Self::Catalog | Self::Referrers, _) => "list",
+            (other, _) => other.as_str(),
+        }
+    }
+
     /// The label in metrics and access lines.
     pub(crate) const fn as_str(self) -> &'static str {
         match self {

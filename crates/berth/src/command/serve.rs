@@ -6,6 +6,8 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail};
 use berth_access::{Persons, Access, Tokens};
 use berth_audit::Audit;
+use berth_audit::outlet::Outlets;
+use berth_audit::search::Search;
 use berth_catalog::Clock;
 use berth_jobs::{Runner, Schedule};
 use berth_registry::{CollectJob, Registry, ScrubJob};
@@ -69,9 +71,14 @@ async fn serve(config: &Config) -> Result<()> {
     let collector = CollectJob::new(registry.clone());
     let vault = vault::open(config, registry.catalog()).await?;
     let audit = audit(config, &registry, &vault).await?;
-    let sampler = gauges::sampler(registry.clone(), collector.clone(), cache, audit.clone());
+    let outlets = Outlets::new(&config.audit, audit.trail(), registry.catalog())?;
+    let watched = gauges::Watched { collector: collector.clone(), cache, audit: audit.clone(), outlets: outlets.stats() };
+    let sampler = gauges::sampler(registry.clone(), watched);
     let access = access(config, &registry, &vault).await?.with_persons(audit.persons().clone());
-    let app = app(config, access.clone(), &registry, sampler)?.record_to(audit.recorder().clone());
+    let search = Search::new(audit.trail().clone(), registry.catalog().clone());
+    let app = app(config, access.clone(), &registry, sampler)?
+        .record_to(audit.recorder().clone())
+        .search_by(search);
     let server = Server::bind(app.with_registry(metrics)).context("can't listen")?;
     announce(config, &server)?;
 
@@ -98,6 +105,7 @@ async fn serve(config: &Config) -> Result<()> {
             }
         }
     });
+    let delivering = tokio::spawn(outlets.run(stop.subscribe()));
     let auditing = tokio::spawn(audit.run(stop.subscribe()));
     server.run(shutdown_signal()?).await;
     stop.send_replace(true);
@@ -108,6 +116,7 @@ async fn serve(config: &Config) -> Result<()> {
         ("follower of the mode", mode.await),
         ("follower of access", rights.await),
         ("keeper of the keys", keys.await),
+        ("delivery of audit records", delivering.await),
     ] {
         if let Err(error) = ended {
             tracing::error!(%error, "the {task} ended early");

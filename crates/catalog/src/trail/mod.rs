@@ -6,6 +6,7 @@
 
 pub mod chain;
 pub mod checkpoint;
+pub mod cursor;
 pub mod head;
 mod record;
 pub mod retention;
