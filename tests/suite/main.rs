@@ -3,7 +3,9 @@
 //! Every test starts its own `berth serve` on a free port in a directory of its own, so all may run at once. The programs that
 //! they drive come from `scripts/test`; one that is missing fails the test that needs it.
 
+mod access;
 mod architecture;
+mod audit;
 mod audit_search;
 mod backup;
 mod chaos;
@@ -21,4 +23,5 @@ mod lifecycle;
 mod migrate;
 mod races;
 mod regressions;
+mod roles;
 mod stale;

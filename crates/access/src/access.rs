@@ -6,15 +6,16 @@ use berth_oci::RepositoryName;
 use jiff::Timestamp;
 use tokio::sync::watch;
 
+use crate::account::{Accounts, Purpose};
 use crate::action::{Action, Actions};
 use crate::caller::{Caller, Identity};
 use crate::config::{Config, ConfigError, OpenError};
 use crate::credentials::Credentials;
 use crate::error::{Denied, Reason, Unauthenticated};
 use crate::permit::{CatalogPermit, NewProject, Permit, Right};
+use crate::person::Persons;
 use crate::policy::{Decision, Outcome, Rules};
 use crate::read_only::ReadOnly;
-use crate::person::Persons;
 use crate::resource::{Resource, project_of};
 use crate::snapshot::{Gone, Source};
 use crate::token::{Tokens, bearer};
@@ -39,19 +40,43 @@ impl Access {
     /// configuration says of it. An unset `anonymous` means `none` here; whoever knows the listen addresses resolves it first with
     /// [`effective_anonymous`](crate::effective_anonymous).
     pub fn new(config: &Config, read_only: &ReadOnly) -> Result<Self, ConfigError> {
+        Self::with_accounts(config, read_only, None)
+    }
+
+    /// Does the same, and knows the accounts that a catalog holds beside the users of the configuration.
+    pub fn with_accounts(
+        config: &Config,
+        read_only: &ReadOnly,
+        accounts: Option<Accounts>,
+    ) -> Result<Self, ConfigError> {
         let rules = config.validate()?;
-        Self::put_together(config, read_only, Source::of_rules(Arc::new(rules)))
+        Self::put_together(config, read_only, Source::of_rules(&Arc::new(rules)), accounts)
     }
 
     /// Prepares the decisions of a configuration and of what a catalog holds beside it. [`Access::follow`] keeps them up to date.
     pub async fn open(config: &Config, read_only: &ReadOnly, catalog: &Catalog) -> Result<Self, OpenError> {
-        let rules = config.validate()?;
-        let source = Source::open(Arc::new(rules), catalog).await?;
-        Ok(Self::put_together(config, read_only, source)?)
+        Self::open_with_accounts(config, read_only, catalog, None).await
     }
 
-    fn put_together(config: &Config, read_only: &ReadOnly, source: Source) -> Result<Self, ConfigError> {
-        let inner = Arc::new(Inner { verifier: Verifier::new(config)?, source });
+    /// Does the same, and lets those log in who have an account in the catalog.
+    pub async fn open_with_accounts(
+        config: &Config,
+        read_only: &ReadOnly,
+        catalog: &Catalog,
+        accounts: Option<Accounts>,
+    ) -> Result<Self, OpenError> {
+        let rules = config.validate()?;
+        let source = Source::open(&Arc::new(rules), catalog).await?;
+        Ok(Self::put_together(config, read_only, source, accounts)?)
+    }
+
+    fn put_together(
+        config: &Config,
+        read_only: &ReadOnly,
+        source: Source,
+        accounts: Option<Accounts>,
+    ) -> Result<Self, ConfigError> {
+        let inner = Arc::new(Inner { verifier: Verifier::new(config, accounts)?, source });
         Ok(Self { inner, read_only: read_only.clone(), persons: None, tokens: None })
     }
 
@@ -63,6 +88,11 @@ impl Access {
     /// Heeds at once what was committed before this call: for whoever changed it.
     pub async fn refresh(&self) -> Result<(), berth_catalog::Error> {
         self.inner.source.refresh().await
+    }
+
+    /// Returns the catalog's generation of access that decisions rest on; `None` where there is no catalog.
+    pub(crate) fn generation(&self) -> Option<i64> {
+        self.inner.source.snapshot().generation()
     }
 
     /// Returns the switch that forbids pushes and deletes.
@@ -103,6 +133,22 @@ impl Access {
             Some(credentials) => self.inner.verifier.verify(&credentials).await,
             None => Ok(Caller::anonymous()),
         }
+    }
+
+    /// Finds out whom a name, a password and a code of a second factor prove, at a login by a person: in a browser, or for the API.
+    /// Nothing is believed because it was right before.
+    pub async fn log_in(
+        &self,
+        name: &str,
+        password: &str,
+        code: Option<&str>,
+    ) -> Result<Caller, Unauthenticated> {
+        self.inner.verifier.log_in(name, password, Purpose::Person(code)).await
+    }
+
+    /// Returns the accounts that the catalog holds, if there is one.
+    pub fn accounts(&self) -> Option<&Accounts> {
+        self.inner.verifier.accounts()
     }
 
     /// Decides whether a caller may do `A` to a repository. The answer rests on memory alone.

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use berth_catalog::event::Author;
 
 use crate::origin::Origin;
-use crate::scope::Scope;
 use crate::person::{Person, Persons};
+use crate::scope::Scope;
 
 /// Who sent a request, as far as its credentials proved it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

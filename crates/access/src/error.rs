@@ -2,6 +2,7 @@ use std::fmt;
 
 use berth_oci::RepositoryName;
 
+use crate::account::Ended;
 use crate::action::Action;
 use crate::caller::{Caller, Identity};
 use crate::policy::{Decision, Outcome};
@@ -30,7 +31,37 @@ pub enum Unauthenticated {
     WrongCredentials {
         /// The name that was given, for the log.
         name: String,
+        /// What was wrong, for the log alone.
+        cause: Cause,
     },
+    /// What was given was right, and has ended.
+    #[error(transparent)]
+    Ended(#[from] Ended),
+    /// The password is right, and good for nothing but to be changed.
+    #[error(
+        "the password of {name:?} must be changed before anything else, because {why}; ask the administrator how"
+    )]
+    PasswordChangeNeeded {
+        /// Whose.
+        name: String,
+        /// Why.
+        why: &'static str,
+    },
+    /// The password is right, and not enough.
+    #[error("{name:?} has a second factor; {}", if *client {
+        "make an application password, and log in with that here"
+    } else {
+        "give a code of the authenticator too"
+    })]
+    SecondFactorNeeded {
+        /// Whose.
+        name: String,
+        /// Whether whoever asked can't send a code.
+        client: bool,
+    },
+    /// The catalog, which keeps the accounts, can't be asked. Answered with 503.
+    #[error("the catalog can't be asked who that is; try again in a few seconds")]
+    Unavailable,
     /// No users are configured, so no credentials can be right.
     #[error(
         "credentials given, but no users are configured; log out, or ask the administrator for an account"
@@ -49,13 +80,63 @@ impl Unauthenticated {
 
     /// Tells whether the server was too busy to decide: 503 and `Retry-After`, not 401.
     pub fn is_busy(&self) -> bool {
-        matches!(self, Self::Busy)
+        matches!(self, Self::Busy | Self::Unavailable)
+    }
+
+    /// The word for the reason in logs. It may tell more than the message that a client gets.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::Malformed(_) => "malformed",
+            Self::UnsupportedScheme => "unsupported_scheme",
+            Self::WrongCredentials { cause, .. } => cause.as_str(),
+            Self::Ended(_) => "ended",
+            Self::PasswordChangeNeeded { .. } => "password_change_needed",
+            Self::SecondFactorNeeded { .. } => "second_factor_needed",
+            Self::NoUsers => "no_users",
+            Self::InvalidToken(_) => "invalid_token",
+            Self::Gone(_) => "revoked",
+            Self::Busy => "busy",
+            Self::Unavailable => "unavailable",
+        }
+    }
+}
+
+/// What was wrong with credentials. Clients don't hear it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Cause {
+    /// Nobody has the name.
+    UnknownName,
+    /// The password.
+    WrongPassword,
+    /// A secret that Berth made up: an application password or a robot's.
+    WrongSecret,
+    /// The code of the second factor.
+    WrongCode,
+    /// Too many passwords were wrong: for a while, none is right.
+    Locked,
+    /// Another service keeps the password.
+    Elsewhere,
+}
+
+impl Cause {
+    /// The word for it in logs.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::UnknownName => "unknown_name",
+            Self::WrongPassword => "wrong_password",
+            Self::WrongSecret => "wrong_secret",
+            Self::WrongCode => "wrong_code",
+            Self::Locked => "locked",
+            Self::Elsewhere => "kept_elsewhere",
+        }
     }
 
     /// Returns the name that was given, for the log.
     pub fn name(&self) -> Option<&str> {
         match self {
-            Self::WrongCredentials { name } => Some(name),
+            Self::WrongCredentials { name, .. }
+            | Self::PasswordChangeNeeded { name, .. }
+            | Self::SecondFactorNeeded { name, .. } => Some(name),
             _ => None,
         }
     }
@@ -141,10 +222,31 @@ impl Denied {
         self.decision.as_deref()
     }
 
+    /// Says why, for the audit trail: without the caller's name, which the trail does not hold in plain.
+    pub fn why(&self) -> String {
+        let word = match self.reason {
+            Reason::CredentialsNeeded => "credentials_needed",
+            Reason::Forbidden => "forbidden",
+            Reason::ReadOnly => "read_only",
+            Reason::Moved => "moved",
+            Reason::OwnRights => "own_rights",
+            Reason::OutOfScope => "out_of_scope",
+            Reason::Unnamed => "unnamed",
+        };
+        match self.decision.as_ref().map(|decision| &decision.outcome) {
+            Some(Outcome::Missing) => format!("{word}: no role held there allows it"),
+            Some(Outcome::Denied(cause)) => {
+                format!("{word}: role {} denies it by pattern {}", cause.role, cause.pattern)
+            }
+            Some(Outcome::Gone(_)) => format!("{word}: whoever it was is not believed any more"),
+            _ => word.to_owned(),
+        }
+    }
+
     /// What would help somebody whom the caller's kind of credentials made known.
     fn advice(&self) -> &'static str {
         match self.decision.as_ref().map(|decision| &decision.outcome) {
-            Some(Outcome::OutOfScope) => "ask for a token that is",
+            _ if self.reason == Reason::OutOfScope => "ask for a token that is made for it",
             Some(Outcome::Gone(_)) => "log in again",
             Some(Outcome::Denied(_)) => "ask the administrator to take that role away",
             _ => "ask the administrator for a role that does",
@@ -155,9 +257,6 @@ impl Denied {
 impl fmt::Display for Denied {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { action, target, caller, .. } = self;
-        if self.reason == Reason::OutOfScope {
-            return write!(f, "the token of {caller} does not cover it to {action} {target}; ask for one that does");
-        }
         match (self.reason, caller.identity()) {
             (Reason::ReadOnly, _) => return f.write_str(READ_ONLY),
             (Reason::Moved, _) => return f.write_str(MOVED),
@@ -180,14 +279,20 @@ impl fmt::Display for Denied {
             (Reason::Forbidden | Reason::OutOfScope, Identity::Anonymous) => {
                 write!(f, "anonymous callers may not {action} {target}")?;
             }
-            (Reason::Forbidden | Reason::OutOfScope, Identity::User(name)) => write!(f, "user {name} may not {action} {target}")?,
-            (Reason::Forbidden | Reason::OutOfScope, other) => write!(f, "{other} may not {action} {target}")?,
+            (Reason::Forbidden | Reason::OutOfScope, Identity::User(name)) => {
+                write!(f, "user {name} may not {action} {target}")?;
+            }
+            (Reason::Forbidden | Reason::OutOfScope, other) => {
+                write!(f, "{other} may not {action} {target}")?;
+            }
         }
         if let Some(decision) = &self.decision {
             write!(f, ": {decision}")?;
         }
         match caller.identity() {
-            Identity::Anonymous => f.write_str("; ask the administrator to allow it or to add users"),
+            Identity::Anonymous if self.reason != Reason::OutOfScope => {
+                f.write_str("; ask the administrator to allow it or to add users")
+            }
             _ => write!(f, "; {}", self.advice()),
         }
     }

@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use crate::caller::Proof;
-use crate::person::{Personal, Person};
+use crate::person::{Person, Personal};
 
 /// Longer user agents are cut: an over-long header must not cost the record (Harbor lost such records).
 const MAX_AGENT_BYTES: usize = 256;
@@ -44,16 +44,13 @@ impl Origin {
 
     /// What an event says of it, beside who the caller is and how that was proved. What is personal is sealed if there is somebody to
     /// seal it for.
-    pub(crate) fn for_log(&self, kind: &str, proof: Proof, subject: Option<&Person>) -> Value {
+    pub(crate) fn for_log(&self, kind: &str, proof: Proof, person: Option<&Person>) -> Value {
         let mut origin = json!({ "kind": kind, "request_id": self.request_id, "proof": proof.as_str() });
-        match subject {
-            Some(subject) => {
-                origin["sealed"] = subject.seal(&self.personal()).map(|sealed| STANDARD.encode(sealed)).into();
-            }
-            None => {
-                origin["client"] = self.client.to_string().into();
-                origin["agent"] = self.agent.clone().into();
-            }
+        if let Some(person) = person {
+            origin["sealed"] = person.seal(&self.personal()).map(|sealed| STANDARD.encode(sealed)).into();
+        } else {
+            origin["client"] = self.client.to_string().into();
+            origin["agent"] = self.agent.clone().into();
         }
         origin
     }

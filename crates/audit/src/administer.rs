@@ -30,5 +30,9 @@ pub async fn record(trail: &Trail, action: &str, by: &Author, detail: &Value) ->
         event: None,
     };
     let entries = [entry];
-    trail.write(async move |tx| trail::append(tx, &entries).await).await.map_err(|error: Error| error.into()).map(drop)
+    trail
+        .write(async move |tx| trail::append(tx, &entries).await)
+        .await
+        .map_err(|error: Error| error.into())
+        .map(drop)
 }

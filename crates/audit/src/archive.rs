@@ -98,8 +98,7 @@ pub(crate) fn write(records: &[Record], before: &Hash, keys: &SigningKeys) -> Re
     }
     let signed = keys.sign(&message(&text)).ok_or_else(|| Error::Key("there is none".to_owned()))?;
     let (key, signature) = signed;
-    let seal =
-        Seal { kid: key.kid(), public_key: key.to_string(), signature: STANDARD.encode(signature) };
+    let seal = Seal { kid: key.kid(), public_key: key.to_string(), signature: STANDARD.encode(signature) };
     push(&mut text, &seal)?;
     let mut packed = GzEncoder::new(Vec::new(), Compression::default());
     packed.write_all(&text)?;
@@ -107,7 +106,7 @@ pub(crate) fn write(records: &[Record], before: &Hash, keys: &SigningKeys) -> Re
 }
 
 fn push(text: &mut Vec<u8>, line: &impl Serialize) -> Result<()> {
-    serde_json::to_writer(&mut *text, line).map_err(|error| Error::file("archive", error))?;
+    serde_json::to_writer(&mut *text, line).map_err(|error| Error::file("archive", &error))?;
     text.push(b'\n');
     Ok(())
 }

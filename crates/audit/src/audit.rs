@@ -95,17 +95,17 @@ impl Audit {
     pub async fn run(self, stop: watch::Receiver<bool>) -> Result<()> {
         let spool = self.place.spool.as_ref();
         let spool = spool.map(|place| Spool::open(place, self.config.spool_bytes, self.vault.clone()));
-        let batches =
-            Batches::new(self.recorder, self.trail.clone(), self.persons, spool.transpose()?);
-        let retention = self.place.archive.map(|place| {
+        let batches = Batches::new(self.recorder, self.trail.clone(), self.persons, spool.transpose()?);
+        let archiver = self.place.archive.map(|place| {
             let shelf = Shelf::directory(&place);
             let days = self.config.retention_days.0;
             Retention::new(self.trail.clone(), self.checkpoints.clone(), self.keys, shelf, days)
         });
         let archiving = async {
-            match retention {
-                Some(retention) => retention.run(stop.clone()).await,
-                None => tracing::info!("old records of the audit trail stay: audit.archive_dir is not set"),
+            if let Some(archiver) = archiver {
+                archiver.run(stop.clone()).await;
+            } else {
+                tracing::info!("old records of the audit trail stay: audit.archive_dir is not set");
             }
         };
         tokio::join!(

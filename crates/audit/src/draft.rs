@@ -1,6 +1,6 @@
 //! A record on its way into the trail: complete but for the pseudonym of its person.
 
-use berth_access::{Identity, Personal, PersonError, Persons};
+use berth_access::{Identity, PersonError, Personal, Persons};
 use berth_catalog::trail::Entry;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};

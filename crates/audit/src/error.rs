@@ -34,7 +34,7 @@ pub enum Error {
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl Error {
-    pub(crate) fn file(what: impl Into<String>, problem: impl ToString) -> Self {
+    pub(crate) fn file(what: impl Into<String>, problem: &(impl ToString + ?Sized)) -> Self {
         Self::File { what: what.into(), problem: problem.to_string() }
     }
 }

@@ -69,10 +69,8 @@ impl Follower {
             let mut entries: Vec<Entry> = events.iter().map(of_event).collect();
             self.open(&mut entries).await?;
             let (entries, count): (Arc<[Entry]>, u64) = (entries.into(), events.len() as u64);
-            let moved = self
-                .trail
-                .write(async move |tx| trail::copy_events(tx, after, last, &entries).await)
-                .await?;
+            let moved =
+                self.trail.write(async move |tx| trail::copy_events(tx, after, last, &entries).await).await?;
             if moved.is_some() {
                 copied += count;
             }
@@ -89,7 +87,8 @@ impl Follower {
                 let subject = self.persons.logged_as(&person).await?;
                 known.insert(person.clone(), subject);
             }
-            let personal = known.get(&person).and_then(Option::as_ref).and_then(|subject| subject.open(sealed));
+            let personal =
+                known.get(&person).and_then(Option::as_ref).and_then(|subject| subject.open(sealed));
             if let Some(personal) = personal {
                 entry.client = personal.client;
                 entry.agent = personal.agent;

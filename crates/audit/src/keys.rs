@@ -71,10 +71,13 @@ impl SigningKeys {
             return Ok(None);
         };
         let text = vault.open(&context::secret(SECRET), &sealed)?;
-        let kept: Vec<Kept> =
-            serde_json::from_slice(&text).map_err(|error| Error::Key(error.to_string()))?;
+        let kept: Vec<Kept> = serde_json::from_slice(&text).map_err(|error| Error::Key(error.to_string()))?;
         let pairs = kept.iter().map(Kept::pair).collect::<Result<Vec<_>>>()?;
-        if pairs.is_empty() { Err(Error::Key("there is none".to_owned())) } else { Ok(Some(Self(Arc::new(pairs)))) }
+        if pairs.is_empty() {
+            Err(Error::Key("there is none".to_owned()))
+        } else {
+            Ok(Some(Self(Arc::new(pairs))))
+        }
     }
 
     /// Returns the public keys, the one that signs last.

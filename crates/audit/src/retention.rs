@@ -59,8 +59,7 @@ impl Retention {
             let now = self.trail.clock().now();
             let cutoff = self.days.cutoff(now);
             let first = head.first;
-            let mut records =
-                self.trail.read(async |r| trail::list(r, first - 1, ARCHIVE).await).await?;
+            let mut records = self.trail.read(async |r| trail::list(r, first - 1, ARCHIVE).await).await?;
             let old = records.iter().take_while(|record| record.entry.at < cutoff).count();
             records.truncate(old);
             let Some(last) = records.last().map(|record| record.position) else { return Ok(moved) };

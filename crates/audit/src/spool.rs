@@ -34,7 +34,7 @@ impl Spool {
         let bytes = match std::fs::metadata(&path) {
             Ok(metadata) => metadata.len(),
             Err(error) if error.kind() == ErrorKind::NotFound => 0,
-            Err(error) => return Err(Error::file(path.display().to_string(), error)),
+            Err(error) => return Err(Error::file(path.display().to_string(), &error)),
         };
         Ok(Self { path, limit, vault, bytes })
     }
@@ -48,7 +48,7 @@ impl Spool {
     pub(crate) async fn append(&mut self, drafts: &[Draft]) -> Result<()> {
         let mut text = String::new();
         for some in drafts.chunks(LINE) {
-            let json = serde_json::to_vec(some).map_err(|error| Error::file(NAME, error))?;
+            let json = serde_json::to_vec(some).map_err(|error| Error::file(NAME, &error))?;
             text.push_str(&STANDARD.encode(self.vault.seal(CONTEXT, &json)?));
             text.push('\n');
         }
@@ -57,7 +57,7 @@ impl Spool {
         }
         let (path, known) = (self.path.clone(), self.bytes);
         let written = tokio::task::spawn_blocking(move || append_to(&path, known, text.as_bytes())).await;
-        self.bytes = written.map_err(|error| Error::file(NAME, error))??;
+        self.bytes = written.map_err(|error| Error::file(NAME, &error))??;
         Ok(())
     }
 
@@ -84,9 +84,9 @@ impl Spool {
     }
 
     fn parse(&self, line: &str) -> Result<Vec<Draft>> {
-        let sealed = STANDARD.decode(line).map_err(|error| Error::file(NAME, error))?;
+        let sealed = STANDARD.decode(line).map_err(|error| Error::file(NAME, &error))?;
         let json = self.vault.open(CONTEXT, &sealed)?;
-        serde_json::from_slice(&json).map_err(|error| Error::file(NAME, error))
+        serde_json::from_slice(&json).map_err(|error| Error::file(NAME, &error))
     }
 
     /// Empties the file.
@@ -104,13 +104,14 @@ fn append_to(path: &Path, known: u64, text: &[u8]) -> io::Result<u64> {
     if let Some(parent) = path.parent() {
         std::fs::create_dir_all(parent)?;
     }
-    let mut file =
-        OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(path)?;
+    let mut file = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(path)?;
     file.set_len(known)?;
     file.seek(SeekFrom::End(0))?;
     file.write_all(text)?;
     file.sync_all()?;
-    if known == 0 && let Some(parent) = path.parent() {
+    if known == 0
+        && let Some(parent) = path.parent()
+    {
         File::open(parent)?.sync_all()?;
     }
     Ok(known + text.len() as u64)

@@ -104,7 +104,7 @@ async fn verify_once(trail: &Trail, request: &Request<'_>) -> Result<Report> {
         Some(directory) => Some(archived::read(directory, request, &mut chain, &mut signed).await?),
         None => None,
     };
-    chain.enter_trail(&head, archived);
+    chain.enter_trail(&head, archived.as_ref());
     signed.begin_trail(&head, request, chain.report());
     let mut position = head.first - 1;
     loop {

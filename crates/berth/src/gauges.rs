@@ -37,7 +37,9 @@ pub(crate) fn sampler(registry: Registry, watched: Watched) -> Sampler {
             samples.extend(cache.iter().flat_map(|cache| cached(cache.stats())));
             samples.extend(recorded(audit.recorder().stats()));
             // What lags is asked of both databases.
-            if health.database.is_none() && let Ok(lag) = audit.lag().await {
+            if health.database.is_none()
+                && let Ok(lag) = audit.lag().await
+            {
                 samples.push(lagging(lag));
             }
             if health.database.is_none() && let Ok(stats) = outlets.take().await {
@@ -156,7 +158,11 @@ fn recorded(stats: Stats) -> [Sample; 5] {
     let repeats = "What was counted with a record of the audit trail that is like it";
     let spooled = "Bytes on disk of records that are not in the audit trail yet";
     [
-        Sample::counter("audit_records", "Records of pulls, logins and refusals written", stats.written as f64),
+        Sample::counter(
+            "audit_records",
+            "Records of pulls, logins and refusals written",
+            stats.written as f64,
+        ),
         Sample::counter("audit_repeats", repeats, stats.repeats as f64),
         Sample::counter("audit_dropped", dropped, stats.dropped as f64),
         Sample::gauge("audit_waiting", "Records in memory that are not written yet", stats.waiting as f64),

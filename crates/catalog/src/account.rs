@@ -256,15 +256,21 @@ pub async fn rehash(tx: &mut Tx, id: AccountId, before: &str, hash: &str) -> Res
     tx.post(sql, params![hash, id.0, before]).await
 }
 
-/// Notes how many passwords were wrong in a row, and until when none is right.
-pub async fn set_failures(
+/// Notes that so many passwords were wrong in a row, and until when none is right; a smaller number changes nothing.
+pub async fn strike(
     tx: &mut Tx,
     id: AccountId,
     failures: u64,
     locked_until: Option<Timestamp>,
 ) -> Result<()> {
-    let sql = "UPDATE account SET failures = $1, locked_until = $2 WHERE id = $3";
+    let sql = "UPDATE account SET failures = $1, locked_until = $2 WHERE id = $3 AND failures < $1";
     tx.post(sql, params![failures, locked_until, id.0]).await
+}
+
+/// Forgets that passwords were wrong.
+pub async fn unlock(tx: &mut Tx, id: AccountId) -> Result<()> {
+    let sql = "UPDATE account SET failures = 0, locked_until = NULL WHERE id = $1";
+    tx.post(sql, params![id.0]).await
 }
 
 /// Disables an account or enables it again. What was proved before is good for nothing either way.
@@ -317,8 +323,7 @@ pub async fn use_totp_step(tx: &mut Tx, id: AccountId, step: i64) -> Result<bool
 
 /// Tells whether a login at `now` is to be noted.
 pub fn is_news(account: &Account, now: Timestamp) -> bool {
-    account.failures > 0
-        || account.seen_at.is_none_or(|seen| now.duration_since(seen) >= NOTED_EVERY)
+    account.failures > 0 || account.seen_at.is_none_or(|seen| now.duration_since(seen) >= NOTED_EVERY)
 }
 
 /// Notes a login: nothing was wrong since.
@@ -329,7 +334,8 @@ pub async fn note_login(tx: &mut Tx, id: AccountId, now: Timestamp) -> Result<()
 
 /// Deletes an account with its passwords, and the roles that were given to its name: whoever gets the name next has none of them.
 pub async fn delete(tx: &mut Tx, id: AccountId) -> Result<()> {
-    let sql = "DELETE FROM binding WHERE kind = 'user' AND subject = (SELECT name FROM account WHERE id = $1)";
+    let sql =
+        "DELETE FROM binding WHERE kind = 'user' AND subject = (SELECT name FROM account WHERE id = $1)";
     tx.post(sql, params![id.0]).await?;
     tx.post("DELETE FROM old_password WHERE account_id = $1", params![id.0]).await?;
     tx.post("DELETE FROM app_password WHERE account_id = $1", params![id.0]).await?;

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use berth_access::{Caller, Origin};
+use berth_access::{Caller, Origin, Unauthenticated};
 use berth_oci::RepositoryName;
 use http::{HeaderValue, Method, Uri, Version};
 
@@ -159,5 +159,18 @@ impl RequestContext {
     pub(crate) fn origin(&self) -> Origin {
         let agent = self.user_agent.as_ref().map(|agent| String::from_utf8_lossy(agent.as_bytes()));
         Origin::new(self.client, agent.as_deref(), self.request_id.as_str())
+    }
+}
+
+impl Verdict {
+    /// What the audit trail says of credentials that were not looked at, because too many before them were wrong.
+    pub(crate) fn too_many_logins() -> Self {
+        Self::NotProved { name: None, reason: "too_many_logins".to_owned() }
+    }
+
+    /// What the audit trail says of credentials that prove nobody; nothing if that could not be decided.
+    pub(crate) fn not_proved(error: &Unauthenticated) -> Option<Self> {
+        let name = error.name().map(ToOwned::to_owned);
+        (!error.is_busy()).then(|| Self::NotProved { name, reason: error.reason().to_owned() })
     }
 }

@@ -1,6 +1,7 @@
 //! What the rest of the house asks of tokens.
 
 use jiff::Timestamp;
+use tokio::sync::watch;
 
 use super::{Ask, Issued, TokenError, Tokens};
 use crate::access::Access;
@@ -24,6 +25,14 @@ impl Access {
         self.tokens.as_ref()
     }
 
+    /// Follows the keys of all nodes until `stop` turns true, and lets another key take over when the one that signs is old. Ends at
+    /// once where nothing is signed.
+    pub async fn keep_tokens(&self, stop: watch::Receiver<bool>) {
+        if let Some(tokens) = &self.tokens {
+            tokens.keep(stop, || self.generation(), || !self.read_only().is_on()).await;
+        }
+    }
+
     /// Signs a token that allows what a caller asks for, as far as its roles grant it. To `keep` is to get something along that further
     /// tokens can be had with.
     pub async fn issue(&self, caller: &Caller, asks: &[Ask], keep: bool) -> Result<Issued, TokenError> {
@@ -37,7 +46,8 @@ impl Access {
 
     /// Finds out whom a refresh token speaks for.
     pub async fn refresh_caller(&self, shown: &str) -> Result<Caller, Unauthenticated> {
-        const WRONG: Unauthenticated = Unauthenticated::InvalidToken("is no refresh token that is still good");
+        const WRONG: Unauthenticated =
+            Unauthenticated::InvalidToken("is no refresh token that is still good");
         let tokens = self.tokens.as_ref().ok_or(WRONG)?;
         let secret = RandomSecret::parse(SecretKind::Refresh, shown.as_bytes()).ok_or(WRONG)?;
         let (caller, since) = tokens.recall(&secret).await?.ok_or(WRONG)?;

@@ -103,22 +103,26 @@ impl Batches {
             self.doubtful = false;
             self.backlog.drain(..count);
         }
-        let Some(mut spool) = self.spool.take().filter(|spool| spool.bytes() > 0) else { return Ok(()) };
-        let replayed = self.replay(&mut spool).await;
-        self.spool = Some(spool);
-        replayed
+        if self.spool.as_ref().is_none_or(|spool| spool.bytes() == 0) {
+            return Ok(());
+        }
+        self.replay().await
     }
 
     /// Brings home what was kept on disk. After a failure in the middle it begins anew, and skips what is there.
-    async fn replay(&mut self, spool: &mut Spool) -> Result<()> {
+    async fn replay(&mut self) -> Result<()> {
         let mut from = 0;
-        while let Some((drafts, next)) = spool.read(from)? {
+        while let Some((drafts, next)) =
+            self.spool.as_ref().map(|spool| spool.read(from)).transpose()?.flatten()
+        {
             for batch in drafts.chunks(BATCH) {
                 self.write(batch, true).await?;
             }
             from = next;
         }
-        spool.clear()?;
+        if let Some(spool) = &mut self.spool {
+            spool.clear()?;
+        }
         tracing::info!(bytes = from, "records of the audit trail that were kept on disk are in it now");
         Ok(())
     }
@@ -147,9 +151,7 @@ impl Batches {
         match draft.resolve(&self.persons).await {
             Ok(entry) => Ok(entry),
             // That does not pass: the key that the person's is sealed under is not to be had.
-            Err(PersonError::Vault { .. }) => {
-                Ok(draft.of_nobody().resolve(&self.persons).await?)
-            }
+            Err(PersonError::Vault { .. }) => Ok(draft.of_nobody().resolve(&self.persons).await?),
             Err(error) => Err(error.into()),
         }
     }

@@ -54,7 +54,7 @@ impl<'r> Chain<'r> {
     }
 
     /// Goes on with the trail, behind what was archived, if that was read.
-    pub(super) fn enter_trail(&mut self, head: &Head, archived: Option<Archived>) {
+    pub(super) fn enter_trail(&mut self, head: &Head, archived: Option<&Archived>) {
         self.report.first = head.first;
         let (last, end) = (head.first - 1, self.hash);
         match archived {
@@ -67,7 +67,10 @@ impl<'r> Chain<'r> {
             Some(_) => self.damage(
                 self.position + 1,
                 Kind::Removed,
-                format!("records {} to {last} are neither in the archives nor in the trail", self.position + 1),
+                format!(
+                    "records {} to {last} are neither in the archives nor in the trail",
+                    self.position + 1
+                ),
             ),
             None if head.first == 1 && head.before != Hash::ZERO => {
                 self.damage(1, Kind::Altered, "the hash that the trail begins from is not the first of all");

@@ -30,7 +30,10 @@ impl Checkpoints {
                 None => report.damage.push(Damage::new(
                     one.position,
                     Kind::Forged,
-                    format!("the checkpoint given for it is not signed by a key that counts (key {})", one.kid),
+                    format!(
+                        "the checkpoint given for it is not signed by a key that counts (key {})",
+                        one.kid
+                    ),
                 )),
             }
         }
@@ -119,6 +122,10 @@ fn take(row: &Checkpoint, request: &Request<'_>, signed: &mut BTreeMap<i64, Hash
     // One that was handed out and is signed, too, says more than what lies beside the trail.
     let known = *signed.entry(row.position).or_insert(row.hash);
     if known != row.hash {
-        report.damage.push(Damage::new(row.position, Kind::Forged, "two checkpoints of it say different hashes"));
+        report.damage.push(Damage::new(
+            row.position,
+            Kind::Forged,
+            "two checkpoints of it say different hashes",
+        ));
     }
 }

@@ -2,9 +2,9 @@
 
 use std::collections::VecDeque;
 
+use berth_catalog::Catalog;
 use berth_catalog::event::{self, Event};
 use berth_catalog::trail::{Entry, Head, Record};
-use berth_catalog::Catalog;
 
 use super::damage::{Damage, Kind};
 use super::{BATCH, Report};

@@ -18,7 +18,9 @@ async fn an_erased_person_is_nobody_and_the_chain_is_whole(on: On) {
     let origin = Arc::new(Origin::new([192, 0, 2, 9].into(), Some("skopeo/1"), "req-9"));
     let alice = access.name_in_logs(Caller::user("alice").from(origin)).await;
     fixture.events(1, &alice.author()).await;
-    for (n, caller) in [Caller::user("alice"), Caller::user("bob"), Caller::user("alice")].into_iter().enumerate() {
+    for (n, caller) in
+        [Caller::user("alice"), Caller::user("bob"), Caller::user("alice")].into_iter().enumerate()
+    {
         kept.audit.recorder().record(pull(fixture.clock.now(), caller, &n.to_string()));
     }
     eventually("all are there", async || fixture.records().await.len() == 4).await;
@@ -40,7 +42,9 @@ async fn an_erased_person_is_nobody_and_the_chain_is_whole(on: On) {
     assert_eq!(fixture.persons.name_of(&pseudonym).await.unwrap(), None);
     let row = fixture.catalog.read(async |r| subject::find_by_pseudonym(r, &pseudonym).await).await.unwrap();
     assert!(row.is_some_and(|row| row.name.is_none() && row.sealed.is_none()));
-    let all = serde_json::to_string(&fixture.catalog.read(async |r| event::list(r, 0, 10).await).await.unwrap()).unwrap();
+    let all =
+        serde_json::to_string(&fixture.catalog.read(async |r| event::list(r, 0, 10).await).await.unwrap())
+            .unwrap();
     assert!(!all.contains("alice") && !all.contains("192.0.2.9"), "{all}");
     let report = fixture.verify().await;
     assert!(report.is_whole(), "{report:?}");

@@ -71,7 +71,8 @@ async fn events_are_copied_once_over_crashes(on: On) {
     let others = Follower::new(catalog, trail, fixture.persons.clone());
     let (_stop, stopped) = watch::channel(false);
     for round in 0..12_u64 {
-        let tasks = [fixture.follower(), others.clone()].map(|follower| tokio::spawn(follower.run(stopped.clone())));
+        let tasks =
+            [fixture.follower(), others.clone()].map(|follower| tokio::spawn(follower.run(stopped.clone())));
         fixture.events(25, &Author::from("alice")).await;
         tokio::time::sleep(Duration::from_millis(7 * round)).await;
         for task in tasks {
@@ -95,7 +96,8 @@ async fn batches_of_two_nodes_make_one_chain(on: On) {
     let persons = berth_access::Persons::new(catalog.clone(), fixture.vault.clone());
     let place = berth_audit::Place::default();
     let vault = fixture.vault.clone();
-    let other = berth_audit::Audit::open(&Config::default(), &catalog, trail, persons, vault, place).await.unwrap();
+    let other =
+        berth_audit::Audit::open(&Config::default(), &catalog, trail, persons, vault, place).await.unwrap();
     let (stop, stopped) = watch::channel(false);
     let task = tokio::spawn(other.clone().run(stopped));
     for n in 0..1500 {

@@ -1,11 +1,6 @@
 //! The audit trail on real databases: kept, verified, archived, erased, and tampered with.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a test says what is wrong by panicking"
-)]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test says what is wrong by panicking")]
 
 mod archive;
 mod erasure;
@@ -100,18 +95,12 @@ impl Fixture {
 
     /// Another node on the same database, or another process on the same files.
     async fn other(&self) -> (Catalog, Trail) {
-        match &self.url {
-            Some(url) => {
-                let settings = PostgresConfig { patience: PATIENCE, ..PostgresConfig::new(url.clone()) };
-                let catalog = Catalog::connect(&settings, self.clock.clone()).await.unwrap();
-                (catalog, Trail::connect(&settings, self.clock.clone()).await.unwrap())
-            }
-            None => {
-                let file = |name: &str| self.directory.path().join(name);
-                let catalog = Catalog::join(&file("catalog.db"), self.clock.clone()).unwrap();
-                (catalog, Trail::join(&file("audit.db"), self.clock.clone()).unwrap())
-            }
+        if self.url.is_some() {
+            return open(self.directory.path(), self.url.as_deref(), &self.clock).await;
         }
+        let file = |name: &str| self.directory.path().join(name);
+        let catalog = Catalog::join(&file("catalog.db"), self.clock.clone()).unwrap();
+        (catalog, Trail::join(&file("audit.db"), self.clock.clone()).unwrap())
     }
 
     fn follower(&self) -> Follower {
@@ -140,19 +129,19 @@ impl Fixture {
 
     /// Changes the trail behind everybody's back, as someone with the database in hand would.
     fn alter(&self, sql: &str) {
-        match &self.url {
-            Some(url) => drop(Postgres::query(url, sql)),
-            None => {
-                let file = self.directory.path().join("audit.db");
-                let connection = rusqlite::Connection::open(file).unwrap();
-                connection.busy_timeout(Duration::from_secs(10)).unwrap();
-                connection.execute_batch(sql).unwrap();
-            }
+        if let Some(url) = &self.url {
+            return drop(Postgres::query(url, sql));
         }
+        let connection = rusqlite::Connection::open(self.directory.path().join("audit.db")).unwrap();
+        connection.busy_timeout(Duration::from_secs(10)).unwrap();
+        connection.execute_batch(sql).unwrap();
     }
 
     async fn records(&self) -> Vec<Record> {
-        self.trail.read(async |r| trail::list(r, 0, 100_000).await).await.unwrap_or_else(|error: Error| panic!("{error}"))
+        self.trail
+            .read(async |r| trail::list(r, 0, 100_000).await)
+            .await
+            .unwrap_or_else(|error: Error| panic!("{error}"))
     }
 
     /// Verifies against everything there is.

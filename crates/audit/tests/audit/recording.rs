@@ -46,7 +46,9 @@ async fn what_waits_is_written_at_the_end(on: On) {
     kept.stop().await;
     let records = fixture.records().await;
     assert_eq!(records.len(), 2500);
-    assert!(records.iter().all(|record| record.entry.actor == "anonymous" && record.entry.personal.is_some()));
+    assert!(
+        records.iter().all(|record| record.entry.actor == "anonymous" && record.entry.personal.is_some())
+    );
 }
 
 async fn a_flood_is_counted(on: On) {

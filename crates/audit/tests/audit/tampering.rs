@@ -109,11 +109,8 @@ async fn a_chain_that_was_made_anew_does_not_fit_what_was_signed(on: On) {
     let report = fixture.verify().await;
     assert_eq!(kinds(&report.damage), [(16, "forged")], "{report:#?}");
     fixture.alter("DELETE FROM trail_checkpoint");
-    let request = Request {
-        keys: fixture.keys().await.public(),
-        exported: vec![signed.clone()],
-        ..Request::default()
-    };
+    let request =
+        Request { keys: fixture.keys().await.public(), exported: vec![signed.clone()], ..Request::default() };
     let report = verify(&fixture.trail, &request).await.unwrap();
     assert_eq!(kinds(&report.damage), [(16, "altered")], "{report:#?}");
     // One that was handed out counts only if the pinned key signed it.

@@ -6,12 +6,13 @@ use anyhow::{Result, bail};
 use berth_backup::{Archive, Found, State, Summary};
 use berth_blobs::BucketConfig;
 use berth_registry::CollectJob;
+use serde_json::json;
 
 use super::progress::{follow, progress_bar, say};
 use super::{block_on, print};
 use crate::cli::{self, Address, BackupCommand};
 use crate::config::{self, Config};
-use crate::data;
+use crate::{data, operator};
 
 pub(super) fn run(mut arguments: cli::Backup) -> Result<ExitCode> {
     match arguments.command.take() {
@@ -26,6 +27,7 @@ pub(super) fn run(mut arguments: cli::Backup) -> Result<ExitCode> {
             }
             data::must_exist(&config)?;
             block_on(async {
+                operator::note(&config, "backup", json!({})).await;
                 let archive = Archive::create(shelf).await?;
                 let taken = take(&config, &archive).await;
                 archive.close().await;

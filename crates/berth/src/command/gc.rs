@@ -4,12 +4,12 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use berth_registry::CollectJob;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{block_on, job, print};
 use crate::cli;
 use crate::config::{self, Config};
-use crate::data;
+use crate::{data, operator};
 
 pub(super) fn run(arguments: cli::Gc) -> Result<ExitCode> {
     let delay = arguments.delay.map(|delay| delay.as_secs());
@@ -17,6 +17,12 @@ pub(super) fn run(arguments: cli::Gc) -> Result<ExitCode> {
     let config = config::load(arguments.place.into())?.config;
     if verify_only {
         return block_on(verify(&config));
+    }
+    if !dry_run {
+        block_on(async {
+            operator::note(&config, "gc", json!({ "delay_seconds": delay })).await;
+            Ok(())
+        })?;
     }
     let payload = CollectJob::payload(delay, dry_run);
     if now || dry_run {

@@ -6,11 +6,12 @@ use std::process::ExitCode;
 
 use anyhow::{Result, bail};
 use berth_registry::{ImportJob, ImportReport, OldRegistry, Registry};
+use serde_json::json;
 
 use super::{block_on, job, print};
 use crate::cli::{self, Address};
 use crate::config::{self, Config};
-use crate::data;
+use crate::{data, operator};
 
 pub(super) fn run(arguments: cli::Import) -> Result<ExitCode> {
     let cli::Import { command, from, bucket, finish, now, status, place } = arguments;
@@ -22,6 +23,10 @@ pub(super) fn run(arguments: cli::Import) -> Result<ExitCode> {
     if status {
         return block_on(tell(&config));
     }
+    block_on(async {
+        operator::note(&config, "import", json!({ "finish": finish })).await;
+        Ok(())
+    })?;
     if !now {
         return block_on(begin(&config, from.as_ref(), finish));
     }

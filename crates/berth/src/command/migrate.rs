@@ -10,12 +10,13 @@ use berth_backup::{Move, Placed, Problem, Settled};
 use berth_catalog::moving::{self, Moving, State, Target};
 use berth_catalog::{Catalog, identity};
 use berth_registry::Registry;
+use serde_json::json;
 
 use super::progress::{follow, progress_bar};
 use super::{block_on, print};
 use crate::cli::{self, MigrateCommand};
 use crate::config::{self, Config, Flags};
-use crate::data;
+use crate::{data, operator};
 
 pub(super) fn run(arguments: cli::Migrate) -> Result<ExitCode> {
     match arguments.command {
@@ -26,7 +27,10 @@ pub(super) fn run(arguments: cli::Migrate) -> Result<ExitCode> {
     let source = config::load(arguments.place.into())?.config;
     let target = config::load(Flags { file: arguments.to, ..Flags::default() })?.config;
     refuse_senseless(&source, &target)?;
-    block_on(migrate(&source, &target, arguments.switch))
+    block_on(async {
+        operator::note(&source, "migrate", json!({ "switch": arguments.switch })).await;
+        migrate(&source, &target, arguments.switch).await
+    })
 }
 
 fn refuse_senseless(source: &Config, target: &Config) -> Result<()> {

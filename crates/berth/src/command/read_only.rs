@@ -4,12 +4,15 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 use berth_catalog::Catalog;
+use berth_catalog::event::{self, Kind, NewEvent};
 use berth_catalog::mode::{self, Rest};
+use jiff::Timestamp;
+use serde_json::json;
 
 use super::{block_on, print};
 use crate::cli::{self, Place, ReadOnlyCommand};
 use crate::config::{self, Config};
-use crate::data;
+use crate::{data, operator};
 
 /// After this every node that can reach the catalog has followed, and what it was writing has ended.
 const FOLLOWED: Duration = Duration::from_secs(2);
@@ -33,10 +36,30 @@ fn switch(place: Place, on: bool) -> Result<()> {
         if catalog.read(async |r| mode::rests(r, now).await).await? == Some(Rest::Moved) {
             bail!("the registry has moved, and never writes here again: `berth migrate status` says where");
         }
-        catalog.write(async move |tx| mode::set_read_only(tx, on, now).await).await?;
+        catalog
+            .write(async move |tx| {
+                if mode::set_read_only(tx, on, now).await? {
+                    event::append(tx, event(on, now)).await;
+                }
+                Ok::<_, berth_catalog::Error>(())
+            })
+            .await?;
         tokio::time::sleep(FOLLOWED).await;
         say(&config, &catalog).await
     })
+}
+
+fn event(on: bool, at: Timestamp) -> NewEvent {
+    NewEvent {
+        id: uuid::Uuid::new_v4(),
+        at,
+        kind: Kind::Administered,
+        repository: None,
+        tag: None,
+        digest: None,
+        author: operator::author(),
+        detail: json!({ "action": "read_only", "on": on }),
+    }
 }
 
 async fn status(config: &Config) -> Result<()> {

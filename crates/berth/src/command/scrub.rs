@@ -4,15 +4,19 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use berth_registry::ScrubJob;
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::{job, print};
+use super::{block_on, job, print};
 use crate::cli;
-use crate::config;
+use crate::{config, operator};
 
 pub(super) fn run(arguments: cli::Scrub) -> Result<ExitCode> {
     let rate = arguments.bytes_per_second;
     let config = config::load(arguments.place.into())?.config;
+    block_on(async {
+        operator::note(&config, "scrub", json!({})).await;
+        Ok(())
+    })?;
     let report = job::run_to_end(&config, ScrubJob::KIND, ScrubJob::payload(rate))?;
     let number = |name: &str| report.get(name).and_then(Value::as_u64).unwrap_or(0);
     print(format!(

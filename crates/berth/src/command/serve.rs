@@ -1,21 +1,22 @@
 //! `berth serve`: opens the rooms, wires them, serves until told to stop.
 
 use std::io::{self, IsTerminal as _};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
-use berth_access::{Persons, Access, Tokens};
+use berth_access::{Access, Accounts, Persons, Tokens};
 use berth_audit::Audit;
 use berth_audit::outlet::Outlets;
 use berth_audit::search::Search;
 use berth_catalog::Clock;
 use berth_jobs::{Runner, Schedule};
 use berth_registry::{CollectJob, Registry, ScrubJob};
-use berth_vault::Vault;
 use berth_server::{AccessLog, App, Format, LogWriter, MetricsRegistry, Sampler, Server};
+use berth_vault::Vault;
+use rustix::process::{Resource, getrlimit, setrlimit};
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
-use rustix::process::{Resource, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
@@ -74,7 +75,8 @@ async fn serve(config: &Config) -> Result<()> {
     let outlets = Outlets::new(&config.audit, audit.trail(), registry.catalog())?;
     let watched = gauges::Watched { collector: collector.clone(), cache, audit: audit.clone(), outlets: outlets.stats() };
     let sampler = gauges::sampler(registry.clone(), watched);
-    let access = access(config, &registry, &vault).await?.with_persons(audit.persons().clone());
+    let accounts = accounts(config, &registry, &vault).await?;
+    let access = access(config, &registry, &vault, &accounts).await?.with_persons(audit.persons().clone());
     let search = Search::new(audit.trail().clone(), registry.catalog().clone());
     let app = app(config, access.clone(), &registry, sampler)?
         .record_to(audit.recorder().clone())
@@ -93,17 +95,17 @@ async fn serve(config: &Config) -> Result<()> {
         let (registry, stopped) = (registry.clone(), stop.subscribe());
         async move { registry.follow_mode(stopped).await }
     });
+    let follower = tokio::spawn({
+        let stopped = stop.subscribe();
+        async move { accounts.follow(stopped).await }
+    });
     let rights = tokio::spawn({
         let (access, stopped) = (access.clone(), stop.subscribe());
         async move { access.follow(stopped).await }
     });
     let keys = tokio::spawn({
-        let (read_only, stopped) = (registry.read_only().clone(), stop.subscribe());
-        async move {
-            if let Some(tokens) = access.tokens() {
-                tokens.keep(stopped, || !read_only.is_on()).await;
-            }
-        }
+        let stopped = stop.subscribe();
+        async move { access.keep_tokens(stopped).await }
     });
     let delivering = tokio::spawn(outlets.run(stop.subscribe()));
     let auditing = tokio::spawn(audit.run(stop.subscribe()));
@@ -114,6 +116,7 @@ async fn serve(config: &Config) -> Result<()> {
         ("job runner", jobs.await),
         ("pull counter", pulls.await),
         ("follower of the mode", mode.await),
+        ("follower of the accounts", follower.await),
         ("follower of access", rights.await),
         ("keeper of the keys", keys.await),
         ("delivery of audit records", delivering.await),
@@ -145,13 +148,27 @@ async fn audit(config: &Config, registry: &Registry, vault: &Vault) -> Result<Au
     Ok(audit)
 }
 
+/// Opens the accounts that the catalog keeps, whose second factors the vault seals.
+async fn accounts(config: &Config, registry: &Registry, vault: &Vault) -> Result<Accounts> {
+    let sealer = Arc::new(vault.clone());
+    let accounts = Accounts::new(registry.catalog().clone(), &config.access, Some(sealer));
+    accounts.look().await.context("the accounts can't be read")?;
+    Ok(accounts)
+}
+
 /// Decides who calls, and lets clients get tokens unless that is switched off.
-async fn access(config: &Config, registry: &Registry, vault: &Vault) -> Result<Access> {
-    let access = Access::open(&config.access, registry.read_only(), registry.catalog()).await?;
+async fn access(
+    config: &Config,
+    registry: &Registry,
+    vault: &Vault,
+    accounts: &Accounts,
+) -> Result<Access> {
+    let (access, catalog) = (&config.access, registry.catalog());
+    let access = Access::open_with_accounts(access, registry.read_only(), catalog, Some(accounts.clone())).await?;
     if !config.access.tokens.enabled {
         return Ok(access);
     }
-    let tokens = Tokens::new(&config.access.tokens, registry.catalog().clone(), vault.clone());
+    let tokens = Tokens::new(&config.access.tokens, catalog.clone(), vault.clone());
     tokens.load().await.context("the keys that tokens are signed with can't be used")?;
     Ok(access.with_tokens(tokens))
 }

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use tokio::time::{Instant, timeout_at};
 
-use super::{Engine, Kind};
 use super::pool::Lease;
 use super::session::{Session, Unended};
 use super::unit::Unit;
+use super::{Engine, Kind};
 use crate::driver::{Reader, params};
 use crate::error::{Error, Failure, Remedy, Result};
 use crate::event::Fields;

@@ -22,13 +22,9 @@ pub struct Head {
 
 /// Reads the head.
 pub async fn find(r: &Reader) -> Result<Head> {
-    r.query_opt(
-        "SELECT position, hash, event, first, before FROM trail_head WHERE one = 1",
-        params![],
-        read,
-    )
-    .await?
-    .ok_or_else(gone)
+    r.query_opt("SELECT position, hash, event, first, before FROM trail_head WHERE one = 1", params![], read)
+        .await?
+        .ok_or_else(gone)
 }
 
 /// Takes the head until the unit of work ends: writers on other nodes wait for that.

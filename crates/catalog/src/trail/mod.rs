@@ -24,12 +24,12 @@ pub use retention::RetentionDays;
 use crate::clock::Clock;
 use crate::driver::{Reader, params};
 use crate::error::{Error, Result};
+use crate::migrate;
 use crate::postgres::{Database, Kind, PostgresConfig, Role};
 use crate::reader::{self, Readers};
 use crate::signals::{Signals, WriterStats};
 use crate::tx::Tx;
 use crate::writer::Writer;
-use crate::migrate;
 
 /// Connections to a database that is shared with the catalog, beside the catalog's own.
 const CONNECTIONS: usize = 4;

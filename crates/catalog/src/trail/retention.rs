@@ -36,12 +36,7 @@ impl RetentionDays {
 ///
 /// # Errors
 /// [`Error::TooYoung`] if one of them is not as old as `days` say.
-pub async fn delete_until(
-    tx: &mut Tx,
-    position: i64,
-    days: RetentionDays,
-    now: Timestamp,
-) -> Result<Head> {
+pub async fn delete_until(tx: &mut Tx, position: i64, days: RetentionDays, now: Timestamp) -> Result<Head> {
     let mut head = head::take(tx).await?;
     if position < head.first {
         return Ok(head);

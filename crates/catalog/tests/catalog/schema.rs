@@ -36,9 +36,8 @@ async fn both_trails_have_the_same_tables() {
     let connection = Connection::open(directory.path().join("audit.db")).unwrap();
     let of_trail = |facts: BTreeSet<String>| -> BTreeSet<String> {
         let name = |fact: &String| fact.trim_start_matches("unique ").to_owned();
-        let is_of_trail = |fact: &String| {
-            name(fact).starts_with("trail_") && !name(fact).starts_with("trail_migration")
-        };
+        let is_of_trail =
+            |fact: &String| name(fact).starts_with("trail_") && !name(fact).starts_with("trail_migration");
         facts.into_iter().filter(is_of_trail).collect()
     };
     let (here, there) = (of_trail(of_sqlite(&connection)), of_trail(of_postgres(url)));

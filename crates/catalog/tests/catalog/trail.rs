@@ -66,7 +66,10 @@ fn entry(at: Timestamp, id: &str) -> Entry {
 
 async fn append(trail: &Trail, entries: Vec<Entry>) -> head::Head {
     let entries: Arc<[Entry]> = entries.into();
-    trail.write(async move |tx| trail::append(tx, &entries).await).await.unwrap_or_else(|error: Error| panic!("{error}"))
+    trail
+        .write(async move |tx| trail::append(tx, &entries).await)
+        .await
+        .unwrap_or_else(|error: Error| panic!("{error}"))
 }
 
 /// Every record follows the one before, and the head is the last.
@@ -118,7 +121,8 @@ async fn events_are_copied_once_whoever_is_first(on: On) {
     let nodes = [open(&fixture).await, visit(&fixture).await];
     let now = fixture.now();
     let copies = (0..8).map(|n| {
-        let entries = [Entry { event: Some(1), ..entry(now, "a") }, Entry { event: Some(2), ..entry(now, "b") }];
+        let entries =
+            [Entry { event: Some(1), ..entry(now, "a") }, Entry { event: Some(2), ..entry(now, "b") }];
         nodes[n % 2].write(async move |tx| trail::copy_events(tx, 0, 2, &entries).await)
     });
     let copied = join_all(copies).await.into_iter().map(|copied: Result<_, Error>| copied.unwrap());
@@ -229,13 +233,17 @@ async fn persons_are_found_and_forgotten(on: On) {
         fixture.catalog.write(async move |tx| subject::ensure(tx, "alice", pseudonym, &[1, 2], now).await)
     };
     let first = ensure("person-1").await.unwrap_or_else(|error: Error| panic!("{error}")).unwrap();
-    assert_eq!(ensure("person-2").await.unwrap_or_else(|error: Error| panic!("{error}")), Some(first.clone()));
+    assert_eq!(
+        ensure("person-2").await.unwrap_or_else(|error: Error| panic!("{error}")),
+        Some(first.clone())
+    );
     let catalog = &fixture.catalog;
     assert_eq!(catalog.read(async |r| subject::find(r, "alice").await).await.unwrap(), Some(first));
     let erased = catalog.write(async move |tx| subject::erase(tx, "alice", now).await).await;
     assert_eq!(erased.unwrap_or_else(|error: Error| panic!("{error}")).as_deref(), Some("person-1"));
     assert_eq!(catalog.read(async |r| subject::find(r, "alice").await).await.unwrap(), None);
-    let left = catalog.read(async |r| subject::find_by_pseudonym(r, "person-1").await).await.unwrap().unwrap();
+    let left =
+        catalog.read(async |r| subject::find_by_pseudonym(r, "person-1").await).await.unwrap().unwrap();
     assert_eq!((left.name, left.sealed, left.erased_at), (None, None, Some(now)));
     let list = catalog.read(async |r| subject::list_erased(r, now, 10).await).await.unwrap();
     assert_eq!(list, [("person-1".to_owned(), now)]);

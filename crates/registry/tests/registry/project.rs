@@ -14,12 +14,10 @@ use crate::on_both;
 /// Decisions for users who hold the role of their name.
 fn access(create_projects: bool) -> Access {
     let role = |name: &str, actions: &[&str]| json!({ "name": name, "policies": [{ "resources": ["project/*"], "actions": actions }] });
-    let mut config: berth_access::Config = serde_json::from_value(json!({
-        "create_projects": create_projects,
-        "bindings": ["maintainer", "developer", "creator", "updater", "signer"]
-            .map(|role| json!({ "role": role, "subjects": [format!("user:{role}")] })),
-    }))
-    .unwrap();
+    let bindings = ["maintainer", "developer", "creator", "updater", "signer"]
+        .map(|role| json!({ "role": role, "subjects": [format!("user:{role}")] }));
+    let mut config: berth_access::Config =
+        serde_json::from_value(json!({ "create_projects": create_projects, "bindings": bindings })).unwrap();
     config.roles = serde_json::from_value(json!([
         role("creator", &["pull", "create"]),
         role("updater", &["pull", "update"]),

@@ -3,6 +3,8 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use berth_access::Ask;
+use http::header::AUTHORIZATION;
+use http::{HeaderMap, HeaderValue};
 
 use super::form;
 use super::refusal::Refusal;
@@ -39,7 +41,7 @@ pub(super) enum Credentials<'a> {
     /// By the request's header, or not at all.
     Header,
     /// By what is to be taken for that header.
-    Password(String),
+    Password(HeaderMap),
     /// By a refresh token.
     Refresh(&'a str),
 }
@@ -78,7 +80,10 @@ impl Wanted {
         }
         drop(text);
         wanted.grant = match (grant.as_deref(), name, password, refresh) {
-            (Some("password"), Some(name), Some(password), _) => Grant::Password { name, password },
+            // No name and no password would be nobody's credentials, which is what GET without any is for.
+            (Some("password"), Some(name), Some(password), _) if !name.is_empty() => {
+                Grant::Password { name, password }
+            }
             (Some("refresh_token"), _, _, Some(token)) => Grant::Refresh(token),
             (Some("password"), ..) => return Err(Refusal::form("lacks username or password")),
             (Some("refresh_token"), ..) => return Err(Refusal::form("lacks refresh_token")),
@@ -111,7 +116,9 @@ impl Wanted {
                 Err(Refusal::form("has a username with a colon, which no user has"))
             }
             Grant::Password { name, password } => {
-                Ok(Credentials::Password(format!("Basic {}", STANDARD.encode(format!("{name}:{password}")))))
+                let basic = format!("Basic {}", STANDARD.encode(format!("{name}:{password}")));
+                let basic = HeaderValue::try_from(basic).map_err(|_| Refusal::form("is too large"))?;
+                Ok(Credentials::Password(HeaderMap::from_iter([(AUTHORIZATION, basic)])))
             }
         }
     }

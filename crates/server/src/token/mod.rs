@@ -7,7 +7,7 @@
 use std::fmt::Display;
 use std::sync::Arc;
 
-use berth_access::{Caller, Issued, Origin, Tokens};
+use berth_access::{Caller, Tokens};
 use bytes::Bytes;
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, PRAGMA};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
@@ -20,6 +20,7 @@ use crate::app::App;
 use crate::body::Body;
 use crate::context::{Endpoint, RequestContext};
 use crate::overload::Class;
+use crate::stranger;
 
 mod address;
 mod answer;
@@ -87,21 +88,21 @@ where
 }
 
 /// Finds out who asks: by what the form holds, or by the header.
-async fn caller(app: &App, cx: &RequestContext, headers: &HeaderMap, wanted: &Wanted) -> Result<Caller, Refusal> {
+async fn caller(
+    app: &App,
+    cx: &RequestContext,
+    headers: &HeaderMap,
+    wanted: &Wanted,
+) -> Result<Caller, Refusal> {
     let caller = match wanted.credentials()? {
         ask::Credentials::Refresh(token) => app.access.refresh_caller(token).await?,
-        ask::Credentials::Password(header) => app.access.authenticate(Some(&header)).await?,
-        ask::Credentials::Header => {
-            let header = headers.get(http::header::AUTHORIZATION);
-            // What isn't text can't be credentials; an empty value is refused as malformed.
-            app.access.authenticate(header.map(|value| value.to_str().unwrap_or_default())).await?
-        }
+        ask::Credentials::Password(header) => stranger::identify(app, cx.client, &header).await?,
+        ask::Credentials::Header => stranger::identify(app, cx.client, headers).await?,
     };
     if caller.scope().is_some() {
         return Err(Refusal::narrowed());
     }
-    let agent = cx.user_agent.as_ref().and_then(|agent| agent.to_str().ok());
-    Ok(caller.from(Arc::new(Origin::new(cx.client, agent, cx.request_id.as_str()))))
+    Ok(caller.from(Arc::new(cx.origin())))
 }
 
 fn keys(tokens: &Tokens, cx: &mut RequestContext) -> Response<Body> {

@@ -7,8 +7,9 @@ use http::{HeaderName, HeaderValue, Response, StatusCode};
 use serde_json::json;
 
 use crate::body::Body;
-use crate::context::RequestContext;
+use crate::context::{RequestContext, Verdict};
 use crate::overload::Shed;
+use crate::stranger::Stranger;
 
 /// The answer to a request for a token that failed.
 #[derive(Debug)]
@@ -21,11 +22,13 @@ pub(super) struct Refusal {
     header: Option<(HeaderName, HeaderValue)>,
     /// What happened inside, for the access line.
     cause: Option<String>,
+    /// Why somebody was not let in, for the audit trail.
+    verdict: Option<Verdict>,
 }
 
 impl Refusal {
     fn new(status: StatusCode, error: &'static str, code: ErrorCode, message: impl Into<String>) -> Self {
-        Self { status, error, code, message: message.into(), header: None, cause: None }
+        Self { status, error, code, message: message.into(), header: None, cause: None, verdict: None }
     }
 
     fn bad(error: &'static str, message: impl Into<String>) -> Self {
@@ -68,12 +71,14 @@ impl Refusal {
     /// Refuses to make another token of a token: it could hold more than the first.
     pub(super) fn narrowed() -> Self {
         let message = "a token proves nothing here: send name and password, or a refresh token";
-        Self::new(StatusCode::UNAUTHORIZED, "invalid_grant", ErrorCode::Unauthorized, message).with_challenge()
+        Self::new(StatusCode::UNAUTHORIZED, "invalid_grant", ErrorCode::Unauthorized, message)
+            .with_challenge()
     }
 
     /// Shapes the answer, and leaves the cause in the request's context.
     pub(super) fn into_response(self, cx: &mut RequestContext) -> Response<Body> {
         cx.error = self.cause;
+        cx.verdict = self.verdict;
         let body = json!({
             "errors": [{ "code": self.code.as_str(), "message": self.message }],
             "error": self.error,
@@ -91,13 +96,37 @@ impl Refusal {
 
 impl From<Unauthenticated> for Refusal {
     fn from(error: Unauthenticated) -> Self {
-        if error.is_busy() {
-            Self::new(StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable", ErrorCode::Unavailable, error.to_string())
-                .with(RETRY_AFTER, HeaderValue::from_static("1"))
+        let mut refusal = if error.is_busy() {
+            Self::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "temporarily_unavailable",
+                ErrorCode::Unavailable,
+                error.to_string(),
+            )
+            .with(RETRY_AFTER, HeaderValue::from_static("1"))
         } else {
             // RFC 6749 wants 400 for a wrong password; every registry client wants 401, and says "unauthorized" for nothing else.
             Self::new(StatusCode::UNAUTHORIZED, "invalid_grant", ErrorCode::Unauthorized, error.to_string())
                 .with_challenge()
+        };
+        refusal.verdict = Verdict::not_proved(&error);
+        refusal
+    }
+}
+
+impl From<Stranger> for Refusal {
+    fn from(stranger: Stranger) -> Self {
+        match stranger {
+            Stranger::Unauthenticated(error) => error.into(),
+            Stranger::Limited(limited) => {
+                let seconds = limited.retry_after_seconds;
+                let message = format!("{}: try again in {seconds} s", limited.class.what());
+                let code = ErrorCode::TooManyRequests;
+                let mut refusal = Self::new(StatusCode::TOO_MANY_REQUESTS, "slow_down", code, message)
+                    .with(RETRY_AFTER, HeaderValue::from(seconds));
+                refusal.verdict = Some(Verdict::too_many_logins());
+                refusal
+            }
         }
     }
 }
@@ -106,10 +135,16 @@ impl From<TokenError> for Refusal {
     fn from(error: TokenError) -> Self {
         let mut refusal = if error.is_passing() {
             let message = "no token can be signed just now: try again in a few seconds";
-            Self::new(StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable", ErrorCode::Unavailable, message)
-                .with(RETRY_AFTER, HeaderValue::from_static("1"))
+            Self::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "temporarily_unavailable",
+                ErrorCode::Unavailable,
+                message,
+            )
+            .with(RETRY_AFTER, HeaderValue::from_static("1"))
         } else {
-            let message = "the registry failed to sign a token; its log says why under the id in X-Request-Id";
+            let message =
+                "the registry failed to sign a token; its log says why under the id in X-Request-Id";
             Self::new(StatusCode::INTERNAL_SERVER_ERROR, "server_error", ErrorCode::Unknown, message)
         };
         refusal.cause = Some(error.to_string());
@@ -125,7 +160,12 @@ impl From<Shed> for Refusal {
         } else {
             (StatusCode::SERVICE_UNAVAILABLE, ErrorCode::Unavailable)
         };
-        Self::new(status, "temporarily_unavailable", code, format!("too many requests at once: try again in {seconds} s"))
-            .with(RETRY_AFTER, HeaderValue::from(seconds))
+        Self::new(
+            status,
+            "temporarily_unavailable",
+            code,
+            format!("too many requests at once: try again in {seconds} s"),
+        )
+        .with(RETRY_AFTER, HeaderValue::from(seconds))
     }
 }

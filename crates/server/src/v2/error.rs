@@ -13,7 +13,9 @@ use super::header;
 use super::path::PathError;
 use crate::body::Body;
 use crate::context::{RequestContext, Verdict};
+use crate::limit::Limited;
 use crate::overload::Shed;
+use crate::stranger::Stranger;
 use crate::token::Fault;
 
 mod registry;
@@ -47,12 +49,6 @@ impl Refusal {
         headers: impl IntoIterator<Item = (HeaderName, HeaderValue)>,
     ) -> Self {
         self.headers.extend(headers);
-        self
-    }
-
-    /// Says for the audit trail why somebody was not let in.
-    fn because(mut self, verdict: Verdict) -> Self {
-        self.verdict = Some(verdict);
         self
     }
 
@@ -187,13 +183,15 @@ impl Refusal {
 
 impl From<Unauthenticated> for Refusal {
     fn from(error: Unauthenticated) -> Self {
-        let reason = error.to_string();
-        if error.is_busy() {
-            return Self::new(StatusCode::SERVICE_UNAVAILABLE, ErrorCode::Unavailable, reason).with_retry();
-        }
-        let verdict = Verdict::NotProved { name: error.name().map(ToOwned::to_owned), reason: reason.clone() };
-        let fault = if error.is_token() { Fault::InvalidToken } else { Fault::None };
-        Self::new(StatusCode::UNAUTHORIZED, ErrorCode::Unauthorized, reason).with_challenge(fault).because(verdict)
+        let mut refusal = if error.is_busy() {
+            Self::new(StatusCode::SERVICE_UNAVAILABLE, ErrorCode::Unavailable, error.to_string()).with_retry()
+        } else {
+            let fault = if error.is_token() { Fault::InvalidToken } else { Fault::None };
+            Self::new(StatusCode::UNAUTHORIZED, ErrorCode::Unauthorized, error.to_string())
+                .with_challenge(fault)
+        };
+        refusal.verdict = Verdict::not_proved(&error);
+        refusal
     }
 }
 
@@ -212,10 +210,33 @@ impl From<Shed> for Refusal {
     }
 }
 
+impl From<Limited> for Refusal {
+    fn from(limited: Limited) -> Self {
+        let seconds = limited.retry_after_seconds;
+        let message = format!("{}: try again in {seconds} s", limited.class.what());
+        let mut refusal = Self::new(StatusCode::TOO_MANY_REQUESTS, ErrorCode::TooManyRequests, message);
+        refusal.headers.push((RETRY_AFTER, HeaderValue::from(seconds)));
+        refusal
+    }
+}
+
+impl From<Stranger> for Refusal {
+    fn from(stranger: Stranger) -> Self {
+        match stranger {
+            Stranger::Limited(limited) => {
+                let mut refusal = Self::from(limited);
+                refusal.verdict = Some(Verdict::too_many_logins());
+                refusal
+            }
+            Stranger::Unauthenticated(error) => error.into(),
+        }
+    }
+}
+
 impl From<Denied> for Refusal {
     fn from(denied: Denied) -> Self {
-        let verdict = Verdict::Denied { action: denied.action(), reason: denied.to_string() };
-        let refusal = match denied.reason() {
+        let verdict = Verdict::Denied { action: denied.action(), reason: denied.why() };
+        let mut refusal = match denied.reason() {
             Reason::CredentialsNeeded => {
                 Self::new(StatusCode::UNAUTHORIZED, ErrorCode::Unauthorized, denied.to_string())
                     .with_challenge(Fault::None)
@@ -233,7 +254,8 @@ impl From<Denied> for Refusal {
                     .with_retry()
             }
         };
-        refusal.because(verdict)
+        refusal.verdict = Some(verdict);
+        refusal
     }
 }
 

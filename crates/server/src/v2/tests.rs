@@ -185,6 +185,8 @@ impl Ask<'_> {
             reference: None,
             slot: None,
             error: None,
+            verdict: None,
+            digest: None,
         };
         let (head, body) = handle(&self.server.app, &mut context, request).await.into_parts();
         let body = body.collect().await.unwrap().to_bytes();

@@ -7,8 +7,12 @@ use berth_engines::Postgres;
 use berth_vault::{Key, Vault};
 
 use super::Node;
-use crate::token::{Successor, Tokens, TokensConfig, rotate};
+use crate::token::{Successor, TokenError, Tokens, TokensConfig};
 use crate::{Anonymous, Caller, Scope, Secrets, reseal};
+
+async fn rotate(catalog: &Catalog, vault: &Vault, when: Successor) -> Result<Option<String>, TokenError> {
+    crate::token::rotate(catalog, vault, when, &"order:test".into()).await
+}
 
 async fn kids(node: &Node) -> Vec<String> {
     let rows = node.catalog.read(async |r| signing_key::list(r).await).await.unwrap();
@@ -26,8 +30,10 @@ async fn the_first_token_makes_a_key_and_the_next_uses_it() {
     assert_eq!(super::decoded(&one.token, 0)["kid"], kids[0].as_str());
     let public = node.tokens.public_keys();
     let key = &public["keys"][0];
-    assert_eq!((&key["kid"], &key["kty"], &key["crv"], &key["alg"], &key["use"]),
-        (&kids[0].as_str().into(), &"EC".into(), &"P-256".into(), &"ES256".into(), &"sig".into()));
+    assert_eq!(
+        (&key["kid"], &key["kty"], &key["crv"], &key["alg"], &key["use"]),
+        (&kids[0].as_str().into(), &"EC".into(), &"P-256".into(), &"ES256".into(), &"sig".into())
+    );
     assert!(key.get("d").is_none(), "{public}");
     assert_eq!(rotate(&node.catalog, &node.vault, Successor::IfNone).await.unwrap(), None);
 }
@@ -72,7 +78,7 @@ async fn a_key_is_replaced_when_it_is_old() {
     let (stop, stopped) = tokio::sync::watch::channel(false);
     let keeper = tokio::spawn({
         let tokens = node.tokens.clone();
-        async move { tokens.keep(stopped, || true).await }
+        async move { tokens.keep(stopped, || None, || true).await }
     });
     let began = Instant::now();
     while kids(&node).await == first {
@@ -98,9 +104,8 @@ async fn a_key_that_somebody_wrote_into_the_catalog_is_not_used() {
     // Nor does a row's own word on its public half count.
     let rows = node.catalog.read(async |r| signing_key::list(r).await).await.unwrap();
     let (public, sealed, now) = (rows[0].public.clone(), rows[1].sealed.clone(), node.clock.now());
-    let moved = node.catalog.write(async move |tx| {
-        signing_key::insert(tx, "evil", &sealed, &public, now).await
-    });
+    let moved =
+        node.catalog.write(async move |tx| signing_key::insert(tx, "evil", &sealed, &public, now).await);
     moved.await.unwrap();
     node.tokens.load().await.unwrap();
     assert_eq!(node.tokens.public_keys()["keys"].as_array().unwrap().len(), 1);
@@ -113,7 +118,10 @@ async fn a_start_under_another_vault_says_so() {
     let other = Vault::new(&[Key::generate().unwrap()], &[]).unwrap();
     let tokens = Tokens::new(&TokensConfig::default(), node.catalog.clone(), other);
     let error = tokens.load().await.unwrap_err().to_string();
-    assert!(error.starts_with("signing key: sealed under key ") && error.contains("secrets.key_file"), "{error}");
+    assert!(
+        error.starts_with("signing key: sealed under key ") && error.contains("secrets.key_file"),
+        "{error}"
+    );
 }
 
 #[tokio::test]
@@ -121,8 +129,8 @@ async fn everything_is_sealed_anew_and_the_old_key_can_go() {
     let node = Node::new(Anonymous::None).await;
     let token = node.issue("ann", "").await.token;
     let secrets = Secrets::new(node.catalog.clone(), node.vault.clone());
-    secrets.set("ldap", b"hunter2").await.unwrap();
-    assert!(secrets.set("no/name", b"x").await.is_err());
+    secrets.set("ldap", b"hunter2", &"order:test".into()).await.unwrap();
+    assert!(secrets.set("no/name", b"x", &"order:test".into()).await.is_err());
     let noted = async |kid: String| {
         let now = node.clock.now();
         node.catalog.write(async move |tx| vault_key::insert(tx, &kid, None, now).await).await.unwrap();
@@ -132,14 +140,14 @@ async fn everything_is_sealed_anew_and_the_old_key_can_go() {
     // A key that opens nothing loses nothing.
     let new = Key::generate().unwrap();
     let alone = Vault::new(std::slice::from_ref(&new), &[]).unwrap();
-    let done = reseal(&node.catalog, &alone).await.unwrap();
+    let done = reseal(&node.catalog, &alone, &"order:test".into()).await.unwrap();
     assert_eq!((done.renewed, done.lost.len()), (0, 2), "{:?}", done.lost);
     assert_eq!(secrets.reveal("ldap").await.unwrap().unwrap().as_slice(), b"hunter2");
 
     let both = Vault::new(&[new.clone(), node.key.clone()], &[]).unwrap();
     noted(new.id().to_string()).await;
     for (renewed, current) in [(2, 0), (0, 2)] {
-        let done = reseal(&node.catalog, &both).await.unwrap();
+        let done = reseal(&node.catalog, &both, &"order:test".into()).await.unwrap();
         assert_eq!((done.renewed, done.current, done.lost.len()), (renewed, current, 0));
     }
     assert!(secrets.reveal("ldap").await.is_err(), "the old key opens nothing any more");
@@ -149,7 +157,9 @@ async fn everything_is_sealed_anew_and_the_old_key_can_go() {
     assert!(tokens.verify(&token, |_, _| Ok(())).await.is_ok(), "what was signed before stays good");
     let known = node.catalog.read(async |r| vault_key::list(r).await).await.unwrap();
     assert_eq!(known.iter().map(|key| key.kid.clone()).collect::<Vec<_>>(), [new.id().to_string()]);
-    assert!(secrets.remove("ldap").await.unwrap() && !secrets.remove("ldap").await.unwrap());
+    for expected in [true, false] {
+        assert_eq!(secrets.remove("ldap", &"order:test".into()).await.unwrap(), expected);
+    }
 }
 
 #[tokio::test]
@@ -181,7 +191,8 @@ async fn nodes_accept_each_others_tokens_from_the_first_moment() {
     let url = Postgres::shared().database();
     let key = Key::generate().unwrap();
     let (one, two) = tokio::join!(node_on(&url, &key), node_on(&url, &key));
-    let sign = async |tokens: &Tokens| tokens.issue(&Caller::user("ann"), &Scope::default()).await.unwrap().token;
+    let sign =
+        async |tokens: &Tokens| tokens.issue(&Caller::user("ann"), &Scope::default()).await.unwrap().token;
     // Both find no key at the same moment, and one of them makes it.
     let (of_one, of_two) = tokio::join!(sign(&one.1), sign(&two.1));
     let believe = async |tokens: &Tokens, token: &str| tokens.verify(token, |_, _| Ok(())).await;
@@ -199,7 +210,14 @@ async fn nodes_accept_each_others_tokens_from_the_first_moment() {
     assert!(began.elapsed() < Duration::from_secs(2));
     // Made-up names don't turn into a query each.
     let before = Instant::now();
-    let forged: Vec<_> = (0..50).map(|n| format!("{}.e30.AAAA", super::encoded(&serde_json::json!({"alg": "ES256", "kid": format!("x{n}")})))).collect();
+    let forged: Vec<_> = (0..50)
+        .map(|n| {
+            format!(
+                "{}.e30.AAAA",
+                super::encoded(&serde_json::json!({"alg": "ES256", "kid": format!("x{n}")}))
+            )
+        })
+        .collect();
     let mut tasks = tokio::task::JoinSet::new();
     for token in forged {
         let tokens = two.1.clone();

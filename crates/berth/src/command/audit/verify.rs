@@ -44,7 +44,8 @@ fn text(report: &Report) -> String {
     }
     match report.signed_until {
         Some(position) => {
-            let _ = writeln!(text, "{} checkpoints agree, the last signs record {position}", report.checkpoints);
+            let _ =
+                writeln!(text, "{} checkpoints agree, the last signs record {position}", report.checkpoints);
         }
         None => text.push_str("no checkpoint signs any of them\n"),
     }
