@@ -6,6 +6,7 @@
 mod access;
 mod architecture;
 mod audit;
+mod audit_search;
 mod backup;
 mod chaos;
 mod clients;

@@ -5,11 +5,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use berth_access::{Access, ReadOnly};
 use berth_audit::Recorder;
+use berth_audit::search::Search;
 use berth_catalog::Clock;
 use berth_registry::Registry;
 use prometheus_client::registry::Registry as MetricsRegistry;
 
 use crate::access_log::AccessLog;
+use crate::audit::AuditSearch;
 use crate::config::Config;
 use crate::limit::{LimitMetrics, Limits};
 use crate::metrics::{Metrics, ReadOnlyGauge, Sampler};
@@ -33,6 +35,8 @@ pub struct App {
     pub(crate) metrics: Metrics,
     /// Takes one line per request.
     pub(crate) access_log: AccessLog,
+    /// Answers searches of the audit trail.
+    pub(crate) audit: Option<AuditSearch>,
     /// Takes notes for the audit trail, if one is kept.
     pub(crate) recorder: Option<Recorder>,
     closing: AtomicBool,
@@ -56,6 +60,7 @@ impl App {
             limits,
             metrics,
             access_log: AccessLog::off(),
+            audit: None,
             recorder: None,
             closing: AtomicBool::new(false),
         }
@@ -65,6 +70,13 @@ impl App {
     #[must_use]
     pub fn log_to(mut self, access_log: AccessLog) -> Self {
         self.access_log = access_log;
+        self
+    }
+
+    /// Answers `/api/v1/audit` by `search`.
+    #[must_use]
+    pub fn search_by(mut self, search: Search) -> Self {
+        self.audit = Some(AuditSearch::new(search));
         self
     }
 

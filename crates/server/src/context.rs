@@ -42,11 +42,13 @@ pub(crate) enum Endpoint {
     Ready,
     /// `/metrics`.
     Metrics,
+    /// `/api/v1/audit` and below.
+    Audit,
 }
 
 impl Endpoint {
     /// Every endpoint, in the order of the discriminants.
-    pub(crate) const ALL: [Self; 13] = [
+    pub(crate) const ALL: [Self; 14] = [
         Self::Unknown,
         Self::Base,
         Self::Catalog,
@@ -60,7 +62,19 @@ impl Endpoint {
         Self::Health,
         Self::Ready,
         Self::Metrics,
+        Self::Audit,
     ];
+
+    /// What a request with this method does, as the audit trail names it; the endpoint's own name for what is no matter of repositories.
+    pub(crate) fn action(self, method: &Method) -> &'static str {
+        match (self, method) {
+            (Self::Manifest | Self::Blob, &Method::DELETE) => "delete",
+            (Self::Manifest, &Method::PUT) | (Self::Upload, _) => "push",
+            (Self::Manifest | Self::Blob, _) => "pull",
+            (Self::Tags | Self::Catalog | Self::Referrers, _) => "list",
+            (other, _) => other.as_str(),
+        }
+    }
 
     /// The label in metrics and access lines.
     pub(crate) const fn as_str(self) -> &'static str {
@@ -78,6 +92,7 @@ impl Endpoint {
             Self::Health => "health",
             Self::Ready => "ready",
             Self::Metrics => "metrics",
+            Self::Audit => "audit",
         }
     }
 }

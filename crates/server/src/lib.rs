@@ -6,6 +6,7 @@
 
 mod access_log;
 mod app;
+mod audit;
 mod body;
 mod config;
 mod context;

@@ -3,6 +3,7 @@
 //! | path | answered by |
 //! |---|---|
 //! | `/v2`, `/v2/…` | [`v2::handle`], without a framework: names contain slashes, and pulls are many |
+//! | `/api/v1/audit`, `/api/v1/audit/…` | [`audit::handle`]: the audit trail, as Elasticsearch |
 //! | `/token`, `/service/token`, `/.well-known/jwks.json` | [`token::handle`]: tokens for credentials, and the keys they are signed with |
 //! | `/healthz` | [`ops::health`]: the process is alive |
 //! | `/readyz` | [`ops::ready`]: requests can be sent here |
@@ -22,7 +23,7 @@ use tower::ServiceExt as _;
 use crate::app::App;
 use crate::body::Body;
 use crate::context::{Endpoint, RequestContext};
-use crate::{ops, token, v2};
+use crate::{audit, ops, token, v2};
 
 /// Finds the handler of a request.
 pub(crate) struct Router {
@@ -58,6 +59,9 @@ impl Router {
     {
         if Self::is_registry(request.uri()) {
             return v2::handle(app, context, request).await;
+        }
+        if audit::is_here(request.uri()) {
+            return audit::handle(app, context, request).await;
         }
         if let Some(endpoint) = token::endpoint(request.uri().path()) {
             context.endpoint = endpoint;

@@ -7,6 +7,8 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail};
 use berth_access::{Access, Accounts, Persons, Tokens};
 use berth_audit::Audit;
+use berth_audit::outlet::Outlets;
+use berth_audit::search::Search;
 use berth_catalog::Clock;
 use berth_jobs::{Runner, Schedule};
 use berth_registry::{CollectJob, Registry, ScrubJob};
@@ -70,10 +72,15 @@ async fn serve(config: &Config) -> Result<()> {
     let collector = CollectJob::new(registry.clone());
     let vault = vault::open(config, registry.catalog()).await?;
     let audit = audit(config, &registry, &vault).await?;
-    let sampler = gauges::sampler(registry.clone(), collector.clone(), cache, audit.clone());
+    let outlets = Outlets::new(&config.audit, audit.trail(), registry.catalog())?;
+    let watched = gauges::Watched { collector: collector.clone(), cache, audit: audit.clone(), outlets: outlets.stats() };
+    let sampler = gauges::sampler(registry.clone(), watched);
     let accounts = accounts(config, &registry, &vault).await?;
     let access = access(config, &registry, &vault, &accounts).await?.with_persons(audit.persons().clone());
-    let app = app(config, access.clone(), &registry, sampler)?.record_to(audit.recorder().clone());
+    let search = Search::new(audit.trail().clone(), registry.catalog().clone());
+    let app = app(config, access.clone(), &registry, sampler)?
+        .record_to(audit.recorder().clone())
+        .search_by(search);
     let server = Server::bind(app.with_registry(metrics)).context("can't listen")?;
     announce(config, &server)?;
 
@@ -100,6 +107,7 @@ async fn serve(config: &Config) -> Result<()> {
         let stopped = stop.subscribe();
         async move { access.keep_tokens(stopped).await }
     });
+    let delivering = tokio::spawn(outlets.run(stop.subscribe()));
     let auditing = tokio::spawn(audit.run(stop.subscribe()));
     server.run(shutdown_signal()?).await;
     stop.send_replace(true);
@@ -111,6 +119,7 @@ async fn serve(config: &Config) -> Result<()> {
         ("follower of the accounts", follower.await),
         ("follower of access", rights.await),
         ("keeper of the keys", keys.await),
+        ("delivery of audit records", delivering.await),
     ] {
         if let Err(error) = ended {
             tracing::error!(%error, "the {task} ended early");
