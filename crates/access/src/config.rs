@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::caller::Identity;
+use crate::federation::{Ldap, Oidc, Workload};
 use crate::password::{PasswordHash, PasswordHashError};
 
 const MAX_NAME_BYTES: usize = 128;
@@ -23,11 +24,28 @@ pub struct Config {
     /// Refuses every push and delete and lets background work rest, until this is taken back and Berth is started again.
     /// `berth read-only on` does the same for all nodes without a restart.
     pub read_only: bool,
+    /// The address of this registry as browsers know it, `https://registry.example.com`: where login services send users back to.
+    pub public_url: Option<String>,
+    /// Directories of users, asked in this order about names that Berth does not know itself.
+    pub ldap: Vec<Ldap>,
+    /// Services at which users log in with their browser.
+    pub oidc: Vec<Oidc>,
+    /// Which jobs of other systems are let in by the tokens that those give them.
+    pub workloads: Vec<Workload>,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { anonymous: None, users: Vec::new(), credential_cache_seconds: 10, read_only: false }
+        Self {
+            anonymous: None,
+            users: Vec::new(),
+            credential_cache_seconds: 10,
+            read_only: false,
+            public_url: None,
+            ldap: Vec::new(),
+            oidc: Vec::new(),
+            workloads: Vec::new(),
+        }
     }
 }
 
@@ -114,6 +132,13 @@ impl Config {
     }
 }
 
+impl Config {
+    /// Tells whether the configuration names anybody who can prove who it is.
+    fn anybody_can_log_in(&self) -> bool {
+        !(self.users.is_empty() && self.ldap.is_empty() && self.oidc.is_empty() && self.workloads.is_empty())
+    }
+}
+
 fn name_problem(name: &str) -> Option<&'static str> {
     if name.is_empty() {
         Some("is empty")
@@ -143,7 +168,7 @@ pub struct Refusal;
 pub fn effective_anonymous(config: &Config, all_loopback: bool) -> Result<Anonymous, Refusal> {
     match config.anonymous {
         Some(anonymous) => Ok(anonymous),
-        None if !config.users.is_empty() => Ok(Anonymous::None),
+        None if config.anybody_can_log_in() => Ok(Anonymous::None),
         None if all_loopback => Ok(Anonymous::Write),
         None => Err(Refusal),
     }

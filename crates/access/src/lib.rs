@@ -9,6 +9,7 @@ mod caller;
 mod config;
 mod credentials;
 mod error;
+pub mod federation;
 mod operator;
 mod origin;
 mod password;
