@@ -7,6 +7,7 @@
 mod access_log;
 mod app;
 mod body;
+mod certificate;
 mod config;
 mod context;
 mod exchange;
@@ -26,7 +27,7 @@ mod v2;
 
 pub use access_log::{AccessLog, Format, LogWriter};
 pub use app::App;
-pub use config::{Config, ConfigError, Limits, Overload, ProxyHeaders, Tls};
+pub use config::{ClientCertificates, ClientName, Config, ConfigError, Limits, Overload, ProxyHeaders, Tls};
 pub use metrics::{Point, Sample, SampleKind, Sampler};
 pub use probe::{ProbeError, probe};
 /// Where other rooms register what they count; see [`App::with_registry`].
