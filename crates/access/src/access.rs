@@ -1,17 +1,22 @@
-use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
+use berth_catalog::Catalog;
 use berth_oci::RepositoryName;
+use jiff::Timestamp;
+use tokio::sync::watch;
 
 use crate::action::{Action, Actions};
 use crate::caller::{Caller, Identity};
-use crate::config::{Anonymous, Config, ConfigError};
+use crate::config::{Config, ConfigError, OpenError};
 use crate::credentials::Credentials;
 use crate::error::{Denied, Reason, Unauthenticated};
-use crate::permit::{CatalogPermit, Permit, Right};
+use crate::permit::{CatalogPermit, NewProject, Permit, Right};
+use crate::policy::{Decision, Outcome, Rules};
 use crate::read_only::ReadOnly;
-use crate::rights::Rights;
+use crate::resource::{Resource, project_of};
+use crate::snapshot::{Gone, Source};
+use crate::token::{Tokens, bearer};
 use crate::verifier::Verifier;
 
 /// Decides who calls and what they may do. Cheap to clone.
@@ -19,29 +24,43 @@ use crate::verifier::Verifier;
 pub struct Access {
     inner: Arc<Inner>,
     read_only: ReadOnly,
+    pub(crate) tokens: Option<Tokens>,
 }
 
 struct Inner {
-    anonymous: Rights,
-    users: HashMap<Arc<str>, Rights>,
     verifier: Verifier,
+    source: Source,
 }
 
 impl Access {
-    /// Prepares the decisions of a configuration, which follow `read_only`: whoever makes that switch tells it what the configuration
-    /// says of it. An unset `anonymous` means `none` here; whoever knows the listen addresses resolves it first with
+    /// Prepares the decisions of a configuration alone, which follow `read_only`: whoever makes that switch tells it what the
+    /// configuration says of it. An unset `anonymous` means `none` here; whoever knows the listen addresses resolves it first with
     /// [`effective_anonymous`](crate::effective_anonymous).
     pub fn new(config: &Config, read_only: &ReadOnly) -> Result<Self, ConfigError> {
-        config.validate()?;
-        let anonymous = Rights::from(config.anonymous.unwrap_or(Anonymous::None));
-        // Logging in never takes away what the caller could do without.
-        let users = config
-            .users
-            .iter()
-            .map(|user| (Arc::from(user.name.as_str()), Rights::from(user.access).max(anonymous)))
-            .collect();
-        let inner = Arc::new(Inner { anonymous, users, verifier: Verifier::new(config)? });
-        Ok(Self { inner, read_only: read_only.clone() })
+        let rules = config.validate()?;
+        Self::put_together(config, read_only, Source::of_rules(Arc::new(rules)))
+    }
+
+    /// Prepares the decisions of a configuration and of what a catalog holds beside it. [`Access::follow`] keeps them up to date.
+    pub async fn open(config: &Config, read_only: &ReadOnly, catalog: &Catalog) -> Result<Self, OpenError> {
+        let rules = config.validate()?;
+        let source = Source::open(Arc::new(rules), catalog).await?;
+        Ok(Self::put_together(config, read_only, source)?)
+    }
+
+    fn put_together(config: &Config, read_only: &ReadOnly, source: Source) -> Result<Self, ConfigError> {
+        let inner = Arc::new(Inner { verifier: Verifier::new(config)?, source });
+        Ok(Self { inner, read_only: read_only.clone(), tokens: None })
+    }
+
+    /// Follows what the catalog says of roles, bindings, projects, accounts and robots until `stop` turns true.
+    pub async fn follow(&self, stop: watch::Receiver<bool>) {
+        self.inner.source.follow(stop).await;
+    }
+
+    /// Heeds at once what was committed before this call: for whoever changed it.
+    pub async fn refresh(&self) -> Result<(), berth_catalog::Error> {
+        self.inner.source.refresh().await
     }
 
     /// Returns the switch that forbids pushes and deletes.
@@ -55,51 +74,98 @@ impl Access {
     /// runtime's threads. Requests with the same credentials at the same time share it.
     pub async fn authenticate(&self, authorization: Option<&str>) -> Result<Caller, Unauthenticated> {
         let Some(header) = authorization else { return Ok(Caller::anonymous()) };
+        if let (Some(tokens), Some(token)) = (&self.tokens, bearer(header)) {
+            return self.bear(tokens, token).await;
+        }
         match Credentials::parse(header)? {
             Some(credentials) => self.inner.verifier.verify(&credentials).await,
             None => Ok(Caller::anonymous()),
         }
     }
 
-    /// Decides whether a caller may do `A` to a repository.
+    /// Decides whether a caller may do `A` to a repository. The answer rests on memory alone.
     pub fn permit<A: Right>(
         &self,
         caller: &Caller,
         repository: &RepositoryName,
     ) -> Result<Permit<A>, Denied> {
-        let granted = self.granted(caller, repository);
+        let resource = Resource::Repository(repository);
+        let granted = self.granted(caller, &resource);
         if !granted.has(A::ACTION) {
-            Err(Denied::new(A::ACTION, Some(repository), caller, self.reason(caller)))
-        } else if A::ACTION != Action::Pull && self.read_only.is_on() {
+            Err(self.denied(caller, A::ACTION, &resource))
+        } else if let Some(reason) = self.read_only.reason(A::ACTION) {
             // Only to those who could push otherwise: others have nothing to wait for.
-            let reason = if self.read_only.is_moved() { Reason::Moved } else { Reason::ReadOnly };
-            Err(Denied::new(A::ACTION, Some(repository), caller, reason))
+            Err(Denied::new(A::ACTION, &resource, caller, reason))
         } else {
-            Ok(Permit::new(repository.clone(), caller.clone(), granted))
+            let new_project = if A::ACTION == Action::Push {
+                self.new_project(caller, repository)
+            } else {
+                NewProject::NotGranted
+            };
+            Ok(Permit::new(repository.clone(), caller.clone(), granted).with_project(new_project))
         }
     }
 
-    /// Decides whether a caller may list repositories.
-    pub fn catalog(&self, caller: &Caller) -> Result<CatalogPermit, Denied> {
-        if self.rights(caller) >= Rights::Read {
-            Ok(CatalogPermit::new(caller.clone()))
+    /// Decides whether a push may make the project that it is for, should there be none. A token that is good for the repository is
+    /// good for that.
+    fn new_project(&self, caller: &Caller, repository: &RepositoryName) -> NewProject {
+        let snapshot = self.inner.source.snapshot();
+        let project = Resource::Project(project_of(repository));
+        if !snapshot.rules().create_projects {
+            NewProject::SwitchedOff
+        } else if snapshot.roles_grant(caller, &project, self.now()).has(Action::Create) {
+            NewProject::Granted
         } else {
-            Err(Denied::new(Action::List, None, caller, self.reason(caller)))
+            NewProject::NotGranted
         }
+    }
+
+    /// Decides whether a caller may list repositories; the permit says which.
+    pub fn catalog(&self, caller: &Caller) -> Result<CatalogPermit, Denied> {
+        let snapshot = self.inner.source.snapshot_full();
+        let (now, in_scope) = (self.now(), caller.scope().is_none_or(|scope| scope.catalog));
+        match (in_scope, snapshot.may_list(caller, now)) {
+            (true, true) => Ok(CatalogPermit::new(caller.clone(), snapshot, now)),
+            (false, true) => Err(Denied::listing(caller, Reason::OutOfScope)),
+            (_, false) => Err(Denied::listing(caller, self.reason(caller))),
+        }
+    }
+
+    /// Returns all that a caller may do to a resource.
+    pub fn granted(&self, caller: &Caller, resource: &Resource<'_>) -> Actions {
+        self.inner.source.snapshot().granted(caller, resource, self.now())
+    }
+
+    /// Decides whether a caller may do something to a resource, and says why, or why not.
+    pub fn decide(&self, caller: &Caller, action: Action, resource: &Resource<'_>) -> Decision {
+        self.inner.source.snapshot().decide(caller, action, resource, self.now())
+    }
+
+    /// Tells whether somebody to whom a token or a session was issued at a moment still stands.
+    pub fn stands(&self, identity: &Identity, issued_at: Timestamp) -> Result<(), Gone> {
+        self.inner.source.snapshot().stands(identity, issued_at, self.now())
+    }
+
+    /// Returns what the configuration says of roles.
+    pub fn rules(&self) -> Arc<Rules> {
+        Arc::clone(self.inner.source.snapshot().rules())
     }
 
     /// Tells whether a call to `/v2/` without credentials must be challenged.
     ///
-    /// It is where logging in would allow more: docker learns there, and only there, that it may send credentials to push.
-    /// The price is that a docker without credentials takes the challenge for a refusal and can't pull from a registry that
-    /// has users, while containerd, podman, skopeo and others can. Tokens, which offer both, end that.
+    /// It is where logging in would allow more: docker learns there, and only there, that it may send credentials to push. Sent for
+    /// a token, a docker that has none gets one for what everybody may do, and goes on. Asked for a password, where tokens are
+    /// switched off, it takes that for a refusal and can't pull, while containerd, podman, skopeo and others can.
     pub fn challenge_needed(&self) -> bool {
-        self.inner.anonymous < Rights::Read || (self.has_users() && self.inner.anonymous < Rights::Write)
+        let everybody = self.inner.source.snapshot().everywhere_for_everybody();
+        let writes =
+            [Action::Create, Action::Update, Action::Delete].into_iter().all(|action| everybody.has(action));
+        !everybody.has(Action::Pull) || (self.has_users() && !writes)
     }
 
     /// Tells whether anybody can log in.
     pub fn has_users(&self) -> bool {
-        !self.inner.users.is_empty()
+        self.inner.source.snapshot().has_users()
     }
 
     /// Number of argon2 hashes computed since start, for metrics.
@@ -117,20 +183,21 @@ impl Access {
         self.inner.verifier.in_flight()
     }
 
-    fn rights(&self, caller: &Caller) -> Rights {
-        match caller.identity() {
-            Identity::User(name) => self.inner.users.get(name).copied().unwrap_or(self.inner.anonymous),
-            // What an operator ordered does not come in by HTTP.
-            _ => self.inner.anonymous,
-        }
+    pub(crate) fn denied(&self, caller: &Caller, action: Action, resource: &Resource<'_>) -> Denied {
+        let decision = self.decide(caller, action, resource);
+        let reason = match decision.outcome {
+            Outcome::OutOfScope => Reason::OutOfScope,
+            _ => self.reason(caller),
+        };
+        Denied::new(action, resource, caller, reason).because(decision)
     }
 
-    fn granted(&self, caller: &Caller, repository: &RepositoryName) -> Actions {
-        let granted = self.rights(caller).actions();
-        match caller.scope() {
-            None => granted,
-            Some(scope) => granted.iter().filter(|action| scope.allows(repository, *action)).collect(),
-        }
+    pub(crate) fn is_in(&self, caller: &Caller, group: &str) -> bool {
+        self.inner.source.snapshot().groups_of(caller).iter().any(|known| **known == *group)
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.inner.source.clock().now()
     }
 
     fn reason(&self, caller: &Caller) -> Reason {
@@ -140,9 +207,6 @@ impl Access {
 
 impl fmt::Debug for Access {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Access")
-            .field("anonymous", &self.inner.anonymous)
-            .field("users", &self.inner.users)
-            .finish_non_exhaustive()
+        f.debug_struct("Access").field("source", &self.inner.source).finish_non_exhaustive()
     }
 }

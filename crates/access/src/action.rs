@@ -124,6 +124,12 @@ impl Actions {
         Self(self.0 | other.0)
     }
 
+    /// Returns what is in this and not in the other.
+    #[must_use]
+    pub const fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
+
     /// Tells whether it has none.
     pub const fn is_empty(self) -> bool {
         self.0 == 0

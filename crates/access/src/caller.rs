@@ -35,6 +35,17 @@ impl Identity {
         }
     }
 
+    /// Reads what [`kind`](Self::kind) and [`name`](Self::name) wrote; `None` for what can't come in from outside.
+    pub(crate) fn of(kind: &str, name: &str) -> Option<Self> {
+        match kind {
+            "anonymous" if name == Self::ANONYMOUS => Some(Self::Anonymous),
+            "user" => Some(Self::User(name.into())),
+            "robot" => Some(Self::Robot(name.into())),
+            "workload" => Some(Self::Workload(name.into())),
+            _ => None,
+        }
+    }
+
     /// The word for its kind in logs.
     pub fn kind(&self) -> &'static str {
         match self {
@@ -75,6 +86,22 @@ pub enum Proof {
 }
 
 impl Proof {
+    /// Those that somebody who calls from outside can have.
+    const OUTSIDE: [Self; 7] = [
+        Self::None,
+        Self::Password,
+        Self::ApplicationPassword,
+        Self::RobotSecret,
+        Self::Certificate,
+        Self::Session,
+        Self::Federation,
+    ];
+
+    /// Reads what [`as_str`](Self::as_str) wrote; `None` for what can't come in from outside.
+    pub(crate) fn of(text: &str) -> Option<Self> {
+        Self::OUTSIDE.into_iter().find(|proof| proof.as_str() == text)
+    }
+
     /// The word for it in logs.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -124,6 +151,11 @@ impl Caller {
     #[must_use]
     pub fn with_groups(self, groups: Arc<[Arc<str>]>) -> Self {
         self.changed(|inner| inner.groups = groups)
+    }
+
+    /// The names of its groups, to be written down.
+    pub(crate) fn group_names(&self) -> Vec<String> {
+        self.groups().iter().map(ToString::to_string).collect()
     }
 
     /// Allows nothing beyond `scope`.

@@ -5,7 +5,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::caller::Identity;
 use crate::federation::{Ldap, Oidc, Workload};
+use crate::token::{TokensConfig, TokensConfigError};
 use crate::password::{PasswordHash, PasswordHashError};
+use crate::policy::{BindingConfig, RoleConfig, RoleError, Rules, SubjectError};
 
 const MAX_NAME_BYTES: usize = 128;
 
@@ -32,6 +34,18 @@ pub struct Config {
     pub oidc: Vec<Oidc>,
     /// Which jobs of other systems are let in by the tokens that those give them.
     pub workloads: Vec<Workload>,
+    /// Who holds which role, beside what is bound by commands and the API.
+    pub bindings: Vec<BindingConfig>,
+    /// Keeps three duties apart: running the registry, saying who may do what, and keeping the audit trail. The role `administrator`,
+    /// which has all three, is refused then, and nobody may hold roles of two.
+    pub separation_of_duties: bool,
+    /// Whether the first push to a project that does not exist makes it, private, for those who may `create` it.
+    pub create_projects: bool,
+    /// The tokens that clients get for their credentials.
+    pub tokens: TokensConfig,
+    /// Roles beside the built-in ones: the configuration's top-level `roles`.
+    #[serde(skip)]
+    pub roles: Vec<RoleConfig>,
 }
 
 impl Default for Config {
@@ -45,6 +59,11 @@ impl Default for Config {
             ldap: Vec::new(),
             oidc: Vec::new(),
             workloads: Vec::new(),
+            bindings: Vec::new(),
+            separation_of_duties: false,
+            create_projects: true,
+            tokens: TokensConfig::default(),
+            roles: Vec::new(),
         }
     }
 }
@@ -103,6 +122,9 @@ pub enum ConfigError {
     /// Two users have one name.
     #[error("user {0:?} is in access.users twice; remove one")]
     Duplicate(String),
+    /// Tokens can't work so.
+    #[error(transparent)]
+    Tokens(#[from] TokensConfigError),
     /// A user's password isn't a usable hash.
     #[error("user {name:?}: {source}")]
     Password {
@@ -111,14 +133,51 @@ pub enum ConfigError {
         /// What is wrong with the hash.
         source: PasswordHashError,
     },
+    /// A role can't be used.
+    #[error("role {name:?} in roles: {source}")]
+    Role {
+        /// The role.
+        name: String,
+        /// What is wrong with it.
+        source: RoleError,
+    },
+    /// Two roles have one name.
+    #[error("role {0:?} is in roles twice; remove one")]
+    DuplicateRole(String),
+    /// A binding names nobody.
+    #[error("access.bindings: {0}")]
+    Subject(#[from] SubjectError),
+    /// A binding names a role that the configuration doesn't know. Roles of the catalog are bound there.
+    #[error(
+        "role {name:?}, bound to {subject} in access, is neither built in nor in roles; add it there, or use `berth bind add`"
+    )]
+    UnknownRole {
+        /// The role.
+        name: String,
+        /// Whom it is bound to.
+        subject: String,
+    },
+    /// A binding names what can be no project.
+    #[error(
+        "{name:?}, where access.bindings binds {role}, is no project's name; use the first component of a repository's"
+    )]
+    Project {
+        /// The role.
+        role: String,
+        /// The project.
+        name: String,
+    },
+    /// Duties that are to be kept apart come together.
+    #[error("{0}")]
+    Duties(String),
     /// The system gave no random numbers for the credential cache's key.
     #[error("no random numbers from the system: {0}")]
     Random(String),
 }
 
 impl Config {
-    /// Checks what the types don't: names, and that each is there once.
-    pub fn validate(&self) -> Result<(), ConfigError> {
+    /// Checks what the types don't: names, that each is there once, what roles say; and compiles the roles.
+    pub fn validate(&self) -> Result<Rules, ConfigError> {
         let mut seen = HashSet::new();
         for User { name, .. } in &self.users {
             if let Some(problem) = name_problem(name) {
@@ -128,7 +187,12 @@ impl Config {
                 return Err(ConfigError::Duplicate(name.clone()));
             }
         }
-        Ok(())
+        self.tokens.validate()?;
+        let mut seen = HashSet::new();
+        if let Some(role) = self.roles.iter().find(|role| !seen.insert(&role.name)) {
+            return Err(ConfigError::DuplicateRole(role.name.clone()));
+        }
+        Rules::compile(self)
     }
 }
 
@@ -149,11 +213,25 @@ fn name_problem(name: &str) -> Option<&'static str> {
         Some("contains a colon")
     } else if name.chars().any(char::is_control) {
         Some("contains a control character")
+    } else if name.starts_with("robot+") || name.starts_with("robot$") {
+        Some("looks like a robot account's")
     } else if name == Identity::ANONYMOUS {
         Some("stands for callers without credentials")
     } else {
         None
     }
+}
+
+/// The decisions can't be prepared.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// The configuration can't be used.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The catalog did not say who may do what.
+    #[error("who may do what can't be read: {0}")]
+    Catalog(#[from] berth_catalog::Error),
 }
 
 /// Berth refuses to start: whoever reaches its address could read and overwrite everything.

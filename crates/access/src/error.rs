@@ -3,8 +3,11 @@ use std::fmt;
 use berth_oci::RepositoryName;
 
 use crate::action::Action;
-use crate::caller::Caller;
+use crate::caller::{Caller, Identity};
+use crate::policy::{Decision, Outcome};
 use crate::read_only::{MOVED, READ_ONLY};
+use crate::resource::Resource;
+use crate::snapshot::Gone;
 
 /// Why a request's credentials prove no caller. All but [`Busy`](Self::Busy) are answered with 401 and a challenge.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -16,6 +19,12 @@ pub enum Unauthenticated {
     /// The header uses another scheme than Basic. The scheme isn't repeated: a bare token would look like one.
     #[error("authorization scheme not supported; send Basic credentials")]
     UnsupportedScheme,
+    /// The token is none that counts. It isn't repeated: it may be the right one for another registry.
+    #[error("token {0}; get another, or log in again")]
+    InvalidToken(&'static str),
+    /// Whoever the token speaks for is not believed any more.
+    #[error("token counts no more: {0}")]
+    Gone(Gone),
     /// The name or the password is wrong; which one is nobody's business.
     #[error("wrong name or password for {name:?}; log in again")]
     WrongCredentials {
@@ -33,6 +42,11 @@ pub enum Unauthenticated {
 }
 
 impl Unauthenticated {
+    /// Tells whether it was a token that was refused.
+    pub fn is_token(&self) -> bool {
+        matches!(self, Self::InvalidToken(_) | Self::Gone(_))
+    }
+
     /// Tells whether the server was too busy to decide: 503 and `Retry-After`, not 401.
     pub fn is_busy(&self) -> bool {
         matches!(self, Self::Busy)
@@ -50,25 +64,46 @@ pub enum Reason {
     ReadOnly,
     /// Nothing: the registry has moved.
     Moved,
+    /// Somebody else: where duties are kept apart nobody changes its own rights.
+    OwnRights,
+    /// Another token: this one does not cover it, the caller's roles do. 401 with a challenge.
+    OutOfScope,
 }
 
 /// A caller may not do what it asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Denied {
     action: Action,
+    /// As the caller named it.
+    target: String,
     repository: Option<RepositoryName>,
     caller: Caller,
     reason: Reason,
+    decision: Option<Box<Decision>>,
 }
 
 impl Denied {
-    pub(crate) fn new(
-        action: Action,
-        repository: Option<&RepositoryName>,
-        caller: &Caller,
-        reason: Reason,
-    ) -> Self {
-        Self { action, repository: repository.cloned(), caller: caller.clone(), reason }
+    pub(crate) fn new(action: Action, resource: &Resource<'_>, caller: &Caller, reason: Reason) -> Self {
+        let repository = match resource {
+            Resource::Repository(name) => Some((*name).clone()),
+            _ => None,
+        };
+        let target = repository.as_ref().map_or_else(|| resource.to_string(), ToString::to_string);
+        Self { action, target, repository, caller: caller.clone(), reason, decision: None }
+    }
+
+    /// Denies the list of repositories.
+    pub(crate) fn listing(caller: &Caller, reason: Reason) -> Self {
+        let (action, target, caller) = (Action::List, "repositories".to_owned(), caller.clone());
+        Self { action, target, repository: None, caller, reason, decision: None }
+    }
+
+    /// Says which rule denies it, or which grant is missing. It rests on what the caller holds, not on what exists: so a project that
+    /// is not there gets the same answer as one that the caller may not know of.
+    #[must_use]
+    pub(crate) fn because(mut self, decision: Decision) -> Self {
+        self.decision = Some(Box::new(decision));
+        self
     }
 
     /// Returns the action asked for.
@@ -76,7 +111,7 @@ impl Denied {
         self.action
     }
 
-    /// Returns the repository asked for; none when it was the list of repositories.
+    /// Returns the repository asked for; none when it was something else.
     pub fn repository(&self) -> Option<&RepositoryName> {
         self.repository.as_ref()
     }
@@ -90,28 +125,57 @@ impl Denied {
     pub fn reason(&self) -> Reason {
         self.reason
     }
+
+    /// Returns how it was decided, where roles decided.
+    pub fn decision(&self) -> Option<&Decision> {
+        self.decision.as_deref()
+    }
+
+    /// What would help somebody whom the caller's kind of credentials made known.
+    fn advice(&self) -> &'static str {
+        match self.decision.as_ref().map(|decision| &decision.outcome) {
+            Some(Outcome::OutOfScope) => "ask for a token that is",
+            Some(Outcome::Gone(_)) => "log in again",
+            Some(Outcome::Denied(_)) => "ask the administrator to take that role away",
+            _ => "ask the administrator for a role that does",
+        }
+    }
 }
 
 impl fmt::Display for Denied {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let action = self.action;
-        let target: &dyn fmt::Display = self.repository.as_ref().map_or(&"repositories", |name| name);
-        match (self.reason, self.caller.is_anonymous()) {
-            (Reason::ReadOnly, _) => f.write_str(READ_ONLY),
-            (Reason::Moved, _) => f.write_str(MOVED),
-            (Reason::CredentialsNeeded, _) => {
-                write!(f, "credentials needed to {action} {target}; log in as a user who may {action}")
-            }
-            (Reason::Forbidden, true) => {
-                write!(
+        let Self { action, target, caller, .. } = self;
+        if self.reason == Reason::OutOfScope {
+            return write!(f, "the token of {caller} does not cover it to {action} {target}; ask for one that does");
+        }
+        match (self.reason, caller.identity()) {
+            (Reason::ReadOnly, _) => return f.write_str(READ_ONLY),
+            (Reason::Moved, _) => return f.write_str(MOVED),
+            (Reason::OwnRights, identity) => {
+                return write!(
                     f,
-                    "anonymous callers may not {action} {target}; ask the administrator to allow it or to add users"
-                )
+                    "{identity} may not change its own rights, as access.separation_of_duties says; ask another \
+                     security administrator"
+                );
             }
-            (Reason::Forbidden, false) => {
-                let name = &self.caller;
-                write!(f, "user {name} may not {action} {target}; ask the administrator for more access")
+            (Reason::CredentialsNeeded, _) => {
+                return write!(
+                    f,
+                    "credentials needed to {action} {target}; log in as a user who may {action}"
+                );
             }
+            (Reason::Forbidden | Reason::OutOfScope, Identity::Anonymous) => {
+                write!(f, "anonymous callers may not {action} {target}")?;
+            }
+            (Reason::Forbidden | Reason::OutOfScope, Identity::User(name)) => write!(f, "user {name} may not {action} {target}")?,
+            (Reason::Forbidden | Reason::OutOfScope, other) => write!(f, "{other} may not {action} {target}")?,
+        }
+        if let Some(decision) = &self.decision {
+            write!(f, ": {decision}")?;
+        }
+        match caller.identity() {
+            Identity::Anonymous => f.write_str("; ask the administrator to allow it or to add users"),
+            _ => write!(f, "; {}", self.advice()),
         }
     }
 }

@@ -4,34 +4,52 @@
 //! Every function of `registry` takes the [`Permit`] that comes out, and nothing else can make one.
 
 mod access;
+mod account;
 mod action;
 mod caller;
 mod config;
 mod credentials;
 mod error;
 pub mod federation;
+mod grant;
 mod operator;
 mod origin;
 mod password;
 mod permit;
+mod policy;
 mod read_only;
 mod resource;
-mod rights;
 mod scope;
+mod secrets;
+mod snapshot;
+mod target;
+mod token;
 mod verifier;
+
+pub mod admin;
+pub mod part;
 
 pub use access::Access;
 pub use action::{Action, Actions, UnknownAction};
 pub use caller::{Caller, Identity, Proof};
-pub use config::{Anonymous, Config, ConfigError, Refusal, User, UserAccess, effective_anonymous};
+pub use config::{Anonymous, Config, ConfigError, OpenError, Refusal, User, UserAccess, effective_anonymous};
 pub use error::{Denied, Reason, Unauthenticated};
+pub use grant::Grant;
 pub use operator::Operator;
 pub use origin::Origin;
 pub use password::{HashError, PasswordHash, PasswordHashError, hash_password};
-pub use permit::{CatalogPermit, Delete, Permit, Pull, Push, Right};
+pub use permit::{CatalogPermit, Delete, NewProject, Permit, Pull, Push, Right};
+pub use policy::{
+    BindingConfig, Cause, Decision, Effect, Outcome, PatternError, PolicyConfig, RoleConfig, RoleError,
+    Rules, Subject, SubjectError,
+};
 pub use read_only::{MOVED, READ_ONLY, ReadOnly};
-pub use resource::{Resource, project_of};
+pub use resource::{Resource, is_project, project_of};
 pub use scope::Scope;
+pub use secrets::{Resealed, SecretError, Secrets, reseal};
+pub use snapshot::{Gone, Snapshot};
+pub use target::{Target, UnknownTarget};
+pub use token::{Ask, Issued, Successor, TokenError, Tokens, TokensConfig, TokensConfigError, rotate};
 
 #[cfg(test)]
 mod tests;

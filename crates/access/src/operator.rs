@@ -1,10 +1,11 @@
 use berth_oci::RepositoryName;
 
-use crate::action::{Action, Actions};
+use crate::action::Actions;
 use crate::caller::{Caller, Identity, Proof};
-use crate::error::{Denied, Reason};
-use crate::permit::{Permit, Right};
+use crate::error::Denied;
+use crate::permit::{NewProject, Permit, Right};
 use crate::read_only::ReadOnly;
+use crate::resource::Resource;
 
 /// Decides for work that the operator of the machine ordered by a command, such as an import: who may write to the data directory or
 /// the database may do all, but nothing is changed while the registry is read-only.
@@ -24,9 +25,9 @@ impl Operator {
     /// Permits the work to do `A` to a repository.
     pub fn permit<A: Right>(&self, repository: &RepositoryName) -> Result<Permit<A>, Denied> {
         let caller = Caller::new(Identity::Work(self.work), Proof::Order);
-        if A::ACTION != Action::Pull && self.read_only.is_on() {
-            return Err(Denied::new(A::ACTION, Some(repository), &caller, Reason::ReadOnly));
+        if let Some(reason) = self.read_only.reason(A::ACTION) {
+            return Err(Denied::new(A::ACTION, &Resource::Repository(repository), &caller, reason));
         }
-        Ok(Permit::new(repository.clone(), caller, Actions::ALL))
+        Ok(Permit::new(repository.clone(), caller, Actions::ALL).with_project(NewProject::Granted))
     }
 }

@@ -1,11 +1,13 @@
 use std::fmt;
 use std::marker::PhantomData;
+use std::sync::Arc;
 
 use berth_oci::RepositoryName;
-
-use crate::caller::Caller;
+use jiff::Timestamp;
 
 use crate::action::{Action, Actions};
+use crate::caller::Caller;
+use crate::snapshot::Snapshot;
 
 mod sealed {
     /// Other crates can't add a right.
@@ -68,12 +70,29 @@ pub struct Permit<A> {
     repository: RepositoryName,
     caller: Caller,
     granted: Actions,
+    new_project: NewProject,
     action: PhantomData<fn() -> A>,
+}
+
+/// Whether a push may make the project that it is for, should there be none. Whoever does gets nothing by it: what may be done in the
+/// new project was said before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NewProject {
+    /// It may.
+    Granted,
+    /// The caller may not create this project.
+    NotGranted,
+    /// Pushes make no projects here.
+    SwitchedOff,
 }
 
 impl<A: Right> Permit<A> {
     pub(crate) fn new(repository: RepositoryName, caller: Caller, granted: Actions) -> Self {
-        Self { repository, caller, granted, action: PhantomData }
+        Self { repository, caller, granted, new_project: NewProject::NotGranted, action: PhantomData }
+    }
+
+    pub(crate) fn with_project(self, new_project: NewProject) -> Self {
+        Self { new_project, ..self }
     }
 
     /// Returns the one repository the permit is for.
@@ -91,6 +110,11 @@ impl<A: Right> Permit<A> {
     pub fn granted(&self) -> Actions {
         self.granted
     }
+
+    /// Returns whether this push may make its project, should there be none.
+    pub fn new_project(&self) -> NewProject {
+        self.new_project
+    }
 }
 
 // By hand: a derive would ask `A` to be Clone.
@@ -100,6 +124,7 @@ impl<A> Clone for Permit<A> {
             repository: self.repository.clone(),
             caller: self.caller.clone(),
             granted: self.granted,
+            new_project: self.new_project,
             action: PhantomData,
         }
     }
@@ -115,11 +140,13 @@ impl<A: Right> fmt::Debug for Permit<A> {
 #[derive(Debug, Clone)]
 pub struct CatalogPermit {
     caller: Caller,
+    snapshot: Arc<Snapshot>,
+    at: Timestamp,
 }
 
 impl CatalogPermit {
-    pub(crate) fn new(caller: Caller) -> Self {
-        Self { caller }
+    pub(crate) fn new(caller: Caller, snapshot: Arc<Snapshot>, at: Timestamp) -> Self {
+        Self { caller, snapshot, at }
     }
 
     /// Returns who was permitted.
@@ -127,9 +154,8 @@ impl CatalogPermit {
         &self.caller
     }
 
-    /// Tells whether the caller may know that a repository exists.
-    // Rights are the same for all repositories so far; the registry filters through this already.
-    pub fn allows(&self, _repository: &RepositoryName) -> bool {
-        true
+    /// Tells whether the caller may know that a repository exists: it lies in a public project, or a role allows to list it.
+    pub fn allows(&self, repository: &RepositoryName) -> bool {
+        self.snapshot.may_see(&self.caller, repository, self.at)
     }
 }

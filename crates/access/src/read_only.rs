@@ -3,6 +3,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::watch;
 
+use crate::action::Action;
+use crate::error::Reason;
+
 /// What clients hear who want to change something meanwhile.
 pub const READ_ONLY: &str = "the registry is read-only for now, pulls work: push again when its administrator has opened it \
                              (`berth read-only off`, or access.read_only)";
@@ -52,6 +55,13 @@ impl ReadOnly {
     /// Tells whether it is on.
     pub fn is_on(&self) -> bool {
         *self.0.on.borrow()
+    }
+
+    /// Returns why something that changes anything can't be done now.
+    pub(crate) fn reason(&self, action: Action) -> Option<Reason> {
+        let changes = !matches!(action, Action::Pull | Action::List | Action::Read);
+        let reason = if self.is_moved() { Reason::Moved } else { Reason::ReadOnly };
+        (changes && self.is_on()).then_some(reason)
     }
 
     /// Tells whether it is on by configuration.

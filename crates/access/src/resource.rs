@@ -50,3 +50,8 @@ impl fmt::Display for Resource<'_> {
 pub fn project_of(repository: &RepositoryName) -> &str {
     repository.as_str().split('/').next().unwrap_or_default()
 }
+
+/// Tells whether a name can be a project's: one component of a repository's name.
+pub fn is_project(name: &str) -> bool {
+    !name.contains('/') && name.parse::<RepositoryName>().is_ok()
+}

@@ -183,8 +183,8 @@ impl Archive {
         let Some(text) = self.shelf.get(&name).await? else { return Ok(None) };
         let damaged = |reason: String| Error::Damaged { file: format!("{}/{name}", self.shelf), reason };
         let summary: Summary = serde_json::from_slice(&text).map_err(|error| damaged(error.to_string()))?;
-        if summary.format != FORMAT {
-            return Err(damaged(format!("its format is {}, this binary knows {FORMAT}", summary.format)));
+        if !(1..=FORMAT).contains(&summary.format) {
+            return Err(damaged(format!("its format is {}, this binary knows up to {FORMAT}", summary.format)));
         }
         Ok(Some(summary))
     }

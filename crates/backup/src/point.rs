@@ -4,8 +4,20 @@ use berth_oci::Digest;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-/// The layout of a point that this binary writes and reads.
-pub(crate) const FORMAT: u32 = 1;
+/// The layout of a point that this binary writes; it reads those before as well.
+pub(crate) const FORMAT: u32 = 2;
+/// The first layout that holds who may do what.
+pub(crate) const WITH_ACCESS: u32 = 2;
+
+/// Does something for each table of who may do what, those first that others name.
+macro_rules! each_access_row {
+    ($with:ident) => {
+        $with! {
+            Project Role Binding Account OldPassword AppPassword Robot RobotSecret SigningKey VaultKey Secret Subject
+        }
+    };
+}
+pub(crate) use each_access_row;
 
 /// What a point holds.
 #[derive(Debug, Clone, Serialize, Deserialize)]

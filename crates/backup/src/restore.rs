@@ -3,7 +3,10 @@
 use std::time::Instant;
 
 use berth_blobs::{Blobs, Location, UploadId};
-use berth_catalog::export::{Blob, BlobLink, Event, Exported, Key, Manifest, Pull, Repository, Tag};
+use berth_catalog::export::{
+    Account, AppPassword, Binding, Blob, BlobLink, Event, Exported, Key, Manifest, OldPassword, Project, Pull, Repository, Robot,
+    RobotSecret, Role, Secret, SigningKey, Subject, Tag, VaultKey,
+};
 use berth_catalog::restore::{self, Restored as Row};
 use berth_catalog::{Catalog, Tx, event};
 use berth_oci::Digest;
@@ -13,7 +16,7 @@ use sha2::{Digest as _, Sha256};
 use crate::archive::Archive;
 use crate::content::{Kept, send};
 use crate::error::{Error, Result};
-use crate::point::{Problem, Summary};
+use crate::point::{Problem, Summary, WITH_ACCESS, each_access_row};
 use crate::table::Rows;
 use crate::{Step, Watch};
 
@@ -81,6 +84,17 @@ same! {
     Event: position id hash;
 }
 
+macro_rules! same_whole {
+    ($($row:ident)+) => {
+        $(impl Same for $row {
+            fn common(&self) -> String {
+                serde_json::to_string(self).unwrap_or_default()
+            }
+        })+
+    };
+}
+each_access_row!(same_whole);
+
 /// A blob's row, and where its bytes are now.
 struct Placed {
     row: Blob,
@@ -116,6 +130,12 @@ pub async fn restore(
     restored.manifests = into.rows::<Manifest>(MANIFESTS, check, &mut restored).await?;
     restored.tags = into.rows::<Tag>(BATCH, |_| None, &mut restored).await?;
     into.rows::<Pull>(BATCH, |_| None, &mut restored).await?;
+    if summary.format >= WITH_ACCESS {
+        macro_rules! restore_each {
+            ($($row:ident)+) => { $(into.rows::<$row>(BATCH, |_| None, &mut restored).await?;)+ };
+        }
+        each_access_row!(restore_each);
+    }
     restored.events = into.rows::<Event>(BATCH, |_| None, &mut restored).await?;
     restored.broken_event = into.verify_events().await?;
     restored.seconds = started.elapsed().as_secs_f64();

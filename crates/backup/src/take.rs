@@ -4,7 +4,10 @@ use std::collections::HashMap;
 use std::time::Instant;
 
 use berth_blobs::{Blobs, Location, Shelf};
-use berth_catalog::export::{Blob, BlobLink, Event, Manifest, Pull, Repository, Tag};
+use berth_catalog::export::{
+    Account, AppPassword, Binding, Blob, BlobLink, Event, Manifest, OldPassword, Project, Pull, Repository, Robot, RobotSecret,
+    Role, Secret, SigningKey, Subject, Tag, VaultKey,
+};
 use berth_catalog::{Catalog, Reader};
 use berth_oci::Digest;
 use futures_util::StreamExt as _;
@@ -14,7 +17,7 @@ use crate::archive::Archive;
 use crate::content::{Kept, bring};
 use crate::error::{Error, Result};
 use crate::hold::Hold;
-use crate::point::{FORMAT, Problem, Summary, TableFile};
+use crate::point::{FORMAT, Problem, Summary, TableFile, each_access_row};
 use crate::{Step, Watch, table};
 
 /// Rows read at a time; of manifests, which may have megabytes each, fewer.
@@ -142,6 +145,10 @@ async fn write_rows(r: &Reader, folder: Folder<'_>, watch: Watch<'_>) -> Result<
     rows.files.push(file);
     rows.files.push(table::write::<Tag>(r, folder, PAGE, |_| ()).await?);
     rows.files.push(table::write::<Pull>(r, folder, PAGE, |_| ()).await?);
+    macro_rules! write_each {
+        ($($row:ident)+) => { $(rows.files.push(table::write::<$row>(r, folder, PAGE, |_| ()).await?);)+ };
+    }
+    each_access_row!(write_each);
     let file =
         table::write::<Event>(r, folder, PAGE, |event| rows.event = (event.position, event.hash)).await?;
     rows.files.push(file);

@@ -2,14 +2,17 @@
 
 use std::collections::HashMap;
 
-use berth_catalog::export::{Blob, BlobLink, Event, Exported, Manifest, Pull, Repository, Tag};
+use berth_catalog::export::{
+    Account, AppPassword, Binding, Blob, BlobLink, Event, Exported, Manifest, OldPassword, Project, Pull, Repository, Robot,
+    RobotSecret, Role, Secret, SigningKey, Subject, Tag, VaultKey,
+};
 use berth_oci::Digest;
 use futures_util::StreamExt as _;
 
 use crate::archive::Archive;
 use crate::content::{Kept, check};
 use crate::error::{Error, Result};
-use crate::point::{Problem, Summary};
+use crate::point::{Problem, Summary, WITH_ACCESS, each_access_row};
 use crate::table::Rows;
 use crate::{Step, Watch};
 
@@ -101,6 +104,12 @@ async fn verify_point(
         .await?;
     rows::<Tag>(archive, name, summary).await?.each(|_| ()).await?;
     rows::<Pull>(archive, name, summary).await?.each(|_| ()).await?;
+    if summary.format >= WITH_ACCESS {
+        macro_rules! read_each {
+            ($($row:ident)+) => { $(rows::<$row>(archive, name, summary).await?.each(|_| ()).await?;)+ };
+        }
+        each_access_row!(read_each);
+    }
     let (mut hash, mut position, mut broken) = ([0; 32], 0, None);
     rows::<Event>(archive, name, summary)
         .await?

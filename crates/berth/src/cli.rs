@@ -11,15 +11,23 @@ use clap_complete::Shell;
 
 use crate::config::Flags;
 
+mod access;
 mod backup;
 mod bucket;
 mod import;
+mod keys;
 mod migrate;
+mod secrets;
 
+pub(crate) use access::{
+    Access, AccessCommand, Bind, BindCommand, Bound, Explain, Project, ProjectCommand, Role, RoleCommand,
+};
 pub(crate) use backup::{Backup, BackupCommand, Kept, Prune, Restore, VerifyBackup};
 pub(crate) use bucket::{Address, BucketFlags};
 pub(crate) use import::{Import, ImportCommand, ImportRegistry};
+pub(crate) use keys::{Keys, KeysCommand, RotateKeys};
 pub(crate) use migrate::{Cancel, Migrate, MigrateCommand};
+pub(crate) use secrets::{NamedSecret, Secrets, SecretsCommand};
 
 /// A private container image registry in one binary
 #[derive(Debug, Parser)]
@@ -64,6 +72,18 @@ pub(crate) enum Command {
     Migrate(Migrate),
     /// Take over what another registry holds: its directory or bucket where it lies, or by pulling from it
     Import(Import),
+    /// Replace or list the keys that tokens are signed with
+    Keys(Keys),
+    /// Keep secrets in the catalog, and replace the key that they are sealed under
+    Secrets(Secrets),
+    /// Say whether somebody may do something, and why, or why not
+    Access(Access),
+    /// Make, list, show, change and delete projects
+    Project(Project),
+    /// List, show, make, change and delete roles
+    Role(Role),
+    /// Give somebody a role, list who has which, take one away
+    Bind(Bind),
     /// Hash a password for berth.yaml
     Passwd(Passwd),
     /// Check the configuration, or print its JSON Schema

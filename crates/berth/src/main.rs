@@ -8,6 +8,7 @@ mod gauges;
 mod log;
 #[cfg(feature = "otlp")]
 mod traces;
+mod vault;
 
 use std::process::ExitCode;
 

@@ -6,7 +6,7 @@ use futures_util::future::join;
 use jiff::Timestamp;
 
 use crate::driver::{Reader, Row, params};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::repository::Repository;
 use crate::tx::Tx;
 use crate::{imported, link, repository, trash};
@@ -117,23 +117,24 @@ pub async fn insert(
     insert_link(tx, repository, new, digest, size, offered, now).await
 }
 
-/// Does the same in a repository that may not be there yet.
-pub async fn push(
+/// Does the same in a repository that may not be there yet: then `found` makes it, or refuses.
+pub async fn push<E: From<Error>>(
     tx: &mut Tx,
     name: &RepositoryName,
+    found: impl AsyncFnOnce(&mut Tx) -> Result<Repository, E>,
     digest: &Digest,
     size: u64,
     offered: Option<&Placement>,
     now: Timestamp,
-) -> Result<Inserted> {
+) -> Result<Inserted, E> {
     // Neither statement asks for the other's answer, so both are on their way at the same time.
     let (known, new) = join(repository::find(tx, name), insert_row(tx, digest, size, offered, now)).await;
     let (known, new) = (known?, new?);
     let repository = match known {
         Some(known) => known,
-        None => repository::insert(tx, name, now).await?,
+        None => found(tx).await?,
     };
-    insert_link(tx, &repository, new, digest, size, offered, now).await
+    Ok(insert_link(tx, &repository, new, digest, size, offered, now).await?)
 }
 
 /// Links the blob: the new one, or the one that is there.

@@ -33,6 +33,29 @@ pub enum Kind {
     ManifestCollected,
     /// A blob's bytes were found damaged or missing.
     BlobDamaged,
+    /// An account was made, changed or deleted: `detail.change` says how, `detail.account` is its number, which names nobody once it
+    /// is deleted.
+    AccountChanged,
+    /// A robot was made, changed or deleted: `detail.change` says how.
+    RobotChanged,
+    /// Somebody made a project, otherwise than by a push; `detail.project` names it.
+    ProjectCreated,
+    /// Another key signs tokens from now on; `detail.kid` names it.
+    SigningKeyChanged,
+    /// A secret of the configuration was set or removed, or all were sealed anew: `detail.change` says which.
+    SecretChanged,
+    /// A project was opened to everybody, or closed, or set otherwise.
+    ProjectChanged,
+    /// A project was deleted, with its bindings and robots.
+    ProjectDeleted,
+    /// A role was made or changed; `detail` says what it allows now.
+    RoleChanged,
+    /// A role was deleted.
+    RoleDeleted,
+    /// A role was bound; `detail` says to whom and where.
+    BindingAdded,
+    /// A role was taken away; `detail` says from whom and where.
+    BindingRemoved,
 }
 
 impl Kind {
@@ -46,6 +69,17 @@ impl Kind {
             Self::BlobDeleted => "blob_deleted",
             Self::ManifestCollected => "manifest_collected",
             Self::BlobDamaged => "blob_damaged",
+            Self::AccountChanged => "account_changed",
+            Self::RobotChanged => "robot_changed",
+            Self::SigningKeyChanged => "signing_key_changed",
+            Self::SecretChanged => "secret_changed",
+            Self::ProjectCreated => "project_created",
+            Self::ProjectChanged => "project_changed",
+            Self::ProjectDeleted => "project_deleted",
+            Self::RoleChanged => "role_changed",
+            Self::RoleDeleted => "role_deleted",
+            Self::BindingAdded => "binding_added",
+            Self::BindingRemoved => "binding_removed",
         }
     }
 }

@@ -4,6 +4,8 @@
 //! ([`restore`](crate::restore)). Left out is what has no meaning elsewhere: upload sessions, jobs, trash, locations, and blobs that
 //! nothing links.
 
+mod access;
+
 use std::borrow::Cow;
 
 use base64::Engine as _;
@@ -17,6 +19,10 @@ use crate::driver::{Reader, Row, params};
 use crate::error::{Error, Result};
 use crate::event::Fields;
 use crate::postgres::export::list_unsealed;
+
+pub use access::{
+    Account, AppPassword, Binding, OldPassword, Project, Robot, RobotSecret, Role, Secret, SigningKey, Subject, VaultKey,
+};
 
 /// The key of the last row of a page; the default lies before every row.
 #[derive(Debug, Clone, Default)]

@@ -1,5 +1,5 @@
 //! Takes in the rows that [`export`](crate::export) made, into a catalog that holds nothing: repositories first, then blobs, links,
-//! manifests, tags, pulls and events.
+//! manifests, tags, pulls, then who may do what, in the order of [`export`](crate::export)'s list, and events.
 
 use crate::driver::{Reader, params};
 use crate::error::{Error, Result};
@@ -33,9 +33,16 @@ pub enum Bytes<'a> {
 
 /// Tells whether a catalog holds nothing yet.
 pub async fn is_empty(r: &Reader) -> Result<bool> {
-    for sql in
-        ["SELECT 1 FROM repository LIMIT 1", "SELECT 1 FROM blob LIMIT 1", "SELECT 1 FROM event LIMIT 1"]
-    {
+    for sql in [
+        "SELECT 1 FROM repository LIMIT 1",
+        "SELECT 1 FROM blob LIMIT 1",
+        "SELECT 1 FROM event LIMIT 1",
+        "SELECT 1 FROM account LIMIT 1",
+        "SELECT 1 FROM robot LIMIT 1",
+        "SELECT 1 FROM project LIMIT 1",
+        "SELECT 1 FROM role LIMIT 1",
+        "SELECT 1 FROM binding LIMIT 1",
+    ] {
         if r.query_opt(sql, params![], |_| Ok(())).await?.is_some() {
             return Ok(false);
         }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use berth_access::Action;
+use berth_access::{Action, NewProject};
 use berth_blobs::UploadId;
 use berth_oci::{Digest, ManifestError, Reference, RepositoryName, Tag};
 
@@ -20,6 +20,19 @@ impl fmt::Display for Of<'_> {
     }
 }
 
+/// Says how a project may come to be.
+fn advice(why: NewProject, project: &str, caller: &str) -> String {
+    match why {
+        NewProject::SwitchedOff => format!(
+            "pushes make no projects here (access.create_projects): have it made with `berth project create {project}`"
+        ),
+        _ => format!(
+            "{caller} may not create it: ask for a role that allows create on project/{project}, or have it made with \
+             `berth project create {project}`"
+        ),
+    }
+}
+
 /// Why the registry did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -34,6 +47,16 @@ pub enum Error {
         repository: RepositoryName,
         /// The tag, if it was one that was to be made or moved.
         tag: Option<Tag>,
+    },
+    /// The push is the first to a project that does not exist, and this caller's pushes make none.
+    #[error("project {project} does not exist, and {}", advice(*.why, project, caller))]
+    NoProject {
+        /// The project.
+        project: String,
+        /// Who pushed.
+        caller: String,
+        /// Why the push did not make it.
+        why: NewProject,
     },
     /// The repository holds nothing.
     #[error("repository {0} is not known")]

@@ -13,6 +13,7 @@ mod import;
 mod list;
 mod mode;
 mod mount;
+mod project;
 mod pull;
 mod pull_counter;
 mod push;

@@ -4,6 +4,7 @@ use berth_access::{Permit, Pull, Push};
 use berth_catalog::{blob, repository};
 use berth_oci::{Digest, RepositoryName};
 
+use crate::project::Founder;
 use crate::{Registry, Result};
 
 /// Sources looked at when the client names none.
@@ -23,6 +24,7 @@ impl Registry {
     }
 
     async fn try_mount(&self, permit: &Permit<Push>, source: &Permit<Pull>, digest: &Digest) -> Result<bool> {
+        let founder = Founder::of(permit);
         let (target, source, digest, now) =
             (permit.repository().clone(), source.repository().clone(), *digest, self.now());
         self.0
@@ -30,7 +32,7 @@ impl Registry {
             .write(async move |tx| {
                 // Looked up in the unit of work: the source may be deleted at this moment.
                 let Some(found) = blob::find(tx, &source, &digest).await? else { return Ok(false) };
-                let repository = repository::ensure(tx, &target, now).await?;
+                let repository = founder.ensure(tx, &target, now).await?;
                 let inserted = blob::insert(tx, &repository, &digest, found.size, None, now).await?;
                 Ok(inserted == blob::Inserted::Known)
             })

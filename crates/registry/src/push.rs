@@ -6,11 +6,12 @@ use berth_access::{Action, Actions, Permit, Push};
 use berth_catalog::blob::BlobId;
 use berth_catalog::manifest::{New, Referrer};
 use berth_catalog::repository::Repository;
-use berth_catalog::{Tx, event, link, manifest, repository, tag};
+use berth_catalog::{Tx, event, link, manifest, tag};
 use berth_oci::{Algorithm, Descriptor, Digest, Manifest, ManifestLimits, Reference, RepositoryName, Tag};
 use bytes::Bytes;
 use jiff::Timestamp;
 
+use crate::project::Founder;
 use crate::{Error, Registry, Result, new_event};
 
 /// What a push of a manifest did.
@@ -30,6 +31,7 @@ pub(crate) struct Order {
     pub(crate) author: event::Author,
     /// What the caller may do here: whether this push makes or changes something shows in its transaction.
     pub(crate) granted: Actions,
+    pub(crate) founder: Founder,
     pub(crate) now: Timestamp,
     pub(crate) index_depth: u64,
     pub(crate) sparse_images: bool,
@@ -75,6 +77,7 @@ impl Registry {
             repository: permit.repository().clone(),
             author: permit.caller().author(),
             granted: permit.granted(),
+            founder: Founder::of(permit),
             now: self.now(),
             index_depth: limits.index_depth,
             sparse_images: limits.sparse_images,
@@ -106,7 +109,7 @@ fn checked_digest(reference: &Reference, content: &[u8]) -> Result<Digest> {
 
 impl Order {
     pub(crate) async fn carry_out(&self, tx: &mut Tx) -> Result<()> {
-        let repository = repository::ensure(tx, &self.repository, self.now).await?;
+        let repository = self.founder.ensure(tx, &self.repository, self.now).await?;
         let (blobs, missing) = self.find_blobs(tx, &repository).await?;
         let depth = self.depth(tx, &repository).await?;
         let new = New {

@@ -8,10 +8,11 @@ mod receive;
 
 use berth_access::{Permit, Push};
 use berth_blobs::{Hasher, Leftover, Progress, UploadId};
-use berth_catalog::{repository, upload};
+use berth_catalog::upload;
 use berth_oci::{Algorithm, ContentRange, Digest, RepositoryName};
 use futures_util::Stream;
 
+use crate::project::Founder;
 use crate::{BodyResult, Error, Registry, Result};
 use receive::Received;
 
@@ -28,7 +29,7 @@ pub struct Upload {
 #[derive(Debug, Clone)]
 struct Owner {
     repository: RepositoryName,
-    caller: String,
+    founder: Founder,
 }
 
 /// A session as loaded from the catalog.
@@ -71,11 +72,10 @@ impl Registry {
         self.0
             .catalog
             .write(async move |tx| {
-                let repository = repository::ensure(tx, &owner.repository, now).await?;
-                upload::insert(tx, &text, &repository, &owner.caller, &state, now).await
+                let repository = owner.founder.ensure(tx, &owner.repository, now).await?;
+                Ok(upload::insert(tx, &text, &repository, &owner.founder.caller, &state, now).await?)
             })
             .await
-            .map_err(Error::from)
     }
 
     /// Tells where a session stands.
@@ -245,7 +245,7 @@ impl Registry {
         let text = id.to_string();
         let row = self.0.catalog.read(async |r| upload::find(r, &text).await).await?;
         let row = row
-            .filter(|row| row.repository == owner.repository && row.caller == owner.caller)
+            .filter(|row| row.repository == owner.repository && row.caller == owner.founder.caller)
             .ok_or(Error::UploadUnknown(*id))?;
         // State saved by another version of the hash library can't be used: the client must start again.
         let hasher = Hasher::restore(&row.hash_state).ok_or(Error::UploadUnknown(*id))?;
@@ -270,7 +270,7 @@ impl Registry {
 
 impl Owner {
     fn of(permit: &Permit<Push>) -> Self {
-        Self { repository: permit.repository().clone(), caller: permit.caller().name().to_owned() }
+        Self { repository: permit.repository().clone(), founder: Founder::of(permit) }
     }
 }
 

@@ -32,6 +32,10 @@ pub(crate) enum Endpoint {
     Upload,
     /// `/v2/<name>/referrers/<digest>`.
     Referrers,
+    /// `/token` and its alias.
+    Token,
+    /// `/.well-known/jwks.json`.
+    Keys,
     /// `/healthz`.
     Health,
     /// `/readyz`.
@@ -42,7 +46,7 @@ pub(crate) enum Endpoint {
 
 impl Endpoint {
     /// Every endpoint, in the order of the discriminants.
-    pub(crate) const ALL: [Self; 11] = [
+    pub(crate) const ALL: [Self; 13] = [
         Self::Unknown,
         Self::Base,
         Self::Catalog,
@@ -51,6 +55,8 @@ impl Endpoint {
         Self::Blob,
         Self::Upload,
         Self::Referrers,
+        Self::Token,
+        Self::Keys,
         Self::Health,
         Self::Ready,
         Self::Metrics,
@@ -67,6 +73,8 @@ impl Endpoint {
             Self::Blob => "blob",
             Self::Upload => "upload",
             Self::Referrers => "referrers",
+            Self::Token => "token",
+            Self::Keys => "keys",
             Self::Health => "health",
             Self::Ready => "ready",
             Self::Metrics => "metrics",

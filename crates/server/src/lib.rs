@@ -1,7 +1,7 @@
 //! HTTP: requests to calls, errors to responses.
 //!
 //! A request comes through `listen` (connections), `service` (one request to one response, with accounting in
-//! `exchange`) and `router` (the table of routes) to `v2` (the distribution API) or `ops` (health, metrics). Only this
+//! `exchange`) and `router` (the table of routes) to `v2` (the distribution API), `token` or `ops` (health, metrics). Only this
 //! crate knows HTTP; nothing below knows this crate.
 
 mod access_log;
@@ -23,6 +23,7 @@ mod router;
 mod server;
 mod service;
 mod tls;
+mod token;
 mod v2;
 
 pub use access_log::{AccessLog, Format, LogWriter};

@@ -14,6 +14,8 @@ use crate::request_id::{RequestId, X_REQUEST_ID};
 
 mod parse;
 
+pub(crate) use parse::host;
+
 static X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 static X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 static X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");

@@ -3,6 +3,7 @@
 //! | path | answered by |
 //! |---|---|
 //! | `/v2`, `/v2/…` | [`v2::handle`], without a framework: names contain slashes, and pulls are many |
+//! | `/token`, `/service/token`, `/.well-known/jwks.json` | [`token::handle`]: tokens for credentials, and the keys they are signed with |
 //! | `/healthz` | [`ops::health`]: the process is alive |
 //! | `/readyz` | [`ops::ready`]: requests can be sent here |
 //! | `/metrics` | [`ops::metrics`]: OpenMetrics text |
@@ -21,7 +22,7 @@ use tower::ServiceExt as _;
 use crate::app::App;
 use crate::body::Body;
 use crate::context::{Endpoint, RequestContext};
-use crate::{ops, v2};
+use crate::{ops, token, v2};
 
 /// Finds the handler of a request.
 pub(crate) struct Router {
@@ -57,6 +58,10 @@ impl Router {
     {
         if Self::is_registry(request.uri()) {
             return v2::handle(app, context, request).await;
+        }
+        if let Some(endpoint) = token::endpoint(request.uri().path()) {
+            context.endpoint = endpoint;
+            return token::handle(app, context, request).await;
         }
         context.endpoint = match request.uri().path() {
             "/healthz" => Endpoint::Health,

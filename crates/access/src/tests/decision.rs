@@ -88,7 +88,8 @@ fn denials_say_what_to_do() {
     let text = |denied: Result<Permit<Push>, Denied>| denied.unwrap_err().to_string();
     assert_eq!(
         text(ask(&open, &Caller::anonymous())),
-        "anonymous callers may not push library/nginx; ask the administrator to allow it or to add users"
+        "anonymous callers may not push library/nginx: no role held there allows push on \
+         project/library/repository/nginx; ask the administrator to allow it or to add users"
     );
     assert_eq!(
         text(ask(&closed, &Caller::anonymous())),
@@ -96,7 +97,8 @@ fn denials_say_what_to_do() {
     );
     assert_eq!(
         text(ask(&closed, &named("alice"))),
-        "user alice may not push library/nginx; ask the administrator for more access"
+        "user alice may not push library/nginx: no role held there allows push on project/library/repository/nginx; \
+         ask the administrator for a role that does"
     );
     let shut = access(Anonymous::None, vec![user("alice", UserAccess::Read)]);
     assert_eq!(

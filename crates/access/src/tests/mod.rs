@@ -1,7 +1,14 @@
 mod authenticate;
 mod config;
 mod decision;
+mod duties;
+mod explain;
+mod followed;
+mod matrix;
+mod model;
+mod policy;
 mod read_only;
+mod stored;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -20,11 +27,11 @@ fn cheap_hash() -> PasswordHash {
     SECRET.parse().unwrap()
 }
 
-fn user(name: &str, access: UserAccess) -> User {
+pub(crate) fn user(name: &str, access: UserAccess) -> User {
     User { name: name.to_owned(), password: cheap_hash(), access }
 }
 
-fn config(anonymous: Anonymous, users: Vec<User>) -> Config {
+pub(crate) fn config(anonymous: Anonymous, users: Vec<User>) -> Config {
     Config { anonymous: Some(anonymous), users, ..Config::default() }
 }
 
@@ -38,4 +45,11 @@ fn access(anonymous: Anonymous, users: Vec<User>) -> Access {
 
 fn access_of(config: &Config) -> Access {
     Access::new(config, &ReadOnly::default()).unwrap()
+}
+
+/// An access configuration as `berth.yaml` has it, with its top-level `roles`.
+fn with_roles(access: serde_json::Value, roles: serde_json::Value) -> Config {
+    let mut config: Config = serde_json::from_value(access).unwrap();
+    config.roles = serde_json::from_value(roles).unwrap();
+    config
 }

@@ -6,6 +6,7 @@ mod disk;
 mod limits;
 mod listen;
 mod report;
+mod secrets;
 mod shared;
 mod tls;
 
@@ -43,6 +44,7 @@ fn examine(config: &Config, report: &mut Report) {
         disk::check(&ground, report);
     }
     shared::check(config, report);
+    secrets::check(config, report);
     limits::check(&config.http, report);
     if let Some(files) = &config.http.tls {
         tls::check(&files.certificate, &files.key, start.time(), report);

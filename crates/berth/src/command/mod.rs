@@ -1,6 +1,8 @@
 //! One file per verb of the command line.
 
+mod access;
 mod backup;
+mod bind;
 mod completions;
 mod config;
 mod doctor;
@@ -8,13 +10,17 @@ mod events;
 mod gc;
 mod import;
 mod job;
+mod keys;
 mod migrate;
 mod passwd;
 mod progress;
+mod project;
 mod read_only;
 mod ready;
 mod restore;
+mod role;
 mod scrub;
+mod secrets;
 mod serve;
 
 use std::io::{self, ErrorKind, Write as _};
@@ -36,6 +42,12 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::ReadOnly(arguments) => read_only::run(arguments)?,
         Command::Migrate(arguments) => return migrate::run(arguments),
         Command::Events(arguments) => events::run(arguments)?,
+        Command::Keys(arguments) => keys::run(arguments)?,
+        Command::Secrets(arguments) => secrets::run(arguments)?,
+        Command::Access(arguments) => return access::run(arguments),
+        Command::Project(arguments) => project::run(arguments)?,
+        Command::Role(arguments) => role::run(arguments)?,
+        Command::Bind(arguments) => bind::run(arguments)?,
         Command::Passwd(arguments) => passwd::run(&arguments)?,
         Command::Config(arguments) => config::run(arguments)?,
         Command::Doctor(arguments) => return Ok(doctor::run(arguments)),

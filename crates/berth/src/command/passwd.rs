@@ -15,13 +15,18 @@ const MAX_BYTES: u64 = 4096;
 
 /// Hashes a password, and prints the hash or a whole entry for the configuration file.
 pub(super) fn run(arguments: &Passwd) -> anyhow::Result<()> {
-    let password = if io::stdin().is_terminal() { ask_twice()? } else { read_line()? };
+    let password = read()?;
     let hash = berth_access::hash_password(&password)?;
     let text = match &arguments.name {
         Some(name) => entry(name, hash, arguments)?,
         None => format!("{}\n", hash.as_str()),
     };
     Ok(print(text)?)
+}
+
+/// Asks for a password without showing it, or reads the first line of a pipe.
+pub(super) fn read() -> anyhow::Result<String> {
+    if io::stdin().is_terminal() { ask_twice() } else { read_line() }
 }
 
 /// The part of `berth.yaml` that holds users.

@@ -4,10 +4,11 @@ use std::io::{self, IsTerminal as _};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
-use berth_access::Access;
+use berth_access::{Access, Tokens};
 use berth_catalog::Clock;
 use berth_jobs::{Runner, Schedule};
 use berth_registry::{CollectJob, Registry, ScrubJob};
+use berth_vault::Vault;
 use berth_server::{AccessLog, App, Format, LogWriter, MetricsRegistry, Sampler, Server};
 use rustix::process::{Resource, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
@@ -19,7 +20,7 @@ use crate::config::{self, Config};
 use crate::data::{self, Opened};
 #[cfg(feature = "otlp")]
 use crate::traces;
-use crate::{gauges, log};
+use crate::{gauges, log, vault};
 
 pub(super) fn run(arguments: cli::Serve) -> Result<()> {
     let config = config::load_for_serving(arguments.flags.into())?.config;
@@ -64,8 +65,10 @@ async fn serve(config: &Config) -> Result<()> {
     }
     let collector = CollectJob::new(registry.clone());
     let sampler = gauges::sampler(registry.clone(), collector.clone(), cache);
-    let server =
-        Server::bind(app(config, &registry, sampler)?.with_registry(metrics)).context("can't listen")?;
+    let vault = vault::open(config, registry.catalog()).await?;
+    let access = access(config, &registry, &vault).await?;
+    let app = app(config, access.clone(), &registry, sampler)?;
+    let server = Server::bind(app.with_registry(metrics)).context("can't listen")?;
     announce(config, &server)?;
 
     let (stop, stopped) = watch::channel(false);
@@ -79,12 +82,28 @@ async fn serve(config: &Config) -> Result<()> {
         let (registry, stopped) = (registry.clone(), stop.subscribe());
         async move { registry.follow_mode(stopped).await }
     });
+    let rights = tokio::spawn({
+        let (access, stopped) = (access.clone(), stop.subscribe());
+        async move { access.follow(stopped).await }
+    });
+    let keys = tokio::spawn({
+        let (read_only, stopped) = (registry.read_only().clone(), stop.subscribe());
+        async move {
+            if let Some(tokens) = access.tokens() {
+                tokens.keep(stopped, || !read_only.is_on()).await;
+            }
+        }
+    });
     server.run(shutdown_signal()?).await;
     stop.send_replace(true);
     // They end by themselves now; a panic in one must not keep the others.
-    for (task, ended) in
-        [("job runner", jobs.await), ("pull counter", pulls.await), ("follower of the mode", mode.await)]
-    {
+    for (task, ended) in [
+        ("job runner", jobs.await),
+        ("pull counter", pulls.await),
+        ("follower of the mode", mode.await),
+        ("follower of access", rights.await),
+        ("keeper of the keys", keys.await),
+    ] {
         if let Err(error) = ended {
             tracing::error!(%error, "the {task} ended early");
         }
@@ -93,8 +112,18 @@ async fn serve(config: &Config) -> Result<()> {
     Ok(())
 }
 
-fn app(config: &Config, registry: &Registry, sampler: Sampler) -> Result<App> {
-    let access = Access::new(&config.access, registry.read_only())?;
+/// Decides who calls, and lets clients get tokens unless that is switched off.
+async fn access(config: &Config, registry: &Registry, vault: &Vault) -> Result<Access> {
+    let access = Access::open(&config.access, registry.read_only(), registry.catalog()).await?;
+    if !config.access.tokens.enabled {
+        return Ok(access);
+    }
+    let tokens = Tokens::new(&config.access.tokens, registry.catalog().clone(), vault.clone());
+    tokens.load().await.context("the keys that tokens are signed with can't be used")?;
+    Ok(access.with_tokens(tokens))
+}
+
+fn app(config: &Config, access: Access, registry: &Registry, sampler: Sampler) -> Result<App> {
     let human = log::is_human(&config.log);
     let writer = if human { LogWriter::spawn(io::stderr()) } else { LogWriter::spawn(io::stdout()) };
     let format = if human { Format::Human } else { Format::Json };

@@ -11,6 +11,8 @@ const SEPARATOR: &str = "__";
 
 /// Names the configuration file; read by the command line.
 const FILE_VARIABLE: &str = "BERTH_CONFIG";
+/// Variables that are no keys of the configuration.
+const OTHERS: [&str; 2] = [FILE_VARIABLE, crate::vault::VARIABLE];
 
 /// Returns this process's `BERTH_…` variables, in a fixed order.
 pub(super) fn variables() -> anyhow::Result<Vec<(String, String)>> {
@@ -33,7 +35,7 @@ pub(super) fn overlay(config: Config, variables: Vec<(String, String)>) -> anyho
     let keys = Keys::new();
     let mut settings = Vec::new();
     for (name, text) in variables {
-        if name == FILE_VARIABLE {
+        if OTHERS.contains(&name.as_str()) {
             continue;
         }
         let Some(key) = name.strip_prefix(PREFIX).map(str::to_lowercase) else { continue };

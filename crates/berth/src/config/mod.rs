@@ -43,6 +43,10 @@ pub(crate) struct Config {
     pub http: berth_server::Config,
     /// Who may use the registry.
     pub access: berth_access::Config,
+    /// What secrets in the catalog are sealed under.
+    pub secrets: berth_vault::Config,
+    /// Roles beside the built-in ones: what whoever holds them may do, and may not. One of a built-in's name replaces it.
+    pub roles: Vec<berth_access::RoleConfig>,
     /// What a push may be.
     pub limits: berth_registry::Limits,
     /// How bytes are kept.
@@ -64,6 +68,8 @@ impl Default for Config {
             database: Database::default(),
             http: berth_server::Config::default(),
             access: berth_access::Config::default(),
+            secrets: berth_vault::Config::default(),
+            roles: Vec::new(),
             limits: berth_registry::Limits::default(),
             storage: Storage::default(),
             gc: berth_registry::Collection::default(),
@@ -155,6 +161,7 @@ pub(crate) fn load(flags: Flags) -> anyhow::Result<Loaded> {
         config.http.listen = flags.listen;
     }
     config.access.anonymous = flags.anonymous.or(config.access.anonymous);
+    config.access.roles.clone_from(&config.roles);
     let problems = config.problems();
     if problems.is_empty() { Ok(Loaded { config, file }) } else { bail!(problems.join("\n")) }
 }

@@ -14,6 +14,10 @@ CREATE TABLE project (
     created_at BIGINT NOT NULL,
     created_by TEXT NOT NULL
 );
+-- What was pushed before there were projects lies in private ones.
+INSERT INTO project (name, public, settings, created_at, created_by)
+SELECT split_part(name, '/', 1), 0, '{}', MIN(created_at), ''
+  FROM repository GROUP BY 1;
 
 -- Roles made through the API; those of the configuration and the built-in ones have no rows.
 CREATE TABLE role (
@@ -36,6 +40,7 @@ CREATE TABLE binding (
     UNIQUE (kind, subject, role, project)
 );
 CREATE INDEX binding_project ON binding (project);
+CREATE INDEX binding_role ON binding (role);
 
 CREATE TABLE account (
     id                  BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -58,6 +63,8 @@ CREATE TABLE account (
     seen_at             BIGINT
 );
 CREATE UNIQUE INDEX account_external ON account (source, external) WHERE external IS NOT NULL;
+-- Few, and in the end none.
+CREATE INDEX account_of_harbor ON account (id) WHERE password LIKE '$harbor-%';
 
 -- Passwords that may not be used again.
 CREATE TABLE old_password (

@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use super::table::{TABLES, Table, join};
+use super::table::{ACCESS, TABLES, Table, join};
 use super::trigger;
 
 /// A table with what is done to it in SQLite.
@@ -24,7 +24,8 @@ pub(crate) struct Source {
     pub(crate) locks: Vec<String>,
 }
 
-static SOURCES: LazyLock<Vec<Source>> = LazyLock::new(|| TABLES.into_iter().map(Source::new).collect());
+static SOURCES: LazyLock<Vec<Source>> = 
+    LazyLock::new(|| TABLES.into_iter().chain(ACCESS).map(Source::new).collect());
 
 /// Returns every table that moves, in the order in which rows may name each other.
 pub fn tables() -> impl DoubleEndedIterator<Item = &'static Table> + ExactSizeIterator {

@@ -7,6 +7,7 @@
     reason = "a test says what is wrong by panicking"
 )]
 
+mod access;
 mod collection;
 mod events;
 mod export;
@@ -22,6 +23,7 @@ mod races;
 mod replica;
 mod schema;
 mod seal;
+mod sealed;
 mod statements;
 mod units;
 

@@ -10,7 +10,9 @@ use rusqlite::Connection;
 use crate::{Fixture, On, Place, config, digest, name};
 
 /// Tables that stay: what they say has no meaning elsewhere, or follows from the rows.
-const STAY: [&str; 10] = [
+const STAY: [&str; 12] = [
+    "access_generation",
+    "session",
     "identity",
     "upload",
     "job",

@@ -3,7 +3,7 @@
 //! Each asks first whether the repository is taken in as a whole: between the look at the other store and the unit another may have
 //! done that, and what was deleted since must not come back.
 
-use berth_access::Actions;
+use berth_access::{Actions, NewProject};
 use berth_catalog::blob::{self, Placement};
 use berth_catalog::repository::Repository;
 use berth_catalog::{Tx, event, imported, manifest, repository, tag};
@@ -12,6 +12,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 
 use super::CALLER;
+use crate::project::Founder;
 use crate::push::Order;
 use crate::{Error, Registry, Result, new_event};
 
@@ -51,7 +52,7 @@ impl Registry {
             if !imported::is_open(tx, name.as_str(), source.as_deref()).await? {
                 return Ok(());
             }
-            let repository = repository::ensure(tx, &name, now).await?;
+            let repository = founder().ensure(tx, &name, now).await?;
             for (blobs, order) in &orders {
                 for (digest, size, placement) in blobs {
                     blob::insert(tx, &repository, digest, *size, Some(placement), now).await?;
@@ -76,7 +77,7 @@ impl Registry {
             if !imported::is_open(tx, name.as_str(), source.as_deref()).await? {
                 return Ok::<_, Error>(true);
             }
-            let repository = repository::ensure(tx, &name, now).await?;
+            let repository = founder().ensure(tx, &name, now).await?;
             let inserted = blob::insert(tx, &repository, &digest, size, Some(&placement), now).await?;
             Ok(inserted != blob::Inserted::Missing)
         };
@@ -127,11 +128,17 @@ async fn set(tx: &mut Tx, repository: &Repository, old: &OldTag, now: Timestamp)
     Ok(true)
 }
 
+/// What the other registry has is here, whichever projects it lies in.
+fn founder() -> Founder {
+    Founder { caller: CALLER.to_owned(), may: NewProject::Granted }
+}
+
 fn order(name: &RepositoryName, prepared: Prepared, now: Timestamp) -> Order {
     Order {
         repository: name.clone(),
         author: CALLER.into(),
         granted: Actions::ALL,
+        founder: founder(),
         now,
         // What the other registry took is taken; its missing blobs are listed, and may come later.
         index_depth: u64::MAX,

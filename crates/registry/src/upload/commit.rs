@@ -2,7 +2,7 @@
 
 use berth_blobs::{Location, UploadId};
 use berth_catalog::blob::{self, Inserted, Placement};
-use berth_catalog::upload;
+use berth_catalog::{Tx, upload};
 use berth_oci::Digest;
 
 use super::Owner;
@@ -155,7 +155,7 @@ impl Registry {
     /// The unit of work: the blob is known and linked, the session has ended.
     async fn record(&self, commit: &Commit<'_>, offered: Option<Placement>) -> Result<Inserted> {
         let Commit { owner, id, digest, size, stands_at } = *commit;
-        let (name, text, digest, now) = (owner.repository.clone(), id.to_string(), *digest, self.now());
+        let (owner, text, digest, now) = (owner.clone(), id.to_string(), *digest, self.now());
         self.0
             .catalog
             .write(async move |tx| {
@@ -166,7 +166,10 @@ impl Registry {
                         None => return Err(Error::UploadUnknown(id)),
                     }
                 }
-                let inserted = blob::push(tx, &name, &digest, size, offered.as_ref(), now).await?;
+                let (name, found) = (&owner.repository, async |tx: &mut Tx| {
+                    owner.founder.found(tx, &owner.repository, now).await
+                });
+                let inserted = blob::push(tx, name, found, &digest, size, offered.as_ref(), now).await?;
                 if inserted != Inserted::Missing {
                     upload::finish(tx, &text).await?;
                 }

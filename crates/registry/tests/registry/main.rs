@@ -43,6 +43,7 @@ mod import;
 mod model;
 mod nodes;
 mod outage;
+mod project;
 mod pull;
 mod push;
 mod races;

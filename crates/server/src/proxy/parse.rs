@@ -31,7 +31,7 @@ pub(super) fn scheme(text: &str) -> Option<&'static str> {
 }
 
 /// Takes over a host that holds only what a host and port are made of.
-pub(super) fn host(text: &str) -> Option<String> {
+pub(crate) fn host(text: &str) -> Option<String> {
     let plain = |b: u8| b.is_ascii_alphanumeric() || b"-._:[]".contains(&b);
     (!text.is_empty() && text.len() <= MAX_BYTES && text.bytes().all(plain)).then(|| text.to_owned())
 }

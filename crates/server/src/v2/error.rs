@@ -14,6 +14,7 @@ use super::path::PathError;
 use crate::body::Body;
 use crate::context::RequestContext;
 use crate::overload::Shed;
+use crate::token::Fault;
 
 mod registry;
 
@@ -23,6 +24,8 @@ pub(crate) struct Refusal {
     status: StatusCode,
     errors: Vec<ErrorItem>,
     headers: Vec<(HeaderName, HeaderValue)>,
+    /// What was wrong with the credentials, if others would help.
+    fault: Option<Fault>,
     /// What happened inside, for the access line.
     cause: Option<String>,
 }
@@ -33,7 +36,7 @@ impl Refusal {
     }
 
     fn of(status: StatusCode, error: ErrorItem) -> Self {
-        Self { status, errors: vec![error], headers: Vec::new(), cause: None }
+        Self { status, errors: vec![error], headers: Vec::new(), fault: None, cause: None }
     }
 
     /// Adds header fields to the answer.
@@ -51,10 +54,13 @@ impl Refusal {
         self
     }
 
-    fn with_challenge(mut self) -> Self {
-        self.headers
-            .push((WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"berth\", charset=\"UTF-8\"")));
-        self
+    fn with_challenge(self, fault: Fault) -> Self {
+        Self { fault: Some(fault), ..self }
+    }
+
+    /// What the answer's challenge has to say; `None` if there is none in it.
+    pub(super) fn fault(&self) -> Option<Fault> {
+        self.fault
     }
 
     /// Names the path of an endpoint that doesn't exist, or what in it is against a grammar.
@@ -114,7 +120,7 @@ impl Refusal {
     pub(super) fn login_needed(has_users: bool) -> Self {
         if has_users {
             Self::new(StatusCode::UNAUTHORIZED, ErrorCode::Unauthorized, "credentials needed: log in")
-                .with_challenge()
+                .with_challenge(Fault::None)
         } else {
             let message = "anonymous callers may do nothing here: ask the administrator to add users";
             Self::new(StatusCode::FORBIDDEN, ErrorCode::Denied, message)
@@ -148,12 +154,17 @@ impl Refusal {
     }
 
     /// Shapes the answer, and leaves the cause in the request's context.
-    pub(super) fn into_response(self, cx: &mut RequestContext) -> Response<Body> {
+    pub(super) fn into_response(
+        self,
+        cx: &mut RequestContext,
+        challenge: Option<HeaderValue>,
+    ) -> Response<Body> {
         cx.error = self.cause;
         let body = serde_json::to_vec(&ErrorBody { errors: self.errors }).unwrap_or_default();
         let mut response = Response::new(Body::full(body));
         *response.status_mut() = self.status;
         response.headers_mut().extend(self.headers);
+        response.headers_mut().extend(challenge.map(|challenge| (WWW_AUTHENTICATE, challenge)));
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         response
     }
@@ -164,7 +175,9 @@ impl From<Unauthenticated> for Refusal {
         if error.is_busy() {
             Self::new(StatusCode::SERVICE_UNAVAILABLE, ErrorCode::Unavailable, error.to_string()).with_retry()
         } else {
-            Self::new(StatusCode::UNAUTHORIZED, ErrorCode::Unauthorized, error.to_string()).with_challenge()
+            let fault = if error.is_token() { Fault::InvalidToken } else { Fault::None };
+            Self::new(StatusCode::UNAUTHORIZED, ErrorCode::Unauthorized, error.to_string())
+                .with_challenge(fault)
         }
     }
 }
@@ -189,9 +202,15 @@ impl From<Denied> for Refusal {
         match denied.reason() {
             Reason::CredentialsNeeded => {
                 Self::new(StatusCode::UNAUTHORIZED, ErrorCode::Unauthorized, denied.to_string())
-                    .with_challenge()
+                    .with_challenge(Fault::None)
             }
-            Reason::Forbidden => Self::new(StatusCode::FORBIDDEN, ErrorCode::Denied, denied.to_string()),
+            Reason::OutOfScope => {
+                Self::new(StatusCode::UNAUTHORIZED, ErrorCode::Unauthorized, denied.to_string())
+                    .with_challenge(Fault::InsufficientScope)
+            }
+            Reason::Forbidden | Reason::OwnRights => {
+                Self::new(StatusCode::FORBIDDEN, ErrorCode::Denied, denied.to_string())
+            }
             Reason::ReadOnly | Reason::Moved => Self::read_only(denied.to_string()),
         }
     }

@@ -25,6 +25,7 @@ use crate::app::App;
 use crate::body::Body;
 use crate::context::RequestContext;
 use crate::overload::Class;
+use crate::token;
 
 mod base;
 mod blob;
@@ -53,7 +54,10 @@ where
     let body = Incoming::new(&head, body);
     let mut response = match answer(app, cx, &head, body).await {
         Ok(response) => response,
-        Err(refusal) => refusal.into_response(cx),
+        Err(refusal) => {
+            let challenge = refusal.fault().map(|fault| token::challenge(app, cx, &head.headers, fault));
+            refusal.into_response(cx, challenge)
+        }
     };
     if head.method == Method::HEAD {
         without_content(&mut response);

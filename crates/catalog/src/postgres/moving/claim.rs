@@ -110,7 +110,9 @@ async fn find(connection: &Connection) -> Result<Option<Moving>> {
 /// Tells whether anything is there, be it only the jobs that a node schedules at its start.
 async fn is_used(connection: &Connection) -> Result<bool> {
     let sql = "SELECT EXISTS (SELECT 1 FROM repository) OR EXISTS (SELECT 1 FROM blob) OR EXISTS (SELECT 1 FROM event)
-                   OR EXISTS (SELECT 1 FROM event_unsealed) OR EXISTS (SELECT 1 FROM job) OR EXISTS (SELECT 1 FROM upload)";
+                   OR EXISTS (SELECT 1 FROM event_unsealed) OR EXISTS (SELECT 1 FROM job) OR EXISTS (SELECT 1 FROM upload)
+                   OR EXISTS (SELECT 1 FROM account) OR EXISTS (SELECT 1 FROM robot) OR EXISTS (SELECT 1 FROM project)
+                   OR EXISTS (SELECT 1 FROM role) OR EXISTS (SELECT 1 FROM binding) OR EXISTS (SELECT 1 FROM secret)";
     let rows = connection.query(sql, &[]).await?;
     Ok(rows.first().map(|row| row.try_get(0)).transpose()?.unwrap_or(true))
 }
@@ -125,7 +127,7 @@ pub(super) async fn clear(connection: &Connection, kept: &[Kept]) -> Result<()> 
     let names: Vec<_> = tables().map(|table| table.name).collect();
     connection
         .batch(&format!(
-            "TRUNCATE {}, upload, ledger_total, ledger_delta, moving RESTART IDENTITY;
+            "TRUNCATE {}, session, upload, ledger_total, ledger_delta, moving RESTART IDENTITY;
              UPDATE event_head SET position = 0, hash = decode(repeat('00', 32), 'hex')",
             names.join(", ")
         ))
@@ -135,7 +137,9 @@ pub(super) async fn clear(connection: &Connection, kept: &[Kept]) -> Result<()> 
 
 /// Sets what follows from the rows: the next ids, the head of the log, the totals.
 pub(super) async fn make_ready(connection: &Connection) -> Result<()> {
-    for table in ["repository", "blob", "manifest"] {
+    // Whatever is numbered by itself.
+    for table in tables().filter(|table| table.key.iter().any(|(column, _)| *column == "id")) {
+        let table = table.name;
         let (next, last) =
             (format!("pg_get_serial_sequence('{table}', 'id')"), format!("MAX(id) FROM {table}"));
         connection.batch(&format!("{0} setval({next}, GREATEST(({0} {last}), 1))", "SELECT")).await?;

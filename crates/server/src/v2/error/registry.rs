@@ -49,7 +49,7 @@ impl From<Error> for Refusal {
 /// Gives every error of the domain its status and code.
 fn classify(error: &Error) -> (StatusCode, ErrorCode) {
     match error {
-        Error::NotGranted { .. } => (StatusCode::FORBIDDEN, ErrorCode::Denied),
+        Error::NotGranted { .. } | Error::NoProject { .. } => (StatusCode::FORBIDDEN, ErrorCode::Denied),
         Error::NameUnknown(_) => (StatusCode::NOT_FOUND, ErrorCode::NameUnknown),
         Error::ManifestUnknown { .. } => (StatusCode::NOT_FOUND, ErrorCode::ManifestUnknown),
         Error::BlobUnknown { .. } => (StatusCode::NOT_FOUND, ErrorCode::BlobUnknown),

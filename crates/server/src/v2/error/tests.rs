@@ -77,14 +77,16 @@ fn internals_go_to_the_log_only() {
 #[test]
 fn who_may_not_is_asked_for_credentials_only_if_they_could_help() {
     assert_eq!(status_and_code(&Refusal::login_needed(true)), (401, "UNAUTHORIZED"));
-    assert!(header(&Refusal::login_needed(true), &WWW_AUTHENTICATE).is_some());
+    assert_eq!(Refusal::login_needed(true).fault(), Some(Fault::None));
     assert_eq!(status_and_code(&Refusal::login_needed(false)), (403, "DENIED"));
     let busy = Refusal::from(Unauthenticated::Busy);
     assert_eq!(status_and_code(&busy), (503, "UNAVAILABLE"));
     assert_eq!(header(&busy, &RETRY_AFTER).unwrap(), "1");
     let wrong = Refusal::from(Unauthenticated::NoUsers);
     assert_eq!(status_and_code(&wrong), (401, "UNAUTHORIZED"));
-    assert_eq!(header(&wrong, &WWW_AUTHENTICATE).unwrap(), "Basic realm=\"berth\", charset=\"UTF-8\"");
+    assert_eq!(wrong.fault(), Some(Fault::None));
+    let revoked = Refusal::from(Unauthenticated::InvalidToken("has ended"));
+    assert_eq!((status_and_code(&revoked), revoked.fault()), ((401, "UNAUTHORIZED"), Some(Fault::InvalidToken)));
 }
 
 #[test]

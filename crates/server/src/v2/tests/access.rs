@@ -33,7 +33,11 @@ async fn users_may_do_what_they_may() {
     server.ask("POST", "/v2/a/blobs/uploads/").login("ann").send().await.expect(202);
     server.ask("GET", "/v2/").login("bob").send().await.expect(200);
     let reply = server.ask("POST", "/v2/a/blobs/uploads/").login("bob").send().await.refused(403, "DENIED");
-    assert_eq!(reply.message(), "user bob may not push a; ask the administrator for more access");
+    assert_eq!(
+        reply.message(),
+        "user bob may not push a: no role held there allows push on project/a/repository/; \
+         ask the administrator for a role that does"
+    );
     assert!(reply.headers.get("www-authenticate").is_none());
     server.ask("GET", "/v2/").login("eve").send().await.refused(401, "UNAUTHORIZED");
     let reply = server.ask("GET", "/v2/").header("authorization", "Bearer x").send().await;

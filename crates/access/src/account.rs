@@ -1,0 +1,5 @@
+//! Credentials that Berth keeps itself.
+
+mod secret;
+
+pub use secret::{RandomSecret, SecretKind};

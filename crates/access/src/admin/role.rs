@@ -1,0 +1,57 @@
+use berth_catalog::event::{Author, Kind};
+use berth_catalog::{Tx, binding, role};
+use jiff::Timestamp;
+use serde_json::json;
+
+use super::{AdminError, Result, tell};
+use crate::policy::{Conflict, Role, RoleConfig, Rules, Subject};
+
+/// Makes a role, or replaces the one of its name.
+pub async fn set_role(
+    tx: &mut Tx,
+    rules: &Rules,
+    config: &RoleConfig,
+    author: &Author,
+    now: Timestamp,
+) -> Result<()> {
+    let name = &config.name;
+    let wrong = |source| AdminError::Role { name: name.clone(), source };
+    let compiled = Role::compile(config).map_err(wrong)?;
+    if rules.roles.contains_key(name.as_str()) {
+        return Err(AdminError::FixedRole(name.clone()));
+    }
+    if rules.separation && compiled.duties.conflict() {
+        let conflict = Conflict { who: format!("role {name}"), duties: compiled.duties };
+        return Err(AdminError::Duties(conflict.to_string()));
+    }
+    let before = role::find(tx, name).await?.map(|role| role.policies);
+    let policies = serde_json::to_string(&config.policies)
+        .map_err(|error| wrong(crate::policy::RoleError::Unreadable(error.to_string())))?;
+    role::insert(tx, name, &config.description, &policies, now).await?;
+    let detail = json!({ "role": name, "policies": config.policies, "previous": before });
+    tell(tx, Kind::RoleChanged, author, detail, now).await;
+    Ok(())
+}
+
+/// Deletes a role that nobody holds.
+pub async fn delete_role(
+    tx: &mut Tx,
+    rules: &Rules,
+    name: &str,
+    author: &Author,
+    now: Timestamp,
+) -> Result<()> {
+    if rules.roles.contains_key(name) {
+        return Err(AdminError::FixedRole(name.to_owned()));
+    }
+    if let Some(bound) = binding::find_of_role(tx, name).await? {
+        let subject = Subject::new(bound.what.kind, &bound.what.subject);
+        let subject = subject.map_or(bound.what.subject, |subject| subject.to_string());
+        return Err(AdminError::RoleInUse { role: name.to_owned(), subject });
+    }
+    if !role::delete(tx, name).await? {
+        return Err(AdminError::UnknownRole(name.to_owned()));
+    }
+    tell(tx, Kind::RoleDeleted, author, json!({ "role": name }), now).await;
+    Ok(())
+}

@@ -1,0 +1,79 @@
+//! Secrets that the catalog keeps under the vault's key: reading and writing them, and sealing all of them anew under another key.
+
+mod reseal;
+
+use std::fmt;
+
+use berth_catalog::{Catalog, secret};
+use berth_vault::{Vault, Zeroizing, context};
+
+pub use reseal::{Resealed, reseal};
+
+/// A secret could not be kept or read.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum SecretError {
+    /// The catalog did not answer.
+    #[error(transparent)]
+    Catalog(#[from] berth_catalog::Error),
+    /// It could not be sealed or opened.
+    #[error("secret {name:?}: {error}")]
+    Vault {
+        /// Its name.
+        name: String,
+        /// Why.
+        error: berth_vault::Error,
+    },
+    /// The name means nothing.
+    #[error("secret name {0:?} must be 1 to 64 letters, digits, and `-._`")]
+    Name(String),
+}
+
+/// The secrets of the configuration. Cheap to clone.
+#[derive(Clone)]
+pub struct Secrets {
+    catalog: Catalog,
+    vault: Vault,
+}
+
+impl Secrets {
+    /// Keeps secrets in `catalog`, sealed by `vault`.
+    pub fn new(catalog: Catalog, vault: Vault) -> Self {
+        Self { catalog, vault }
+    }
+
+    /// Keeps a secret under a name, in place of what was there.
+    pub async fn set(&self, name: &str, value: &[u8]) -> Result<(), SecretError> {
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
+        if !(1..=64).contains(&name.len()) || !name.bytes().all(plain) {
+            return Err(SecretError::Name(name.to_owned()));
+        }
+        let sealed = self.vault.seal(&context::secret(name), value).map_err(failed(name))?;
+        let (name, now) = (name.to_owned(), self.catalog.clock().now());
+        Ok(self.catalog.write(async move |tx| secret::set(tx, &name, &sealed, now).await).await?)
+    }
+
+    /// Opens a secret; `None` if there is none of that name.
+    pub async fn reveal(&self, name: &str) -> Result<Option<Zeroizing<Vec<u8>>>, SecretError> {
+        let sealed = self.catalog.read(async |r| secret::find(r, name).await).await?;
+        let open = |sealed: Vec<u8>| self.vault.open(&context::secret(name), &sealed).map_err(failed(name));
+        sealed.map(open).transpose()
+    }
+
+    /// Removes a secret. Returns false if there was none.
+    pub async fn remove(&self, name: &str) -> Result<bool, SecretError> {
+        let name = name.to_owned();
+        Ok(self.catalog.write(async move |tx| secret::delete(tx, &name).await).await?)
+    }
+}
+
+fn failed(name: &str) -> impl FnOnce(berth_vault::Error) -> SecretError {
+    let name = name.to_owned();
+    move |error| SecretError::Vault { name, error }
+}
+
+impl fmt::Debug for Secrets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Secrets").field("vault", &self.vault).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,78 @@
+use berth_catalog::binding::{Binding, NewBinding};
+use berth_catalog::{Catalog, Error, Reader, access_generation, binding, project, role, standing};
+use jiff::Timestamp;
+
+/// Rows read at a time.
+const PAGE: usize = 2000;
+
+/// What the catalog holds of all that decisions rest on.
+#[derive(Debug)]
+pub(crate) struct Stored {
+    pub(crate) generation: Option<i64>,
+    pub(crate) at: Timestamp,
+    pub(crate) roles: Vec<(String, String)>,
+    pub(crate) bindings: Vec<NewBinding>,
+    pub(crate) public: Vec<String>,
+    pub(crate) accounts: Vec<standing::Account>,
+    pub(crate) robots: Vec<standing::Robot>,
+}
+
+impl Stored {
+    /// Nothing: for what rests on a configuration alone.
+    pub(crate) fn nothing(at: Timestamp) -> Self {
+        Self {
+            generation: None,
+            at,
+            roles: Vec::new(),
+            bindings: Vec::new(),
+            public: Vec::new(),
+            accounts: Vec::new(),
+            robots: Vec::new(),
+        }
+    }
+
+    /// Reads all of it as of one moment.
+    pub(crate) async fn load(catalog: &Catalog) -> Result<Self, Error> {
+        // Before the reading: who is issued something afterwards may be new.
+        let at = catalog.clock().now();
+        catalog.snapshot(async move |r| Self::read(r, at).await).await
+    }
+
+    async fn read(r: &Reader, at: Timestamp) -> Result<Self, Error> {
+        let generation = Some(access_generation::find(r).await?);
+        let roles = all(async |last: Option<&(String, String)>| {
+            let page = role::list(r, last.map_or("", |(name, _)| name), PAGE).await?;
+            Ok(page.into_iter().map(|role| (role.name, role.policies)).collect())
+        });
+        let roles = roles.await?;
+        let bindings = all(async |last: Option<&Binding>| {
+            binding::list(r, last.map_or(0, |binding| binding.id), PAGE).await
+        });
+        let bindings = bindings.await?.into_iter().map(|binding| binding.what).collect();
+        let public = all(async |last: Option<&String>| {
+            project::list_public(r, last.map_or("", String::as_str), PAGE).await
+        });
+        let public = public.await?;
+        let accounts = all(async |last: Option<&standing::Account>| {
+            standing::list_accounts(r, last.map_or("", |account| &account.name), PAGE).await
+        });
+        let accounts = accounts.await?;
+        let robots = all(async |last: Option<&standing::Robot>| {
+            standing::list_robots(r, last.map_or("", |robot| &robot.name), PAGE).await
+        });
+        Ok(Self { generation, at, roles, bindings, public, accounts, robots: robots.await? })
+    }
+}
+
+/// Reads page after page.
+async fn all<T>(page: impl AsyncFn(Option<&T>) -> Result<Vec<T>, Error>) -> Result<Vec<T>, Error> {
+    let mut rows = Vec::new();
+    loop {
+        let next = page(rows.last()).await?;
+        let end = next.len() < PAGE;
+        rows.extend(next);
+        if end {
+            return Ok(rows);
+        }
+    }
+}

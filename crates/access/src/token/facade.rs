@@ -1,0 +1,74 @@
+//! What the rest of the house asks of tokens.
+
+use jiff::Timestamp;
+
+use super::{Ask, Issued, TokenError, Tokens};
+use crate::access::Access;
+use crate::account::{RandomSecret, SecretKind};
+use crate::caller::Caller;
+use crate::error::Unauthenticated;
+use crate::resource::Resource;
+use crate::scope::Scope;
+use crate::snapshot::Gone;
+
+impl Access {
+    /// Lets clients get tokens, and show them instead of credentials.
+    #[must_use]
+    pub fn with_tokens(mut self, tokens: Tokens) -> Self {
+        self.tokens = Some(tokens);
+        self
+    }
+
+    /// Returns what signs tokens, if anything does.
+    pub fn tokens(&self) -> Option<&Tokens> {
+        self.tokens.as_ref()
+    }
+
+    /// Signs a token that allows what a caller asks for, as far as its roles grant it. To `keep` is to get something along that further
+    /// tokens can be had with.
+    pub async fn issue(&self, caller: &Caller, asks: &[Ask], keep: bool) -> Result<Issued, TokenError> {
+        let tokens = self.tokens.as_ref().ok_or(TokenError::Off)?;
+        let mut issued = tokens.issue(caller, &self.narrowed(caller, asks)).await?;
+        if keep && !caller.is_anonymous() {
+            issued.refresh_token = tokens.remember(caller).await;
+        }
+        Ok(issued)
+    }
+
+    /// Finds out whom a refresh token speaks for.
+    pub async fn refresh_caller(&self, shown: &str) -> Result<Caller, Unauthenticated> {
+        const WRONG: Unauthenticated = Unauthenticated::InvalidToken("is no refresh token that is still good");
+        let tokens = self.tokens.as_ref().ok_or(WRONG)?;
+        let secret = RandomSecret::parse(SecretKind::Refresh, shown.as_bytes()).ok_or(WRONG)?;
+        let (caller, since) = tokens.recall(&secret).await?.ok_or(WRONG)?;
+        self.believed(&caller, since).map(|()| caller).map_err(Unauthenticated::Gone)
+    }
+
+    /// Finds out for whom a token speaks that came in an `Authorization` header.
+    pub(crate) async fn bear(&self, tokens: &Tokens, token: &str) -> Result<Caller, Unauthenticated> {
+        tokens.verify(token, |caller, signed_at| self.believed(caller, signed_at)).await
+    }
+
+    /// Tells whether what somebody proved at a time still counts.
+    fn believed(&self, caller: &Caller, since: Timestamp) -> Result<(), Gone> {
+        self.stands(caller.identity(), since)
+    }
+
+    /// Leaves of what is asked for what the caller's roles grant.
+    fn narrowed(&self, caller: &Caller, asks: &[Ask]) -> Scope {
+        let mut scope = Scope::default();
+        for ask in asks {
+            match ask {
+                Ask::Repository(name, asked) => {
+                    let granted = self.granted(caller, &Resource::Repository(name)).and(*asked);
+                    if !granted.is_empty() {
+                        let known = scope.repositories.entry(name.clone()).or_default();
+                        *known = known.or(granted);
+                    }
+                }
+                Ask::Catalog => scope.catalog |= self.catalog(caller).is_ok(),
+            }
+        }
+        scope
+    }
+}

@@ -1,0 +1,178 @@
+//! What can be said about who may do what: `berth access`, `project`, `role`, `bind`.
+
+use berth_access::{Action, Subject, Target};
+use clap::{Args, Subcommand};
+
+use super::Place;
+
+#[derive(Debug, Args)]
+pub(crate) struct Access {
+    #[command(subcommand)]
+    pub(crate) command: AccessCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum AccessCommand {
+    /// Say whether somebody may do something, and which role decides, or which grant is missing
+    #[command(after_help = "\
+Asks the catalog and the configuration as they are now. Exits with 1 when it is denied. A user's groups are those of the
+last login; --group adds others.
+
+Examples:
+      berth access explain alice push project/library/repository/nginx
+      berth access explain robot+library+ci delete project/library
+      berth access explain group:developers pull project/library/repository/team/app
+      berth access explain anonymous list project/library/repository/nginx")]
+    Explain(Explain),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Explain {
+    /// A user's name, robot+NAME, group:NAME, workload:NAME, authenticated or anonymous
+    #[arg(value_name = "USER")]
+    pub(crate) who: String,
+    /// pull, push, delete, list, read, create, update, sign, scan, replicate or administer
+    pub(crate) action: Action,
+    /// system/PART, project/NAME or project/NAME/repository/PATH
+    pub(crate) resource: Target,
+    /// A group that the user is to be taken for a member of; may be given several times
+    #[arg(long = "group", value_name = "GROUP")]
+    pub(crate) groups: Vec<String>,
+    #[command(flatten)]
+    pub(crate) place: Place,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Project {
+    #[command(subcommand)]
+    pub(crate) command: ProjectCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ProjectCommand {
+    /// Make a project: a first component of repositories' names
+    #[command(after_help = "\
+Example:
+      berth project create library --public && berth bind add group:developers developer --project library")]
+    Create {
+        /// The project's name
+        name: String,
+        /// Let everybody pull
+        #[arg(long)]
+        public: bool,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// List projects, one a line: name, public or private, who made it and when
+    List(Place),
+    /// Print a project, its settings and who holds which role in it
+    Show {
+        /// The project's name
+        name: String,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Change a project
+    #[command(after_help = "\
+Example:
+      berth project set library --public true")]
+    Set {
+        /// The project's name
+        name: String,
+        /// Whether everybody may pull: true or false
+        #[arg(long, value_name = "BOOL")]
+        public: Option<bool>,
+        /// What features keep with the project, as a JSON object that replaces what was there
+        #[arg(long, value_name = "JSON")]
+        settings: Option<String>,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Delete a project that holds no repositories, with its bindings and robots
+    Delete {
+        /// The project's name
+        name: String,
+        #[command(flatten)]
+        place: Place,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Role {
+    #[command(subcommand)]
+    pub(crate) command: RoleCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum RoleCommand {
+    /// List roles, one a line: name, where it comes from, what it is for
+    List(Place),
+    /// Print what a role allows and denies, as YAML that `set` and berth.yaml take
+    Show {
+        /// The role's name
+        name: String,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Make a role, or replace the one of its name
+    #[command(after_help = "\
+The file holds roles as berth.yaml does: a list, or one.
+
+Example:
+      printf 'name: signer\\npolicies:\\n  - {resources: [\"project/*\"], actions: [pull, sign]}\\n' | berth role set -")]
+    Set {
+        /// File with the role as YAML or JSON, - for the standard input
+        file: String,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Delete a role that nobody holds
+    Delete {
+        /// The role's name
+        name: String,
+        #[command(flatten)]
+        place: Place,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Bind {
+    #[command(subcommand)]
+    pub(crate) command: BindCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum BindCommand {
+    /// Give somebody a role
+    #[command(after_help = "\
+Every node heeds it within a second, also for tokens that are out.
+
+Examples:
+      berth bind add user:alice maintainer --project library
+      berth bind add group:auditors auditor
+      berth bind add anonymous guest --project mirror")]
+    Add(Bound),
+    /// List who holds which role where, the configuration's bindings last
+    List {
+        /// Only those in this project
+        #[arg(long, value_name = "NAME")]
+        project: Option<String>,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Take a role away
+    Remove(Bound),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Bound {
+    /// user:NAME, group:NAME, robot+NAME, workload:NAME, authenticated or anonymous
+    pub(crate) subject: Subject,
+    /// The role
+    pub(crate) role: String,
+    /// The only project in which it counts [default: everywhere]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) project: Option<String>,
+    #[command(flatten)]
+    pub(crate) place: Place,
+}

@@ -1,0 +1,101 @@
+//! `berth bind`: gives roles and takes them away, beside a running server.
+
+use anyhow::{Result, bail};
+use berth_access::{Subject, admin};
+use berth_catalog::binding::{self, Binding, NewBinding};
+
+use super::access::{Desk, at_desk};
+use super::print;
+use crate::cli::{self, BindCommand, Bound};
+
+/// Bindings read at a time.
+const BATCH: usize = 500;
+
+pub(super) fn run(arguments: cli::Bind) -> Result<()> {
+    match arguments.command {
+        BindCommand::Add(bound) => add(bound),
+        BindCommand::Remove(bound) => remove(bound),
+        BindCommand::List { project, place } => {
+            at_desk(place, async move |desk| list(&desk, project.as_deref()).await)
+        }
+    }
+}
+
+fn add(bound: Bound) -> Result<()> {
+    let (what, place) = (binding(&bound), bound.place);
+    at_desk(place, async move |desk| {
+        let line = line(&what);
+        let made =
+            desk.change(async move |tx, rules, author, now| admin::bind(tx, rules, &what, author, now).await);
+        let now = if made.await? { "bound" } else { "was bound already" };
+        Ok(print(format!("{now}: {line}\n"))?)
+    })
+}
+
+fn remove(bound: Bound) -> Result<()> {
+    let (what, place) = (binding(&bound), bound.place);
+    at_desk(place, async move |desk| {
+        let line = line(&what);
+        let configured = desk.rules.bindings().any(|(subject, role, project)| {
+            *subject == bound.subject
+                && role == what.role
+                && project == Some(&*what.project).filter(|name| !name.is_empty())
+        });
+        let gone = desk.change(async move |tx, _, author, now| admin::unbind(tx, &what, author, now).await);
+        if !gone.await? {
+            bail!("nothing was bound so: {line}");
+        }
+        print(format!("taken away: {line}\n"))?;
+        if configured {
+            print("the configuration binds it as well: it counts until it is removed there, too\n")?;
+        }
+        Ok(())
+    })
+}
+
+fn binding(bound: &Bound) -> NewBinding {
+    NewBinding {
+        kind: bound.subject.kind(),
+        subject: bound.subject.name().to_owned(),
+        role: bound.role.clone(),
+        project: bound.project.clone().unwrap_or_default(),
+    }
+}
+
+/// Prints the bindings of a project, or all.
+pub(super) async fn list(desk: &Desk, project: Option<&str>) -> Result<()> {
+    let mut after = 0;
+    loop {
+        let page: Vec<Binding> = desk
+            .catalog
+            .read(async |r| match project {
+                Some(project) => binding::list_project(r, project, after, BATCH).await,
+                None => binding::list(r, after, BATCH).await,
+            })
+            .await?;
+        for Binding { id, what, created_at, created_by } in &page {
+            print(format!("{}\t{created_by}\t{created_at}\n", line(what)))?;
+            after = *id;
+        }
+        if page.len() < BATCH {
+            break;
+        }
+    }
+    for (subject, role, within) in desk.rules.bindings() {
+        if project.is_none() || project == within {
+            print(format!("{}\tconfiguration\n", words(&subject.to_string(), role, within)))?;
+        }
+    }
+    Ok(())
+}
+
+fn line(what: &NewBinding) -> String {
+    let subject = Subject::new(what.kind, &what.subject);
+    let subject = subject.map_or_else(|_| what.subject.clone(), |subject| subject.to_string());
+    words(&subject, &what.role, Some(&*what.project).filter(|project| !project.is_empty()))
+}
+
+fn words(subject: &str, role: &str, project: Option<&str>) -> String {
+    let place = project.map_or_else(|| "everywhere".to_owned(), |project| format!("project/{project}"));
+    format!("{subject}\t{role}\t{place}")
+}

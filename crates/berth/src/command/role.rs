@@ -1,0 +1,101 @@
+//! `berth role`: lists, makes, changes and deletes roles, beside a running server.
+
+use std::io::Read as _;
+
+use anyhow::{Context as _, Result, bail};
+use berth_access::{PolicyConfig, RoleConfig, admin};
+use berth_catalog::role::{self, Role};
+use serde::Deserialize;
+
+use super::access::{Desk, at_desk};
+use super::print;
+use crate::cli::{self, RoleCommand};
+
+/// Roles read at a time.
+const BATCH: usize = 500;
+
+/// One role, or several.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum Given {
+    Many(Vec<RoleConfig>),
+    One(RoleConfig),
+}
+
+pub(super) fn run(arguments: cli::Role) -> Result<()> {
+    match arguments.command {
+        RoleCommand::List(place) => at_desk(place, async |desk| list(&desk).await),
+        RoleCommand::Show { name, place } => at_desk(place, async move |desk| show(&desk, &name).await),
+        RoleCommand::Set { file, place } => {
+            let roles = read(&file)?;
+            at_desk(place, async move |desk| {
+                for role in roles {
+                    let name = role.name.clone();
+                    desk.change(async move |tx, rules, author, now| {
+                        admin::set_role(tx, rules, &role, author, now).await
+                    })
+                    .await?;
+                    print(format!("role {name} is set\n"))?;
+                }
+                Ok(())
+            })
+        }
+        RoleCommand::Delete { name, place } => at_desk(place, async move |desk| {
+            let gone = name.clone();
+            desk.change(async move |tx, rules, author, now| {
+                admin::delete_role(tx, rules, &gone, author, now).await
+            })
+            .await?;
+            Ok(print(format!("role {name} is gone\n"))?)
+        }),
+    }
+}
+
+fn read(file: &str) -> Result<Vec<RoleConfig>> {
+    let mut text = String::new();
+    if file == "-" {
+        std::io::stdin().read_to_string(&mut text)?;
+    } else {
+        text = std::fs::read_to_string(file).with_context(|| format!("{file} can't be read"))?;
+    }
+    let given = serde_saphyr::from_str(&text).with_context(|| {
+        format!("{file} holds no role; use name and policies, with resources and actions, as `berth role show` prints them")
+    })?;
+    Ok(match given {
+        Given::Many(roles) => roles,
+        Given::One(role) => vec![role],
+    })
+}
+
+async fn list(desk: &Desk) -> Result<()> {
+    for RoleConfig { name, description, .. } in desk.rules.roles() {
+        let origin = if desk.rules.is_built_in(name) { "built in" } else { "configuration" };
+        print(format!("{name}\t{origin}\t{description}\n"))?;
+    }
+    let mut after = String::new();
+    loop {
+        let page = desk.catalog.read(async |r| role::list(r, &after, BATCH).await).await?;
+        for Role { name, description, .. } in &page {
+            print(format!("{name}\tcatalog\t{description}\n"))?;
+            after.clone_from(name);
+        }
+        if page.len() < BATCH {
+            return Ok(());
+        }
+    }
+}
+
+async fn show(desk: &Desk, name: &str) -> Result<()> {
+    let fixed = desk.rules.roles().iter().find(|role| role.name == name).cloned();
+    let role = match fixed {
+        Some(role) => role,
+        None => match desk.catalog.read(async |r| role::find(r, name).await).await? {
+            Some(Role { name, description, policies, .. }) => {
+                let policies: Vec<PolicyConfig> = serde_json::from_str(&policies)?;
+                RoleConfig { name, description, policies }
+            }
+            None => bail!("there is no role {name:?}; `berth role list` prints those that there are"),
+        },
+    };
+    Ok(print(serde_saphyr::to_string(&role)?)?)
+}

@@ -1,0 +1,169 @@
+//! Projects, roles and bindings, and how accounts and robots stand.
+
+use berth_catalog::binding::{self, Kind, NewBinding};
+use berth_catalog::{access_generation, project, repository, role, standing};
+use serde_json::json;
+
+use crate::{Fixture, On, name, on_both};
+
+impl Fixture {
+    async fn generation(&self) -> i64 {
+        self.catalog.read(async |r| access_generation::find(r).await).await.unwrap()
+    }
+}
+
+fn bound(kind: Kind, subject: &str, role: &str, project: &str) -> NewBinding {
+    NewBinding { kind, subject: subject.into(), role: role.into(), project: project.into() }
+}
+
+async fn projects_come_change_and_go(on: On) {
+    let fixture = Fixture::new(on).await;
+    let now = fixture.now();
+    let made = fixture.catalog.write(async move |tx| {
+        assert!(project::insert(tx, "b", false, "ann", now).await?);
+        assert!(!project::insert(tx, "b", true, "bob", now).await?, "it is there");
+        assert!(project::insert(tx, "a", true, "", now).await?);
+        project::find(tx, "b").await
+    });
+    let b = made.await.unwrap().unwrap();
+    assert_eq!((b.name.as_str(), b.public, b.created_by.as_str(), b.created_at), ("b", false, "ann", now));
+    assert_eq!(b.settings, json!({}));
+    assert_eq!(fixture.generation().await, 1, "only the public one changes a decision");
+    let settings = json!({ "quota": 5, "text": "\"'" });
+    let kept = settings.clone();
+    let changed = fixture.catalog.write(async move |tx| {
+        assert!(project::set_public(tx, "b", true).await?);
+        assert!(!project::set_public(tx, "none", true).await?);
+        assert!(project::set_settings(tx, "b", &settings).await?);
+        assert!(!project::set_settings(tx, "none", &settings).await?);
+        Ok::<_, berth_catalog::Error>(())
+    });
+    changed.await.unwrap();
+    let found = fixture.catalog.read(async |r| project::find(r, "b").await).await.unwrap().unwrap();
+    assert_eq!((found.public, found.settings), (true, kept));
+    let names = |list: Vec<project::Project>| list.into_iter().map(|one| one.name).collect::<Vec<_>>();
+    let listed = fixture.catalog.read(async |r| project::list(r, "", 1).await).await.unwrap();
+    assert_eq!(names(listed), ["a"]);
+    let listed = fixture.catalog.read(async |r| project::list(r, "a", 9).await).await.unwrap();
+    assert_eq!(names(listed), ["b"]);
+    let public = fixture.catalog.read(async |r| project::list_public(r, "", 9).await).await.unwrap();
+    assert_eq!(public, ["a", "b"]);
+    let what = bound(Kind::User, "ann", "guest", "b");
+    let gone = fixture.catalog.write(async move |tx| {
+        binding::insert(tx, &what, "root", now).await?;
+        let gone = project::delete(tx, "b").await?;
+        Ok::<_, berth_catalog::Error>((
+            gone,
+            binding::find(tx, &what).await?,
+            project::delete(tx, "b").await?,
+        ))
+    });
+    assert_eq!(gone.await.unwrap(), (true, None, false));
+}
+
+async fn a_project_holds_the_repositories_below_its_name(on: On) {
+    let fixture = Fixture::new(on).await;
+    let now = fixture.now();
+    let made = fixture.catalog.write(async move |tx| {
+        for repository in ["lib/a", "lib2/a", "one", "li"] {
+            repository::ensure(tx, &name(repository), now).await?;
+        }
+        let mut holds = Vec::new();
+        for project in ["lib", "lib2", "one", "li", "l", "a", "lib0"] {
+            holds.push(project::holds_repository(tx, project).await?);
+        }
+        Ok::<_, berth_catalog::Error>(holds)
+    });
+    assert_eq!(made.await.unwrap(), [true, true, true, true, false, false, false]);
+}
+
+async fn roles_are_replaced_by_name(on: On) {
+    let fixture = Fixture::new(on).await;
+    let now = fixture.now();
+    let made = fixture.catalog.write(async move |tx| {
+        role::insert(tx, "b", "second", "[]", now).await?;
+        role::insert(tx, "a", "first", "[1]", now).await?;
+        role::insert(tx, "b", "second again", "[2]", now).await?;
+        role::find(tx, "b").await
+    });
+    let b = made.await.unwrap().unwrap();
+    assert_eq!((b.description.as_str(), b.policies.as_str(), b.changed_at), ("second again", "[2]", now));
+    assert_eq!(fixture.generation().await, 3);
+    let after = fixture.catalog.read(async |r| role::list(r, "a", 9).await).await.unwrap();
+    assert_eq!(after, [b]);
+    let gone = fixture.catalog.write(async |tx| {
+        Ok::<_, berth_catalog::Error>((role::delete(tx, "b").await?, role::delete(tx, "b").await?))
+    });
+    assert_eq!(gone.await.unwrap(), (true, false));
+    assert_eq!(fixture.generation().await, 5);
+}
+
+async fn bindings_are_there_once(on: On) {
+    let fixture = Fixture::new(on).await;
+    let now = fixture.now();
+    let all: Vec<_> = Kind::ALL.into_iter().map(|kind| bound(kind, "x", "guest", "p")).collect();
+    let kinds = all.clone();
+    let made = fixture.catalog.write(async move |tx| {
+        for what in &kinds {
+            assert!(binding::insert(tx, what, "root", now).await?);
+            assert!(!binding::insert(tx, what, "root", now).await?);
+        }
+        binding::insert(tx, &bound(Kind::User, "x", "auditor", ""), "root", now).await?;
+        Ok::<_, berth_catalog::Error>(())
+    });
+    made.await.unwrap();
+    let read = async |after| fixture.catalog.read(async |r| binding::list(r, after, 4).await).await.unwrap();
+    let (first, rest) = (read(0).await, read(read(0).await[3].id).await);
+    let whats: Vec<_> = first.iter().chain(&rest).map(|one| one.what.clone()).collect();
+    assert_eq!(whats[..6], all[..]);
+    assert_eq!((first[0].created_by.as_str(), first[0].created_at), ("root", now));
+    let of_x =
+        fixture.catalog.read(async |r| binding::list_subject(r, Kind::User, "x", 9).await).await.unwrap();
+    assert_eq!(of_x.iter().map(|one| one.what.role.as_str()).collect::<Vec<_>>(), ["auditor", "guest"]);
+    let inside = fixture.catalog.read(async |r| binding::list_project(r, "p", 0, 9).await).await.unwrap();
+    assert_eq!(inside.len(), 6);
+    let everywhere = fixture.catalog.read(async |r| binding::list_project(r, "", 0, 9).await).await.unwrap();
+    assert_eq!(everywhere.len(), 1);
+    let found = fixture.catalog.read(async |r| binding::find_of_role(r, "auditor").await).await.unwrap();
+    assert_eq!(found.unwrap().what.subject, "x");
+    let gone = fixture.catalog.write(async |tx| {
+        let what = bound(Kind::Group, "x", "guest", "p");
+        let one = (binding::delete(tx, &what).await?, binding::delete(tx, &what).await?);
+        Ok::<_, berth_catalog::Error>((one, binding::delete_subject(tx, Kind::User, "x").await?))
+    });
+    assert_eq!(gone.await.unwrap(), ((true, false), 2));
+    assert_eq!(read(0).await.len(), 4);
+}
+
+async fn accounts_and_robots_are_read_as_they_stand(on: On) {
+    let fixture = Fixture::new(on).await;
+    fixture.alter(
+        "INSERT INTO account (name, source, must_change, failures, member_of, disabled_at, valid_after, created_at)
+         VALUES ('ann', 'local', 0, 0, '[\"dev\"]', NULL, 7000000, 0), ('bob', 'ldap', 0, 0, '[]', 5000000, 0, 0)",
+    );
+    fixture.alter(
+        "INSERT INTO robot (name, project, description, policies, owner, created_at, expires_at, valid_after)
+         VALUES ('robot+lib+ci', 'lib', '', '[]', 'ann', 0, 9000000, 0)",
+    );
+    let accounts = fixture.catalog.read(async |r| standing::list_accounts(r, "", 9).await).await.unwrap();
+    let seconds = |at: Option<jiff::Timestamp>| at.map(jiff::Timestamp::as_second);
+    assert_eq!(accounts[0].name, "ann");
+    assert_eq!((accounts[0].member_of.as_str(), accounts[0].valid_after.as_second()), ("[\"dev\"]", 7));
+    assert_eq!((accounts[1].name.as_str(), seconds(accounts[1].disabled_at)), ("bob", Some(5)));
+    let after = fixture.catalog.read(async |r| standing::list_accounts(r, "ann", 9).await).await.unwrap();
+    assert_eq!(after.len(), 1);
+    let robots = fixture.catalog.read(async |r| standing::list_robots(r, "", 9).await).await.unwrap();
+    assert_eq!((robots[0].project.as_str(), seconds(robots[0].expires_at)), ("lib", Some(9)));
+    let gone = fixture.catalog.write(async |tx| project::delete(tx, "lib").await).await.unwrap();
+    assert!(!gone);
+    let robots = fixture.catalog.read(async |r| standing::list_robots(r, "", 9).await).await.unwrap();
+    assert!(robots.is_empty(), "a project takes its robots with it");
+}
+
+on_both!(
+    projects_come_change_and_go,
+    a_project_holds_the_repositories_below_its_name,
+    roles_are_replaced_by_name,
+    bindings_are_there_once,
+    accounts_and_robots_are_read_as_they_stand,
+);

@@ -1,0 +1,136 @@
+//! What a client wants a token for, and whom it claims to be.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use berth_access::Ask;
+
+use super::form;
+use super::refusal::Refusal;
+
+/// The name under which Harbor's clients ask.
+const HARBOR: &str = "harbor-registry";
+/// More than a client asks for at once: docker asks for one repository, and another for each that it may mount from.
+const MAX_ASKS: usize = 256;
+
+/// What a client wants.
+#[derive(Debug, Default)]
+pub(super) struct Wanted {
+    service: Option<String>,
+    pub(super) asks: Vec<Ask>,
+    /// Whether it wants something to get further tokens with.
+    pub(super) keep: bool,
+    grant: Grant,
+}
+
+/// What a form holds instead of the header's credentials. No Debug: it would print the password.
+#[derive(Default)]
+enum Grant {
+    #[default]
+    None,
+    Password {
+        name: String,
+        password: String,
+    },
+    Refresh(String),
+}
+
+/// How the client proves who it is.
+pub(super) enum Credentials<'a> {
+    /// By the request's header, or not at all.
+    Header,
+    /// By what is to be taken for that header.
+    Password(String),
+    /// By a refresh token.
+    Refresh(&'a str),
+}
+
+impl Wanted {
+    /// Reads a query.
+    pub(super) fn of_query(query: &str) -> Self {
+        let mut wanted = Self::default();
+        for (name, value) in form::pairs(query) {
+            match name.as_str() {
+                "service" => wanted.service = Some(value),
+                "scope" => wanted.add(&value),
+                "offline_token" => wanted.keep = matches!(value.as_str(), "true" | "1"),
+                // `account` and `client_id` prove nothing.
+                _ => {}
+            }
+        }
+        wanted
+    }
+
+    /// Reads a form (RFC 6749 sections 4.3.2 and 6).
+    pub(super) fn of_form(text: String) -> Result<Self, Refusal> {
+        let mut wanted = Self::default();
+        let (mut grant, mut name, mut password, mut refresh) = (None, None, None, None);
+        for (key, value) in form::pairs(&text) {
+            match key.as_str() {
+                "grant_type" => grant = Some(value),
+                "service" => wanted.service = Some(value),
+                "scope" => wanted.add(&value),
+                "access_type" => wanted.keep = value == "offline",
+                "username" => name = Some(value),
+                "password" => password = Some(value),
+                "refresh_token" => refresh = Some(value),
+                _ => {}
+            }
+        }
+        drop(text);
+        wanted.grant = match (grant.as_deref(), name, password, refresh) {
+            (Some("password"), Some(name), Some(password), _) => Grant::Password { name, password },
+            (Some("refresh_token"), _, _, Some(token)) => Grant::Refresh(token),
+            (Some("password"), ..) => return Err(Refusal::form("lacks username or password")),
+            (Some("refresh_token"), ..) => return Err(Refusal::form("lacks refresh_token")),
+            (Some(_), ..) => return Err(Refusal::grant()),
+            (None, ..) => return Err(Refusal::form("lacks grant_type")),
+        };
+        Ok(wanted)
+    }
+
+    fn add(&mut self, scopes: &str) {
+        let room = MAX_ASKS.saturating_sub(self.asks.len());
+        self.asks.extend(Ask::parse_all(scopes).take(room));
+    }
+
+    /// Refuses a token for another service: whoever asks for it wants to use it elsewhere.
+    pub(super) fn check_service(&self, ours: &str) -> Result<(), Refusal> {
+        match self.service.as_deref() {
+            None | Some("" | HARBOR) => Ok(()),
+            Some(service) if service == ours => Ok(()),
+            Some(_) => Err(Refusal::service(ours)),
+        }
+    }
+
+    pub(super) fn credentials(&self) -> Result<Credentials<'_>, Refusal> {
+        match &self.grant {
+            Grant::None => Ok(Credentials::Header),
+            Grant::Refresh(token) => Ok(Credentials::Refresh(token)),
+            // In Basic credentials the first colon ends the name (RFC 7617 section 2), so this would name another user.
+            Grant::Password { name, .. } if name.contains(':') => {
+                Err(Refusal::form("has a username with a colon, which no user has"))
+            }
+            Grant::Password { name, password } => {
+                Ok(Credentials::Password(format!("Basic {}", STANDARD.encode(format!("{name}:{password}")))))
+            }
+        }
+    }
+
+    /// The refresh token that was shown, which stays good.
+    pub(super) fn refresh_token(&self) -> Option<&str> {
+        match &self.grant {
+            Grant::Refresh(token) => Some(token),
+            _ => None,
+        }
+    }
+}
+
+impl std::fmt::Debug for Grant {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::None => "None",
+            Self::Password { .. } => "Password",
+            Self::Refresh(_) => "Refresh",
+        })
+    }
+}

@@ -1,0 +1,166 @@
+//! The flow of the token specification, as docker goes through it.
+
+use super::*;
+
+#[tokio::test]
+async fn docker_is_challenged_gets_a_token_and_pushes() {
+    let server = Server::new(Anonymous::None).await;
+    let reply = server.get("/v2/", &[]).await.expect(401);
+    assert_eq!(reply.challenge(), "Bearer realm=\"http://registry.example:5000/token\",service=\"berth\"");
+    let token = server.token("ann", "").await;
+    server.bear(&token, "GET", "/v2/").await.expect(200);
+    let reply = server.bear(&token, "POST", "/v2/a/b/blobs/uploads/").await.expect(401);
+    assert_eq!(
+        reply.challenge(),
+        "Bearer realm=\"http://registry.example:5000/token\",service=\"berth\",scope=\"repository:a/b:pull,push\",\
+         error=\"insufficient_scope\""
+    );
+    assert_eq!(reply.message(), "the token of ann does not cover it to push a/b; ask for one that does");
+    let token = server.token("ann", "repository:a/b:pull,push").await;
+    let reply = server.bear(&token, "POST", "/v2/a/b/blobs/uploads/").await.expect(202);
+    assert_eq!(reply.context.caller.unwrap().name(), "ann");
+}
+
+#[tokio::test]
+async fn the_answer_has_every_field_that_clients_read() {
+    let server = Server::new(Anonymous::None).await;
+    let target = "/token?service=berth&client_id=docker&account=ann&offline_token=true&scope=repository:a/b:pull";
+    let reply = server.get(target, &[("authorization", &basic("ann", "secret"))]).await.expect(200);
+    assert_eq!(reply.header("content-type"), "application/json");
+    assert_eq!((reply.header("cache-control"), reply.header("pragma")), ("no-store", "no-cache"));
+    let answer = reply.json();
+    assert_eq!(answer["token"], answer["access_token"]);
+    assert_eq!(answer["expires_in"], 300);
+    let issued_at: jiff::Timestamp = answer["issued_at"].as_str().unwrap().parse().unwrap();
+    assert!(answer["issued_at"].as_str().unwrap().ends_with('Z') && issued_at.subsec_nanosecond() == 0);
+    assert!(answer["refresh_token"].as_str().unwrap().starts_with("berth_t_"));
+    assert_eq!(reply.context.endpoint, Endpoint::Token);
+    assert_eq!(reply.context.caller.unwrap().name(), "ann");
+    let reply = server.get("/token", &[("authorization", &basic("ann", "secret"))]).await.expect(200);
+    assert!(reply.json().get("refresh_token").is_none(), "only who asks for one gets one");
+}
+
+#[tokio::test]
+async fn without_credentials_everybody_gets_what_everybody_may() {
+    let server = Server::new(Anonymous::Read).await;
+    let digest = server.push_blob("a/b", "x").await;
+    let blob = format!("/v2/a/b/blobs/{digest}");
+    // Who asks at the door first, as docker does, is sent for a token and gets one.
+    server.get("/v2/", &[]).await.expect(401);
+    let token = server.token("", "repository:a/b:pull").await;
+    server.bear(&token, "GET", "/v2/").await.expect(200);
+    server.bear(&token, "GET", &blob).await.expect(200);
+    // Who just comes in is served as well.
+    server.get(&blob, &[]).await.expect(200);
+    // To push, a token for everybody does not do.
+    let token = server.token("", "repository:a/b:pull,push").await;
+    let reply = server.bear(&token, "POST", "/v2/a/b/blobs/uploads/").await.expect(401);
+    assert!(reply.challenge().ends_with(",scope=\"repository:a/b:pull,push\""), "{}", reply.challenge());
+    assert_eq!(reply.message(), "credentials needed to push a/b; log in as a user who may push");
+}
+
+#[tokio::test]
+async fn wrong_credentials_are_told_at_the_door_of_tokens() {
+    let server = Server::new(Anonymous::Read).await;
+    for header in [basic("ann", "wrong"), basic("eve", "secret"), "Basic %%%".to_owned(), String::new()] {
+        let reply = server.get("/token?service=berth", &[("authorization", &header)]).await.expect(401);
+        assert_eq!(reply.json()["errors"][0]["code"], "UNAUTHORIZED");
+        assert_eq!(reply.json()["error"], "invalid_grant");
+        assert!(reply.challenge().starts_with("Basic "));
+        assert_eq!(reply.header("cache-control"), "no-store");
+    }
+}
+
+#[tokio::test]
+async fn basic_credentials_do_without_a_token_still() {
+    let server = Server::new(Anonymous::None).await;
+    server.get("/v2/", &[("authorization", &basic("ann", "secret"))]).await.expect(200);
+    let reply = server.get("/v2/", &[("authorization", &basic("ann", "wrong"))]).await.expect(401);
+    assert!(reply.challenge().starts_with("Bearer realm=") && !reply.challenge().contains("error"));
+    assert_eq!(reply.headers.get_all("www-authenticate").iter().count(), 1, "docker would answer both");
+}
+
+#[tokio::test]
+async fn a_token_that_is_none_says_so_in_the_challenge() {
+    let server = Server::new(Anonymous::Read).await;
+    let reply = server.bear("a.b.c", "GET", "/v2/a/b/manifests/x").await.expect(401);
+    assert!(
+        reply.challenge().ends_with(",scope=\"repository:a/b:pull\",error=\"invalid_token\""),
+        "{}",
+        reply.challenge()
+    );
+    assert!(!reply.message().contains("a.b.c"));
+}
+
+#[tokio::test]
+async fn harbors_address_and_name_work() {
+    let server = Server::new(Anonymous::None).await;
+    let fields = [("authorization", &*basic("ann", "secret"))];
+    let target = "/service/token?service=harbor-registry&scope=repository:a/b:pull";
+    let token = server.get(target, &fields).await.expect(200).json()["token"].as_str().unwrap().to_owned();
+    server.bear(&token, "GET", "/v2/a/b/manifests/x").await.expect(404);
+    for service in ["other", "Berth", "berth.evil.example"] {
+        let reply = server.get(&format!("/token?service={service}"), &fields).await.expect(400);
+        assert_eq!(reply.message(), "service is not this registry: ask for \"berth\"");
+    }
+    for path in ["/token/", "/service/token/", "//token", "/service//token", "/TOKEN", "/v2/token"] {
+        server.get(path, &fields).await.expect(404);
+    }
+}
+
+#[tokio::test]
+async fn several_scopes_may_be_asked_for_in_every_way() {
+    let server = Server::new(Anonymous::None).await;
+    let fields = [("authorization", &*basic("ann", "secret"))];
+    for query in [
+        "scope=repository:a:pull&scope=repository:b:push",
+        "scope=repository:a:pull%20repository:b:push",
+        "scope=repository%3Aa%3Apull+repository%3Ab%3Apush",
+        "scope=repository:a:pull&scope=repository:b:push&scope=frobnicate&scope=repository:C:pull&scope=",
+    ] {
+        let reply = server.get(&format!("/token?{query}"), &fields).await.expect(200);
+        let token = reply.json()["token"].as_str().unwrap().to_owned();
+        server.bear(&token, "GET", "/v2/a/manifests/x").await.expect(404);
+        server.bear(&token, "POST", "/v2/b/blobs/uploads/").await.expect(202);
+        server.bear(&token, "POST", "/v2/a/blobs/uploads/").await.expect(401);
+    }
+}
+
+#[tokio::test]
+async fn the_keys_are_there_for_others_to_verify_with() {
+    let server = Server::new(Anonymous::None).await;
+    let token = server.token("ann", "").await;
+    let reply = server.get("/.well-known/jwks.json", &[]).await.expect(200);
+    assert_eq!(reply.header("content-type"), "application/json");
+    assert_eq!(reply.context.endpoint, Endpoint::Keys);
+    let keys = reply.json();
+    let header = token.split('.').next().unwrap();
+    let header: Value =
+        serde_json::from_slice(&base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(header).unwrap()).unwrap();
+    assert_eq!(keys["keys"][0]["kid"], header["kid"]);
+    assert!(keys["keys"][0].get("d").is_none());
+    let reply = server.send("POST", "/.well-known/jwks.json", &[], "").await.expect(405);
+    assert_eq!(reply.header("allow"), "GET, HEAD");
+}
+
+#[tokio::test]
+async fn where_tokens_are_off_everything_is_as_it_was() {
+    let server = Server::with(Anonymous::Read, Config::default(), |config| config.tokens.enabled = false).await;
+    let reply = server.get("/v2/", &[]).await.expect(401);
+    assert_eq!(reply.challenge(), "Basic realm=\"berth\", charset=\"UTF-8\"");
+    server.get("/v2/", &[("authorization", &basic("ann", "secret"))]).await.expect(200);
+    let reply = server.bear("a.b.c", "GET", "/v2/").await.expect(401);
+    assert_eq!(reply.challenge(), "Basic realm=\"berth\", charset=\"UTF-8\"");
+    for path in ["/token", "/service/token", "/.well-known/jwks.json"] {
+        assert!(server.get(path, &[]).await.expect(404).message().contains("access.tokens.enabled"));
+    }
+}
+
+#[tokio::test]
+async fn an_open_registry_needs_no_tokens() {
+    let server = Server::with(Anonymous::Write, Config::default(), |config| config.users.clear()).await;
+    server.get("/v2/", &[]).await.expect(200);
+    server.send("POST", "/v2/a/blobs/uploads/", &[], "").await.expect(202);
+    let token = server.token("", "repository:a:pull,push").await;
+    server.bear(&token, "POST", "/v2/a/blobs/uploads/").await.expect(202);
+}

@@ -1,0 +1,21 @@
+//! What a sealed value belongs to. One name per sealed column, with what names its row for good: ids differ after a restore.
+
+/// The private half of a key that tokens are signed with, by its `kid`.
+pub fn signing_key(kid: &str) -> String {
+    format!("signing_key/{kid}")
+}
+
+/// A secret of the configuration, by its name.
+pub fn secret(name: &str) -> String {
+    format!("secret/{name}")
+}
+
+/// The secret of an account's second factor, by the account's name.
+pub fn totp(account: &str) -> String {
+    format!("account.totp/{account}")
+}
+
+/// The key to what the logs say of a person, by the pseudonym.
+pub fn subject(pseudonym: &str) -> String {
+    format!("subject/{pseudonym}")
+}
