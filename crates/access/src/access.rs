@@ -6,11 +6,13 @@ use berth_oci::RepositoryName;
 use jiff::Timestamp;
 use tokio::sync::watch;
 
+use crate::account::{Accounts, Purpose};
 use crate::action::{Action, Actions};
 use crate::caller::{Caller, Identity};
 use crate::config::{Config, ConfigError, OpenError};
 use crate::credentials::Credentials;
 use crate::error::{Denied, Reason, Unauthenticated};
+use crate::federation::{Issuers, JOB};
 use crate::permit::{CatalogPermit, NewProject, Permit, Right};
 use crate::policy::{Decision, Outcome, Rules};
 use crate::read_only::ReadOnly;
@@ -25,6 +27,7 @@ pub struct Access {
     inner: Arc<Inner>,
     read_only: ReadOnly,
     pub(crate) tokens: Option<Tokens>,
+    pub(crate) issuers: Option<Arc<dyn Issuers>>,
 }
 
 struct Inner {
@@ -38,19 +41,34 @@ impl Access {
     /// [`effective_anonymous`](crate::effective_anonymous).
     pub fn new(config: &Config, read_only: &ReadOnly) -> Result<Self, ConfigError> {
         let rules = config.validate()?;
-        Self::put_together(config, read_only, Source::of_rules(Arc::new(rules)))
+        Self::put_together(config, read_only, Source::of_rules(Arc::new(rules)), None)
     }
 
     /// Prepares the decisions of a configuration and of what a catalog holds beside it. [`Access::follow`] keeps them up to date.
     pub async fn open(config: &Config, read_only: &ReadOnly, catalog: &Catalog) -> Result<Self, OpenError> {
-        let rules = config.validate()?;
-        let source = Source::open(Arc::new(rules), catalog).await?;
-        Ok(Self::put_together(config, read_only, source)?)
+        let source = Source::open(Arc::new(config.validate()?), catalog).await?;
+        Ok(Self::put_together(config, read_only, source, None)?)
     }
 
-    fn put_together(config: &Config, read_only: &ReadOnly, source: Source) -> Result<Self, ConfigError> {
-        let inner = Arc::new(Inner { verifier: Verifier::new(config)?, source });
-        Ok(Self { inner, read_only: read_only.clone(), tokens: None })
+    /// Does the same, and knows the accounts that the catalog holds beside the users of the configuration.
+    pub async fn open_with(
+        config: &Config,
+        read_only: &ReadOnly,
+        catalog: &Catalog,
+        accounts: Accounts,
+    ) -> Result<Self, OpenError> {
+        let source = Source::open(Arc::new(config.validate()?), catalog).await?;
+        Ok(Self::put_together(config, read_only, source, Some(accounts))?)
+    }
+
+    fn put_together(
+        config: &Config,
+        read_only: &ReadOnly,
+        source: Source,
+        accounts: Option<Accounts>,
+    ) -> Result<Self, ConfigError> {
+        let inner = Arc::new(Inner { verifier: Verifier::new(config, accounts)?, source });
+        Ok(Self { inner, read_only: read_only.clone(), tokens: None, issuers: None })
     }
 
     /// Follows what the catalog says of roles, bindings, projects, accounts and robots until `stop` turns true.
@@ -78,9 +96,28 @@ impl Access {
             return self.bear(tokens, token).await;
         }
         match Credentials::parse(header)? {
+            Some(credentials) if credentials.name() == JOB && self.issuers.is_some() => {
+                self.exchange(str::from_utf8(credentials.password()).unwrap_or_default()).await
+            }
             Some(credentials) => self.inner.verifier.verify(&credentials).await,
             None => Ok(Caller::anonymous()),
         }
+    }
+
+    /// Finds out whom a name, a password and a code of a second factor prove, at a login by a person: in a browser, or for the API.
+    /// Nothing is believed because it was right before.
+    pub async fn log_in(
+        &self,
+        name: &str,
+        password: &str,
+        code: Option<&str>,
+    ) -> Result<Caller, Unauthenticated> {
+        self.inner.verifier.log_in(name, password, Purpose::Person(code)).await
+    }
+
+    /// Returns the accounts that the catalog holds, if there is one.
+    pub fn accounts(&self) -> Option<&Accounts> {
+        self.inner.verifier.accounts()
     }
 
     /// Decides whether a caller may do `A` to a repository. The answer rests on memory alone.
@@ -194,6 +231,16 @@ impl Access {
 
     pub(crate) fn is_in(&self, caller: &Caller, group: &str) -> bool {
         self.inner.source.snapshot().groups_of(caller).iter().any(|known| **known == *group)
+    }
+
+    /// Tells whether there is such a user or robot.
+    pub(crate) fn knows(&self, identity: &Identity) -> bool {
+        self.inner.source.snapshot().knows(identity)
+    }
+
+    /// Returns the groups that a caller is in now.
+    pub(crate) fn groups_of(&self, caller: &Caller) -> Arc<[Arc<str>]> {
+        self.inner.source.snapshot().groups_of(caller).into()
     }
 
     pub(crate) fn now(&self) -> Timestamp {

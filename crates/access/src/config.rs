@@ -3,6 +3,7 @@ use std::collections::HashSet;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::account::{ApplicationPasswordRules, PasswordRules, RobotRules, SessionRules, name};
 use crate::caller::Identity;
 use crate::federation::{Ldap, Oidc, Workload};
 use crate::token::{TokensConfig, TokensConfigError};
@@ -46,6 +47,14 @@ pub struct Config {
     /// Roles beside the built-in ones: the configuration's top-level `roles`.
     #[serde(skip)]
     pub roles: Vec<RoleConfig>,
+    /// Rules for the passwords of accounts that Berth keeps (`berth user add`). Those of `users` above are whatever was hashed.
+    pub passwords: PasswordRules,
+    /// Rules for robots.
+    pub robots: RobotRules,
+    /// Rules for the passwords that users make for their clients.
+    pub application_passwords: ApplicationPasswordRules,
+    /// How long a login in a browser lasts.
+    pub sessions: SessionRules,
 }
 
 impl Default for Config {
@@ -64,6 +73,10 @@ impl Default for Config {
             create_projects: true,
             tokens: TokensConfig::default(),
             roles: Vec::new(),
+            passwords: PasswordRules::default(),
+            robots: RobotRules::default(),
+            application_passwords: ApplicationPasswordRules::default(),
+            sessions: SessionRules::default(),
         }
     }
 }
@@ -84,7 +97,7 @@ pub enum Anonymous {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct User {
-    /// The name to log in with: 1 to 128 bytes, no colon, no control characters, not `anonymous`.
+    /// The name to log in with: 1 to 128 bytes, no colon, no control characters, not `anonymous`, and not as robots' names begin.
     #[schemars(length(min = 1, max = 128))]
     pub name: String,
     /// The argon2id hash of the password, as `berth passwd` prints it.
@@ -203,7 +216,7 @@ impl Config {
     }
 }
 
-fn name_problem(name: &str) -> Option<&'static str> {
+pub(crate) fn name_problem(name: &str) -> Option<&'static str> {
     if name.is_empty() {
         Some("is empty")
     } else if name.len() > MAX_NAME_BYTES {
@@ -218,7 +231,7 @@ fn name_problem(name: &str) -> Option<&'static str> {
     } else if name == Identity::ANONYMOUS {
         Some("stands for callers without credentials")
     } else {
-        None
+        name::user_problem(name)
     }
 }
 

@@ -2,8 +2,10 @@ use std::fmt;
 
 use berth_oci::RepositoryName;
 
+use crate::account::Ended;
 use crate::action::Action;
 use crate::caller::{Caller, Identity};
+use crate::federation::Refused;
 use crate::policy::{Decision, Outcome};
 use crate::read_only::{MOVED, READ_ONLY};
 use crate::resource::Resource;
@@ -30,7 +32,50 @@ pub enum Unauthenticated {
     WrongCredentials {
         /// The name that was given, for the log.
         name: String,
+        /// What was wrong, for the log alone.
+        cause: Cause,
     },
+    /// What was given was right, and has ended.
+    #[error(transparent)]
+    Ended(#[from] Ended),
+    /// The password is right, and good for nothing but to be changed.
+    #[error("the password of {name:?} must be changed before anything else, because {why}; ask the administrator how")]
+    PasswordChangeNeeded {
+        /// Whose.
+        name: String,
+        /// Why.
+        why: &'static str,
+    },
+    /// The password is right, and not enough.
+    #[error("{name:?} has a second factor; {}", if *client {
+        "make an application password, and log in with that here"
+    } else {
+        "give a code of the authenticator too"
+    })]
+    SecondFactorNeeded {
+        /// Whose.
+        name: String,
+        /// Whether whoever asked can't send a code.
+        client: bool,
+    },
+    /// Another service vouches for somebody whose name belongs to another account here.
+    #[error("another account here has the name {name:?}; ask the administrator")]
+    NameTaken {
+        /// The name.
+        name: String,
+    },
+    /// The token of a job's own system lets nobody in.
+    #[error(transparent)]
+    Job(#[from] Refused),
+    /// The client's certificate names nobody here.
+    #[error("the client certificate names {name:?}, who is no user or robot here; ask the administrator")]
+    Certificate {
+        /// What it says.
+        name: String,
+    },
+    /// The catalog, which keeps the accounts, can't be asked. Answered with 503.
+    #[error("the catalog can't be asked who that is; try again in a few seconds")]
+    Unavailable,
     /// No users are configured, so no credentials can be right.
     #[error(
         "credentials given, but no users are configured; log out, or ask the administrator for an account"
@@ -49,7 +94,58 @@ impl Unauthenticated {
 
     /// Tells whether the server was too busy to decide: 503 and `Retry-After`, not 401.
     pub fn is_busy(&self) -> bool {
-        matches!(self, Self::Busy)
+        matches!(self, Self::Busy | Self::Unavailable | Self::Job(Refused::Unavailable(_)))
+    }
+
+    /// The word for the reason in logs. It may tell more than the message that a client gets.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::Malformed(_) => "malformed",
+            Self::UnsupportedScheme => "unsupported_scheme",
+            Self::WrongCredentials { cause, .. } => cause.as_str(),
+            Self::Ended(_) => "ended",
+            Self::PasswordChangeNeeded { .. } => "password_change_needed",
+            Self::SecondFactorNeeded { .. } => "second_factor_needed",
+            Self::NameTaken { .. } => "name_taken",
+            Self::Job(_) => "job_token",
+            Self::Certificate { .. } => "unknown_certificate",
+            Self::InvalidToken(_) => "invalid_token",
+            Self::Gone(_) => "gone",
+            Self::NoUsers => "no_users",
+            Self::Busy => "busy",
+            Self::Unavailable => "unavailable",
+        }
+    }
+}
+
+/// What was wrong with credentials. Clients don't hear it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Cause {
+    /// Nobody has the name.
+    UnknownName,
+    /// The password.
+    WrongPassword,
+    /// A secret that Berth made up: an application password or a robot's.
+    WrongSecret,
+    /// The code of the second factor.
+    WrongCode,
+    /// Too many passwords were wrong: for a while, none is right.
+    Locked,
+    /// Another service keeps the password.
+    Elsewhere,
+}
+
+impl Cause {
+    /// The word for it in logs.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::UnknownName => "unknown_name",
+            Self::WrongPassword => "wrong_password",
+            Self::WrongSecret => "wrong_secret",
+            Self::WrongCode => "wrong_code",
+            Self::Locked => "locked",
+            Self::Elsewhere => "kept_elsewhere",
+        }
     }
 }
 

@@ -6,10 +6,12 @@ use std::fmt;
 use async_trait::async_trait;
 use jiff::Timestamp;
 
+mod facade;
 mod ldap;
 mod oidc;
 mod workload;
 
+pub(crate) use facade::JOB;
 pub use ldap::{Attributes, GroupNames, GroupSearch, Ldap, LdapBind, UserSearch};
 pub use oidc::Oidc;
 pub use workload::{Grant, OneOrMany, Workload};

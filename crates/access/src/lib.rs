@@ -30,10 +30,15 @@ pub mod admin;
 pub mod part;
 
 pub use access::Access;
+pub use account::{
+    Accounts, ApplicationPasswordRules, Ended, Enrolment, Error as AccountError, Grantor, HarborEntry, Imported,
+    NewApplicationPassword, NewRobot, NewUser, OperatorGrants, PasswordRules, Profile, RandomSecret, Resumed, RobotEffect, RobotName,
+    RobotNameError, RobotPolicy, RobotRules, Rotated, Sealer, SecretKind, SessionRules, Sessions,
+};
 pub use action::{Action, Actions, UnknownAction};
 pub use caller::{Caller, Identity, Proof};
 pub use config::{Anonymous, Config, ConfigError, OpenError, Refusal, User, UserAccess, effective_anonymous};
-pub use error::{Denied, Reason, Unauthenticated};
+pub use error::{Cause as LoginCause, Denied, Reason, Unauthenticated};
 pub use grant::Grant;
 pub use operator::Operator;
 pub use origin::Origin;

@@ -102,7 +102,12 @@ pub fn hash_password(password: &str) -> Result<PasswordHash, HashError> {
     if password.is_empty() {
         return Err(HashError::Empty);
     }
-    let hash = Argon2::default().hash_password(password.as_bytes()).map_err(HashError::Failed)?;
+    hash_bytes(password.as_bytes())
+}
+
+/// Does the same with a password as a client sent it.
+pub(crate) fn hash_bytes(password: &[u8]) -> Result<PasswordHash, HashError> {
+    let hash = Argon2::default().hash_password(password).map_err(HashError::Failed)?;
     Ok(PasswordHash(hash.to_string()))
 }
 

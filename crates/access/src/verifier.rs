@@ -1,44 +1,57 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::num::NonZeroUsize;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use berth_catalog::Hidden;
 use hmac::{Hmac, KeyInit as _, Mac as _};
+use jiff::Timestamp;
 use moka::sync::Cache;
 use parking_lot::Mutex;
 use sha2::Sha256;
-use tokio::sync::{OnceCell, Semaphore};
-use tokio::time::timeout;
+use tokio::sync::OnceCell;
 
-use crate::caller::Caller;
+use crate::account::hash::Cost;
+use crate::account::hasher::Hasher;
+use crate::account::name::is_robot;
+use crate::account::{Accounts, Proven, Purpose};
+use crate::caller::{Caller, Identity, Proof};
 use crate::config::{Config, ConfigError};
 use crate::credentials::Credentials;
-use crate::error::Unauthenticated;
+use crate::error::{Cause, Unauthenticated};
 use crate::password;
 
-const MAX_WAIT: Duration = Duration::from_secs(5);
 const CACHE_ENTRIES: u64 = 10_000;
 
 type Key = [u8; 32];
-/// The outcome of one verification that several requests may wait for; none means wrong credentials.
-type Outcome = Arc<OnceCell<Option<Caller>>>;
+/// The outcome of one verification that several requests may wait for.
+type Outcome = Arc<OnceCell<Result<Caller, Unauthenticated>>>;
 
-/// Finds out whether credentials are right, at the cost of as few argon2 hashes as it can.
+/// Finds out whether credentials are right, at the cost of as few hashes as it can.
 pub(crate) struct Verifier {
     users: HashMap<Arc<str>, Arc<argon2::PasswordHash>>,
-    /// What an unknown user's password is verified against, so that the time taken doesn't tell whether a name exists.
+    /// What an unknown user's password is verified against where there are no accounts, so that the time taken doesn't tell whether a
+    /// name exists.
     decoy: Option<Arc<argon2::PasswordHash>>,
+    accounts: Option<Accounts>,
     cache_key: Hmac<Sha256>,
-    verified: Cache<Key, Caller>,
+    verified: Cache<Key, Believed>,
     in_flight: Mutex<HashMap<Key, (usize, Outcome)>>,
-    slots: Arc<Semaphore>,
-    hashes: AtomicU64,
+    hasher: Arc<Hasher>,
+}
+
+/// What was proved a moment ago.
+#[derive(Clone)]
+struct Believed {
+    caller: Caller,
+    /// What the accounts' generation was: under another they are asked again.
+    generation: i64,
+    hash: Option<Hidden<String>>,
+    until: Option<Timestamp>,
 }
 
 impl Verifier {
-    pub(crate) fn new(config: &Config) -> Result<Self, ConfigError> {
+    pub(crate) fn new(config: &Config, accounts: Option<Accounts>) -> Result<Self, ConfigError> {
         let mut users = HashMap::with_capacity(config.users.len());
         for user in &config.users {
             let hash = user
@@ -50,46 +63,63 @@ impl Verifier {
         let decoy = config.users.first().and_then(|user| users.get(user.name.as_str()).cloned());
         let mut key = [0; 64];
         getrandom::fill(&mut key).map_err(|error| ConfigError::Random(error.to_string()))?;
-        let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
         Ok(Self {
             users,
             decoy,
+            hasher: accounts.as_ref().map_or_else(|| Arc::new(Hasher::new()), |known| Arc::clone(known.hasher())),
+            accounts,
             cache_key: Hmac::new(&key.into()),
             verified: Cache::builder()
                 .max_capacity(CACHE_ENTRIES)
                 .time_to_live(Duration::from_secs(config.credential_cache_seconds.into()))
                 .build(),
             in_flight: Mutex::default(),
-            slots: Arc::new(Semaphore::new(2 * cores)),
-            hashes: AtomicU64::new(0),
         })
     }
 
     /// Number of argon2 hashes computed since start.
     pub(crate) fn hashes(&self) -> u64 {
-        self.hashes.load(Ordering::Relaxed)
+        self.hasher.cost().argon2
+    }
+
+    pub(crate) fn accounts(&self) -> Option<&Accounts> {
+        self.accounts.as_ref()
     }
 
     /// Returns the caller whom the credentials prove.
     pub(crate) async fn verify(&self, credentials: &Credentials) -> Result<Caller, Unauthenticated> {
-        let Some(decoy) = &self.decoy else { return Err(Unauthenticated::NoUsers) };
+        self.refuse_without_users().await?;
         let key = self.key(credentials);
-        if let Some(caller) = self.verified.get(&key) {
+        if let Some(caller) = self.believed(&key) {
             return Ok(caller);
         }
         let flight = self.join(key);
         // If the request that computes is dropped, the next one waiting takes over.
-        let outcome = flight.outcome.get_or_try_init(|| self.compute(key, credentials, decoy)).await?;
-        outcome
-            .clone()
-            .ok_or_else(|| Unauthenticated::WrongCredentials { name: credentials.name().to_owned() })
+        let outcome = flight.outcome.get_or_try_init(|| self.compute(key, credentials)).await?;
+        outcome.clone()
+    }
+
+    /// Returns the caller whom a person's password proves, and believes nothing from before.
+    pub(crate) async fn log_in(
+        &self,
+        name: &str,
+        password: &str,
+        purpose: Purpose<'_>,
+    ) -> Result<Caller, Unauthenticated> {
+        self.refuse_without_users().await?;
+        match &self.accounts {
+            Some(accounts) if !self.users.contains_key(name) => {
+                let (account, _) = accounts.person(name, password.as_bytes(), purpose, None).await?;
+                Ok(crate::account::caller(&account, Proof::Password))
+            }
+            _ => self.user(name, password.as_bytes()).await?,
+        }
     }
 
     /// Lets no hash be computed until what it returns is dropped.
     #[cfg(test)]
     pub(crate) fn hold(&self) -> tokio::sync::OwnedSemaphorePermit {
-        let all = u32::try_from(self.slots.available_permits()).unwrap_or(u32::MAX);
-        Arc::clone(&self.slots).try_acquire_many_owned(all).unwrap_or_else(|error| unreachable!("{error}"))
+        self.hasher.hold()
     }
 
     #[cfg(test)]
@@ -97,36 +127,82 @@ impl Verifier {
         self.in_flight.lock().len()
     }
 
+    /// Says so where nobody can log in.
+    async fn refuse_without_users(&self) -> Result<(), Unauthenticated> {
+        if !self.users.is_empty() {
+            return Ok(());
+        }
+        let any = match &self.accounts {
+            Some(accounts) => accounts.any().await.map_err(|_| Unauthenticated::Unavailable)?,
+            None => false,
+        };
+        if any { Ok(()) } else { Err(Unauthenticated::NoUsers) }
+    }
+
+    /// Returns whom these credentials proved a moment ago, if nothing has changed since.
+    fn believed(&self, key: &Key) -> Option<Caller> {
+        let found = self.verified.get(key)?;
+        let Some(accounts) = &self.accounts else { return Some(found.caller) };
+        let is_over = found.until.is_some_and(|until| until <= accounts.now());
+        (found.generation == accounts.generation() && !is_over).then_some(found.caller)
+    }
+
     async fn compute(
         &self,
         key: Key,
         credentials: &Credentials,
-        decoy: &Arc<argon2::PasswordHash>,
-    ) -> Result<Option<Caller>, Unauthenticated> {
+    ) -> Result<Result<Caller, Unauthenticated>, Unauthenticated> {
         // Another flight may have landed between the first look and joining this one.
-        if let Some(caller) = self.verified.get(&key) {
-            return Ok(Some(caller));
+        if let Some(caller) = self.believed(&key) {
+            return Ok(Ok(caller));
         }
-        let user = self.users.get_key_value(credentials.name());
-        let hash = Arc::clone(user.map_or(decoy, |(_, hash)| hash));
-        let password = credentials.password().to_vec();
-        let slot = timeout(MAX_WAIT, Arc::clone(&self.slots).acquire_owned())
-            .await
-            .map_err(|_| Unauthenticated::Busy)?
-            .map_err(|_| Unauthenticated::Busy)?;
-        self.hashes.fetch_add(1, Ordering::Relaxed);
-        let matches = tokio::task::spawn_blocking(move || {
-            // The slot goes with the work: a request dropped meanwhile doesn't free the processor.
-            let _slot = slot;
-            password::verify(&password, &hash)
-        })
-        .await
-        .map_err(|_| Unauthenticated::Busy)?;
-        let caller = user.filter(|_| matches).map(|(name, _)| Caller::user(name));
-        if let Some(caller) = &caller {
-            self.verified.insert(key, caller.clone());
+        let (name, password) = (credentials.name(), credentials.password());
+        let is_configured = self.users.contains_key(name) && !is_robot(name);
+        let (generation, proven) = match &self.accounts {
+            Some(accounts) if !is_configured => {
+                // Before anything is read: what changes meanwhile makes it stale.
+                let generation = accounts.generation();
+                let known = self.verified.get(&key).and_then(|found| found.hash);
+                (generation, accounts.prove(name, password, known.as_ref().map(|hash| hash.as_str())).await)
+            }
+            accounts => {
+                let generation = accounts.as_ref().map_or(0, Accounts::generation);
+                let caller = self.user(name, password).await?;
+                (generation, caller.map(|caller| Proven { caller, hash: None, until: None }))
+            }
+        };
+        match proven {
+            // No outcome: who waits tries for itself.
+            Err(busy) if busy.is_busy() => Err(busy),
+            Err(refused) => Ok(Err(refused)),
+            Ok(Proven { caller, hash, until }) => {
+                self.verified.insert(key, Believed { caller: caller.clone(), generation, hash, until });
+                Ok(Ok(caller))
+            }
         }
-        Ok(caller)
+    }
+
+    /// Compares a password with that of a user of the configuration, or with a decoy.
+    async fn user(
+        &self,
+        name: &str,
+        password: &[u8],
+    ) -> Result<Result<Caller, Unauthenticated>, Unauthenticated> {
+        let user = self.users.get_key_value(name);
+        let Some(hash) = user.map(|(_, hash)| hash).or(self.decoy.as_ref()).cloned() else {
+            return Err(Unauthenticated::NoUsers);
+        };
+        let password = password.to_vec();
+        self.hasher.count(Cost { argon2: 1, rounds: 0 });
+        let matches = self.hasher.run(move || password::verify(&password, &hash)).await;
+        let cause = match (user, matches.ok_or(Unauthenticated::Busy)?) {
+            (Some((name, _)), true) => {
+                return Ok(Ok(Caller::new(Identity::User(Arc::clone(name)), Proof::Password)));
+            }
+            (Some(_), false) => Cause::WrongPassword,
+            (None, _) => Cause::UnknownName,
+        };
+        Ok(Err(Unauthenticated::WrongCredentials { name: name.to_owned(), cause }))
     }
 
     /// A key that tells nothing about the password, should memory leak. A name has no NUL, so pairs don't collide.

@@ -68,7 +68,7 @@ pub struct Account {
     pub password: Option<Hidden<String>>,
     /// When it was set.
     pub password_changed_at: Option<Timestamp>,
-    /// Whether nothing but a change of the password is allowed.
+    /// Whether nothing but a change of the password is allowed; of a person whom another service vouches for, whether that has ended.
     pub must_change: bool,
     /// Wrong passwords since the last right one.
     pub failures: u64,
@@ -256,15 +256,21 @@ pub async fn rehash(tx: &mut Tx, id: AccountId, before: &str, hash: &str) -> Res
     tx.post(sql, params![hash, id.0, before]).await
 }
 
-/// Notes how many passwords were wrong in a row, and until when none is right.
-pub async fn set_failures(
+/// Notes that so many passwords were wrong in a row, and until when none is right; a smaller number changes nothing.
+pub async fn strike(
     tx: &mut Tx,
     id: AccountId,
     failures: u64,
     locked_until: Option<Timestamp>,
 ) -> Result<()> {
-    let sql = "UPDATE account SET failures = $1, locked_until = $2 WHERE id = $3";
+    let sql = "UPDATE account SET failures = $1, locked_until = $2 WHERE id = $3 AND failures < $1";
     tx.post(sql, params![failures, locked_until, id.0]).await
+}
+
+/// Forgets that passwords were wrong.
+pub async fn unlock(tx: &mut Tx, id: AccountId) -> Result<()> {
+    let sql = "UPDATE account SET failures = 0, locked_until = NULL WHERE id = $1";
+    tx.post(sql, params![id.0]).await
 }
 
 /// Disables an account or enables it again. What was proved before is good for nothing either way.
@@ -296,6 +302,18 @@ pub async fn set_groups(tx: &mut Tx, id: AccountId, groups: &[String]) -> Result
     let json = groups_as_json(groups);
     let sql = "UPDATE account SET member_of = $1 WHERE id = $2 AND member_of <> $1";
     let changed = tx.execute(sql, params![&json, id.0]).await? > 0;
+    if changed {
+        bump(tx).await?;
+    }
+    Ok(changed)
+}
+
+/// Notes that the service which vouches for a person does so no more, or does so again: without it, what was proved before is good for
+/// nothing, and no password made here either. Tells whether that changed anything.
+pub async fn set_lapsed(tx: &mut Tx, id: AccountId, lapsed: bool, now: Timestamp) -> Result<bool> {
+    let sql = "UPDATE account SET must_change = $1, valid_after = CASE WHEN $1 = 1 THEN $2 ELSE valid_after END
+                WHERE id = $3 AND source <> 'local' AND must_change <> $1";
+    let changed = tx.execute(sql, params![i64::from(lapsed), now, id.0]).await? > 0;
     if changed {
         bump(tx).await?;
     }

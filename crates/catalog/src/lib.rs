@@ -45,6 +45,7 @@ pub mod sealed;
 pub mod secret;
 pub mod signing_key;
 pub mod role;
+pub mod spent;
 pub mod standing;
 pub mod tag;
 pub mod trash;

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use proptest::prelude::*;
 
 use super::{access, access_of, basic, config, named, user};
-use crate::{Access, Anonymous, Caller, Unauthenticated, UserAccess};
+use crate::{Access, Anonymous, Caller, Cause, Unauthenticated, UserAccess};
 
 fn with_alice() -> Access {
     access(Anonymous::Read, vec![user("alice", UserAccess::Write)])
@@ -30,9 +30,13 @@ async fn right_credentials_prove_the_user() {
 #[tokio::test]
 async fn wrong_credentials_and_unknown_users_look_the_same_and_cost_the_same() {
     let access = with_alice();
-    for (name, password, hashes) in [("alice", "Secret", 1), ("mallory", "secret", 2), ("alice", "", 3)] {
+    for (name, password, cause, hashes) in [
+        ("alice", "Secret", Cause::WrongPassword, 1),
+        ("mallory", "secret", Cause::UnknownName, 2),
+        ("alice", "", Cause::WrongPassword, 3),
+    ] {
         let outcome = access.authenticate(Some(&basic(name, password))).await;
-        assert_eq!(outcome, Err(Unauthenticated::WrongCredentials { name: name.to_owned() }));
+        assert_eq!(outcome, Err(Unauthenticated::WrongCredentials { name: name.to_owned(), cause }));
         assert_eq!(access.password_hashes(), hashes);
     }
 }

@@ -1,0 +1,211 @@
+//! What is done to accounts, by their owners and by others.
+
+use berth_catalog::account::{self, Account, AccountId, New, Source};
+use berth_catalog::event::{self, Author, Kind, NewEvent};
+use berth_catalog::{Hidden, Tx, old_password};
+use jiff::Timestamp;
+use serde_json::json;
+
+use super::{Accounts, Error, Purpose};
+use crate::config::name_problem;
+
+/// An account to make. It has no field that gives a right: those come by bindings alone.
+#[derive(Clone)]
+pub struct NewUser {
+    /// The name to log in with.
+    pub name: String,
+    /// The person's name.
+    pub display_name: Option<String>,
+    /// The person's address.
+    pub email: Option<String>,
+    /// The first password.
+    pub password: String,
+    /// Whether the person chose it: else it is to be changed first, if the rules say so.
+    pub own_choice: bool,
+}
+
+/// What is known of a person.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Profile {
+    /// The person's name.
+    pub display_name: Option<String>,
+    /// The person's address.
+    pub email: Option<String>,
+}
+
+/// Who made what of which account, for the log.
+pub(super) fn account_event(id: AccountId, change: &str, by: &Author, at: Timestamp) -> NewEvent {
+    event_of(Kind::AccountChanged, by, json!({ "change": change, "account": id.0 }), at)
+}
+
+pub(super) fn event_of(kind: Kind, by: &Author, detail: serde_json::Value, at: Timestamp) -> NewEvent {
+    let id = uuid::Uuid::new_v4();
+    NewEvent { id, at, kind, repository: None, tag: None, digest: None, author: by.clone(), detail }
+}
+
+impl Accounts {
+    /// Makes an account.
+    ///
+    /// # Errors
+    /// [`Error::Name`], [`Error::Taken`], and [`Error::Weak`] for a password against the rules.
+    pub async fn create_user(&self, new: NewUser, by: &Author) -> Result<AccountId, Error> {
+        if let Some(problem) = name_problem(&new.name) {
+            return Err(Error::Name { name: new.name, problem });
+        }
+        if self.0.rules.configured.contains(&new.name) {
+            return Err(Error::Taken(new.name));
+        }
+        self.0.rules.passwords.check(&new.name, &new.password)?;
+        let hash = self.hash(&new.password).await?;
+        let row = New {
+            name: new.name,
+            source: Source::Local,
+            external: None,
+            display_name: new.display_name,
+            email: new.email,
+            password: Some(Hidden::new(hash.as_str().to_owned())),
+            must_change: !new.own_choice && self.0.rules.passwords.change_first,
+            groups: Vec::new(),
+        };
+        let (by, now) = (by.clone(), self.now());
+        self.change(async move |tx| {
+            let id = account::insert(tx, &row, now).await?.ok_or_else(|| Error::Taken(row.name.clone()))?;
+            event::append(tx, account_event(id, "created", &by, now)).await;
+            Ok(id)
+        })
+        .await
+    }
+
+    /// Finds an account.
+    ///
+    /// # Errors
+    /// [`Error::Unknown`].
+    pub async fn user(&self, name: &str) -> Result<Account, Error> {
+        let found = self.0.catalog.read(async |r| account::find(r, name).await).await?;
+        found.ok_or_else(|| Error::Unknown { what: "user", name: name.to_owned() })
+    }
+
+    /// Lists accounts in the order of their names, behind `after`.
+    pub async fn users(&self, after: &str, limit: usize) -> Result<Vec<Account>, Error> {
+        Ok(self.0.catalog.read(async |r| account::list(r, after, limit).await).await?)
+    }
+
+    /// Sets what is known of a person.
+    pub async fn set_profile(&self, name: &str, profile: Profile, by: &Author) -> Result<(), Error> {
+        self.on(name, "profile changed", by, async move |tx, id, _| {
+            account::set_profile(tx, id, profile.display_name.as_deref(), profile.email.as_deref()).await
+        })
+        .await
+    }
+
+    /// Disables an account, which ends all that was proved by it, or enables it again.
+    pub async fn disable_user(&self, name: &str, disabled: bool, by: &Author) -> Result<(), Error> {
+        let change = if disabled { "disabled" } else { "enabled" };
+        self.on(name, change, by, async move |tx, id, now| account::set_disabled(tx, id, disabled, now).await).await
+    }
+
+    /// Forgets that passwords were wrong.
+    pub async fn unlock_user(&self, name: &str, by: &Author) -> Result<(), Error> {
+        self.on(name, "unlocked", by, async |tx, id, _| account::unlock(tx, id).await).await
+    }
+
+    /// Ends all sessions and tokens of an account.
+    pub async fn log_out_everywhere(&self, name: &str, by: &Author) -> Result<(), Error> {
+        let unit = async |tx: &mut Tx, id, now| account::set_valid_after(tx, id, now).await;
+        self.on(name, "logged out everywhere", by, unit).await
+    }
+
+    /// Deletes an account, its passwords and the roles that its name has.
+    pub async fn delete_user(&self, name: &str, by: &Author) -> Result<(), Error> {
+        self.on(name, "deleted", by, async |tx, id, _| account::delete(tx, id).await).await
+    }
+
+    /// Sets a password that somebody else chose; the account's owner must change it first, if the rules say so.
+    ///
+    /// # Errors
+    /// [`Error::Weak`] and [`Error::Reused`] for one against the rules, [`Error::Elsewhere`].
+    pub async fn reset_password(
+        &self,
+        name: &str,
+        password: &str,
+        own_choice: bool,
+        by: &Author,
+    ) -> Result<(), Error> {
+        let account = self.user(name).await?;
+        let must_change = !own_choice && self.0.rules.passwords.change_first;
+        self.set_password(account, password, must_change, "password reset", by).await
+    }
+
+    /// Lets an account's owner change the password, also where nothing else is allowed before that.
+    ///
+    /// # Errors
+    /// [`Error::Unproved`] unless `old`, and `code` if there is a second factor, are right; [`Error::Weak`] and [`Error::Reused`].
+    pub async fn change_password(
+        &self,
+        name: &str,
+        old: &str,
+        new: &str,
+        code: Option<&str>,
+        by: &Author,
+    ) -> Result<(), Error> {
+        let (account, _) = self.person(name, old.as_bytes(), Purpose::Change(code), None).await?;
+        if old == new {
+            return Err(Error::Reused(self.0.rules.passwords.history.max(1)));
+        }
+        self.set_password(account, new, false, "password changed", by).await
+    }
+
+    async fn set_password(
+        &self,
+        account: Account,
+        password: &str,
+        must_change: bool,
+        change: &'static str,
+        by: &Author,
+    ) -> Result<(), Error> {
+        if account.source != Source::Local {
+            return Err(Error::Elsewhere(account.name));
+        }
+        let rules = &self.0.rules.passwords;
+        rules.check(&account.name, password)?;
+        let (id, history, before) = (account.id, rules.history, account.password);
+        if history > 0 {
+            // The present one is one of them.
+            let old = self.0.catalog.read(async |r| old_password::list(r, id, history - 1).await).await?;
+            if self.is_one_of(password, before.iter().cloned().chain(old).collect()).await? {
+                return Err(Error::Reused(history));
+            }
+        }
+        let hash = self.hash(password).await?;
+        let (by, now) = (by.clone(), self.now());
+        self.change(async move |tx| {
+            if let Some(before) = before.as_ref().filter(|_| history > 0) {
+                old_password::remember(tx, id, before, history, now).await?;
+            }
+            account::set_password(tx, id, hash.as_str(), must_change, now).await?;
+            event::append(tx, account_event(id, change, &by, now)).await;
+            Ok(())
+        })
+        .await
+    }
+
+    /// Changes an account that must be there.
+    pub(super) async fn on(
+        &self,
+        name: &str,
+        change: &'static str,
+        by: &Author,
+        unit: impl AsyncFn(&mut Tx, AccountId, Timestamp) -> berth_catalog::Result<()> + Send + Sync + 'static,
+    ) -> Result<(), Error> {
+        let (name, by, now) = (name.to_owned(), by.clone(), self.now());
+        self.change(async move |tx| {
+            let Some(found) = account::find(tx, &name).await? else {
+                return Err(Error::Unknown { what: "user", name: name.clone() });
+            };
+            unit(tx, found.id, now).await?;
+            event::append(tx, account_event(found.id, change, &by, now)).await;
+            Ok(())
+        })
+        .await
+    }
+}

@@ -1,0 +1,91 @@
+//! Passwords that users make for their clients.
+
+use berth_catalog::account::Source;
+use berth_catalog::app_password::{self, AppPassword, AppPasswordId};
+use berth_catalog::event::{self, Author};
+use jiff::Timestamp;
+
+use super::admin::account_event;
+use super::rules::after;
+use super::secret::{RandomSecret, SecretKind};
+use super::{Accounts, Error};
+
+/// Ended ones are remembered for so long, so that whoever still has one hears why.
+const REMEMBERED_SECONDS: i64 = 180 * 86_400;
+/// More of one user are a mistake.
+const MAX: usize = 200;
+const MAX_NAME_BYTES: usize = 128;
+
+/// An application password to make.
+#[derive(Debug, Clone)]
+pub struct NewApplicationPassword {
+    /// Whose.
+    pub user: String,
+    /// What for, in its owner's words.
+    pub name: String,
+    /// Days that it lives.
+    pub days: u32,
+}
+
+impl Accounts {
+    /// Makes an application password; the secret is shown this once. An account that another service vouches for may have one too: it
+    /// is what its clients log in with.
+    ///
+    /// # Errors
+    /// [`Error::TooLong`] for more days than the rules allow.
+    pub async fn create_application_password(
+        &self,
+        new: NewApplicationPassword,
+        by: &Author,
+    ) -> Result<(AppPasswordId, RandomSecret, Timestamp), Error> {
+        let now = self.now();
+        let expires_at = self.0.rules.application_passwords.expiry(new.days, now)?;
+        if new.name.is_empty() || new.name.len() > MAX_NAME_BYTES || new.name.chars().any(char::is_control) {
+            let name = new.name.chars().take(MAX_NAME_BYTES).collect();
+            return Err(Error::Name { name, problem: "names no client: use 1 to 128 bytes, no control characters" });
+        }
+        let account = self.user(&new.user).await?;
+        if account.must_change && account.source == Source::Local {
+            return Err(Error::Factor("the account's password must be changed first"));
+        }
+        let secret = RandomSecret::generate(SecretKind::Application)?;
+        let (hash, by, id) = (secret.hash(), by.clone(), account.id);
+        let made = self.change(async move |tx| {
+            app_password::forget(tx, id, after(now, -REMEMBERED_SECONDS)).await?;
+            if app_password::list(tx, id, MAX).await?.len() >= MAX {
+                return Err(Error::Factor("the account has 200 application passwords; revoke some first"));
+            }
+            let made = app_password::insert(tx, id, &new.name, &hash, expires_at, now).await?;
+            event::append(tx, account_event(id, "application password created", &by, now)).await;
+            Ok(made)
+        });
+        Ok((made.await?, secret, expires_at))
+    }
+
+    /// Lists a user's application passwords, the newest first.
+    pub async fn application_passwords(&self, user: &str) -> Result<Vec<AppPassword>, Error> {
+        let account = self.user(user).await?;
+        Ok(self.0.catalog.read(async |r| app_password::list(r, account.id, MAX).await).await?)
+    }
+
+    /// Revokes one of a user's application passwords.
+    ///
+    /// # Errors
+    /// [`Error::Unknown`] for one that is somebody else's, too.
+    pub async fn revoke_application_password(
+        &self,
+        user: &str,
+        id: AppPasswordId,
+        by: &Author,
+    ) -> Result<(), Error> {
+        let (account, by, now) = (self.user(user).await?.id, by.clone(), self.now());
+        self.change(async move |tx| {
+            if !app_password::revoke(tx, account, id, now).await? {
+                return Err(Error::Unknown { what: "application password", name: id.0.to_string() });
+            }
+            event::append(tx, account_event(account, "application password revoked", &by, now)).await;
+            Ok(())
+        })
+        .await
+    }
+}

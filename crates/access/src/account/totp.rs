@@ -1,0 +1,181 @@
+//! The second factor: codes of an authenticator (RFC 6238: SHA-1, six digits, thirty seconds, as all of them know).
+
+use std::fmt;
+
+use berth_catalog::account::{self, Account, Source};
+use berth_catalog::event::{self, Author};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use subtle::ConstantTimeEq as _;
+use totp_rs::{Builder, Totp};
+
+use super::admin::account_event;
+use super::{Accounts, Error};
+
+const STEP_SECONDS: i64 = 30;
+const SECRET_BYTES: usize = 20;
+/// Steps that a clock may be off.
+const SKEW: i64 = 1;
+
+/// Seals what the catalog keeps, so that who has the catalog alone can't read it.
+pub trait Sealer: Send + Sync {
+    /// Seals a secret for one place, which `context` names.
+    fn seal(&self, context: &str, secret: &[u8]) -> Result<Vec<u8>, String>;
+
+    /// Opens what was sealed for that place.
+    fn open(&self, context: &str, sealed: &[u8]) -> Result<Vec<u8>, String>;
+}
+
+/// A second factor that is not in use before a code of it is given.
+#[derive(Clone)]
+pub struct Enrolment(Totp);
+
+impl Enrolment {
+    /// Makes one up.
+    pub fn generate() -> Result<Self, Error> {
+        let mut secret = [0; SECRET_BYTES];
+        getrandom::fill(&mut secret)?;
+        totp(&secret).map(Self)
+    }
+
+    /// Takes one from its secret in base 32, as an authenticator was given it.
+    pub fn from_base32(text: &str) -> Result<Self, Error> {
+        let wrong = || Error::Factor("the secret is not the one that was shown");
+        totp(&from_base32(text).ok_or_else(wrong)?).map(Self)
+    }
+
+    /// The secret in base 32, to be typed in.
+    pub fn to_base32(&self) -> String {
+        self.0.to_secret_base32()
+    }
+
+    /// The address that authenticators read, for a code to scan.
+    pub fn to_uri(&self, issuer: &str, user: &str) -> String {
+        let encoded = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
+        let (issuer, user) = (encoded(issuer), encoded(user));
+        format!("otpauth://totp/{issuer}:{user}?secret={}&issuer={issuer}", self.to_base32())
+    }
+
+    /// The step in which a code is right; none if in none that is near.
+    fn step_of(&self, code: &str, unix_seconds: i64) -> Option<i64> {
+        let now = unix_seconds.div_euclid(STEP_SECONDS);
+        let code = code.trim().replace(' ', "");
+        let is_right = |step: &i64| {
+            let at = u64::try_from(step * STEP_SECONDS).unwrap_or_default();
+            bool::from(self.0.generate(at).as_bytes().ct_eq(code.as_bytes()))
+        };
+        (now - SKEW..=now + SKEW).rfind(is_right)
+    }
+}
+
+impl fmt::Debug for Enrolment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Enrolment(..)")
+    }
+}
+
+fn totp(secret: &[u8]) -> Result<Totp, Error> {
+    let built = Builder::new().with_secret(secret.to_vec()).build();
+    built.map_err(|_| Error::Factor("the secret of the second factor is damaged"))
+}
+
+/// Reads base 32 (RFC 4648) without padding, as the secret is shown.
+fn from_base32(text: &str) -> Option<Vec<u8>> {
+    let (mut bytes, mut bits, mut count) = (Vec::new(), 0_u32, 0);
+    for char in text.trim().chars() {
+        let value = match char {
+            'A'..='Z' => u32::from(char) - u32::from('A'),
+            '2'..='7' => u32::from(char) - u32::from('2') + 26,
+            _ => return None,
+        };
+        (bits, count) = ((bits << 5 | value) & 0xfff, count + 5);
+        if count >= 8 {
+            count -= 8;
+            bytes.push(u8::try_from(bits >> count & 0xff).ok()?);
+        }
+    }
+    Some(bytes)
+}
+
+/// The place of an account's secret: no other account's is opened for it.
+fn context(account: &Account) -> String {
+    format!("account/{}/totp", account.name)
+}
+
+impl Accounts {
+    fn sealer(&self) -> Result<&dyn Sealer, Error> {
+        self.0.sealer.as_deref().ok_or_else(|| Error::Seal("this process has no key for them".to_owned()))
+    }
+
+    /// Begins to ask an account for a second factor, once a code of it was given.
+    ///
+    /// # Errors
+    /// [`Error::Code`] for a wrong code; [`Error::Seal`] where there is no key to seal its secret with.
+    pub async fn enable_totp(
+        &self,
+        name: &str,
+        enrolment: &Enrolment,
+        code: &str,
+        by: &Author,
+    ) -> Result<(), Error> {
+        let (account, now) = (self.user(name).await?, self.now());
+        if account.source != Source::Local {
+            return Err(Error::Elsewhere(account.name));
+        }
+        if account.totp.is_some() {
+            return Err(Error::Factor("there is a second factor; disable it first"));
+        }
+        let step = enrolment.step_of(code, now.as_second()).ok_or(Error::Code)?;
+        let sealed = self.sealer()?.seal(&context(&account), &enrolment.0.to_secret_binary()).map_err(Error::Seal)?;
+        let by = by.clone();
+        self.change(async move |tx| {
+            account::set_totp(tx, account.id, Some(&sealed), Some(step)).await?;
+            event::append(tx, account_event(account.id, "second factor enabled", &by, now)).await;
+            Ok(())
+        })
+        .await
+    }
+
+    /// Asks an account for no second factor any more.
+    pub async fn disable_totp(&self, name: &str, by: &Author) -> Result<(), Error> {
+        let unit = async |tx: &mut _, id, _| account::set_totp(tx, id, None, None).await;
+        self.on(name, "second factor disabled", by, unit).await
+    }
+
+    /// Tells whether a code is right, and uses it up.
+    pub(super) async fn use_code(&self, account: &Account, code: &str) -> Result<bool, Error> {
+        let Some(sealed) = &account.totp else { return Ok(false) };
+        let secret = self.sealer()?.open(&context(account), sealed).map_err(Error::Seal)?;
+        let Some(step) = Enrolment(totp(&secret)?).step_of(code, self.now().as_second()) else { return Ok(false) };
+        let id = account.id;
+        Ok(self.0.catalog.write(async move |tx| account::use_totp_step(tx, id, step).await).await?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_those_of_the_rfc() {
+        // RFC 6238 appendix B, the last six of its eight digits.
+        let enrolment = Enrolment(totp(b"12345678901234567890").unwrap());
+        for (at, code) in [(59, "287082"), (1_111_111_109, "081804"), (1_234_567_890, "005924"), (20_000_000_000, "353130")] {
+            assert_eq!(enrolment.step_of(code, at), Some(at / 30), "{at}");
+            assert_eq!(enrolment.step_of(code, at + 30), Some(at / 30), "a step late");
+            assert_eq!(enrolment.step_of(code, at + 90), None, "too late");
+        }
+        assert_eq!(enrolment.step_of("287 082", 59), Some(1));
+        assert_eq!(enrolment.step_of("", 59), None);
+    }
+
+    #[test]
+    fn an_authenticator_reads_what_is_shown() {
+        let enrolment = Enrolment::generate().unwrap();
+        let again = Enrolment::from_base32(&enrolment.to_base32()).unwrap();
+        assert_eq!(again.to_base32(), enrolment.to_base32());
+        let uri = enrolment.to_uri("registry.example", "a b@c");
+        assert!(uri.starts_with("otpauth://totp/registry%2Eexample:a%20b%40c?secret="), "{uri}");
+        assert!(Enrolment::from_base32("!").is_err());
+        assert!(!format!("{enrolment:?}").contains(&enrolment.to_base32()));
+    }
+}
