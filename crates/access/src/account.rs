@@ -23,8 +23,8 @@ mod totp;
 
 use std::collections::HashSet;
 use std::fmt;
-use std::sync::{Arc, OnceLock};
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use berth_catalog::{Catalog, Tx, access_generation, account, robot as robots};

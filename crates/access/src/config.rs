@@ -6,9 +6,9 @@ use serde::{Deserialize, Serialize};
 use crate::account::{ApplicationPasswordRules, PasswordRules, RobotRules, SessionRules, name};
 use crate::caller::Identity;
 use crate::federation::{Ldap, Oidc, Workload};
-use crate::token::{TokensConfig, TokensConfigError};
 use crate::password::{PasswordHash, PasswordHashError};
 use crate::policy::{BindingConfig, RoleConfig, RoleError, Rules, SubjectError};
+use crate::token::{TokensConfig, TokensConfigError};
 
 const MAX_NAME_BYTES: usize = 128;
 

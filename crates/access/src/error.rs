@@ -39,7 +39,9 @@ pub enum Unauthenticated {
     #[error(transparent)]
     Ended(#[from] Ended),
     /// The password is right, and good for nothing but to be changed.
-    #[error("the password of {name:?} must be changed before anything else, because {why}; ask the administrator how")]
+    #[error(
+        "the password of {name:?} must be changed before anything else, because {why}; ask the administrator how"
+    )]
     PasswordChangeNeeded {
         /// Whose.
         name: String,
@@ -242,7 +244,10 @@ impl fmt::Display for Denied {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { action, target, caller, .. } = self;
         if self.reason == Reason::OutOfScope {
-            return write!(f, "the token of {caller} does not cover it to {action} {target}; ask for one that does");
+            return write!(
+                f,
+                "the token of {caller} does not cover it to {action} {target}; ask for one that does"
+            );
         }
         match (self.reason, caller.identity()) {
             (Reason::ReadOnly, _) => return f.write_str(READ_ONLY),
@@ -263,8 +268,12 @@ impl fmt::Display for Denied {
             (Reason::Forbidden | Reason::OutOfScope, Identity::Anonymous) => {
                 write!(f, "anonymous callers may not {action} {target}")?;
             }
-            (Reason::Forbidden | Reason::OutOfScope, Identity::User(name)) => write!(f, "user {name} may not {action} {target}")?,
-            (Reason::Forbidden | Reason::OutOfScope, other) => write!(f, "{other} may not {action} {target}")?,
+            (Reason::Forbidden | Reason::OutOfScope, Identity::User(name)) => {
+                write!(f, "user {name} may not {action} {target}")?
+            }
+            (Reason::Forbidden | Reason::OutOfScope, other) => {
+                write!(f, "{other} may not {action} {target}")?
+            }
         }
         if let Some(decision) = &self.decision {
             write!(f, ": {decision}")?;

@@ -2,6 +2,7 @@
 //! them is room `federation`; this room only knows what they say.
 
 use std::fmt;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -57,6 +58,10 @@ pub struct Proven {
     /// The address to write to.
     pub email: Option<String>,
 }
+
+/// How long every refusal takes at least where a directory is asked: longer than one needs for a wrong password, so that time does not
+/// tell whether it knows a name, nor whether it was asked at all.
+pub const REFUSAL: Duration = Duration::from_millis(500);
 
 /// What a directory knows of somebody whose password it is not shown.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -31,22 +31,23 @@ pub mod part;
 
 pub use access::Access;
 pub use account::{
-    Accounts, ApplicationPasswordRules, Ended, Enrolment, Error as AccountError, Grantor, HarborEntry, Imported,
-    NewApplicationPassword, NewRobot, NewUser, OperatorGrants, PasswordRules, Profile, RandomSecret, Resumed, RobotEffect, RobotName,
-    RobotNameError, RobotPolicy, RobotRules, Rotated, Sealer, SecretKind, SessionRules, Sessions,
+    Accounts, ApplicationPasswordRules, Ended, Enrolment, Error as AccountError, Grantor, HarborEntry,
+    Imported, Looked, NewApplicationPassword, NewRobot, NewUser, OperatorGrants, PasswordRules, Profile,
+    RandomSecret, Resumed, RobotEffect, RobotName, RobotNameError, RobotPolicy, RobotRules, Rotated, Sealer,
+    SecretKind, SessionRules, Sessions,
 };
 pub use action::{Action, Actions, UnknownAction};
 pub use caller::{Caller, Identity, Proof};
 pub use config::{Anonymous, Config, ConfigError, OpenError, Refusal, User, UserAccess, effective_anonymous};
-pub use error::{Cause as LoginCause, Denied, Reason, Unauthenticated};
+pub use error::{Cause, Denied, Reason, Unauthenticated};
 pub use grant::Grant;
 pub use operator::Operator;
 pub use origin::Origin;
 pub use password::{HashError, PasswordHash, PasswordHashError, hash_password};
 pub use permit::{CatalogPermit, Delete, NewProject, Permit, Pull, Push, Right};
 pub use policy::{
-    BindingConfig, Cause, Decision, Effect, Outcome, PatternError, PolicyConfig, RoleConfig, RoleError,
-    Rules, Subject, SubjectError,
+    BindingConfig, Cause as DecisionCause, Decision, Effect, Outcome, PatternError, PolicyConfig, RoleConfig,
+    RoleError, Rules, Subject, SubjectError,
 };
 pub use read_only::{MOVED, READ_ONLY, ReadOnly};
 pub use resource::{Resource, is_project, project_of};

@@ -184,7 +184,10 @@ impl Archive {
         let damaged = |reason: String| Error::Damaged { file: format!("{}/{name}", self.shelf), reason };
         let summary: Summary = serde_json::from_slice(&text).map_err(|error| damaged(error.to_string()))?;
         if !(1..=FORMAT).contains(&summary.format) {
-            return Err(damaged(format!("its format is {}, this binary knows up to {FORMAT}", summary.format)));
+            return Err(damaged(format!(
+                "its format is {}, this binary knows up to {FORMAT}",
+                summary.format
+            )));
         }
         Ok(Some(summary))
     }

@@ -4,8 +4,8 @@ use std::time::Instant;
 
 use berth_blobs::{Blobs, Location, UploadId};
 use berth_catalog::export::{
-    Account, AppPassword, Binding, Blob, BlobLink, Event, Exported, Key, Manifest, OldPassword, Project, Pull, Repository, Robot,
-    RobotSecret, Role, Secret, SigningKey, Subject, Tag, VaultKey,
+    Account, AppPassword, Binding, Blob, BlobLink, Event, Exported, Key, Manifest, OldPassword, Project,
+    Pull, Repository, Robot, RobotSecret, Role, Secret, SigningKey, Subject, Tag, VaultKey,
 };
 use berth_catalog::restore::{self, Restored as Row};
 use berth_catalog::{Catalog, Tx, event};

@@ -5,8 +5,8 @@ use std::time::Instant;
 
 use berth_blobs::{Blobs, Location, Shelf};
 use berth_catalog::export::{
-    Account, AppPassword, Binding, Blob, BlobLink, Event, Manifest, OldPassword, Project, Pull, Repository, Robot, RobotSecret,
-    Role, Secret, SigningKey, Subject, Tag, VaultKey,
+    Account, AppPassword, Binding, Blob, BlobLink, Event, Manifest, OldPassword, Project, Pull, Repository,
+    Robot, RobotSecret, Role, Secret, SigningKey, Subject, Tag, VaultKey,
 };
 use berth_catalog::{Catalog, Reader};
 use berth_oci::Digest;

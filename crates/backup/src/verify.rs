@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use berth_catalog::export::{
-    Account, AppPassword, Binding, Blob, BlobLink, Event, Exported, Manifest, OldPassword, Project, Pull, Repository, Robot,
-    RobotSecret, Role, Secret, SigningKey, Subject, Tag, VaultKey,
+    Account, AppPassword, Binding, Blob, BlobLink, Event, Exported, Manifest, OldPassword, Project, Pull,
+    Repository, Robot, RobotSecret, Role, Secret, SigningKey, Subject, Tag, VaultKey,
 };
 use berth_oci::Digest;
 use futures_util::StreamExt as _;

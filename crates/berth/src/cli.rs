@@ -17,7 +17,9 @@ mod bucket;
 mod import;
 mod keys;
 mod migrate;
+mod robot;
 mod secrets;
+mod user;
 
 pub(crate) use access::{
     Access, AccessCommand, Bind, BindCommand, Bound, Explain, Project, ProjectCommand, Role, RoleCommand,
@@ -27,7 +29,12 @@ pub(crate) use bucket::{Address, BucketFlags};
 pub(crate) use import::{Import, ImportCommand, ImportRegistry};
 pub(crate) use keys::{Keys, KeysCommand, RotateKeys};
 pub(crate) use migrate::{Cancel, Migrate, MigrateCommand};
+pub(crate) use robot::{Robot, RobotCommand, RobotCreate, RobotList, RobotRotate};
 pub(crate) use secrets::{NamedSecret, Secrets, SecretsCommand};
+pub(crate) use user::{
+    AppPassword, AppPasswordCommand, Chosen, Listed, Named, TotpCommand, User, UserAdd, UserCommand,
+    UserPasswd,
+};
 
 /// A private container image registry in one binary
 #[derive(Debug, Parser)]
@@ -84,6 +91,12 @@ pub(crate) enum Command {
     Role(Role),
     /// Give somebody a role, list who has which, take one away
     Bind(Bind),
+    /// Make accounts, disable them, set their passwords
+    User(User),
+    /// Make accounts for pipelines, give them new secrets, see which nobody uses
+    Robot(Robot),
+    /// Make passwords for single clients of a user, and revoke them
+    AppPassword(AppPassword),
     /// Hash a password for berth.yaml
     Passwd(Passwd),
     /// Check the configuration, or print its JSON Schema

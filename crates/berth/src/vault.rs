@@ -16,8 +16,7 @@ pub(crate) const VARIABLE: &str = "BERTH_SECRETS_KEY";
 pub(crate) async fn open(config: &Config, catalog: &Catalog) -> Result<Vault> {
     let configured = configured(config).await?;
     let known = catalog.read(async |r| vault_key::list(r).await).await?;
-    let mut kept: Vec<_> =
-        known.iter().filter_map(|key| Key::from_bytes(key.material.as_ref()?)).collect();
+    let mut kept: Vec<_> = known.iter().filter_map(|key| Key::from_bytes(key.material.as_ref()?)).collect();
     if configured.is_empty() {
         if let Some(away) = known.iter().find(|key| key.material.is_none()) {
             bail!(

@@ -311,7 +311,8 @@ pub async fn set_groups(tx: &mut Tx, id: AccountId, groups: &[String]) -> Result
 /// Notes that the service which vouches for a person does so no more, or does so again: without it, what was proved before is good for
 /// nothing, and no password made here either. Tells whether that changed anything.
 pub async fn set_lapsed(tx: &mut Tx, id: AccountId, lapsed: bool, now: Timestamp) -> Result<bool> {
-    let sql = "UPDATE account SET must_change = $1, valid_after = CASE WHEN $1 = 1 THEN $2 ELSE valid_after END
+    let sql =
+        "UPDATE account SET must_change = $1, valid_after = CASE WHEN $1 = 1 THEN $2 ELSE valid_after END
                 WHERE id = $3 AND source <> 'local' AND must_change <> $1";
     let changed = tx.execute(sql, params![i64::from(lapsed), now, id.0]).await? > 0;
     if changed {
@@ -335,8 +336,7 @@ pub async fn use_totp_step(tx: &mut Tx, id: AccountId, step: i64) -> Result<bool
 
 /// Tells whether a login at `now` is to be noted.
 pub fn is_news(account: &Account, now: Timestamp) -> bool {
-    account.failures > 0
-        || account.seen_at.is_none_or(|seen| now.duration_since(seen) >= NOTED_EVERY)
+    account.failures > 0 || account.seen_at.is_none_or(|seen| now.duration_since(seen) >= NOTED_EVERY)
 }
 
 /// Notes a login: nothing was wrong since.
@@ -347,7 +347,8 @@ pub async fn note_login(tx: &mut Tx, id: AccountId, now: Timestamp) -> Result<()
 
 /// Deletes an account with its passwords, and the roles that were given to its name: whoever gets the name next has none of them.
 pub async fn delete(tx: &mut Tx, id: AccountId) -> Result<()> {
-    let sql = "DELETE FROM binding WHERE kind = 'user' AND subject = (SELECT name FROM account WHERE id = $1)";
+    let sql =
+        "DELETE FROM binding WHERE kind = 'user' AND subject = (SELECT name FROM account WHERE id = $1)";
     tx.post(sql, params![id.0]).await?;
     tx.post("DELETE FROM old_password WHERE account_id = $1", params![id.0]).await?;
     tx.post("DELETE FROM app_password WHERE account_id = $1", params![id.0]).await?;

@@ -91,7 +91,8 @@ pub async fn insert(
 
 /// Revokes one of an account's. Returns false if the account has none of that id that was not revoked before.
 pub async fn revoke(tx: &mut Tx, account: AccountId, id: AppPasswordId, now: Timestamp) -> Result<bool> {
-    let sql = "UPDATE app_password SET revoked_at = $1 WHERE id = $2 AND account_id = $3 AND revoked_at IS NULL";
+    let sql =
+        "UPDATE app_password SET revoked_at = $1 WHERE id = $2 AND account_id = $3 AND revoked_at IS NULL";
     let revoked = tx.execute(sql, params![now, id.0, account.0]).await? == 1;
     if revoked {
         bump(tx).await?;

@@ -21,7 +21,8 @@ use crate::event::Fields;
 use crate::postgres::export::list_unsealed;
 
 pub use access::{
-    Account, AppPassword, Binding, OldPassword, Project, Robot, RobotSecret, Role, Secret, SigningKey, Subject, VaultKey,
+    Account, AppPassword, Binding, OldPassword, Project, Robot, RobotSecret, Role, Secret, SigningKey,
+    Subject, VaultKey,
 };
 
 /// The key of the last row of a page; the default lies before every row.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use berth_access::federation::{Directory, Ldap as Settings, LookedUp, Proven, Unavailable};
+use berth_access::federation::{Directory, Ldap as Settings, LookedUp, Proven, REFUSAL, Unavailable};
 use getrandom::Error as RandomError;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use moka::Expiry;
@@ -16,9 +16,6 @@ use crate::ldap::{Ldap, Trouble, Verdict};
 
 /// Verified credentials that are kept.
 const CACHE_ENTRIES: u64 = 10_000;
-/// How long every refusal takes at least: longer than a directory needs for a wrong password, so that time does not tell whether it
-/// knows the name, nor whether it was asked at all.
-const REFUSAL: Duration = Duration::from_millis(500);
 
 /// The directories of the configuration. The first that knows a name is the one that decides.
 pub struct Directories {

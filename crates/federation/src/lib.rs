@@ -12,10 +12,12 @@ mod ldap;
 mod name;
 mod oidc;
 mod pattern;
+mod refresh;
 mod token;
 mod workload;
 
 pub use directories::Directories;
 pub use error::{LoginError, SettingsError};
 pub use oidc::{Answer, Attempt, LoginService};
+pub use refresh::RefreshJob;
 pub use workload::Workloads;

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use berth_access::{Access, ReadOnly};
 use berth_catalog::Clock;
+use berth_federation::LoginService;
 use berth_registry::Registry;
 use prometheus_client::registry::Registry as MetricsRegistry;
 
@@ -19,6 +20,8 @@ pub struct App {
     pub(crate) config: Config,
     /// Decides who may do what.
     pub(crate) access: Access,
+    /// Where users may log in with their browser.
+    pub(crate) login_services: Vec<LoginService>,
     /// The domain.
     pub(crate) registry: Registry,
     /// Tells the time, for log lines.
@@ -42,6 +45,7 @@ impl App {
         Self {
             config,
             access,
+            login_services: Vec::new(),
             registry,
             clock,
             overload,
@@ -55,6 +59,13 @@ impl App {
     #[must_use]
     pub fn log_to(mut self, access_log: AccessLog) -> Self {
         self.access_log = access_log;
+        self
+    }
+
+    /// Lets users log in with their browser at `services`.
+    #[must_use]
+    pub fn with_login_services(mut self, services: Vec<LoginService>) -> Self {
+        self.login_services = services;
         self
     }
 

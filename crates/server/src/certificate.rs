@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
+use berth_access::{Caller, Unauthenticated};
 use jiff::Timestamp;
 use rustls_pki_types::CertificateDer;
 use x509_parser::prelude::{FromDer as _, GeneralName, X509Certificate};
 
+use crate::app::App;
 use crate::config::ClientName;
 
 /// What a client's certificate says, which the handshake has verified.
@@ -29,6 +31,20 @@ impl ClientCertificate {
     /// Tells whether it still proves anything.
     pub(crate) fn is_valid(&self, now: Timestamp) -> bool {
         now <= self.expires_at
+    }
+}
+
+/// Finds out who calls: by what the request says, else by the certificate that the connection began with.
+pub(crate) async fn authenticate(
+    app: &App,
+    certificate: Option<&ClientCertificate>,
+    authorization: Option<&str>,
+) -> Result<Caller, Unauthenticated> {
+    match (authorization, certificate) {
+        (None, Some(certificate)) if certificate.is_valid(app.clock.now()) => {
+            app.access.certified(&certificate.name)
+        }
+        _ => app.access.authenticate(authorization).await,
     }
 }
 

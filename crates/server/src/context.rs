@@ -6,6 +6,7 @@ use berth_access::Caller;
 use berth_oci::RepositoryName;
 use http::{HeaderValue, Method, Uri, Version};
 
+use crate::certificate::ClientCertificate;
 use crate::overload::Slot;
 use crate::proxy::Forwarded;
 use crate::request_id::RequestId;
@@ -42,11 +43,13 @@ pub(crate) enum Endpoint {
     Ready,
     /// `/metrics`.
     Metrics,
+    /// `/login` and the pages below it.
+    Login,
 }
 
 impl Endpoint {
     /// Every endpoint, in the order of the discriminants.
-    pub(crate) const ALL: [Self; 13] = [
+    pub(crate) const ALL: [Self; 14] = [
         Self::Unknown,
         Self::Base,
         Self::Catalog,
@@ -60,6 +63,7 @@ impl Endpoint {
         Self::Health,
         Self::Ready,
         Self::Metrics,
+        Self::Login,
     ];
 
     /// The label in metrics and access lines.
@@ -78,6 +82,7 @@ impl Endpoint {
             Self::Health => "health",
             Self::Ready => "ready",
             Self::Metrics => "metrics",
+            Self::Login => "login",
         }
     }
 }
@@ -101,6 +106,8 @@ pub(crate) struct RequestContext {
     pub(crate) user_agent: Option<HeaderValue>,
     /// The address the client used, as a trusted proxy reports it; empty without one.
     pub(crate) forwarded: Forwarded,
+    /// Who the client is by its certificate.
+    pub(crate) certificate: Option<ClientCertificate>,
 
     /// The resource the request is for.
     pub(crate) endpoint: Endpoint,

@@ -13,6 +13,7 @@ mod context;
 mod exchange;
 mod inbound;
 mod listen;
+mod login;
 mod metrics;
 mod ops;
 mod overload;

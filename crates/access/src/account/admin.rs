@@ -101,7 +101,8 @@ impl Accounts {
     /// Disables an account, which ends all that was proved by it, or enables it again.
     pub async fn disable_user(&self, name: &str, disabled: bool, by: &Author) -> Result<(), Error> {
         let change = if disabled { "disabled" } else { "enabled" };
-        self.on(name, change, by, async move |tx, id, now| account::set_disabled(tx, id, disabled, now).await).await
+        self.on(name, change, by, async move |tx, id, now| account::set_disabled(tx, id, disabled, now).await)
+            .await
     }
 
     /// Forgets that passwords were wrong.

@@ -42,7 +42,10 @@ impl Accounts {
         let expires_at = self.0.rules.application_passwords.expiry(new.days, now)?;
         if new.name.is_empty() || new.name.len() > MAX_NAME_BYTES || new.name.chars().any(char::is_control) {
             let name = new.name.chars().take(MAX_NAME_BYTES).collect();
-            return Err(Error::Name { name, problem: "names no client: use 1 to 128 bytes, no control characters" });
+            return Err(Error::Name {
+                name,
+                problem: "names no client: use 1 to 128 bytes, no control characters",
+            });
         }
         let account = self.user(&new.user).await?;
         if account.must_change && account.source == Source::Local {

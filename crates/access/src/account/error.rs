@@ -40,7 +40,9 @@ pub enum Error {
     #[error("the password was used before; the last {0} may not be used again")]
     Reused(usize),
     /// A hash that none is.
-    #[error("{0:?}: the hash is none of Harbor's; each line is {{\"name\", \"password\", \"salt\", \"password_version\"}}")]
+    #[error(
+        "{0:?}: the hash is none of Harbor's; each line is {{\"name\", \"password\", \"salt\", \"password_version\"}}"
+    )]
     Foreign(String),
     /// A time that makes no sense.
     #[error("give at least one day")]

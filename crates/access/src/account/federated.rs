@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use berth_catalog::account::{self, Account, AccountId, New, Source};
 use berth_catalog::event::{self, Author};
-use berth_catalog::{Tx, Error as CatalogError};
+use berth_catalog::{Error as CatalogError, Tx};
 use jiff::Timestamp;
 
 use super::admin::account_event;

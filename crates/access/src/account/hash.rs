@@ -68,7 +68,8 @@ impl Harbor {
     pub(crate) fn new(version: Version, salt: &str, hex: &str) -> Option<Self> {
         let mut hash = [0; LENGTH];
         hex::decode_to_slice(hex, &mut hash).ok()?;
-        let is_salt = (1..=256).contains(&salt.len()) && !salt.contains('$') && !salt.chars().any(char::is_control);
+        let is_salt =
+            (1..=256).contains(&salt.len()) && !salt.contains('$') && !salt.chars().any(char::is_control);
         is_salt.then(|| Self { version, salt: salt.to_owned(), hash })
     }
 
@@ -125,7 +126,8 @@ impl Stored {
 }
 
 /// What an unknown name's password is compared with: the cost of a hash of ours, and nothing matches it.
-const DECOY: &str = "$argon2id$v=19$m=19456,t=2,p=1$bm9ib2R5IGhhcyB0aGlz$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+const DECOY: &str =
+    "$argon2id$v=19$m=19456,t=2,p=1$bm9ib2R5IGhhcyB0aGlz$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
 /// What checking a password cost, which must not tell who has an account.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -216,7 +218,8 @@ mod tests {
         let ours = Stored::parse(ours.as_str()).unwrap();
         let alone = [None, Some(&ours)].map(|stored| check(stored, b"wrong", false));
         assert_eq!(alone, [(false, Cost { argon2: 1, rounds: 0 }); 2]);
-        let theirs = KNOWN.map(|(version, salt, hex)| Stored::Harbor(Harbor::new(version, salt, hex).unwrap()));
+        let theirs =
+            KNOWN.map(|(version, salt, hex)| Stored::Harbor(Harbor::new(version, salt, hex).unwrap()));
         for stored in [None, Some(&ours)].into_iter().chain(theirs.iter().map(Some)) {
             assert_eq!(check(stored, b"wrong", true), (false, Cost { argon2: 1, rounds: 600_000 }));
         }

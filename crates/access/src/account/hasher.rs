@@ -41,7 +41,10 @@ impl Hasher {
     }
 
     /// Does work when its turn comes; `None` if too many wait.
-    pub(crate) async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+    pub(crate) async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Option<T> {
         let slot = timeout(MAX_WAIT, Arc::clone(&self.slots).acquire_owned()).await.ok()?.ok()?;
         let jobs = self.jobs.get_or_init(|| start(self.threads)).as_ref()?;
         let (answer, answered) = oneshot::channel();

@@ -64,8 +64,9 @@ impl RobotName {
     /// Checks the parts; no project stands for one of the system.
     pub fn new(project: Option<&str>, name: &str) -> Result<Self, RobotNameError> {
         let parts = name.split(['.', '_', '-']);
-        let is_part =
-            |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
+        let is_part = |part: &str| {
+            !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
+        };
         if name.len() > MAX_ROBOT_BYTES || !parts.into_iter().all(is_part) {
             return Err(RobotNameError::Name(name.chars().take(MAX_ROBOT_BYTES).collect()));
         }
@@ -124,7 +125,20 @@ mod tests {
             assert_eq!(RobotName::parse(given).unwrap().as_str(), whole);
         }
         assert_eq!(RobotName::parse("robot$team+ci").unwrap().project(), Some("team"));
-        for wrong in ["", "robot+", "robot+team+", "Ci", "a b", "a$b", "a--b", "-a", "a\n", "team/x+ci", "a+b+c", "../x+ci"] {
+        for wrong in [
+            "",
+            "robot+",
+            "robot+team+",
+            "Ci",
+            "a b",
+            "a$b",
+            "a--b",
+            "-a",
+            "a\n",
+            "team/x+ci",
+            "a+b+c",
+            "../x+ci",
+        ] {
             assert!(RobotName::parse(wrong).is_err(), "{wrong:?}");
         }
         assert!(RobotName::parse(&"a".repeat(65)).is_err());

@@ -76,7 +76,8 @@ impl Accounts {
         known: Option<&str>,
     ) -> Result<(Account, Option<Hidden<String>>), Unauthenticated> {
         let now = self.now();
-        let account = self.0.catalog.read(async |r| account::find(r, name).await).await.map_err(unavailable)?;
+        let account =
+            self.0.catalog.read(async |r| account::find(r, name).await).await.map_err(unavailable)?;
         if let Some(directory) = self.directory()
             && account.as_ref().is_none_or(|account| account.source == Source::Ldap)
         {
@@ -114,7 +115,8 @@ impl Accounts {
     async fn matches(&self, account: Option<&Account>, password: &[u8]) -> Result<bool, Unauthenticated> {
         let text = account.and_then(|account| account.password.clone());
         let stored = text.as_ref().and_then(|text| Stored::parse(text));
-        let (given, harbor_waits) = (password.to_vec(), self.0.harbor_waits.load(std::sync::atomic::Ordering::Acquire));
+        let (given, harbor_waits) =
+            (password.to_vec(), self.0.harbor_waits.load(std::sync::atomic::Ordering::Acquire));
         let work = move || {
             let (matches, mut cost) = hash::check(stored.as_ref(), &given, harbor_waits);
             let rehash = matches && stored.as_ref().is_some_and(Stored::is_harbor);
@@ -142,7 +144,10 @@ impl Accounts {
         let name = || account.name.clone();
         if let Purpose::Client | Purpose::Person(_) = purpose {
             if account.must_change {
-                return Err(Unauthenticated::PasswordChangeNeeded { name: name(), why: "somebody else chose it" });
+                return Err(Unauthenticated::PasswordChangeNeeded {
+                    name: name(),
+                    why: "somebody else chose it",
+                });
             }
             let ends_at = self.0.rules.passwords.ends_at(account.password_changed_at);
             if ends_at.is_some_and(|ends_at| ends_at <= now) {
@@ -151,7 +156,9 @@ impl Accounts {
         }
         let code = match purpose {
             _ if account.totp.is_none() => return Ok(()),
-            Purpose::Client => return Err(Unauthenticated::SecondFactorNeeded { name: name(), client: true }),
+            Purpose::Client => {
+                return Err(Unauthenticated::SecondFactorNeeded { name: name(), client: true });
+            }
             Purpose::Person(code) | Purpose::Change(code) => code,
         };
         let Some(code) = code else {
@@ -196,7 +203,10 @@ impl Accounts {
         }
         usable(&account)?;
         if account.must_change && account.source != Source::Local {
-            return ended("ended, because the service that vouched for its owner does so no more,", account.valid_after);
+            return ended(
+                "ended, because the service that vouched for its owner does so no more,",
+                account.valid_after,
+            );
         }
         if account.must_change {
             let why = "somebody else chose it";
@@ -220,7 +230,9 @@ impl Accounts {
         });
         let found = match found.await.map_err(unavailable)? {
             // What Berth made up is never kept in Harbor's way.
-            None if RandomSecret::parse(SecretKind::Robot, secret).is_none() => self.harbor_robot(name, secret).await?,
+            None if RandomSecret::parse(SecretKind::Robot, secret).is_none() => {
+                self.harbor_robot(name, secret).await?
+            }
             found => found,
         };
         let Some((robot, secret)) = found else { return wrong(name, Cause::WrongSecret) };
@@ -243,7 +255,8 @@ impl Accounts {
         let found = self.0.catalog.read(async |r| {
             let Some(robot) = robot::find(r, name).await? else { return Ok(None) };
             let secrets = robot_secret::list(r, robot.id, SECRETS).await?;
-            let theirs = secrets.into_iter().find_map(|secret| Some((Harbor::parse(&secret.secret)?, secret)));
+            let theirs =
+                secrets.into_iter().find_map(|secret| Some((Harbor::parse(&secret.secret)?, secret)));
             Ok(theirs.map(|(harbor, secret)| (robot, harbor, secret)))
         });
         let found = found.await.map_err(unavailable)?;
@@ -304,10 +317,17 @@ impl Accounts {
     }
 
     /// Tells whether a password is one of those, whose hashes are these.
-    pub(super) async fn is_one_of(&self, password: &str, hashes: Vec<Hidden<String>>) -> Result<bool, super::Error> {
+    pub(super) async fn is_one_of(
+        &self,
+        password: &str,
+        hashes: Vec<Hidden<String>>,
+    ) -> Result<bool, super::Error> {
         let given = password.as_bytes().to_vec();
         let work = move || {
-            hashes.iter().filter_map(|hash| Stored::parse(hash)).any(|stored| hash::check(Some(&stored), &given, false).0)
+            hashes
+                .iter()
+                .filter_map(|hash| Stored::parse(hash))
+                .any(|stored| hash::check(Some(&stored), &given, false).0)
         };
         self.0.hasher.run(work).await.ok_or(super::Error::Busy)
     }

@@ -1,9 +1,9 @@
 //! Accounts of pipelines.
 
+use berth_catalog::Tx;
 use berth_catalog::event::{self, Author, Kind};
 use berth_catalog::robot::{self, Robot, RobotId};
 use berth_catalog::robot_secret::{self, RobotSecret};
-use berth_catalog::Tx;
 use jiff::Timestamp;
 use serde_json::json;
 
@@ -113,7 +113,8 @@ impl Accounts {
             let page = self.robots(&behind, PAGE).await?;
             let is_last = page.len() < PAGE;
             behind = page.last().map(|robot| robot.name.clone()).unwrap_or_default();
-            unused.extend(page.into_iter().filter(|robot| robot.used_at.unwrap_or(robot.created_at) <= before));
+            unused
+                .extend(page.into_iter().filter(|robot| robot.used_at.unwrap_or(robot.created_at) <= before));
             if is_last {
                 return Ok(unused);
             }

@@ -70,7 +70,9 @@ pub(super) fn check(
         }
         if let Some(resource) = policy.resources.iter().find(|resource| !is_pattern(resource)) {
             let shown: String = resource.chars().take(128).collect();
-            return Err(Error::Policies(format!("{shown:?} is no resource: write such as project/team/repository/app-*")));
+            return Err(Error::Policies(format!(
+                "{shown:?} is no resource: write such as project/team/repository/app-*"
+            )));
         }
         // What is denied may lie anywhere.
         if policy.effect == Effect::Deny {
@@ -112,14 +114,33 @@ mod tests {
 
     #[test]
     fn a_robot_of_a_project_stays_in_it() {
-        let within = |resource: &str| check(&[policy(resource, Effect::Allow)], Some("team"), &OperatorGrants);
-        for resource in ["project/team", "project/team/repository/app", "project/team/**", "project/team/repository/a-*"] {
+        let within =
+            |resource: &str| check(&[policy(resource, Effect::Allow)], Some("team"), &OperatorGrants);
+        for resource in
+            ["project/team", "project/team/repository/app", "project/team/**", "project/team/repository/a-*"]
+        {
             assert!(within(resource).is_ok(), "{resource}");
         }
-        for resource in ["project/*", "project/**", "project/team2", "project/te*", "project/tea*/repository/x", "system/*"] {
+        for resource in [
+            "project/*",
+            "project/**",
+            "project/team2",
+            "project/te*",
+            "project/tea*/repository/x",
+            "system/*",
+        ] {
             assert!(matches!(within(resource), Err(Error::Outside { .. })), "{resource}");
         }
-        for resource in ["*", "**", "team", "project/", "project/team/../other", "project/Team", "project/team/x y", "project//x"] {
+        for resource in [
+            "*",
+            "**",
+            "team",
+            "project/",
+            "project/team/../other",
+            "project/Team",
+            "project/team/x y",
+            "project//x",
+        ] {
             assert!(matches!(within(resource), Err(Error::Policies(_))), "{resource}");
         }
         assert!(check(&[policy("project/*", Effect::Deny)], Some("team"), &OperatorGrants).is_ok());

@@ -129,7 +129,10 @@ impl PasswordRules {
     /// Returns until when no password is right after so many wrong ones, the last of them now.
     pub(crate) fn locked_until(&self, failures: u64, now: Timestamp) -> Option<Timestamp> {
         let beyond = failures.checked_sub(self.lock_after.into()).filter(|_| self.lock_after > 0)?;
-        let doubled = u32::try_from(beyond).ok().and_then(|beyond| 1_i64.checked_shl(beyond.min(32))).unwrap_or(i64::MAX);
+        let doubled = u32::try_from(beyond)
+            .ok()
+            .and_then(|beyond| 1_i64.checked_shl(beyond.min(32)))
+            .unwrap_or(i64::MAX);
         let most = i64::from(self.lock_max_seconds.max(self.lock_seconds));
         let seconds = i64::from(self.lock_seconds).saturating_mul(doubled).min(most);
         Some(after(now, seconds))
@@ -230,7 +233,9 @@ mod tests {
     fn the_lock_doubles_up_to_its_maximum() {
         let rules = PasswordRules::default();
         assert_eq!(rules.locked_until(4, at(0)), None);
-        for (failures, seconds) in [(5, 30), (6, 60), (7, 120), (9, 480), (10, 900), (1_000_000, 900), (u64::MAX, 900)] {
+        for (failures, seconds) in
+            [(5, 30), (6, 60), (7, 120), (9, 480), (10, 900), (1_000_000, 900), (u64::MAX, 900)]
+        {
             assert_eq!(rules.locked_until(failures, at(0)), Some(at(seconds)), "{failures}");
         }
         assert_eq!(PasswordRules { lock_after: 0, ..rules }.locked_until(99, at(0)), None);
@@ -249,6 +254,8 @@ mod tests {
         let sessions = SessionRules::default();
         let ends = sessions.ends_at(at(0));
         assert!(!sessions.is_over(at(0), ends, at(3599)) && sessions.is_over(at(0), ends, at(3600)));
-        assert!(!sessions.is_over(at(43_000), ends, at(43_199)) && sessions.is_over(at(43_199), ends, at(43_200)));
+        assert!(
+            !sessions.is_over(at(43_000), ends, at(43_199)) && sessions.is_over(at(43_199), ends, at(43_200))
+        );
     }
 }

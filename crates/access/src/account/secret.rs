@@ -67,7 +67,8 @@ impl RandomSecret {
             return None;
         }
         let (secret, check) = text.split_at(text.len() - CHECK_DIGITS);
-        (base62(&crc32(secret.as_bytes()).to_be_bytes(), CHECK_DIGITS) == check).then(|| Self(text.to_owned()))
+        (base62(&crc32(secret.as_bytes()).to_be_bytes(), CHECK_DIGITS) == check)
+            .then(|| Self(text.to_owned()))
     }
 
     /// The secret itself.
@@ -111,9 +112,12 @@ fn base62(number: &[u8], digits: usize) -> String {
 /// The CRC-32 of zip and png.
 fn crc32(bytes: &[u8]) -> u32 {
     !bytes.iter().fold(u32::MAX, |crc, byte| {
-        (0..8).fold(crc ^ u32::from(*byte), |crc, _| {
-            if crc & 1 == 1 { crc >> 1 ^ 0xedb8_8320 } else { crc >> 1 }
-        })
+        (0..8).fold(
+            crc ^ u32::from(*byte),
+            |crc, _| {
+                if crc & 1 == 1 { crc >> 1 ^ 0xedb8_8320 } else { crc >> 1 }
+            },
+        )
     })
 }
 

@@ -5,16 +5,12 @@ use std::fmt;
 use berth_catalog::account::{self, Account, Source};
 use berth_catalog::event::{self, Author};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-use subtle::ConstantTimeEq as _;
-use totp_rs::{Builder, Totp};
+use totp_rs::{Builder, Secret, Totp};
 
 use super::admin::account_event;
 use super::{Accounts, Error};
 
-const STEP_SECONDS: i64 = 30;
 const SECRET_BYTES: usize = 20;
-/// Steps that a clock may be off.
-const SKEW: i64 = 1;
 
 /// Seals what the catalog keeps, so that who has the catalog alone can't read it.
 pub trait Sealer: Send + Sync {
@@ -40,12 +36,12 @@ impl Enrolment {
     /// Takes one from its secret in base 32, as an authenticator was given it.
     pub fn from_base32(text: &str) -> Result<Self, Error> {
         let wrong = || Error::Factor("the secret is not the one that was shown");
-        totp(&from_base32(text).ok_or_else(wrong)?).map(Self)
+        totp(Secret::try_from_base32(text.trim()).map_err(|_| wrong())?.as_bytes()).map(Self)
     }
 
     /// The secret in base 32, to be typed in.
     pub fn to_base32(&self) -> String {
-        self.0.to_secret_base32()
+        self.0.secret().to_base32()
     }
 
     /// The address that authenticators read, for a code to scan.
@@ -55,15 +51,17 @@ impl Enrolment {
         format!("otpauth://totp/{issuer}:{user}?secret={}&issuer={issuer}", self.to_base32())
     }
 
-    /// The step in which a code is right; none if in none that is near.
+    /// The code of a moment.
+    #[cfg(test)]
+    pub(crate) fn code_at(&self, unix_seconds: i64) -> String {
+        self.0.generate(u64::try_from(unix_seconds).unwrap_or_default()).to_string()
+    }
+
+    /// The step in which a code is right: this one, or the one before or behind it; none if it is wrong.
     fn step_of(&self, code: &str, unix_seconds: i64) -> Option<i64> {
-        let now = unix_seconds.div_euclid(STEP_SECONDS);
-        let code = code.trim().replace(' ', "");
-        let is_right = |step: &i64| {
-            let at = u64::try_from(step * STEP_SECONDS).unwrap_or_default();
-            bool::from(self.0.generate(at).as_bytes().ct_eq(code.as_bytes()))
-        };
-        (now - SKEW..=now + SKEW).rfind(is_right)
+        let code: String = code.chars().filter(|char| !char.is_whitespace()).collect();
+        let step = self.0.check(&code, u64::try_from(unix_seconds).ok()?)?;
+        i64::try_from(step).ok()
     }
 }
 
@@ -74,26 +72,8 @@ impl fmt::Debug for Enrolment {
 }
 
 fn totp(secret: &[u8]) -> Result<Totp, Error> {
-    let built = Builder::new().with_secret(secret.to_vec()).build();
+    let built = Builder::new().with_secret(secret).build();
     built.map_err(|_| Error::Factor("the secret of the second factor is damaged"))
-}
-
-/// Reads base 32 (RFC 4648) without padding, as the secret is shown.
-fn from_base32(text: &str) -> Option<Vec<u8>> {
-    let (mut bytes, mut bits, mut count) = (Vec::new(), 0_u32, 0);
-    for char in text.trim().chars() {
-        let value = match char {
-            'A'..='Z' => u32::from(char) - u32::from('A'),
-            '2'..='7' => u32::from(char) - u32::from('2') + 26,
-            _ => return None,
-        };
-        (bits, count) = ((bits << 5 | value) & 0xfff, count + 5);
-        if count >= 8 {
-            count -= 8;
-            bytes.push(u8::try_from(bits >> count & 0xff).ok()?);
-        }
-    }
-    Some(bytes)
 }
 
 /// The place of an account's secret: no other account's is opened for it.
@@ -125,7 +105,8 @@ impl Accounts {
             return Err(Error::Factor("there is a second factor; disable it first"));
         }
         let step = enrolment.step_of(code, now.as_second()).ok_or(Error::Code)?;
-        let sealed = self.sealer()?.seal(&context(&account), &enrolment.0.to_secret_binary()).map_err(Error::Seal)?;
+        let sealed =
+            self.sealer()?.seal(&context(&account), enrolment.0.secret().as_bytes()).map_err(Error::Seal)?;
         let by = by.clone();
         self.change(async move |tx| {
             account::set_totp(tx, account.id, Some(&sealed), Some(step)).await?;
@@ -145,7 +126,9 @@ impl Accounts {
     pub(super) async fn use_code(&self, account: &Account, code: &str) -> Result<bool, Error> {
         let Some(sealed) = &account.totp else { return Ok(false) };
         let secret = self.sealer()?.open(&context(account), sealed).map_err(Error::Seal)?;
-        let Some(step) = Enrolment(totp(&secret)?).step_of(code, self.now().as_second()) else { return Ok(false) };
+        let Some(step) = Enrolment(totp(&secret)?).step_of(code, self.now().as_second()) else {
+            return Ok(false);
+        };
         let id = account.id;
         Ok(self.0.catalog.write(async move |tx| account::use_totp_step(tx, id, step).await).await?)
     }
@@ -159,7 +142,9 @@ mod tests {
     fn codes_are_those_of_the_rfc() {
         // RFC 6238 appendix B, the last six of its eight digits.
         let enrolment = Enrolment(totp(b"12345678901234567890").unwrap());
-        for (at, code) in [(59, "287082"), (1_111_111_109, "081804"), (1_234_567_890, "005924"), (20_000_000_000, "353130")] {
+        for (at, code) in
+            [(59, "287082"), (1_111_111_109, "081804"), (1_234_567_890, "005924"), (20_000_000_000, "353130")]
+        {
             assert_eq!(enrolment.step_of(code, at), Some(at / 30), "{at}");
             assert_eq!(enrolment.step_of(code, at + 30), Some(at / 30), "a step late");
             assert_eq!(enrolment.step_of(code, at + 90), None, "too late");

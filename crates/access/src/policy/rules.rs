@@ -54,7 +54,11 @@ impl Rules {
             separation: config.separation_of_duties,
             create_projects: config.create_projects,
             is_federated: !(config.ldap.is_empty() && config.oidc.is_empty() && config.workloads.is_empty()),
-            job_seconds: config.workloads.iter().map(|one| (trust(&one.name), one.lifetime_seconds)).collect(),
+            job_seconds: config
+                .workloads
+                .iter()
+                .map(|one| (trust(&one.name), one.lifetime_seconds))
+                .collect(),
         };
         rules.bind(config)?;
         rules.check_duties(config)?;

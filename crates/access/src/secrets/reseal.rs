@@ -44,7 +44,12 @@ pub async fn reseal(catalog: &Catalog, vault: &Vault) -> Result<Resealed, Secret
     Ok(total)
 }
 
-async fn renew(catalog: &Catalog, vault: &Vault, column: Column, done: &mut Resealed) -> Result<(), SecretError> {
+async fn renew(
+    catalog: &Catalog,
+    vault: &Vault,
+    column: Column,
+    done: &mut Resealed,
+) -> Result<(), SecretError> {
     let mut after = 0;
     loop {
         let page = catalog.read(async |r| sealed::list(r, column, after, PAGE).await).await?;

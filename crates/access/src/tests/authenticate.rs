@@ -3,7 +3,8 @@ use std::sync::Arc;
 use proptest::prelude::*;
 
 use super::{access, access_of, basic, config, named, user};
-use crate::{Access, Anonymous, Caller, Cause, Unauthenticated, UserAccess};
+use crate::error::Cause;
+use crate::{Access, Anonymous, Caller, Unauthenticated, UserAccess};
 
 fn with_alice() -> Access {
     access(Anonymous::Read, vec![user("alice", UserAccess::Write)])

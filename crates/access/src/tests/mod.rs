@@ -1,3 +1,4 @@
+mod accounts;
 mod authenticate;
 mod config;
 mod decision;

@@ -82,7 +82,8 @@ impl Claims {
     pub(super) fn caller(&self) -> Option<Caller> {
         let identity = Identity::of(&self.berth.kind, &self.sub)?;
         let proof = Proof::of(&self.berth.proof)?;
-        let caller = Caller::new(identity, proof).with_groups(self.berth.groups.iter().map(|group| Arc::from(group.as_str())).collect());
+        let caller = Caller::new(identity, proof)
+            .with_groups(self.berth.groups.iter().map(|group| Arc::from(group.as_str())).collect());
         Some(caller.within(Arc::new(self.scope()?)))
     }
 

@@ -42,7 +42,8 @@ impl Access {
 
     /// Finds out whom a refresh token speaks for.
     pub async fn refresh_caller(&self, shown: &str) -> Result<Caller, Unauthenticated> {
-        const WRONG: Unauthenticated = Unauthenticated::InvalidToken("is no refresh token that is still good");
+        const WRONG: Unauthenticated =
+            Unauthenticated::InvalidToken("is no refresh token that is still good");
         let tokens = self.tokens.as_ref().ok_or(WRONG)?;
         let secret = RandomSecret::parse(SecretKind::Refresh, shown.as_bytes()).ok_or(WRONG)?;
         let (caller, since) = tokens.recall(&secret).await?.ok_or(WRONG)?;

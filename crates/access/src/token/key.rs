@@ -46,7 +46,10 @@ impl NewPair {
 impl Pair {
     /// Opens a pair that the catalog keeps. The public half is taken from the private one: the vault vouches for that, while anybody
     /// who can write to the catalog could put a key of their own beside it.
-    pub(super) fn open(vault: &Vault, row: &berth_catalog::signing_key::SigningKey) -> Result<Self, TokenError> {
+    pub(super) fn open(
+        vault: &Vault,
+        row: &berth_catalog::signing_key::SigningKey,
+    ) -> Result<Self, TokenError> {
         let private = vault.open(&context::signing_key(&row.kid), &row.sealed)?;
         let signing = EncodingKey::from_ec_der(&private);
         let public = public(&signing)?;

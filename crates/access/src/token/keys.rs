@@ -116,7 +116,8 @@ impl Keys {
         for row in rows.iter().filter(|row| row.gone_at.is_none_or(|gone| now < gone)) {
             // A key never changes, but for its end.
             let known = old.pairs.get(&row.kid).filter(|known| known.gone_at == row.gone_at);
-            let mut opened = known.map_or_else(|| Pair::open(&self.vault, row).map(Arc::new), |pair| Ok(Arc::clone(pair)));
+            let mut opened =
+                known.map_or_else(|| Pair::open(&self.vault, row).map(Arc::new), |pair| Ok(Arc::clone(pair)));
             if let Err(TokenError::Vault(berth_vault::Error::UnknownKey(_))) = opened
                 && !learnt
             {
@@ -138,9 +139,9 @@ impl Keys {
         let newest = rows.iter().find(|row| row.gone_at.is_none());
         let signer = newest.and_then(|row| pairs.get(&row.kid).cloned());
         let lost = old.pairs.keys().any(|kid| !pairs.contains_key(kid));
-        let shortened = pairs.iter().any(|(kid, pair)| {
-            old.pairs.get(kid).is_some_and(|before| before.gone_at != pair.gone_at)
-        });
+        let shortened = pairs
+            .iter()
+            .any(|(kid, pair)| old.pairs.get(kid).is_some_and(|before| before.gone_at != pair.gone_at));
         let epoch = old.epoch + u64::from(lost || shortened);
         self.set.store(Arc::new(KeySet { epoch, signer, pairs }));
         Ok(())

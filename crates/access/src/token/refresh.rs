@@ -73,7 +73,10 @@ impl Tokens {
         let proven: Option<Proven> = serde_json::from_str(&found.identity).ok();
         let caller = proven.and_then(|proven| {
             let identity = Identity::of(&proven.kind, &proven.name)?;
-            Some(Caller::new(identity, Proof::of(&proven.proof)?).with_groups(proven.groups.into_iter().map(Into::into).collect()))
+            Some(
+                Caller::new(identity, Proof::of(&proven.proof)?)
+                    .with_groups(proven.groups.into_iter().map(Into::into).collect()),
+            )
         });
         if session::is_news(&found, now) {
             let id = found.id;

@@ -125,8 +125,7 @@ impl Tokens {
         let now = catalog.clock().now();
         let claims = Claims::new(caller, scope, &config.service, now, lifetime_seconds);
         let header = Header { kid: Some(pair.kid.clone()), ..Header::new(ALGORITHM) };
-        let token =
-            encode(&header, &claims, &pair.signing).map_err(|_| TokenError::Key("could not sign"))?;
+        let token = encode(&header, &claims, &pair.signing).map_err(|_| TokenError::Key("could not sign"))?;
         Ok(Issued {
             token,
             scope: scope_text(&claims),
@@ -158,7 +157,9 @@ impl Tokens {
             return Err(Unauthenticated::InvalidToken("has ended"));
         }
         if second < known.from - LEEWAY_SECONDS {
-            return Err(Unauthenticated::InvalidToken("is not good yet: compare this clock with the server's"));
+            return Err(Unauthenticated::InvalidToken(
+                "is not good yet: compare this clock with the server's",
+            ));
         }
         stands(&known.caller, known.signed_at).map_err(Unauthenticated::Gone)?;
         Ok(known.caller.clone())
@@ -236,6 +237,9 @@ impl fmt::Debug for Tokens {
 
 impl fmt::Debug for Issued {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Issued").field("scope", &self.scope).field("issued_at", &self.issued_at).finish_non_exhaustive()
+        f.debug_struct("Issued")
+            .field("scope", &self.scope)
+            .field("issued_at", &self.issued_at)
+            .finish_non_exhaustive()
     }
 }

@@ -1,6 +1,8 @@
 //! One file per verb of the command line.
 
 mod access;
+mod accounts;
+mod app_password;
 mod backup;
 mod bind;
 mod completions;
@@ -18,10 +20,12 @@ mod project;
 mod read_only;
 mod ready;
 mod restore;
+mod robot;
 mod role;
 mod scrub;
 mod secrets;
 mod serve;
+mod user;
 
 use std::io::{self, ErrorKind, Write as _};
 use std::process::ExitCode;
@@ -48,6 +52,9 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Project(arguments) => project::run(arguments)?,
         Command::Role(arguments) => role::run(arguments)?,
         Command::Bind(arguments) => bind::run(arguments)?,
+        Command::User(arguments) => return user::run(arguments),
+        Command::Robot(arguments) => robot::run(arguments)?,
+        Command::AppPassword(arguments) => app_password::run(arguments)?,
         Command::Passwd(arguments) => passwd::run(&arguments)?,
         Command::Config(arguments) => config::run(arguments)?,
         Command::Doctor(arguments) => return Ok(doctor::run(arguments)),

@@ -24,9 +24,16 @@ pub(super) fn run(arguments: &Passwd) -> anyhow::Result<()> {
     Ok(print(text)?)
 }
 
-/// Asks for a password without showing it, or reads the first line of a pipe.
+/// Asks for a password twice, or reads the first line of a pipe.
 pub(super) fn read() -> anyhow::Result<String> {
     if io::stdin().is_terminal() { ask_twice() } else { read_line() }
+}
+
+/// Asks for a line that may be seen.
+pub(super) fn read_line_of(prompt: &str) -> anyhow::Result<String> {
+    eprint!("{prompt}");
+    io::stderr().flush()?;
+    read_line()
 }
 
 /// The part of `berth.yaml` that holds users.

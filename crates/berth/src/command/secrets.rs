@@ -66,7 +66,10 @@ async fn rotate(config: Config, catalog: Catalog) -> Result<()> {
         for lost in &done.lost {
             print(format!("not opened: {lost}\n"))?;
         }
-        bail!("{} could not be opened and stay as they are: name the key that they are sealed under", done.lost.len());
+        bail!(
+            "{} could not be opened and stay as they are: name the key that they are sealed under",
+            done.lost.len()
+        );
     }
     Ok(())
 }

@@ -4,12 +4,12 @@ use std::io::{self, IsTerminal as _};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
-use berth_access::{Access, Tokens};
+use berth_access::{Access, Accounts, Tokens};
 use berth_catalog::Clock;
 use berth_jobs::{Runner, Schedule};
 use berth_registry::{CollectJob, Registry, ScrubJob};
-use berth_vault::Vault;
 use berth_server::{AccessLog, App, Format, LogWriter, MetricsRegistry, Sampler, Server};
+use berth_vault::Vault;
 use rustix::process::{Resource, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
@@ -18,6 +18,7 @@ use super::job;
 use crate::cli;
 use crate::config::{self, Config};
 use crate::data::{self, Opened};
+use crate::federation::Federation;
 #[cfg(feature = "otlp")]
 use crate::traces;
 use crate::{gauges, log, vault};
@@ -64,15 +65,19 @@ async fn serve(config: &Config) -> Result<()> {
         tracing::info!(?repaired, "repaired what the last run left");
     }
     let collector = CollectJob::new(registry.clone());
+    let accounts = Accounts::new(registry.catalog().clone(), &config.access, None);
+    accounts.look().await.context("the accounts can't be read")?;
     let sampler = gauges::sampler(registry.clone(), collector.clone(), cache);
     let vault = vault::open(config, registry.catalog()).await?;
-    let access = access(config, &registry, &vault).await?;
-    let app = app(config, access.clone(), &registry, sampler)?;
+    let federation = Federation::new(&config.access)?;
+    let access = access(config, &registry, &vault, accounts.clone()).await?;
+    let access = federation.ask(access);
+    let runner = federation.keep(scheduled(config, &registry, collector), &accounts);
+    let app = app(config, access.clone(), &registry, sampler)?.with_login_services(federation.services);
     let server = Server::bind(app.with_registry(metrics)).context("can't listen")?;
     announce(config, &server)?;
 
     let (stop, stopped) = watch::channel(false);
-    let runner = scheduled(config, &registry, collector);
     let jobs = tokio::spawn(runner.run(stopped.clone()));
     let pulls = tokio::spawn({
         let registry = registry.clone();
@@ -94,6 +99,10 @@ async fn serve(config: &Config) -> Result<()> {
             }
         }
     });
+    let follower = tokio::spawn({
+        let stopped = stop.subscribe();
+        async move { accounts.follow(stopped).await }
+    });
     server.run(shutdown_signal()?).await;
     stop.send_replace(true);
     // They end by themselves now; a panic in one must not keep the others.
@@ -103,6 +112,7 @@ async fn serve(config: &Config) -> Result<()> {
         ("follower of the mode", mode.await),
         ("follower of access", rights.await),
         ("keeper of the keys", keys.await),
+        ("follower of the accounts", follower.await),
     ] {
         if let Err(error) = ended {
             tracing::error!(%error, "the {task} ended early");
@@ -113,8 +123,9 @@ async fn serve(config: &Config) -> Result<()> {
 }
 
 /// Decides who calls, and lets clients get tokens unless that is switched off.
-async fn access(config: &Config, registry: &Registry, vault: &Vault) -> Result<Access> {
-    let access = Access::open(&config.access, registry.read_only(), registry.catalog()).await?;
+async fn access(config: &Config, registry: &Registry, vault: &Vault, accounts: Accounts) -> Result<Access> {
+    let access =
+        Access::open_with(&config.access, registry.read_only(), registry.catalog(), accounts).await?;
     if !config.access.tokens.enabled {
         return Ok(access);
     }

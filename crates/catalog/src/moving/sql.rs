@@ -24,7 +24,7 @@ pub(crate) struct Source {
     pub(crate) locks: Vec<String>,
 }
 
-static SOURCES: LazyLock<Vec<Source>> = 
+static SOURCES: LazyLock<Vec<Source>> =
     LazyLock::new(|| TABLES.into_iter().chain(ACCESS).map(Source::new).collect());
 
 /// Returns every table that moves, in the order in which rows may name each other.

@@ -1,6 +1,9 @@
 //! Rows that leave one catalog at one moment, and come into another.
 
-use berth_catalog::export::{Blob, BlobLink, Event, Exported, Key, Manifest, Pull, Repository, Tag};
+use berth_catalog::export::{
+    Account, AppPassword, Binding, Blob, BlobLink, Event, Exported, Key, Manifest, OldPassword, Project,
+    Pull, Repository, Robot, RobotSecret, Role, Secret, SigningKey, Subject, Tag, VaultKey,
+};
 use berth_catalog::restore::{self, Bytes, Restored};
 use berth_catalog::{Catalog, Error, Tx, event, hold, job, mode, pull};
 
@@ -8,6 +11,7 @@ use crate::{Fixture, On, name, on_both};
 
 on_both!(
     another_catalog_takes_in_what_one_exports,
+    another_catalog_takes_in_who_may_do_what,
     a_catalog_that_is_being_restored_says_so_until_the_end,
     a_snapshot_sees_no_commit_behind_its_first_statement,
     a_hold_keeps_jobs_of_its_kind_from_beginning_until_its_lease_ends,
@@ -101,6 +105,58 @@ async fn another_catalog_takes_in_what_one_exports(on: On) {
     // A row that names what is not there comes to nothing.
     let tag = Tag { repository: "none".into(), ..all::<Tag>(&from.catalog).await.remove(0) };
     let refused = to.catalog.write(async move |tx: &mut Tx| tag.restore(tx).await).await;
+    assert!(matches!(refused, Err(Error::Invalid { .. })), "{refused:?}");
+}
+
+/// A row of each table of who may do what, with NULL where it may be and without.
+const ACCESS: &str = "
+    INSERT INTO project (name, public, settings, created_at, created_by) VALUES ('team', 1, '{}', 1, 'x');
+    INSERT INTO role (name, description, policies, changed_at) VALUES ('dev', 'd', '[]', 2);
+    INSERT INTO binding (kind, subject, role, project, created_at, created_by) VALUES ('user', 'alice', 'dev', 'team', 3, 'x');
+    INSERT INTO account (name, source, external, display_name, email, password, password_changed_at, must_change, failures,
+                         locked_until, totp, totp_step, member_of, disabled_at, valid_after, created_at, seen_at)
+        VALUES ('alice', 'local', 'e', 'A', 'a@b', '$argon2id$', 4, 1, 2, 5, BYTES, 6, '[]', 7, 8, 9, 10);
+    INSERT INTO account (name, source, must_change, failures, member_of, valid_after, created_at)
+        VALUES ('bob', 'oidc', 0, 0, '[]', 11, 12);
+    INSERT INTO old_password (account_id, changed_at, password) SELECT id, 13, 'old' FROM account;
+    INSERT INTO old_password (account_id, changed_at, password) SELECT id, 14, 'older' FROM account WHERE name = 'alice';
+    INSERT INTO app_password (account_id, name, secret, created_at, expires_at, revoked_at, used_at)
+        SELECT id, 'laptop', 's ' || name, 15, 16, CASE WHEN name = 'bob' THEN 17 END, NULL FROM account;
+    INSERT INTO robot (name, project, description, policies, owner, created_at, expires_at, disabled_at, valid_after, used_at)
+        VALUES ('robot+ci', '', 'd', '[]', 'alice', 18, NULL, NULL, 19, 20), ('robot+a+ci', 'a', '', '[]', 'x', 21, 22, 23, 24, NULL);
+    INSERT INTO robot_secret (robot_id, secret, created_at, expires_at) SELECT id, name, 25, 26 FROM robot;
+    INSERT INTO signing_key (kid, sealed, public, created_at, gone_at) VALUES ('k', BYTES, '{}', 27, NULL);
+    INSERT INTO vault_key (kid, material, created_at) VALUES ('k', BYTES, 28), ('l', NULL, 29);
+    INSERT INTO secret (name, sealed, changed_at) VALUES ('ldap', BYTES, 30);
+    INSERT INTO subject (pseudonym, name, sealed, created_at, erased_at) VALUES ('p', 'alice', BYTES, 31, NULL), ('q', NULL, NULL, 32, 33)";
+
+async fn another_catalog_takes_in_who_may_do_what(on: On) {
+    let (from, to) = (Fixture::new(on).await, Fixture::new(on).await);
+    let bytes = match on {
+        On::Sqlite => "x'00ff'",
+        On::Postgres => "'\\x00ff'",
+    };
+    from.alter(&ACCESS.replace("BYTES", bytes));
+    // Ids differ here, so that nothing can rest on them.
+    to.alter("INSERT INTO account (name, source, must_change, failures, member_of, valid_after, created_at) VALUES ('z', '', 0, 0, '', 0, 0)");
+    to.alter("DELETE FROM account");
+    assert!(!from.catalog.read(async |r| restore::is_empty(r).await).await.unwrap());
+    let mut rows = 0;
+    macro_rules! each {
+        ($($row:ident)+) => { $(
+            let moved = move_over::<$row>(&from.catalog, &to.catalog).await;
+            assert!(moved > 0);
+            assert_eq!(texts::<$row>(&from.catalog).await, texts::<$row>(&to.catalog).await);
+            rows += moved;
+        )+ };
+    }
+    each!(Project Role Binding Account OldPassword AppPassword Robot RobotSecret SigningKey VaultKey Secret Subject);
+    assert_eq!(rows, 21);
+    assert!(!to.catalog.read(async |r| restore::is_empty(r).await).await.unwrap());
+    // A row that names what is not there comes to nothing.
+    let lost =
+        OldPassword { account: "nobody".to_owned(), ..all::<OldPassword>(&from.catalog).await.remove(0) };
+    let refused = to.catalog.write(async move |tx: &mut Tx| lost.restore(tx).await).await;
     assert!(matches!(refused, Err(Error::Invalid { .. })), "{refused:?}");
 }
 

@@ -8,6 +8,7 @@
 )]
 
 mod access;
+mod accounts;
 mod collection;
 mod events;
 mod export;

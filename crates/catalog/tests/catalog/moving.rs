@@ -25,6 +25,33 @@ const STAY: [&str; 12] = [
     "moving",
 ];
 
+/// Who may do what, made and changed: names and secrets change places here too.
+const ACCESS: &str = "
+    INSERT OR IGNORE INTO account (id, name, source, external, must_change, failures, member_of, valid_after, created_at)
+        VALUES (1, 'alice', 'oidc', 'x', 0, 0, '[]', 1, 1), (2, 'bob', 'oidc', 'y', 0, 0, '[]', 1, 1);
+    UPDATE account SET name = 'swap', external = NULL WHERE id = 1;
+    UPDATE account SET name = 'alice', external = 'x', totp = x'00ff' WHERE id = 2;
+    UPDATE account SET name = 'bob', external = 'y' WHERE id = 1;
+    INSERT OR REPLACE INTO old_password (account_id, changed_at, password) VALUES (1, 5, 'old'), (2, abs(random() % 9), 'old');
+    INSERT OR IGNORE INTO app_password (id, account_id, name, secret, created_at, expires_at) VALUES (1, 1, 'a', 's1', 1, 1), (2, 2, 'b', 's2', 1, 1);
+    UPDATE app_password SET secret = 's' WHERE id = 1; UPDATE app_password SET secret = 's1' WHERE id = 2;
+    UPDATE app_password SET secret = 's2' WHERE id = 1;
+    INSERT INTO robot (name, project, description, policies, owner, created_at, valid_after)
+        VALUES ('robot+' || hex(randomblob(4)), '', '', '[]', 'alice', 1, 1);
+    INSERT INTO robot_secret (robot_id, secret, created_at) SELECT id, hex(randomblob(4)), 1 FROM robot;
+    DELETE FROM robot WHERE id = (SELECT max(id) - 1 FROM robot);
+    INSERT OR IGNORE INTO project (id, name, public, settings, created_at, created_by) VALUES (1, 'a', 0, '{}', 1, ''), (2, 'b', 0, '{}', 1, '');
+    INSERT OR IGNORE INTO role (name, description, policies, changed_at) VALUES ('r', '', '[]', 1);
+    INSERT OR IGNORE INTO binding (id, kind, subject, role, project, created_at, created_by)
+        VALUES (1, 'user', 'alice', 'r', '', 1, ''), (2, 'user', 'bob', 'r', '', 1, '');
+    UPDATE binding SET subject = 'x' WHERE id = 1; UPDATE binding SET subject = 'alice' WHERE id = 2;
+    UPDATE binding SET subject = 'bob' WHERE id = 1;
+    INSERT INTO subject (pseudonym, name, created_at) VALUES (hex(randomblob(4)), hex(randomblob(4)), 1);
+    UPDATE subject SET name = NULL, erased_at = 1 WHERE id = 1;
+    INSERT INTO secret (name, sealed, changed_at) VALUES (hex(randomblob(4)), x'00', 1);
+    INSERT INTO signing_key (kid, sealed, public, created_at) VALUES (hex(randomblob(4)), x'00', '{}', 1);
+    INSERT INTO vault_key (kid, created_at) VALUES (hex(randomblob(4)), 1)";
+
 /// Both sides.
 struct Move {
     from: Fixture,
@@ -167,6 +194,7 @@ async fn what_changes_beside_the_move_comes_along() {
              UPDATE blob SET digest = (SELECT 'sha256:' || substr(hex(randomblob(32)), 1, 64)) WHERE id = 2;
              INSERT INTO pull VALUES (1, 'v1', 5, 7) ON CONFLICT DO UPDATE SET count = pull.count + 1",
         );
+        both.from.alter(ACCESS);
         both.pass().await.unwrap();
     }
     let delta =
@@ -181,6 +209,7 @@ async fn what_changes_beside_the_move_comes_along() {
     assert!(matches!(late.clear().await, Err(Error::NotFree(_))));
     // The new catalog goes on behind the old one's ids and events.
     push(&both.to, "d", 40, "first").await;
+    both.to.alter("INSERT INTO role (name, description, policies, changed_at) VALUES ('new', '', '[]', 1)");
     let last = both.from.catalog.read(async |r| berth_catalog::event::last(r).await).await.unwrap();
     both.to.wait_until_sealed(last.0).await;
 }

@@ -10,7 +10,8 @@ use crate::{Fixture, On, on_both};
 async fn secrets_are_set_found_and_removed(on: On) {
     let fixture = Fixture::new(on).await;
     let (catalog, now) = (&fixture.catalog, fixture.now());
-    let find = async |name: &'static str| catalog.read(async move |r| secret::find(r, name).await).await.unwrap();
+    let find =
+        async |name: &'static str| catalog.read(async move |r| secret::find(r, name).await).await.unwrap();
     let set = async |name: &'static str, sealed: &'static [u8]| {
         catalog.write(async move |tx| secret::set(tx, name, sealed, now).await).await.unwrap();
     };
@@ -37,7 +38,10 @@ async fn keys_that_seal_are_listed_the_latest_first(on: On) {
     assert!(insert("b", None).await);
     assert!(!insert("a", None).await, "a known key stays as it is");
     let keys = catalog.read(async |r| vault_key::list(r).await).await.unwrap();
-    let seen: Vec<_> = keys.iter().map(|key| (key.kid.as_str(), key.material.as_ref().map(|material| material.as_slice()))).collect();
+    let seen: Vec<_> = keys
+        .iter()
+        .map(|key| (key.kid.as_str(), key.material.as_ref().map(|material| material.as_slice())))
+        .collect();
     assert_eq!(seen, [("b", None), ("a", Some(&b"hunter2"[..]))]);
     assert!(!format!("{keys:?}").contains("104, 117"), "{keys:?}");
     catalog.write(async |tx| vault_key::delete(tx, "a").await).await.unwrap();
@@ -48,12 +52,18 @@ async fn keys_that_sign_come_and_go(on: On) {
     let fixture = Fixture::new(on).await;
     let (catalog, now) = (&fixture.catalog, fixture.now());
     for kid in ["a", "b"] {
-        catalog.write(async move |tx| signing_key::insert(tx, kid, b"sealed", "{}", now).await).await.unwrap();
+        catalog
+            .write(async move |tx| signing_key::insert(tx, kid, b"sealed", "{}", now).await)
+            .await
+            .unwrap();
     }
     let list = async || catalog.read(async |r| signing_key::list(r).await).await.unwrap();
     let keys = list().await;
     assert_eq!(keys.iter().map(|key| key.kid.as_str()).collect::<Vec<_>>(), ["b", "a"]);
-    assert_eq!((keys[0].sealed.as_slice(), keys[0].public.as_str(), keys[0].gone_at), (&b"sealed"[..], "{}", None));
+    assert_eq!(
+        (keys[0].sealed.as_slice(), keys[0].public.as_str(), keys[0].gone_at),
+        (&b"sealed"[..], "{}", None)
+    );
     assert!(format!("{keys:?}").contains("sealed: (hidden)"));
     let (old, gone_at) = (keys[1].clone(), now + Duration::from_mins(5));
     catalog.write(async move |tx| signing_key::retire(tx, &old, gone_at).await).await.unwrap();
@@ -90,7 +100,8 @@ async fn every_sealed_value_is_found_and_replaced_once(on: On) {
         assert_eq!(list(7).await, []);
         for expected in [true, false] {
             let old = old.clone();
-            let replaced = catalog.write(async move |tx| sealed::replace(tx, column, &old, b"new").await).await;
+            let replaced =
+                catalog.write(async move |tx| sealed::replace(tx, column, &old, b"new").await).await;
             assert_eq!(replaced.unwrap(), expected, "{column:?}: what has changed meanwhile stays");
         }
         assert_eq!(list(0).await[0].value.as_slice(), b"new");

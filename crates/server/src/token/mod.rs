@@ -7,7 +7,7 @@
 use std::fmt::Display;
 use std::sync::Arc;
 
-use berth_access::{Caller, Issued, Origin, Tokens};
+use berth_access::{Caller, Origin, Tokens};
 use bytes::Bytes;
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, PRAGMA};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
@@ -18,6 +18,7 @@ use self::ask::Wanted;
 use self::refusal::Refusal;
 use crate::app::App;
 use crate::body::Body;
+use crate::certificate;
 use crate::context::{Endpoint, RequestContext};
 use crate::overload::Class;
 
@@ -87,14 +88,21 @@ where
 }
 
 /// Finds out who asks: by what the form holds, or by the header.
-async fn caller(app: &App, cx: &RequestContext, headers: &HeaderMap, wanted: &Wanted) -> Result<Caller, Refusal> {
+async fn caller(
+    app: &App,
+    cx: &RequestContext,
+    headers: &HeaderMap,
+    wanted: &Wanted,
+) -> Result<Caller, Refusal> {
     let caller = match wanted.credentials()? {
         ask::Credentials::Refresh(token) => app.access.refresh_caller(token).await?,
+        ask::Credentials::Job(token) => app.access.exchange(token).await?,
         ask::Credentials::Password(header) => app.access.authenticate(Some(&header)).await?,
         ask::Credentials::Header => {
             let header = headers.get(http::header::AUTHORIZATION);
             // What isn't text can't be credentials; an empty value is refused as malformed.
-            app.access.authenticate(header.map(|value| value.to_str().unwrap_or_default())).await?
+            let header = header.map(|value| value.to_str().unwrap_or_default());
+            certificate::authenticate(app, cx.certificate.as_ref(), header).await?
         }
     };
     if caller.scope().is_some() {

@@ -68,7 +68,8 @@ impl Refusal {
     /// Refuses to make another token of a token: it could hold more than the first.
     pub(super) fn narrowed() -> Self {
         let message = "a token proves nothing here: send name and password, or a refresh token";
-        Self::new(StatusCode::UNAUTHORIZED, "invalid_grant", ErrorCode::Unauthorized, message).with_challenge()
+        Self::new(StatusCode::UNAUTHORIZED, "invalid_grant", ErrorCode::Unauthorized, message)
+            .with_challenge()
     }
 
     /// Shapes the answer, and leaves the cause in the request's context.
@@ -92,8 +93,13 @@ impl Refusal {
 impl From<Unauthenticated> for Refusal {
     fn from(error: Unauthenticated) -> Self {
         if error.is_busy() {
-            Self::new(StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable", ErrorCode::Unavailable, error.to_string())
-                .with(RETRY_AFTER, HeaderValue::from_static("1"))
+            Self::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "temporarily_unavailable",
+                ErrorCode::Unavailable,
+                error.to_string(),
+            )
+            .with(RETRY_AFTER, HeaderValue::from_static("1"))
         } else {
             // RFC 6749 wants 400 for a wrong password; every registry client wants 401, and says "unauthorized" for nothing else.
             Self::new(StatusCode::UNAUTHORIZED, "invalid_grant", ErrorCode::Unauthorized, error.to_string())
@@ -106,10 +112,16 @@ impl From<TokenError> for Refusal {
     fn from(error: TokenError) -> Self {
         let mut refusal = if error.is_passing() {
             let message = "no token can be signed just now: try again in a few seconds";
-            Self::new(StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable", ErrorCode::Unavailable, message)
-                .with(RETRY_AFTER, HeaderValue::from_static("1"))
+            Self::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "temporarily_unavailable",
+                ErrorCode::Unavailable,
+                message,
+            )
+            .with(RETRY_AFTER, HeaderValue::from_static("1"))
         } else {
-            let message = "the registry failed to sign a token; its log says why under the id in X-Request-Id";
+            let message =
+                "the registry failed to sign a token; its log says why under the id in X-Request-Id";
             Self::new(StatusCode::INTERNAL_SERVER_ERROR, "server_error", ErrorCode::Unknown, message)
         };
         refusal.cause = Some(error.to_string());
@@ -125,7 +137,12 @@ impl From<Shed> for Refusal {
         } else {
             (StatusCode::SERVICE_UNAVAILABLE, ErrorCode::Unavailable)
         };
-        Self::new(status, "temporarily_unavailable", code, format!("too many requests at once: try again in {seconds} s"))
-            .with(RETRY_AFTER, HeaderValue::from(seconds))
+        Self::new(
+            status,
+            "temporarily_unavailable",
+            code,
+            format!("too many requests at once: try again in {seconds} s"),
+        )
+        .with(RETRY_AFTER, HeaderValue::from(seconds))
     }
 }

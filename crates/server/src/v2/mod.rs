@@ -25,7 +25,7 @@ use crate::app::App;
 use crate::body::Body;
 use crate::context::RequestContext;
 use crate::overload::Class;
-use crate::token;
+use crate::{certificate, token};
 
 mod base;
 mod blob;
@@ -107,7 +107,9 @@ where
     cx.slot = Some(app.overload.enter(Class::of(&endpoint, &head.method), cx.client).await?);
     // What isn't text can't be credentials; an empty value is refused as malformed.
     let authorization = head.headers.get(AUTHORIZATION).map(|value| value.to_str().unwrap_or_default());
-    let caller = app.access.authenticate(authorization).await?.from(Arc::new(origin(cx)));
+    let caller = certificate::authenticate(app, cx.certificate.as_ref(), authorization)
+        .await?
+        .from(Arc::new(origin(cx)));
     cx.caller = Some(caller.clone());
     let locations = Locations::below(cx.forwarded.prefix.as_deref());
     let call = Call { app, head, caller, client: cx.client, locations };

@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
-use crate::token::ask::words;
 use crate::token::Ask;
+use crate::token::ask::words;
 
 /// What is understood of a scope, written as it is sent.
 fn understood(scope: &str) -> Vec<String> {

@@ -83,7 +83,10 @@ async fn a_key_that_the_token_brings_along_is_never_used() {
     ] {
         assert_eq!(node.show(&encode(&header, &claims, &own).unwrap()).await, Err(FOREIGN), "{header:?}");
     }
-    assert!(node.show(&encode(&es256(), &claims, &own).unwrap()).await.is_ok(), "the test signs as the node does");
+    assert!(
+        node.show(&encode(&es256(), &claims, &own).unwrap()).await.is_ok(),
+        "the test signs as the node does"
+    );
 }
 
 #[tokio::test]
@@ -91,7 +94,8 @@ async fn claims_that_differ_from_ours_are_refused_though_signed() {
     let node = Node::new(Anonymous::None).await;
     let (_, header, claims) = right(&node).await;
     let own = own(&node).await;
-    let header = Header { kid: header["kid"].as_str().map(ToOwned::to_owned), ..Header::new(Algorithm::ES256) };
+    let header =
+        Header { kid: header["kid"].as_str().map(ToOwned::to_owned), ..Header::new(Algorithm::ES256) };
     let sign = |claims: &Value| encode(&header, claims, &own).unwrap();
     for (name, value) in [
         ("aud", json!("other")),
@@ -144,7 +148,17 @@ async fn no_bit_of_a_token_can_be_changed() {
         changed[at] = if changed[at] == b'A' { b'B' } else { b'A' };
         assert!(node.show(&String::from_utf8(changed).unwrap()).await.is_err(), "byte {at}");
     }
-    for rubbish in ["", ".", "..", "...", "a.b.c", "a.b", &token[..token.len() / 2], &format!("{token}.x"), &"a".repeat(40_000)] {
+    for rubbish in [
+        "",
+        ".",
+        "..",
+        "...",
+        "a.b.c",
+        "a.b",
+        &token[..token.len() / 2],
+        &format!("{token}.x"),
+        &"a".repeat(40_000),
+    ] {
         assert!(node.show(rubbish).await.is_err(), "{rubbish:.20}");
     }
 }

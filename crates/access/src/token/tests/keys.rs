@@ -26,8 +26,10 @@ async fn the_first_token_makes_a_key_and_the_next_uses_it() {
     assert_eq!(super::decoded(&one.token, 0)["kid"], kids[0].as_str());
     let public = node.tokens.public_keys();
     let key = &public["keys"][0];
-    assert_eq!((&key["kid"], &key["kty"], &key["crv"], &key["alg"], &key["use"]),
-        (&kids[0].as_str().into(), &"EC".into(), &"P-256".into(), &"ES256".into(), &"sig".into()));
+    assert_eq!(
+        (&key["kid"], &key["kty"], &key["crv"], &key["alg"], &key["use"]),
+        (&kids[0].as_str().into(), &"EC".into(), &"P-256".into(), &"ES256".into(), &"sig".into())
+    );
     assert!(key.get("d").is_none(), "{public}");
     assert_eq!(rotate(&node.catalog, &node.vault, Successor::IfNone).await.unwrap(), None);
 }
@@ -98,9 +100,8 @@ async fn a_key_that_somebody_wrote_into_the_catalog_is_not_used() {
     // Nor does a row's own word on its public half count.
     let rows = node.catalog.read(async |r| signing_key::list(r).await).await.unwrap();
     let (public, sealed, now) = (rows[0].public.clone(), rows[1].sealed.clone(), node.clock.now());
-    let moved = node.catalog.write(async move |tx| {
-        signing_key::insert(tx, "evil", &sealed, &public, now).await
-    });
+    let moved =
+        node.catalog.write(async move |tx| signing_key::insert(tx, "evil", &sealed, &public, now).await);
     moved.await.unwrap();
     node.tokens.load().await.unwrap();
     assert_eq!(node.tokens.public_keys()["keys"].as_array().unwrap().len(), 1);
@@ -113,7 +114,10 @@ async fn a_start_under_another_vault_says_so() {
     let other = Vault::new(&[Key::generate().unwrap()], &[]).unwrap();
     let tokens = Tokens::new(&TokensConfig::default(), node.catalog.clone(), other);
     let error = tokens.load().await.unwrap_err().to_string();
-    assert!(error.starts_with("signing key: sealed under key ") && error.contains("secrets.key_file"), "{error}");
+    assert!(
+        error.starts_with("signing key: sealed under key ") && error.contains("secrets.key_file"),
+        "{error}"
+    );
 }
 
 #[tokio::test]
@@ -181,7 +185,8 @@ async fn nodes_accept_each_others_tokens_from_the_first_moment() {
     let url = Postgres::shared().database();
     let key = Key::generate().unwrap();
     let (one, two) = tokio::join!(node_on(&url, &key), node_on(&url, &key));
-    let sign = async |tokens: &Tokens| tokens.issue(&Caller::user("ann"), &Scope::default()).await.unwrap().token;
+    let sign =
+        async |tokens: &Tokens| tokens.issue(&Caller::user("ann"), &Scope::default()).await.unwrap().token;
     // Both find no key at the same moment, and one of them makes it.
     let (of_one, of_two) = tokio::join!(sign(&one.1), sign(&two.1));
     let believe = async |tokens: &Tokens, token: &str| tokens.verify(token, |_, _| Ok(())).await;
@@ -199,7 +204,14 @@ async fn nodes_accept_each_others_tokens_from_the_first_moment() {
     assert!(began.elapsed() < Duration::from_secs(2));
     // Made-up names don't turn into a query each.
     let before = Instant::now();
-    let forged: Vec<_> = (0..50).map(|n| format!("{}.e30.AAAA", super::encoded(&serde_json::json!({"alg": "ES256", "kid": format!("x{n}")})))).collect();
+    let forged: Vec<_> = (0..50)
+        .map(|n| {
+            format!(
+                "{}.e30.AAAA",
+                super::encoded(&serde_json::json!({"alg": "ES256", "kid": format!("x{n}")}))
+            )
+        })
+        .collect();
     let mut tasks = tokio::task::JoinSet::new();
     for token in forged {
         let tokens = two.1.clone();

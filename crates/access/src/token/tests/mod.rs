@@ -29,7 +29,8 @@ pub(super) struct Node {
 impl Node {
     /// `ann` may write, `bob` read, and everybody what `anonymous` says.
     async fn new(anonymous: Anonymous) -> Self {
-        Self::with(config(anonymous, vec![user("ann", UserAccess::Write), user("bob", UserAccess::Read)])).await
+        Self::with(config(anonymous, vec![user("ann", UserAccess::Write), user("bob", UserAccess::Read)]))
+            .await
     }
 
     async fn with(config: Config) -> Self {
@@ -107,11 +108,12 @@ async fn no_two_tokens_are_the_same_and_robots_and_jobs_keep_their_kind() {
     let node = Node::new(Anonymous::Read).await;
     let (one, two) = (node.issue("ann", "").await, node.issue("ann", "").await);
     assert_ne!(one.token, two.token);
-    for identity in [
-        crate::Identity::Anonymous,
-        crate::Identity::Workload("ci:github/repo:org/app".into()),
-    ] {
-        let proof = if identity == crate::Identity::Anonymous { crate::Proof::None } else { crate::Proof::Federation };
+    for identity in [crate::Identity::Anonymous, crate::Identity::Workload("ci:github/repo:org/app".into())] {
+        let proof = if identity == crate::Identity::Anonymous {
+            crate::Proof::None
+        } else {
+            crate::Proof::Federation
+        };
         let caller = Caller::new(identity.clone(), proof).with_groups([std::sync::Arc::from("team")].into());
         let shown = node.show(&node.issue_to(&caller, "").await.token).await.unwrap();
         assert_eq!((shown.identity(), shown.proof(), shown.groups()), (&identity, proof, caller.groups()));
@@ -131,7 +133,8 @@ async fn where_tokens_are_off_nothing_is_signed_or_believed() {
 
 #[test]
 fn what_can_not_work_is_refused() {
-    let fine = TokensConfig { realm: Some("https://a.example:8443/auth/token".into()), ..TokensConfig::default() };
+    let fine =
+        TokensConfig { realm: Some("https://a.example:8443/auth/token".into()), ..TokensConfig::default() };
     assert!(fine.validate().is_ok());
     let refused = |change: fn(&mut TokensConfig)| {
         let mut config = TokensConfig::default();
@@ -141,8 +144,17 @@ fn what_can_not_work_is_refused() {
     assert!(refused(|config| config.service = String::new()).starts_with("access.tokens.service"));
     assert!(refused(|config| config.service = "a\"b".into()).starts_with("access.tokens.service"));
     assert!(refused(|config| config.lifetime_seconds = 59).starts_with("access.tokens.lifetime_seconds 59"));
-    assert!(refused(|config| config.lifetime_seconds = 3601).starts_with("access.tokens.lifetime_seconds 3601"));
-    for realm in ["registry.example.com", "ftp://a/token", "https:///token", "https://a/\"x", "https://a/\r\nx", "https://u@a/t"] {
+    assert!(
+        refused(|config| config.lifetime_seconds = 3601).starts_with("access.tokens.lifetime_seconds 3601")
+    );
+    for realm in [
+        "registry.example.com",
+        "ftp://a/token",
+        "https:///token",
+        "https://a/\"x",
+        "https://a/\r\nx",
+        "https://u@a/t",
+    ] {
         let config = TokensConfig { realm: Some(realm.into()), ..TokensConfig::default() };
         assert!(config.validate().unwrap_err().to_string().starts_with("access.tokens.realm"), "{realm}");
     }

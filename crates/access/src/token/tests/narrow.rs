@@ -21,10 +21,15 @@ async fn a_token_is_good_for_its_repository_and_its_actions_only() {
     assert_eq!(may::<Delete>(&node, &caller, "a/b").unwrap_err(), Reason::OutOfScope);
     assert_eq!(node.access.catalog(&caller).unwrap_err().reason(), Reason::OutOfScope);
 
-    let caller = node.show(&node.issue("ann", "repository:a/b:push repository:a/c:pull").await.token).await.unwrap();
+    let caller =
+        node.show(&node.issue("ann", "repository:a/b:push repository:a/c:pull").await.token).await.unwrap();
     let push = may::<Push>(&node, &caller, "a/b").unwrap();
     assert!(push.granted().has(crate::Action::Create) && !push.granted().has(crate::Action::Delete));
-    assert_eq!(may::<Push>(&node, &caller, "a/c").unwrap_err(), Reason::OutOfScope, "actions stay with their name");
+    assert_eq!(
+        may::<Push>(&node, &caller, "a/c").unwrap_err(),
+        Reason::OutOfScope,
+        "actions stay with their name"
+    );
     assert_eq!(may::<Pull>(&node, &caller, "a/b").unwrap_err(), Reason::OutOfScope);
 
     let caller = node.show(&node.issue("ann", "registry:catalog:*").await.token).await.unwrap();
@@ -38,9 +43,14 @@ async fn a_token_holds_no_more_than_roles_grant() {
     let issued = node.issue("bob", "repository:a/b:pull,push,delete").await;
     assert_eq!(issued.scope, "repository:a/b:pull");
     let caller = node.show(&issued.token).await.unwrap();
-    assert_eq!(may::<Push>(&node, &caller, "a/b").unwrap_err(), Reason::Forbidden, "another token would not help");
+    assert_eq!(
+        may::<Push>(&node, &caller, "a/b").unwrap_err(),
+        Reason::Forbidden,
+        "another token would not help"
+    );
     assert_eq!(node.issue_to(&Caller::anonymous(), "repository:a/b:pull registry:catalog:*").await.scope, "");
-    let stranger = node.show(&node.issue_to(&Caller::anonymous(), "repository:a/b:pull").await.token).await.unwrap();
+    let stranger =
+        node.show(&node.issue_to(&Caller::anonymous(), "repository:a/b:pull").await.token).await.unwrap();
     assert_eq!(may::<Pull>(&node, &stranger, "a/b").unwrap_err(), Reason::CredentialsNeeded);
 
     let open = Node::new(Anonymous::Read).await;
@@ -113,11 +123,17 @@ async fn who_was_disabled_logged_out_or_deleted_is_refused_from_then_on() {
         node.access.refresh().await.unwrap();
         for refused in [node.show(&issued.token).await, node.access.refresh_caller(&refresh).await] {
             let refused = refused.unwrap_err();
-            assert!(refused.is_token() && refused.to_string().starts_with("token counts no more: "), "{end:?}: {refused}");
+            assert!(
+                refused.is_token() && refused.to_string().starts_with("token counts no more: "),
+                "{end:?}: {refused}"
+            );
         }
         if let End::LoggedOut = end {
             node.clock.advance(std::time::Duration::from_millis(20));
-            assert!(node.show(&node.issue("carl", "").await.token).await.is_ok(), "who logs in again is heard");
+            assert!(
+                node.show(&node.issue("carl", "").await.token).await.is_ok(),
+                "who logs in again is heard"
+            );
         }
     }
 }

@@ -18,7 +18,10 @@ async fn a_refresh_token_stands_for_the_password_for_a_while() {
     assert!(node.access.refresh_caller(&token).await.is_ok());
     node.pass(1);
     let refused = node.access.refresh_caller(&token).await.unwrap_err();
-    assert_eq!(refused.to_string(), "token is no refresh token that is still good; get another, or log in again");
+    assert_eq!(
+        refused.to_string(),
+        "token is no refresh token that is still good; get another, or log in again"
+    );
 }
 
 #[tokio::test]
@@ -26,7 +29,8 @@ async fn no_refresh_token_is_given_to_strangers_or_where_there_are_none() {
     let node = Node::new(Anonymous::Read).await;
     assert!(node.access.issue(&Caller::anonymous(), &[], true).await.unwrap().refresh_token.is_none());
     assert!(node.access.issue(&Caller::user("ann"), &[], false).await.unwrap().refresh_token.is_none());
-    let mut config = crate::tests::config(Anonymous::None, vec![crate::tests::user("ann", crate::UserAccess::Read)]);
+    let mut config =
+        crate::tests::config(Anonymous::None, vec![crate::tests::user("ann", crate::UserAccess::Read)]);
     config.tokens.refresh_days = 0;
     let node = Node::with(config).await;
     assert!(node.access.issue(&Caller::user("ann"), &[], true).await.unwrap().refresh_token.is_none());
@@ -48,7 +52,8 @@ async fn one_kind_of_token_is_not_taken_for_the_other() {
 async fn the_catalog_keeps_a_hash_of_it_only() {
     let node = Node::new(Anonymous::None).await;
     let token = refresh_token(&node).await;
-    let other = crate::account::RandomSecret::parse(crate::account::SecretKind::Refresh, token.as_bytes()).unwrap();
+    let other =
+        crate::account::RandomSecret::parse(crate::account::SecretKind::Refresh, token.as_bytes()).unwrap();
     let hash = other.hash();
     let found = node
         .catalog

@@ -36,7 +36,9 @@ fn exposed(file: &Path, data_dir: &Path) -> Option<Finding> {
     if within && data_dir.is_dir() {
         return Some(Finding::bad(
             SUBJECT,
-            format!("{shown} lies in the data directory, beside what is sealed under it: a copy of it opens every secret"),
+            format!(
+                "{shown} lies in the data directory, beside what is sealed under it: a copy of it opens every secret"
+            ),
             "move the file to a place that is not copied along",
         ));
     }

@@ -116,11 +116,7 @@ pub(in crate::moving) const TABLES: [Table; 12] = [
     },
     Table {
         parked: Some("kid = 'moving ' || id"),
-        ..Table::new(
-            "vault_key",
-            &[("id", Int)],
-            &[("kid", Text), ("material", Bytes), ("created_at", Int)],
-        )
+        ..Table::new("vault_key", &[("id", Int)], &[("kid", Text), ("material", Bytes), ("created_at", Int)])
     },
     Table {
         parked: Some("name = 'moving ' || id"),

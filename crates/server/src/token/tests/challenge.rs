@@ -23,7 +23,10 @@ async fn it_is_the_one_that_the_client_used() {
         assert_eq!(realm_of(&server, none(), "/v2/", &[("host", host)]).await, expected);
     }
     // HTTP/2 names the host in the target.
-    assert_eq!(realm_of(&server, none(), "http://two.example:1/v2/", &[]).await, "http://two.example:1/token");
+    assert_eq!(
+        realm_of(&server, none(), "http://two.example:1/v2/", &[]).await,
+        "http://two.example:1/token"
+    );
     let secure = Server::with(Anonymous::None, with_tls(), |_| {}).await;
     assert_eq!(realm_of(&secure, none(), "/v2/", &[]).await, "https://registry.example:5000/token");
 }
@@ -46,7 +49,8 @@ async fn a_trusted_proxys_word_counts() {
 async fn what_can_be_no_host_is_not_repeated() {
     let server = Server::new(Anonymous::None).await;
     let none = Forwarded::default;
-    for host in ["a\"b", "a b", "a,b", "a/b", "user@evil.example", "", "a\\b", "é.example", &"a".repeat(300)] {
+    for host in ["a\"b", "a b", "a,b", "a/b", "user@evil.example", "", "a\\b", "é.example", &"a".repeat(300)]
+    {
         let realm = realm_of(&server, none(), "/v2/", &[("host", host)]).await;
         assert_eq!(realm, "Basic realm=\"berth\", charset=\"UTF-8\"", "{host:?}");
     }

@@ -24,7 +24,8 @@ async fn docker_is_challenged_gets_a_token_and_pushes() {
 #[tokio::test]
 async fn the_answer_has_every_field_that_clients_read() {
     let server = Server::new(Anonymous::None).await;
-    let target = "/token?service=berth&client_id=docker&account=ann&offline_token=true&scope=repository:a/b:pull";
+    let target =
+        "/token?service=berth&client_id=docker&account=ann&offline_token=true&scope=repository:a/b:pull";
     let reply = server.get(target, &[("authorization", &basic("ann", "secret"))]).await.expect(200);
     assert_eq!(reply.header("content-type"), "application/json");
     assert_eq!((reply.header("cache-control"), reply.header("pragma")), ("no-store", "no-cache"));
@@ -136,7 +137,8 @@ async fn the_keys_are_there_for_others_to_verify_with() {
     let keys = reply.json();
     let header = token.split('.').next().unwrap();
     let header: Value =
-        serde_json::from_slice(&base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(header).unwrap()).unwrap();
+        serde_json::from_slice(&base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(header).unwrap())
+            .unwrap();
     assert_eq!(keys["keys"][0]["kid"], header["kid"]);
     assert!(keys["keys"][0].get("d").is_none());
     let reply = server.send("POST", "/.well-known/jwks.json", &[], "").await.expect(405);
@@ -145,7 +147,8 @@ async fn the_keys_are_there_for_others_to_verify_with() {
 
 #[tokio::test]
 async fn where_tokens_are_off_everything_is_as_it_was() {
-    let server = Server::with(Anonymous::Read, Config::default(), |config| config.tokens.enabled = false).await;
+    let server =
+        Server::with(Anonymous::Read, Config::default(), |config| config.tokens.enabled = false).await;
     let reply = server.get("/v2/", &[]).await.expect(401);
     assert_eq!(reply.challenge(), "Basic realm=\"berth\", charset=\"UTF-8\"");
     server.get("/v2/", &[("authorization", &basic("ann", "secret"))]).await.expect(200);

@@ -49,8 +49,16 @@ impl Server {
         Self::with(anonymous, Config::default(), |_| {}).await
     }
 
-    async fn with(anonymous: Anonymous, http: Config, change: impl FnOnce(&mut berth_access::Config)) -> Self {
-        let user = |name: &str, access| User { name: name.into(), password: hash_password("secret").unwrap(), access };
+    async fn with(
+        anonymous: Anonymous,
+        http: Config,
+        change: impl FnOnce(&mut berth_access::Config),
+    ) -> Self {
+        let user = |name: &str, access| User {
+            name: name.into(),
+            password: hash_password("secret").unwrap(),
+            access,
+        };
         let users = vec![user("ann", UserAccess::Write), user("bob", UserAccess::Read)];
         let mut config = berth_access::Config { anonymous: Some(anonymous), users, ..Default::default() };
         change(&mut config);

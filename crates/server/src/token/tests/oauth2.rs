@@ -20,7 +20,9 @@ async fn a_password_buys_a_token_and_a_refresh_token() {
     server.bear(token, "POST", "/v2/a/b/blobs/uploads/").await.expect(202);
     let refresh = answer["refresh_token"].as_str().unwrap();
 
-    let form = format!("grant_type=refresh_token&client_id=docker&service=berth&refresh_token={refresh}&scope=repository:a/b:pull");
+    let form = format!(
+        "grant_type=refresh_token&client_id=docker&service=berth&refresh_token={refresh}&scope=repository:a/b:pull"
+    );
     let answer = post(&server, &form).await.expect(200).json();
     assert_eq!(answer["refresh_token"], refresh, "it stays good, and clients that forget it need it said");
     assert_eq!(answer["scope"], "repository:a/b:pull");
@@ -47,7 +49,11 @@ async fn forms_that_prove_nothing_are_refused_in_the_words_of_oauth2() {
         ("grant_type=password&username=ann%0d%0aX:&password=secret", 400, "invalid_request"),
     ] {
         let reply = post(&server, form).await;
-        assert_eq!((reply.status.as_u16(), reply.json()["error"].as_str().unwrap()), (status, error), "{form}");
+        assert_eq!(
+            (reply.status.as_u16(), reply.json()["error"].as_str().unwrap()),
+            (status, error),
+            "{form}"
+        );
         assert!(!String::from_utf8_lossy(&reply.body).contains("secret"), "{form}");
         assert!(!reply.json()["error_description"].as_str().unwrap().is_empty());
     }

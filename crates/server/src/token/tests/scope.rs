@@ -45,7 +45,11 @@ async fn each_endpoint_asks_for_the_scope_that_it_needs() {
         ("GET", format!("/v2/a/referrers/{digest}"), "repository:a:pull"),
     ] {
         let reply = server.send(method, &target, &[], "").await.expect(401);
-        assert!(reply.challenge().ends_with(&format!(",scope=\"{scope}\"")), "{method} {target}: {}", reply.challenge());
+        assert!(
+            reply.challenge().ends_with(&format!(",scope=\"{scope}\"")),
+            "{method} {target}: {}",
+            reply.challenge()
+        );
         // With what was asked for, the answer is another than a challenge.
         let token = server.token("ann", scope).await;
         let reply = server.bear(&token, method, &target).await;

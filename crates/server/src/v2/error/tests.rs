@@ -86,7 +86,10 @@ fn who_may_not_is_asked_for_credentials_only_if_they_could_help() {
     assert_eq!(status_and_code(&wrong), (401, "UNAUTHORIZED"));
     assert_eq!(wrong.fault(), Some(Fault::None));
     let revoked = Refusal::from(Unauthenticated::InvalidToken("has ended"));
-    assert_eq!((status_and_code(&revoked), revoked.fault()), ((401, "UNAUTHORIZED"), Some(Fault::InvalidToken)));
+    assert_eq!(
+        (status_and_code(&revoked), revoked.fault()),
+        ((401, "UNAUTHORIZED"), Some(Fault::InvalidToken))
+    );
 }
 
 #[test]

@@ -1,0 +1,57 @@
+//! What is taken away is gone for every node, also where it was believed a moment before.
+
+use super::{Fixture, On, PASSWORD, by, on_both, wrong};
+use crate::tests::{basic, named};
+use crate::{Cause, OperatorGrants, RobotName, RobotPolicy, Unauthenticated};
+
+on_both!(what_is_taken_away_is_not_believed_any_more, other_changes_cost_those_who_are_believed_no_hash,);
+
+async fn what_is_taken_away_is_not_believed_any_more(on: On) {
+    let f = Fixture::new(on).await;
+    f.add("alice").await;
+    let (other, looking) = f.other_node().await;
+    let header = basic("alice", PASSWORD);
+    let there = async || {
+        looking.look().await.unwrap();
+        other.authenticate(Some(&header)).await
+    };
+    assert_eq!(f.log_in("alice", PASSWORD).await, Ok(named("alice")));
+    assert_eq!(there().await, Ok(named("alice")));
+
+    f.accounts.disable_user("alice", true, &by()).await.unwrap();
+    for outcome in [f.log_in("alice", PASSWORD).await, there().await] {
+        assert!(matches!(outcome, Err(Unauthenticated::Ended(_))), "{outcome:?}");
+    }
+    f.accounts.disable_user("alice", false, &by()).await.unwrap();
+    assert_eq!(f.log_in("alice", PASSWORD).await, Ok(named("alice")));
+    assert_eq!(there().await, Ok(named("alice")));
+
+    f.accounts.reset_password("alice", "Another-2", true, &by()).await.unwrap();
+    for outcome in [f.log_in("alice", PASSWORD).await, there().await] {
+        assert_eq!(outcome, wrong("alice", Cause::WrongPassword));
+    }
+    f.accounts.delete_user("alice", &by()).await.unwrap();
+    f.add("bob").await;
+    assert_eq!(f.log_in("alice", "Another-2").await, wrong("alice", Cause::UnknownName));
+}
+
+async fn other_changes_cost_those_who_are_believed_no_hash(on: On) {
+    let f = Fixture::new(on).await;
+    f.add("alice").await;
+    assert!(f.is_right("alice", PASSWORD).await);
+    let before = f.cost();
+    let generation = f.accounts.generation();
+    for number in 0..5 {
+        let robot = crate::NewRobot {
+            name: RobotName::new(Some("team"), &format!("ci-{number}")).unwrap(),
+            description: String::new(),
+            policies: vec![RobotPolicy::of_project("team")],
+            owner: "alice".to_owned(),
+            days: Some(1),
+        };
+        f.accounts.create_robot(robot, &OperatorGrants, &by()).await.unwrap();
+        assert!(f.is_right("alice", PASSWORD).await);
+    }
+    assert!(f.accounts.generation() >= generation + 5);
+    assert_eq!(f.cost(), before);
+}

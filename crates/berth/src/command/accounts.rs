@@ -1,0 +1,43 @@
+//! What the commands for accounts and robots share.
+
+use anyhow::Result;
+use berth_access::Accounts;
+use berth_catalog::event::Author;
+use jiff::{Timestamp, Unit};
+
+use crate::cli::Place;
+use crate::config::{self, Config};
+use crate::data;
+
+/// Who the log says did it: no user's name has a colon.
+pub(super) fn operator() -> Author {
+    Author::from("berth:operator")
+}
+
+/// Opens the accounts beside whoever serves them.
+pub(super) async fn open(place: Place) -> Result<(Config, Accounts)> {
+    let config = config::load(place.into())?.config;
+    data::must_exist(&config)?;
+    let catalog = data::join_catalog(&config).await?;
+    let accounts = Accounts::new(catalog, &config.access, None);
+    Ok((config, accounts))
+}
+
+/// A time to the second; a dash for none.
+pub(super) fn shown(at: Option<Timestamp>) -> String {
+    at.map_or_else(|| "-".to_owned(), |at| at.round(Unit::Second).unwrap_or(at).to_string())
+}
+
+/// Lays rows out in columns.
+pub(super) fn table<const N: usize>(head: [&str; N], rows: impl IntoIterator<Item = [String; N]>) -> String {
+    let rows: Vec<[String; N]> = std::iter::once(head.map(str::to_owned)).chain(rows).collect();
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..N).map(width).collect();
+    let mut text = String::new();
+    for row in &rows {
+        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}"));
+        text.push_str(cells.collect::<Vec<_>>().join("  ").trim_end());
+        text.push('\n');
+    }
+    text
+}

@@ -1,0 +1,114 @@
+//! `berth robot`: accounts of pipelines.
+
+use anyhow::Result;
+use berth_access::{Accounts, NewRobot, OperatorGrants, RobotName, RobotPolicy};
+use berth_catalog::robot::{Robot, RobotId};
+
+use super::accounts::{open, operator, shown, table};
+use super::{block_on, print};
+use crate::cli::{self, Named, RobotCommand, RobotCreate, RobotList, RobotRotate};
+
+/// Robots read at a time.
+const PAGE: usize = 500;
+
+pub(super) fn run(arguments: cli::Robot) -> Result<()> {
+    match arguments.command {
+        RobotCommand::Create(new) => block_on(create(new)),
+        RobotCommand::List(list) => block_on(print_list(list)),
+        RobotCommand::Rotate(rotate) => block_on(rotated(rotate)),
+        RobotCommand::Disable(named) => block_on(disable(named, true)),
+        RobotCommand::Enable(named) => block_on(disable(named, false)),
+        RobotCommand::Delete(named) => block_on(async {
+            let (_, accounts) = open(named.place).await?;
+            Ok(accounts.delete_robot(&RobotName::parse(&named.name)?, &operator()).await?)
+        }),
+    }
+}
+
+async fn create(new: RobotCreate) -> Result<()> {
+    let (_, accounts) = open(new.place).await?;
+    let policies = match &new.project {
+        Some(project) if new.allow.is_empty() => vec![RobotPolicy::of_project(project)],
+        _ => new.allow,
+    };
+    let robot = NewRobot {
+        name: RobotName::new(new.project.as_deref(), &new.name)?,
+        description: new.description,
+        policies,
+        owner: new.owner,
+        days: (new.days > 0).then_some(new.days),
+    };
+    let name = robot.name.clone();
+    let (_, secret) = accounts.create_robot(robot, &OperatorGrants, &operator()).await?;
+    eprintln!("{name} may log in with this secret, which is not shown again:");
+    Ok(print(format!("{}\n", secret.reveal()))?)
+}
+
+async fn rotated(rotate: RobotRotate) -> Result<()> {
+    let (_, accounts) = open(rotate.place).await?;
+    let name = RobotName::parse(&rotate.name)?;
+    let overlap = u32::try_from(rotate.overlap.as_secs()).unwrap_or(u32::MAX);
+    let rotated = accounts.rotate_robot(&name, overlap, rotate.days, &operator()).await?;
+    eprintln!(
+        "secrets of {name} from before end at {}; the new one, which is not shown again:",
+        shown(Some(rotated.before_ends_at))
+    );
+    Ok(print(format!("{}\n", rotated.secret.reveal()))?)
+}
+
+async fn disable(named: Named, disabled: bool) -> Result<()> {
+    let (_, accounts) = open(named.place).await?;
+    Ok(accounts.disable_robot(&RobotName::parse(&named.name)?, disabled, &operator()).await?)
+}
+
+async fn print_list(list: RobotList) -> Result<()> {
+    let (_, accounts) = open(list.listed.place).await?;
+    let robots = match (list.unused_days, list.project) {
+        (Some(days), _) => accounts.robots_unused_for(days).await?,
+        (None, Some(project)) => all_of(&accounts, &project).await?,
+        (None, None) => all(&accounts).await?,
+    };
+    if list.listed.json {
+        for robot in &robots {
+            print(format!("{}\n", serde_json::to_string(robot)?))?;
+        }
+        return Ok(());
+    }
+    let rows = robots.iter().map(|robot| {
+        [
+            robot.name.clone(),
+            robot.owner.clone(),
+            if robot.disabled_at.is_some() { "disabled" } else { "active" }.to_owned(),
+            shown(robot.expires_at),
+            shown(robot.used_at),
+            robot.description.clone(),
+        ]
+    });
+    Ok(print(table(["NAME", "OWNER", "STATE", "ENDS", "LAST USE", "FOR"], rows))?)
+}
+
+async fn all(accounts: &Accounts) -> Result<Vec<Robot>> {
+    let (mut all, mut after) = (Vec::new(), String::new());
+    loop {
+        let page = accounts.robots(&after, PAGE).await?;
+        after = page.last().map(|robot| robot.name.clone()).unwrap_or_default();
+        let is_last = page.len() < PAGE;
+        all.extend(page);
+        if is_last {
+            return Ok(all);
+        }
+    }
+}
+
+async fn all_of(accounts: &Accounts, project: &str) -> Result<Vec<Robot>> {
+    let (mut all, mut after) = (Vec::new(), RobotId(0));
+    loop {
+        let page = accounts.robots_of(Some(project), after, PAGE).await?;
+        after = page.last().map_or(after, |robot| robot.id);
+        let is_last = page.len() < PAGE;
+        all.extend(page);
+        if is_last {
+            return Ok(all);
+        }
+    }
+}
