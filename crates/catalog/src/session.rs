@@ -124,5 +124,5 @@ pub async fn delete(tx: &mut Tx, kind: Kind, secret: &str) -> Result<bool> {
 
 /// Deletes sessions that have ended. Returns how many.
 pub async fn forget(tx: &mut Tx, now: Timestamp) -> Result<u64> {
-    tx.execute("DELETE FROM session WHERE expires_at < $1", params![now]).await
+    tx.execute("DELETE FROM session WHERE expires_at <= $1", params![now]).await
 }

@@ -15,40 +15,55 @@ pub(super) struct Strikes(Mutex<HashMap<AccountId, Strike>>);
 
 #[derive(Default)]
 struct Strike {
-    failures: u64,
-    locked_until: Option<Timestamp>,
+    count: Count,
     /// Writes under way.
     writes: usize,
 }
 
+/// How many passwords were wrong in a row, and until when none is right.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Count {
+    failures: u64,
+    locked_until: Option<Timestamp>,
+}
+
+impl Count {
+    fn or(self, other: Self) -> Self {
+        if other.failures > self.failures { other } else { self }
+    }
+
+    /// Tells whether no password is right now.
+    pub(super) fn is_locked(self, now: Timestamp) -> bool {
+        self.locked_until.is_some_and(|until| now < until)
+    }
+}
+
 impl Strikes {
-    /// Returns how many passwords were wrong in a row, and until when none is right.
-    fn of(&self, account: &Account) -> (u64, Option<Timestamp>) {
-        match self.0.lock().get(&account.id) {
-            Some(strike) if strike.failures > account.failures => (strike.failures, strike.locked_until),
-            _ => (account.failures, account.locked_until),
-        }
+    /// What is on its way. Asked before the row is read: what is not on its way any more by then, the row has.
+    pub(super) fn under_way(&self, id: AccountId) -> Count {
+        self.0.lock().get(&id).map(|strike| strike.count).unwrap_or_default()
     }
 }
 
 impl Accounts {
-    /// Tells whether no password is right now.
-    pub(super) fn is_locked(&self, account: &Account, now: Timestamp) -> bool {
-        self.0.strikes.of(account).1.is_some_and(|until| now < until)
+    /// Returns the count of an account whose row was read after `under_way`.
+    pub(super) fn count(&self, account: &Account, under_way: Count) -> Count {
+        let row = Count { failures: account.failures, locked_until: account.locked_until };
+        row.or(under_way).or(self.0.strikes.under_way(account.id))
     }
 
-    /// Counts a wrong password. While an account is locked nothing counts: who guesses on can't keep its owner out for ever.
-    pub(super) fn strike(&self, account: &Account, now: Timestamp) {
-        let (failures, locked_until) = self.0.strikes.of(account);
-        if locked_until.is_some_and(|until| now < until) {
+    /// Counts another wrong password. While an account is locked nothing counts: who guesses on can't keep its owner out for ever.
+    pub(super) fn strike(&self, id: AccountId, count: Count, now: Timestamp) {
+        if count.is_locked(now) {
             return;
         }
-        let (id, failures) = (account.id, failures.saturating_add(1));
+        let failures = count.failures.saturating_add(1);
         let locked_until = self.0.rules.passwords.locked_until(failures, now);
         {
             let mut strikes = self.0.strikes.0.lock();
             let strike = strikes.entry(id).or_default();
-            *strike = Strike { failures, locked_until, writes: strike.writes + 1 };
+            strike.count = Count { failures, locked_until };
+            strike.writes += 1;
         }
         let accounts = self.clone();
         tokio::spawn(async move {

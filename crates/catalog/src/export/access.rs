@@ -165,23 +165,23 @@ rows! {
      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)"
 
     /// A password that an account had.
-    OldPassword "old_password" { account: String, changed_at: i64, password: String }
-    "SELECT o.account_id, o.changed_at, a.name, o.changed_at, o.password
+    OldPassword "old_password" { changed_at: i64, password: String, account: String }
+    "SELECT o.account_id, o.changed_at, o.changed_at, o.password, a.name
        FROM old_password AS o JOIN account AS a ON a.id = o.account_id
       WHERE (o.account_id, o.changed_at) > ($1, $2) ORDER BY o.account_id, o.changed_at LIMIT $3" [first second]
-    "INSERT INTO old_password (account_id, changed_at, password)
-     SELECT id, CAST($2 AS BIGINT), CAST($3 AS TEXT) FROM account WHERE name = $1"
+    "INSERT INTO old_password (changed_at, password, account_id)
+     SELECT CAST($1 AS BIGINT), CAST($2 AS TEXT), id FROM account WHERE name = $3"
 
     /// A password that a user made for a client.
     AppPassword "app_password" {
-        account: String, name: String, secret: String, created_at: i64, expires_at: i64, revoked_at: Option<i64>,
-        used_at: Option<i64>,
+        name: String, secret: String, created_at: i64, expires_at: i64, revoked_at: Option<i64>, used_at: Option<i64>,
+        account: String,
     }
-    "SELECT p.id, a.name, p.name, p.secret, p.created_at, p.expires_at, p.revoked_at, p.used_at
+    "SELECT p.id, p.name, p.secret, p.created_at, p.expires_at, p.revoked_at, p.used_at, a.name
        FROM app_password AS p JOIN account AS a ON a.id = p.account_id WHERE p.id > $1 ORDER BY p.id LIMIT $2" [first]
-    "INSERT INTO app_password (account_id, name, secret, created_at, expires_at, revoked_at, used_at)
-     SELECT id, CAST($2 AS TEXT), CAST($3 AS TEXT), CAST($4 AS BIGINT), CAST($5 AS BIGINT), CAST($6 AS BIGINT),
-            CAST($7 AS BIGINT) FROM account WHERE name = $1"
+    "INSERT INTO app_password (name, secret, created_at, expires_at, revoked_at, used_at, account_id)
+     SELECT CAST($1 AS TEXT), CAST($2 AS TEXT), CAST($3 AS BIGINT), CAST($4 AS BIGINT), CAST($5 AS BIGINT),
+            CAST($6 AS BIGINT), id FROM account WHERE name = $7"
 
     /// A robot.
     Robot "robot" {
@@ -194,11 +194,11 @@ rows! {
      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"
 
     /// A robot's secret.
-    RobotSecret "robot_secret" { robot: String, secret: String, created_at: i64, expires_at: Option<i64> }
-    "SELECT s.id, r.name, s.secret, s.created_at, s.expires_at
+    RobotSecret "robot_secret" { secret: String, created_at: i64, expires_at: Option<i64>, robot: String }
+    "SELECT s.id, s.secret, s.created_at, s.expires_at, r.name
        FROM robot_secret AS s JOIN robot AS r ON r.id = s.robot_id WHERE s.id > $1 ORDER BY s.id LIMIT $2" [first]
-    "INSERT INTO robot_secret (robot_id, secret, created_at, expires_at)
-     SELECT id, CAST($2 AS TEXT), CAST($3 AS BIGINT), CAST($4 AS BIGINT) FROM robot WHERE name = $1"
+    "INSERT INTO robot_secret (secret, created_at, expires_at, robot_id)
+     SELECT CAST($1 AS TEXT), CAST($2 AS BIGINT), CAST($3 AS BIGINT), id FROM robot WHERE name = $4"
 
     /// A key that tokens are signed with.
     SigningKey "signing_key" { kid: String, sealed: Binary, public: String, created_at: i64, gone_at: Option<i64> }

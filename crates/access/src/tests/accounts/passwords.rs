@@ -112,7 +112,9 @@ async fn a_lock_is_known_to_all_nodes_and_taken_away_by_hand(on: On) {
     assert!(!f.is_right("alice", PASSWORD).await);
     let (other, _) = f.other_node().await;
     let header = super::basic("alice", PASSWORD);
-    eventually("the other node knows", async || other.authenticate(Some(&header)).await.is_err()).await;
+    let is_written = async || f.accounts.user("alice").await.unwrap().locked_until.is_some();
+    eventually("the lock is written", is_written).await;
+    assert!(other.authenticate(Some(&header)).await.is_err());
     f.accounts.unlock_user("alice", &by()).await.unwrap();
     eventually("nothing is on its way", async || f.is_right("alice", PASSWORD).await).await;
     assert_eq!(other.authenticate(Some(&header)).await, Ok(named("alice")));
