@@ -16,8 +16,8 @@ pub(crate) struct Arguments {
 }
 
 /// Groups of rows that are measured unless others are named, in the order of the report.
-const GROUPS: [&str; 12] = [
-    "manifest", "blob", "cold", "tls", "push", "image", "listing", "scale", "collect", "memory", "start",
+const GROUPS: [&str; 13] = [
+    "manifest", "blob", "cold", "tls", "token", "push", "image", "listing", "scale", "collect", "memory", "start",
     "build",
 ];
 
@@ -25,7 +25,7 @@ const GROUPS: [&str; 12] = [
 const SHARED: [&str; 4] = ["bucket", "nodes", "queries", "tags"];
 
 const USAGE: &str = "usage: bench/run [--quick] [--only GROUP[,GROUP…]] [--tags NUMBER] [NAME=URL…]
-groups: manifest blob cold tls push image listing scale collect memory start build
+groups: manifest blob cold tls token push image listing scale collect memory start build
 named only: bucket nodes queries tags";
 
 impl Arguments {

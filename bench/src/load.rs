@@ -30,11 +30,23 @@ pub(crate) struct Load {
 
 /// Runs `wrk` on one address for some seconds.
 pub(crate) fn wrk(address: SocketAddr, target: &str, connections: usize, seconds: u64) -> Result<Load> {
+    wrk_with(address, target, connections, seconds, None)
+}
+
+/// Does the same with one more header field.
+pub(crate) fn wrk_with(
+    address: SocketAddr,
+    target: &str,
+    connections: usize,
+    seconds: u64,
+    field: Option<&str>,
+) -> Result<Load> {
     let threads = THREADS.min(connections);
     let output = Command::new("wrk")
         .args(["--latency", "--timeout", "30s"])
         .args(["-t", &threads.to_string(), "-c", &connections.to_string(), "-d", &format!("{seconds}s")])
         .args(["-H", &format!("Accept: {MANIFEST_TYPE}")])
+        .args(field.into_iter().flat_map(|field| ["-H", field]))
         .arg(format!("http://{address}{target}"))
         .output()
         .context("running wrk")?;

@@ -56,11 +56,12 @@ fn measure(arguments: &Arguments) -> Result<()> {
     let runs = if bench.runs() == 1 { "single runs" } else { "medians of three runs, the servers in turn" };
     println!("Loopback, load generator on the same cores; {runs}. MB = 10^6 bytes, GB = 10^9, MiB = 2^20.\n");
     let mut full_store_seconds = Vec::new();
-    let groups: [(&str, Group); 16] = [
+    let groups: [(&str, Group); 17] = [
         ("manifest", row::manifest::run),
         ("blob", row::blob::run),
         ("cold", row::cold::run),
         ("tls", row::tls::run),
+        ("token", row::token::run),
         ("push", row::push::run),
         ("image", row::image::run),
         ("listing", row::listing::run),

@@ -16,3 +16,4 @@ pub(crate) mod scale;
 pub(crate) mod start;
 pub(crate) mod tags;
 pub(crate) mod tls;
+pub(crate) mod token;

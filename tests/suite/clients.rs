@@ -40,7 +40,12 @@ impl Stage {
 }
 
 /// Fails unless the tag of a server points to this digest.
-async fn ensure_tag(server: &dyn Registry, repository: &str, tag: &str, digest: &str) -> Result<()> {
+pub(crate) async fn ensure_tag(
+    server: &dyn Registry,
+    repository: &str,
+    tag: &str,
+    digest: &str,
+) -> Result<()> {
     let found = server.api()?.resolve(repository, tag).await?;
     ensure!(found.as_deref() == Some(digest), "{repository}:{tag} is {found:?}, not the pushed {digest}");
     Ok(())
@@ -51,7 +56,7 @@ const UNTRUSTED: &[&str] =
     &["certificate signed by unknown authority", "certificate is not trusted", "x509:"];
 
 /// What clients say when the password is wrong.
-const REFUSED: &[&str] = &[
+pub(crate) const REFUSED: &[&str] = &[
     "unauthorized",
     "Unauthorized",
     "UNAUTHORIZED",

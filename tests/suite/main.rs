@@ -3,6 +3,7 @@
 //! Every test starts its own `berth serve` on a free port in a directory of its own, so all may run at once. The programs that
 //! they drive come from `scripts/test`; one that is missing fails the test that needs it.
 
+mod access;
 mod architecture;
 mod backup;
 mod chaos;
@@ -13,6 +14,7 @@ mod crash;
 mod deploy;
 mod durability;
 mod faults;
+mod federation;
 mod harness;
 mod import;
 mod import_registry;

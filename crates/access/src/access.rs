@@ -41,12 +41,12 @@ impl Access {
     /// [`effective_anonymous`](crate::effective_anonymous).
     pub fn new(config: &Config, read_only: &ReadOnly) -> Result<Self, ConfigError> {
         let rules = config.validate()?;
-        Self::put_together(config, read_only, Source::of_rules(Arc::new(rules)), None)
+        Self::put_together(config, read_only, Source::of_rules(&Arc::new(rules)), None)
     }
 
     /// Prepares the decisions of a configuration and of what a catalog holds beside it. [`Access::follow`] keeps them up to date.
     pub async fn open(config: &Config, read_only: &ReadOnly, catalog: &Catalog) -> Result<Self, OpenError> {
-        let source = Source::open(Arc::new(config.validate()?), catalog).await?;
+        let source = Source::open(&Arc::new(config.validate()?), catalog).await?;
         Ok(Self::put_together(config, read_only, source, None)?)
     }
 
@@ -57,7 +57,7 @@ impl Access {
         catalog: &Catalog,
         accounts: Accounts,
     ) -> Result<Self, OpenError> {
-        let source = Source::open(Arc::new(config.validate()?), catalog).await?;
+        let source = Source::open(&Arc::new(config.validate()?), catalog).await?;
         Ok(Self::put_together(config, read_only, source, Some(accounts))?)
     }
 
@@ -79,6 +79,11 @@ impl Access {
     /// Heeds at once what was committed before this call: for whoever changed it.
     pub async fn refresh(&self) -> Result<(), berth_catalog::Error> {
         self.inner.source.refresh().await
+    }
+
+    /// Returns the catalog's generation of access that decisions rest on; `None` where there is no catalog.
+    pub(crate) fn generation(&self) -> Option<i64> {
+        self.inner.source.snapshot().generation()
     }
 
     /// Returns the switch that forbids pushes and deletes.

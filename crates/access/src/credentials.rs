@@ -10,6 +10,12 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
+/// Returns the name that Basic credentials in an `Authorization` header claim; none where there is no name to be found.
+pub fn claimed_name(authorization: &str) -> Option<String> {
+    let credentials = Credentials::parse(authorization).ok()??;
+    Some(credentials.name().to_owned())
+}
+
 /// A name and a password as a client gave them. No Debug: it would print the password.
 pub(crate) struct Credentials {
     decoded: Vec<u8>,

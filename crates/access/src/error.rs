@@ -232,7 +232,7 @@ impl Denied {
     /// What would help somebody whom the caller's kind of credentials made known.
     fn advice(&self) -> &'static str {
         match self.decision.as_ref().map(|decision| &decision.outcome) {
-            Some(Outcome::OutOfScope) => "ask for a token that is",
+            _ if self.reason == Reason::OutOfScope => "ask for a token that is made for it",
             Some(Outcome::Gone(_)) => "log in again",
             Some(Outcome::Denied(_)) => "ask the administrator to take that role away",
             _ => "ask the administrator for a role that does",
@@ -243,12 +243,6 @@ impl Denied {
 impl fmt::Display for Denied {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { action, target, caller, .. } = self;
-        if self.reason == Reason::OutOfScope {
-            return write!(
-                f,
-                "the token of {caller} does not cover it to {action} {target}; ask for one that does"
-            );
-        }
         match (self.reason, caller.identity()) {
             (Reason::ReadOnly, _) => return f.write_str(READ_ONLY),
             (Reason::Moved, _) => return f.write_str(MOVED),
@@ -269,17 +263,19 @@ impl fmt::Display for Denied {
                 write!(f, "anonymous callers may not {action} {target}")?;
             }
             (Reason::Forbidden | Reason::OutOfScope, Identity::User(name)) => {
-                write!(f, "user {name} may not {action} {target}")?
+                write!(f, "user {name} may not {action} {target}")?;
             }
             (Reason::Forbidden | Reason::OutOfScope, other) => {
-                write!(f, "{other} may not {action} {target}")?
+                write!(f, "{other} may not {action} {target}")?;
             }
         }
         if let Some(decision) = &self.decision {
             write!(f, ": {decision}")?;
         }
         match caller.identity() {
-            Identity::Anonymous => f.write_str("; ask the administrator to allow it or to add users"),
+            Identity::Anonymous if self.reason != Reason::OutOfScope => {
+                f.write_str("; ask the administrator to allow it or to add users")
+            }
             _ => write!(f, "; {}", self.advice()),
         }
     }

@@ -27,10 +27,10 @@ pub(crate) use access::{
 pub(crate) use backup::{Backup, BackupCommand, Kept, Prune, Restore, VerifyBackup};
 pub(crate) use bucket::{Address, BucketFlags};
 pub(crate) use import::{Import, ImportCommand, ImportRegistry};
-pub(crate) use keys::{Keys, KeysCommand, RotateKeys};
+pub(crate) use keys::{Keys, KeysCommand};
 pub(crate) use migrate::{Cancel, Migrate, MigrateCommand};
 pub(crate) use robot::{Robot, RobotCommand, RobotCreate, RobotList, RobotRotate};
-pub(crate) use secrets::{NamedSecret, Secrets, SecretsCommand};
+pub(crate) use secrets::{Secrets, SecretsCommand};
 pub(crate) use user::{
     AppPassword, AppPasswordCommand, Chosen, Listed, Named, TotpCommand, User, UserAdd, UserCommand,
     UserPasswd,

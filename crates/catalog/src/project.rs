@@ -90,7 +90,7 @@ pub async fn insert(tx: &mut Tx, name: &str, public: bool, by: &str, now: Timest
 /// Opens a project to everybody who wants to pull, or closes it. Returns false if there is none.
 pub async fn set_public(tx: &mut Tx, name: &str, public: bool) -> Result<bool> {
     let changed = tx
-        .execute("UPDATE project SET public = $2 WHERE name = $1", params![name, i64::from(public)])
+        .execute("UPDATE project SET public = $1 WHERE name = $2", params![i64::from(public), name])
         .await?;
     access_generation::bump(tx).await?;
     Ok(changed > 0)
@@ -100,7 +100,7 @@ pub async fn set_public(tx: &mut Tx, name: &str, public: bool) -> Result<bool> {
 pub async fn set_settings(tx: &mut Tx, name: &str, settings: &Value) -> Result<bool> {
     let text = settings.to_string();
     let changed =
-        tx.execute("UPDATE project SET settings = $2 WHERE name = $1", params![name, &text]).await?;
+        tx.execute("UPDATE project SET settings = $1 WHERE name = $2", params![&text, name]).await?;
     Ok(changed > 0)
 }
 

@@ -45,9 +45,7 @@ impl Column {
 
     const fn select(self) -> &'static str {
         match self {
-            Self::SigningKey => {
-                "SELECT id, kid, sealed FROM signing_key WHERE id > $1 ORDER BY id LIMIT $2"
-            }
+            Self::SigningKey => "SELECT id, kid, sealed FROM signing_key WHERE id > $1 ORDER BY id LIMIT $2",
             Self::Secret => "SELECT id, name, sealed FROM secret WHERE id > $1 ORDER BY id LIMIT $2",
             Self::Totp => {
                 "SELECT id, name, totp FROM account WHERE id > $1 AND totp IS NOT NULL ORDER BY id LIMIT $2"
@@ -72,7 +70,11 @@ impl Column {
 /// Lists values of a column, in the order of rows behind `after`.
 pub async fn list(r: &Reader, column: Column, after: i64, limit: usize) -> Result<Vec<Sealed>> {
     r.query(column.select(), params![after, limit], |row| {
-        Ok(Sealed { id: row.int(0)?, name: row.text(1)?.to_owned(), value: Hidden::new(row.bytes(2)?.to_owned()) })
+        Ok(Sealed {
+            id: row.int(0)?,
+            name: row.text(1)?.to_owned(),
+            value: Hidden::new(row.bytes(2)?.to_owned()),
+        })
     })
     .await
 }

@@ -11,6 +11,7 @@ use prometheus_client::registry::Registry as MetricsRegistry;
 
 use crate::access_log::AccessLog;
 use crate::config::Config;
+use crate::limit::{LimitMetrics, Limits};
 use crate::metrics::{Metrics, ReadOnlyGauge, Sampler};
 use crate::overload::{Overload, OverloadMetrics};
 
@@ -28,6 +29,8 @@ pub struct App {
     pub(crate) clock: Clock,
     /// Lets requests in.
     pub(crate) overload: Arc<Overload>,
+    /// Limits how often a client begins something.
+    pub(crate) limits: Arc<Limits>,
     /// Counts and times requests.
     pub(crate) metrics: Metrics,
     /// Takes one line per request.
@@ -42,6 +45,8 @@ impl App {
         metrics.register(Box::new(ReadOnlyGauge(access.read_only().clone())));
         let overload = Arc::new(Overload::new(&config.limits));
         metrics.register(Box::new(OverloadMetrics(Arc::clone(&overload))));
+        let limits = Arc::new(Limits::new(&config.rate_limits));
+        metrics.register(Box::new(LimitMetrics(Arc::clone(&limits))));
         Self {
             config,
             access,
@@ -49,6 +54,7 @@ impl App {
             registry,
             clock,
             overload,
+            limits,
             metrics,
             access_log: AccessLog::off(),
             closing: AtomicBool::new(false),

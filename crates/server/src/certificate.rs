@@ -2,13 +2,17 @@
 
 use std::sync::Arc;
 
-use berth_access::{Caller, Unauthenticated};
+use berth_access::Caller;
+use http::HeaderMap;
+use http::header::AUTHORIZATION;
 use jiff::Timestamp;
 use rustls_pki_types::CertificateDer;
 use x509_parser::prelude::{FromDer as _, GeneralName, X509Certificate};
 
 use crate::app::App;
 use crate::config::ClientName;
+use crate::context::RequestContext;
+use crate::stranger::{self, Stranger};
 
 /// What a client's certificate says, which the handshake has verified.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,17 +38,13 @@ impl ClientCertificate {
     }
 }
 
-/// Finds out who calls: by what the request says, else by the certificate that the connection began with.
-pub(crate) async fn authenticate(
-    app: &App,
-    certificate: Option<&ClientCertificate>,
-    authorization: Option<&str>,
-) -> Result<Caller, Unauthenticated> {
-    match (authorization, certificate) {
-        (None, Some(certificate)) if certificate.is_valid(app.clock.now()) => {
-            app.access.certified(&certificate.name)
+/// Finds out who sent a request: by what it says itself, else by the certificate that the connection began with.
+pub(crate) async fn identify(app: &App, cx: &RequestContext, headers: &HeaderMap) -> Result<Caller, Stranger> {
+    match &cx.certificate {
+        Some(certificate) if !headers.contains_key(AUTHORIZATION) && certificate.is_valid(app.clock.now()) => {
+            app.access.certified(&certificate.name).map_err(Stranger::Unauthenticated)
         }
-        _ => app.access.authenticate(authorization).await,
+        _ => stranger::identify(app, cx.client, headers).await,
     }
 }
 

@@ -7,6 +7,8 @@ use ipnet::IpNet;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::limit::RateLimits;
+
 /// How Berth speaks HTTP.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -31,6 +33,8 @@ pub struct Config {
     pub shutdown_grace_seconds: u64,
     /// Bounds that keep one client from taking the server from the others.
     pub limits: Limits,
+    /// How often a client may begin something.
+    pub rate_limits: RateLimits,
 }
 
 /// The header fields in which proxies pass on who the client is.
@@ -166,6 +170,7 @@ impl Default for Config {
             shutdown_delay_seconds: 0,
             shutdown_grace_seconds: 30,
             limits: Limits::default(),
+            rate_limits: RateLimits::default(),
         }
     }
 }
@@ -243,7 +248,7 @@ impl Config {
         if !(16..=10_000).contains(&limits.header_count) {
             return refuse("limits.header_count", limits.header_count.to_string(), "use 16 to 10000");
         }
-        Ok(())
+        self.rate_limits.problem().map_or(Ok(()), |(key, value, advice)| refuse(key, value, advice))
     }
 }
 

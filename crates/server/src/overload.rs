@@ -21,6 +21,7 @@ mod queue;
 
 pub(crate) use self::class::Class;
 use self::class::Rank;
+pub(crate) use self::clients::network_of;
 use self::clients::{Client, Clients};
 pub(crate) use self::metrics::OverloadMetrics;
 use self::pool::{Full, Pool};

@@ -139,12 +139,20 @@ async fn keys_come_from_one_place() {
     for (config, variable, expected) in [
         (&both, None, "keys come from secrets.key_file and secrets.key_command"),
         (&in_file, Some(key.as_str()), "keys come from secrets.key_file and BERTH_SECRETS_KEY"),
-        (&command("echo KEY"), Some(key.as_str()), "keys come from secrets.key_command and BERTH_SECRETS_KEY"),
+        (
+            &command("echo KEY"),
+            Some(key.as_str()),
+            "keys come from secrets.key_command and BERTH_SECRETS_KEY",
+        ),
         (&Config::default(), Some(""), "BERTH_SECRETS_KEY holds no key"),
         (&command("echo KEY; exit 3"), None, "ended with exit status: 3"),
         (&command("true"), None, "what secrets.key_command prints holds no key"),
         (&Config { key_command: vec!["/nonexistent".into()], ..Config::default() }, None, "can't be run"),
-        (&Config { key_file: Some(PathBuf::from("/nonexistent")), ..Config::default() }, None, "can't be read"),
+        (
+            &Config { key_file: Some(PathBuf::from("/nonexistent")), ..Config::default() },
+            None,
+            "can't be read",
+        ),
     ] {
         let error: KeyError = config.load(variable).await.unwrap_err();
         let error = error.to_string();

@@ -2,7 +2,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use aws_lc_rs::aead::{AES_256_GCM, Aad, Nonce, NONCE_LEN, RandomizedNonceKey};
+use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
 use zeroize::Zeroizing;
 
 use crate::error::Error;
@@ -100,11 +100,8 @@ impl Vault {
         let (nonce, text) = sealed[HEADER..].split_at_checked(NONCE_LEN).ok_or(Error::Damaged)?;
         let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| Error::Damaged)?;
         let mut text = Zeroizing::new(text.to_vec());
-        let length = key
-            .cipher
-            .open_in_place(nonce, aad(context, id), &mut text)
-            .map_err(|_| Error::Damaged)?
-            .len();
+        let length =
+            key.cipher.open_in_place(nonce, aad(context, id), &mut text).map_err(|_| Error::Damaged)?.len();
         text.truncate(length);
         Ok(text)
     }

@@ -9,7 +9,7 @@ use super::{REFUSED, UNTRUSTED, ensure_tag};
 use crate::harness::{Authority, Home, Images, PASSWORD, Registry, Server, Setup, USER};
 
 /// Debian's client; a newer one earlier in `PATH` may lack the builder that this daemon speaks with.
-const DOCKER: &str = "/usr/bin/docker";
+pub(crate) const DOCKER: &str = "/usr/bin/docker";
 /// docker never checks a certificate on 127.0.0.0/8, so the server that speaks TLS gets an address reserved for documentation.
 const ADDRESS: &str = "198.51.100.77";
 
@@ -87,7 +87,7 @@ async fn by_digest(home: &Home, server: &dyn Registry, digest: &str) -> Result<(
 }
 
 async fn over_tls(home: &Home) -> Result<()> {
-    let _address = Address::add(home).await?;
+    let _address = Address::add(home, ADDRESS).await?;
     let authority = Arc::new(Authority::new(&[ADDRESS])?);
     let server = Setup::default()
         .with_tls(&authority)
@@ -133,28 +133,28 @@ async fn docker(home: &Home, arguments: &[&str]) -> Result<String> {
 }
 
 /// An address of the loopback device outside 127.0.0.0/8, for the time of a test.
-struct Address;
+pub(crate) struct Address(&'static str);
 
 impl Address {
-    async fn add(home: &Home) -> Result<Self> {
-        home.run("ip", &["address", "replace", &format!("{ADDRESS}/32"), "dev", "lo"]).await?;
-        Ok(Self)
+    pub(crate) async fn add(home: &Home, address: &'static str) -> Result<Self> {
+        home.run("ip", &["address", "replace", &format!("{address}/32"), "dev", "lo"]).await?;
+        Ok(Self(address))
     }
 }
 
 impl Drop for Address {
     fn drop(&mut self) {
-        let arguments = ["address", "del", &format!("{ADDRESS}/32"), "dev", "lo"];
+        let arguments = ["address", "del", &format!("{}/32", self.0), "dev", "lo"];
         // An address that stays is harmless, and the next run replaces it.
         let _ = std::process::Command::new("ip").args(arguments).status();
     }
 }
 
 /// What docker reads to trust a CA for one server; it knows no other place for it.
-struct Trust(std::path::PathBuf);
+pub(crate) struct Trust(std::path::PathBuf);
 
 impl Trust {
-    fn new(server: &Server, authority: &Authority) -> Result<Self> {
+    pub(crate) fn new(server: &Server, authority: &Authority) -> Result<Self> {
         let dir = std::path::Path::new("/etc/docker/certs.d").join(server.host());
         std::fs::create_dir_all(&dir)?;
         std::fs::copy(authority.ca_file(), dir.join("ca.crt"))?;

@@ -18,9 +18,8 @@ pub async fn bind(
     author: &Author,
     now: Timestamp,
 ) -> Result<bool> {
-    let duties = match duties(tx, rules, &what.role).await? {
-        Some(duties) => duties,
-        None => return Err(AdminError::UnknownRole(what.role.clone())),
+    let Some(duties) = duties(tx, rules, &what.role).await? else {
+        return Err(AdminError::UnknownRole(what.role.clone()));
     };
     if !what.project.is_empty() {
         demand_project(tx, &what.project, now).await?;

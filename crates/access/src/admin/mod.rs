@@ -73,7 +73,7 @@ pub enum AdminError {
 /// Result of a change.
 pub type Result<T, E = AdminError> = std::result::Result<T, E>;
 
-async fn tell(tx: &mut Tx, kind: Kind, author: &Author, detail: Value, at: Timestamp) {
+pub(crate) async fn tell(tx: &mut Tx, kind: Kind, author: &Author, detail: Value, at: Timestamp) {
     let event = NewEvent {
         id: uuid::Uuid::new_v4(),
         at,

@@ -113,9 +113,9 @@ pub(crate) fn from_rules<'a>(
 ) -> Actions {
     let (mut allowed, mut denied) = (beside, Actions::NONE);
     each(&mut |bound| {
-        let (allows, denies) = bound.role.on(path);
-        allowed = allowed.or(allows);
-        denied = denied.or(denies);
+        let (more, less) = bound.role.on(path);
+        allowed = allowed.or(more);
+        denied = denied.or(less);
     });
     settle(allowed, denied, path)
 }

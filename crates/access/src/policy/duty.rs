@@ -49,7 +49,7 @@ impl Duties {
     }
 }
 
-/// Two duties met where access.separation_of_duties keeps them apart.
+/// Two duties met where `access.separation_of_duties` keeps them apart.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "{who} would have the duties {} together, which access.separation_of_duties forbids; give one of them to somebody else",

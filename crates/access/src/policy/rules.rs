@@ -38,15 +38,15 @@ impl Rules {
                 None => configs.push(role.clone()),
             }
         }
-        let mut roles = HashMap::new();
+        let mut compiled = HashMap::new();
         for config in &configs {
             let role = Role::compile(config)
                 .map_err(|source| ConfigError::Role { name: config.name.clone(), source })?;
-            roles.insert(Arc::clone(&role.name), Arc::new(role));
+            compiled.insert(Arc::clone(&role.name), Arc::new(role));
         }
         let users = config.users.iter().map(|user| Arc::from(user.name.as_str())).collect();
         let mut rules = Self {
-            roles,
+            roles: compiled,
             configs,
             configured: config.roles.iter().map(|role| role.name.clone()).collect(),
             bindings: Vec::new(),

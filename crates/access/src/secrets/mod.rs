@@ -4,10 +4,14 @@ mod reseal;
 
 use std::fmt;
 
+use berth_catalog::event::{Author, Kind};
 use berth_catalog::{Catalog, secret};
 use berth_vault::{Vault, Zeroizing, context};
+use serde_json::json;
 
 pub use reseal::{Resealed, reseal};
+
+use crate::admin::tell;
 
 /// A secret could not be kept or read.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -43,14 +47,20 @@ impl Secrets {
     }
 
     /// Keeps a secret under a name, in place of what was there.
-    pub async fn set(&self, name: &str, value: &[u8]) -> Result<(), SecretError> {
+    pub async fn set(&self, name: &str, value: &[u8], author: &Author) -> Result<(), SecretError> {
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
         if !(1..=64).contains(&name.len()) || !name.bytes().all(plain) {
             return Err(SecretError::Name(name.to_owned()));
         }
         let sealed = self.vault.seal(&context::secret(name), value).map_err(failed(name))?;
-        let (name, now) = (name.to_owned(), self.catalog.clock().now());
-        Ok(self.catalog.write(async move |tx| secret::set(tx, &name, &sealed, now).await).await?)
+        let (name, author, now) = (name.to_owned(), author.clone(), self.catalog.clock().now());
+        let set = self.catalog.write(async move |tx| {
+            secret::set(tx, &name, &sealed, now).await?;
+            let detail = json!({ "change": "set", "name": name });
+            tell(tx, Kind::SecretChanged, &author, detail, now).await;
+            Ok::<_, berth_catalog::Error>(())
+        });
+        Ok(set.await?)
     }
 
     /// Opens a secret; `None` if there is none of that name.
@@ -61,9 +71,17 @@ impl Secrets {
     }
 
     /// Removes a secret. Returns false if there was none.
-    pub async fn remove(&self, name: &str) -> Result<bool, SecretError> {
-        let name = name.to_owned();
-        Ok(self.catalog.write(async move |tx| secret::delete(tx, &name).await).await?)
+    pub async fn remove(&self, name: &str, author: &Author) -> Result<bool, SecretError> {
+        let (name, author, now) = (name.to_owned(), author.clone(), self.catalog.clock().now());
+        let removed = self.catalog.write(async move |tx| {
+            let removed = secret::delete(tx, &name).await?;
+            if removed {
+                let detail = json!({ "change": "removed", "name": name });
+                tell(tx, Kind::SecretChanged, &author, detail, now).await;
+            }
+            Ok::<_, berth_catalog::Error>(removed)
+        });
+        Ok(removed.await?)
     }
 }
 

@@ -1,8 +1,11 @@
+use berth_catalog::event::{Author, Kind};
 use berth_catalog::sealed::{self, Column};
 use berth_catalog::{Catalog, vault_key};
 use berth_vault::{Vault, context};
+use serde_json::json;
 
 use super::SecretError;
+use crate::admin::tell;
 
 const PAGE: usize = 100;
 /// A value that somebody changed under our hands is sealed by a running server, perhaps under the old key: it is looked at again.
@@ -21,7 +24,7 @@ pub struct Resealed {
 
 /// Seals every secret in the catalog under the key that seals now, and forgets the keys that nothing needs any more. Safe to stop and
 /// to run again at any time, beside servers that know the key.
-pub async fn reseal(catalog: &Catalog, vault: &Vault) -> Result<Resealed, SecretError> {
+pub async fn reseal(catalog: &Catalog, vault: &Vault, author: &Author) -> Result<Resealed, SecretError> {
     let mut total = Resealed::default();
     for round in 0..ROUNDS {
         let mut done = Resealed::default();
@@ -39,7 +42,7 @@ pub async fn reseal(catalog: &Catalog, vault: &Vault) -> Result<Resealed, Secret
         }
     }
     if total.lost.is_empty() {
-        forget(catalog, vault).await?;
+        forget(catalog, vault, total.renewed, author).await?;
     }
     Ok(total)
 }
@@ -91,8 +94,9 @@ fn place(column: Column, name: &str) -> String {
 }
 
 /// Nothing is sealed under the other keys any more: those that the catalog keeps go, and the notes of those that it does not.
-async fn forget(catalog: &Catalog, vault: &Vault) -> Result<(), SecretError> {
+async fn forget(catalog: &Catalog, vault: &Vault, renewed: u64, author: &Author) -> Result<(), SecretError> {
     let current = vault.current().map_err(super::failed("of the vault"))?.to_string();
+    let (author, now) = (author.clone(), catalog.clock().now());
     catalog
         .write(async move |tx| {
             for key in vault_key::list(tx).await? {
@@ -100,6 +104,8 @@ async fn forget(catalog: &Catalog, vault: &Vault) -> Result<(), SecretError> {
                     vault_key::delete(tx, &key.kid).await?;
                 }
             }
+            let detail = json!({ "change": "resealed", "key": current, "count": renewed });
+            tell(tx, Kind::SecretChanged, &author, detail, now).await;
             Ok::<_, berth_catalog::Error>(())
         })
         .await?;

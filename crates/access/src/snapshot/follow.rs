@@ -23,15 +23,15 @@ pub(crate) struct Source {
 
 impl Source {
     /// Rests on a configuration alone.
-    pub(crate) fn of_rules(rules: Arc<Rules>) -> Self {
+    pub(crate) fn of_rules(rules: &Arc<Rules>) -> Self {
         let clock = Clock::system();
-        let current = ArcSwap::from_pointee(Snapshot::new(&rules, Stored::nothing(clock.now())));
+        let current = ArcSwap::from_pointee(Snapshot::new(rules, Stored::nothing(clock.now())));
         Self { current, catalog: None, clock, reading: Mutex::default() }
     }
 
     /// Reads the catalog beside the configuration.
-    pub(crate) async fn open(rules: Arc<Rules>, catalog: &Catalog) -> Result<Self, Error> {
-        let current = ArcSwap::from_pointee(Snapshot::new(&rules, Stored::load(catalog).await?));
+    pub(crate) async fn open(rules: &Arc<Rules>, catalog: &Catalog) -> Result<Self, Error> {
+        let current = ArcSwap::from_pointee(Snapshot::new(rules, Stored::load(catalog).await?));
         Ok(Self {
             current,
             catalog: Some(catalog.clone()),

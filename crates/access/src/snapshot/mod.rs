@@ -38,16 +38,16 @@ impl Snapshot {
     /// Compiles what the configuration says and what the catalog holds.
     pub(crate) fn new(rules: &Arc<Rules>, stored: Stored) -> Self {
         let mut book = rules.book();
-        let mut roles = rules.roles.clone();
+        let mut known = rules.roles.clone();
         for (name, policies) in stored.roles {
             let name: Arc<str> = name.into();
             // One that came into the configuration later stands there.
-            roles.entry(Arc::clone(&name)).or_insert_with(|| Arc::new(read(name, &policies)));
+            known.entry(Arc::clone(&name)).or_insert_with(|| Arc::new(read(name, &policies)));
         }
         let mut projects: HashSet<Arc<str>> = HashSet::new();
         for binding in stored.bindings {
             // The role of the others was deleted.
-            let Some(role) = roles.get(binding.role.as_str()) else { continue };
+            let Some(role) = known.get(binding.role.as_str()) else { continue };
             let Ok(subject) = Subject::new(binding.kind, &binding.subject) else { continue };
             let project = (!binding.project.is_empty()).then(|| intern(&mut projects, &binding.project));
             book.add(&subject, role, project.as_ref());

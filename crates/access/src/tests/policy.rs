@@ -151,14 +151,14 @@ fn a_list_shows_what_a_role_lets_see() {
 
 #[test]
 fn answers_about_missing_and_hidden_projects_are_the_same() {
-    let bindings = json!([{ "role": "developer", "subjects": ["user:ann"], "project": "there" }]);
+    let bindings = json!([{ "role": "developer", "subjects": ["user:ann"], "project": "hidden" }]);
     let access = access_of(&with_roles(json!({ "bindings": bindings }), json!([])));
     let text = |project: &str| {
         let asked = access.require(&named("bob"), Action::Read, Resource::Project(project));
         let pulled = access.permit::<Pull>(&named("bob"), &format!("{project}/a").parse().unwrap());
         format!("{} {}", asked.unwrap_err(), pulled.unwrap_err()).replace(project, "X")
     };
-    assert_eq!(text("there"), text("nowhere"));
+    assert_eq!(text("hidden"), text("nowhere"));
 }
 
 #[test]

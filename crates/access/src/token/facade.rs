@@ -1,6 +1,7 @@
 //! What the rest of the house asks of tokens.
 
 use jiff::Timestamp;
+use tokio::sync::watch;
 
 use super::{Ask, Issued, TokenError, Tokens};
 use crate::access::Access;
@@ -22,6 +23,14 @@ impl Access {
     /// Returns what signs tokens, if anything does.
     pub fn tokens(&self) -> Option<&Tokens> {
         self.tokens.as_ref()
+    }
+
+    /// Follows the keys of all nodes until `stop` turns true, and lets another key take over when the one that signs is old. Ends at
+    /// once where nothing is signed.
+    pub async fn keep_tokens(&self, stop: watch::Receiver<bool>) {
+        if let Some(tokens) = &self.tokens {
+            tokens.keep(stop, || self.generation(), || !self.read_only().is_on()).await;
+        }
     }
 
     /// Signs a token that allows what a caller asks for, as far as its roles grant it. To `keep` is to get something along that further

@@ -13,7 +13,7 @@ use tokio::sync::Mutex;
 
 use super::error::TokenError;
 use super::key::Pair;
-use super::rotation::{self, Successor};
+use super::rotation::{self, BY_ITSELF, Successor};
 
 /// Least time between two looks at the catalog for the sake of unknown keys, which anybody may name.
 const PAUSE: Duration = Duration::from_millis(200);
@@ -99,7 +99,7 @@ impl Keys {
         }
         self.load().await?;
         if self.set.load().signer().is_none() {
-            rotation::rotate(&self.catalog, &self.vault, Successor::IfNone).await?;
+            rotation::rotate(&self.catalog, &self.vault, Successor::IfNone, &BY_ITSELF.into()).await?;
             self.load().await?;
         }
         let signer = self.set.load().signer().cloned();

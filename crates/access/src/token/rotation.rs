@@ -2,16 +2,22 @@
 
 use std::time::Duration;
 
-use berth_catalog::{Catalog, signing_key};
+use berth_catalog::event::{Author, Kind};
+use berth_catalog::{Catalog, access_generation, signing_key};
 use berth_vault::Vault;
 use jiff::Timestamp;
+use serde_json::json;
 
 use super::config::MAX_LIFETIME_SECONDS;
 use super::error::TokenError;
 use super::key::NewPair;
+use crate::admin::tell;
 
 /// Longer than any node takes to hear of another key, and than clocks differ.
 const SLACK: Duration = Duration::from_mins(2);
+
+/// Whom the event log names when nobody ordered it. The colon keeps it apart from users.
+pub(super) const BY_ITSELF: &str = "order:keys";
 
 /// When another key is to sign.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,10 +33,15 @@ pub enum Successor {
 }
 
 /// Makes another key that signs, if it is time. Returns its name; `None` if another node was faster, or it is not time.
-pub async fn rotate(catalog: &Catalog, vault: &Vault, when: Successor) -> Result<Option<String>, TokenError> {
+pub async fn rotate(
+    catalog: &Catalog,
+    vault: &Vault,
+    when: Successor,
+    author: &Author,
+) -> Result<Option<String>, TokenError> {
     let new = NewPair::generate(vault)?;
     let now = catalog.clock().now();
-    let kid = new.kid.clone();
+    let (kid, author) = (new.kid.clone(), author.clone());
     let rotated = catalog
         .write(async move |tx| {
             let keys = signing_key::list(tx).await?;
@@ -53,7 +64,9 @@ pub async fn rotate(catalog: &Catalog, vault: &Vault, when: Successor) -> Result
                 }
             }
             signing_key::insert(tx, &new.kid, &new.sealed, &new.public, now).await?;
-            berth_catalog::access_generation::bump(tx).await?;
+            access_generation::bump(tx).await?;
+            let detail = json!({ "kid": new.kid, "at_once": when == Successor::AtOnce });
+            tell(tx, Kind::SigningKeyChanged, &author, detail, now).await;
             Ok(true)
         })
         .await?;

@@ -2,7 +2,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use berth_catalog::{Catalog, access_generation};
+use berth_catalog::Catalog;
 use berth_vault::Vault;
 use jiff::Timestamp;
 use jsonwebtoken::{Header, Validation, decode, decode_header, encode};
@@ -15,7 +15,7 @@ use super::config::{MAX_LIFETIME_SECONDS, TokensConfig};
 use super::error::TokenError;
 use super::key::ALGORITHM;
 use super::keys::Keys;
-use super::rotation::{self, Successor};
+use super::rotation::{self, BY_ITSELF, Successor};
 use crate::caller::Caller;
 use crate::error::Unauthenticated;
 use crate::scope::Scope;
@@ -191,16 +191,22 @@ impl Tokens {
         Ok(Verified { caller, signed_at, from: claims.nbf, until: claims.exp.min(gone), epoch })
     }
 
-    /// Follows the keys of all nodes, and lets another take over from one that is too old, until `stop` turns true.
-    pub async fn keep(&self, mut stop: watch::Receiver<bool>, may_write: impl Fn() -> bool) {
-        let mut seen = None;
-        let mut looks = 0;
-        let mut failing = false;
+    /// Follows the keys of all nodes, and lets another take over from one that is too old, until `stop` turns true. `generation` tells
+    /// when something of access has changed that other nodes may have done.
+    pub(super) async fn keep(
+        &self,
+        mut stop: watch::Receiver<bool>,
+        generation: impl Fn() -> Option<i64>,
+        may_write: impl Fn() -> bool,
+    ) {
+        let (mut seen, mut looks, mut failing) = (None, 0_u32, false);
         while tokio::time::timeout(LOOK, stop.wait_for(|stop| *stop)).await.is_err() {
-            let kept = self.heed(&mut seen, looks % LOOKS_PER_UPKEEP == 0 && may_write()).await;
+            let upkeep = looks % LOOKS_PER_UPKEEP == 0 && may_write();
+            let kept = self.heed(&mut seen, generation().unwrap_or_default(), upkeep).await;
             looks = looks.wrapping_add(1);
             match kept {
                 Ok(()) => failing = false,
+                // Once, not four times a second.
                 Err(error) if !failing => {
                     tracing::warn!(%error, "could not follow the keys of tokens, trying again");
                     failing = true;
@@ -210,9 +216,13 @@ impl Tokens {
         }
     }
 
-    async fn heed(&self, seen: &mut Option<i64>, upkeep: bool) -> Result<(), TokenError> {
+    async fn heed(
+        &self,
+        seen: &mut Option<i64>,
+        generation: i64,
+        upkeep: bool,
+    ) -> Result<(), TokenError> {
         let Inner { catalog, vault, keys, config, .. } = &*self.0;
-        let generation = catalog.read(async |r| access_generation::find(r).await).await?;
         if *seen != Some(generation) {
             keys.load().await?;
             *seen = Some(generation);
@@ -221,7 +231,10 @@ impl Tokens {
         if upkeep && days > 0 {
             let limit = catalog.clock().now() - jiff::SignedDuration::from_hours(24 * days);
             let is_old = keys.current().signer().is_some_and(|pair| pair.made_at < limit);
-            if is_old && let Some(kid) = rotation::rotate(catalog, vault, Successor::IfOlder(limit)).await? {
+            if is_old
+                && let Some(kid) =
+                    rotation::rotate(catalog, vault, Successor::IfOlder(limit), &BY_ITSELF.into()).await?
+            {
                 tracing::info!(kid, "another key signs tokens from now on");
             }
         }

@@ -17,7 +17,7 @@ use crate::config::{self, Config};
 use crate::data;
 
 /// Whom the event log names as the author of what somebody at the machine ordered. The colon keeps it apart from users.
-const OPERATOR: &str = "order:command";
+pub(super) const OPERATOR: &str = "order:command";
 
 pub(super) fn run(arguments: cli::Access) -> Result<ExitCode> {
     let AccessCommand::Explain(arguments) = arguments.command;

@@ -92,12 +92,8 @@ async fn serve(config: &Config) -> Result<()> {
         async move { access.follow(stopped).await }
     });
     let keys = tokio::spawn({
-        let (read_only, stopped) = (registry.read_only().clone(), stop.subscribe());
-        async move {
-            if let Some(tokens) = access.tokens() {
-                tokens.keep(stopped, || !read_only.is_on()).await;
-            }
-        }
+        let stopped = stop.subscribe();
+        async move { access.keep_tokens(stopped).await }
     });
     let follower = tokio::spawn({
         let stopped = stop.subscribe();

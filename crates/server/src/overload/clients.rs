@@ -27,12 +27,16 @@ impl Clients {
     }
 
     pub(super) fn find(&self, address: IpAddr) -> Client {
-        let address = match address.to_canonical() {
-            IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & V6_NETWORK)),
-            v4 @ IpAddr::V4(_) => v4,
-        };
-        let hash = self.0.hash_one(address);
+        let hash = self.0.hash_one(network_of(address));
         Client(usize::try_from(hash % BUCKETS as u64).unwrap_or(0))
+    }
+}
+
+/// The network that a client has to itself: its address, an IPv6 one without what it may choose freely.
+pub(crate) fn network_of(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & V6_NETWORK)),
+        v4 @ IpAddr::V4(_) => v4,
     }
 }
 

@@ -3,6 +3,8 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use berth_access::Ask;
+use http::header::AUTHORIZATION;
+use http::{HeaderMap, HeaderValue};
 
 use super::form;
 use super::refusal::Refusal;
@@ -45,7 +47,7 @@ pub(super) enum Credentials<'a> {
     /// By the request's header, or not at all.
     Header,
     /// By what is to be taken for that header.
-    Password(String),
+    Password(HeaderMap),
     /// By a refresh token.
     Refresh(&'a str),
     /// By the token of a job's own system.
@@ -89,7 +91,10 @@ impl Wanted {
         }
         drop(text);
         wanted.grant = match (grant.as_deref(), name, password, refresh) {
-            (Some("password"), Some(name), Some(password), _) => Grant::Password { name, password },
+            // No name and no password would be nobody's credentials, which is what GET without any is for.
+            (Some("password"), Some(name), Some(password), _) if !name.is_empty() => {
+                Grant::Password { name, password }
+            }
             (Some("refresh_token"), _, _, Some(token)) => Grant::Refresh(token),
             (Some(EXCHANGE), ..) => match (subject, kind.as_deref()) {
                 (Some(token), None | Some(JWT | ID_TOKEN)) => Grant::Job(token),
@@ -132,7 +137,9 @@ impl Wanted {
                 Err(Refusal::form("has a username with a colon, which no user has"))
             }
             Grant::Password { name, password } => {
-                Ok(Credentials::Password(format!("Basic {}", STANDARD.encode(format!("{name}:{password}")))))
+                let basic = format!("Basic {}", STANDARD.encode(format!("{name}:{password}")));
+                let basic = HeaderValue::try_from(basic).map_err(|_| Refusal::form("is too large"))?;
+                Ok(Credentials::Password(HeaderMap::from_iter([(AUTHORIZATION, basic)])))
             }
         }
     }

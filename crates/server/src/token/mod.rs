@@ -21,6 +21,7 @@ use crate::body::Body;
 use crate::certificate;
 use crate::context::{Endpoint, RequestContext};
 use crate::overload::Class;
+use crate::stranger;
 
 mod address;
 mod answer;
@@ -97,13 +98,8 @@ async fn caller(
     let caller = match wanted.credentials()? {
         ask::Credentials::Refresh(token) => app.access.refresh_caller(token).await?,
         ask::Credentials::Job(token) => app.access.exchange(token).await?,
-        ask::Credentials::Password(header) => app.access.authenticate(Some(&header)).await?,
-        ask::Credentials::Header => {
-            let header = headers.get(http::header::AUTHORIZATION);
-            // What isn't text can't be credentials; an empty value is refused as malformed.
-            let header = header.map(|value| value.to_str().unwrap_or_default());
-            certificate::authenticate(app, cx.certificate.as_ref(), header).await?
-        }
+        ask::Credentials::Password(header) => stranger::identify(app, cx.client, &header).await?,
+        ask::Credentials::Header => certificate::identify(app, cx, headers).await?,
     };
     if caller.scope().is_some() {
         return Err(Refusal::narrowed());

@@ -9,6 +9,7 @@ use serde_json::json;
 use crate::body::Body;
 use crate::context::RequestContext;
 use crate::overload::Shed;
+use crate::stranger::Stranger;
 
 /// The answer to a request for a token that failed.
 #[derive(Debug)]
@@ -104,6 +105,20 @@ impl From<Unauthenticated> for Refusal {
             // RFC 6749 wants 400 for a wrong password; every registry client wants 401, and says "unauthorized" for nothing else.
             Self::new(StatusCode::UNAUTHORIZED, "invalid_grant", ErrorCode::Unauthorized, error.to_string())
                 .with_challenge()
+        }
+    }
+}
+
+impl From<Stranger> for Refusal {
+    fn from(stranger: Stranger) -> Self {
+        match stranger {
+            Stranger::Unauthenticated(error) => error.into(),
+            Stranger::Limited(limited) => {
+                let seconds = limited.retry_after_seconds;
+                let message = format!("{}: try again in {seconds} s", limited.class.what());
+                Self::new(StatusCode::TOO_MANY_REQUESTS, "slow_down", ErrorCode::TooManyRequests, message)
+                    .with(RETRY_AFTER, HeaderValue::from(seconds))
+            }
         }
     }
 }

@@ -13,7 +13,9 @@ use super::header;
 use super::path::PathError;
 use crate::body::Body;
 use crate::context::RequestContext;
+use crate::limit::Limited;
 use crate::overload::Shed;
+use crate::stranger::Stranger;
 use crate::token::Fault;
 
 mod registry;
@@ -194,6 +196,25 @@ impl From<Shed> for Refusal {
         let mut refusal = Self::new(status, code, format!("{what}: try again in {seconds} s"));
         refusal.headers.push((RETRY_AFTER, HeaderValue::from(seconds)));
         refusal
+    }
+}
+
+impl From<Limited> for Refusal {
+    fn from(limited: Limited) -> Self {
+        let seconds = limited.retry_after_seconds;
+        let message = format!("{}: try again in {seconds} s", limited.class.what());
+        let mut refusal = Self::new(StatusCode::TOO_MANY_REQUESTS, ErrorCode::TooManyRequests, message);
+        refusal.headers.push((RETRY_AFTER, HeaderValue::from(seconds)));
+        refusal
+    }
+}
+
+impl From<Stranger> for Refusal {
+    fn from(stranger: Stranger) -> Self {
+        match stranger {
+            Stranger::Limited(limited) => limited.into(),
+            Stranger::Unauthenticated(error) => error.into(),
+        }
     }
 }
 

@@ -12,7 +12,7 @@ use berth_access::{Caller, Origin, Permit, Right};
 use berth_oci::RepositoryName;
 use berth_registry::{Freshness, Registry};
 use bytes::Bytes;
-use http::header::{AGE, AUTHORIZATION, CONTENT_LENGTH};
+use http::header::{AGE, CONTENT_LENGTH};
 use http::request::Parts;
 use http::{HeaderValue, Method, Request, Response};
 use http_body::Body as _;
@@ -25,7 +25,7 @@ use crate::app::App;
 use crate::body::Body;
 use crate::context::RequestContext;
 use crate::overload::Class;
-use crate::{certificate, token};
+use crate::{certificate, limit, token};
 
 mod base;
 mod blob;
@@ -104,13 +104,18 @@ where
         .map_err(|error| Refusal::path(error, &head.method))?;
     endpoint.describe(cx);
     // Before anything costs something. An operator must see a full server's state, so only the registry turns away.
-    cx.slot = Some(app.overload.enter(Class::of(&endpoint, &head.method), cx.client).await?);
-    // What isn't text can't be credentials; an empty value is refused as malformed.
-    let authorization = head.headers.get(AUTHORIZATION).map(|value| value.to_str().unwrap_or_default());
-    let caller = certificate::authenticate(app, cx.certificate.as_ref(), authorization)
-        .await?
-        .from(Arc::new(origin(cx)));
+    let class = Class::of(&endpoint, &head.method);
+    cx.slot = Some(app.overload.enter(class, cx.client).await?);
+    let caller = certificate::identify(app, cx, &head.headers).await?.from(Arc::new(origin(cx)));
     cx.caller = Some(caller.clone());
+    if let Some(begins) = limit::Class::of(&endpoint, &head.method)
+        && let Some(pause) = app.limits.check(begins, cx.client, &caller)?
+    {
+        // Who waits takes no place.
+        cx.slot = None;
+        pause.wait().await;
+        cx.slot = Some(app.overload.enter(class, cx.client).await?);
+    }
     let locations = Locations::below(cx.forwarded.prefix.as_deref());
     let call = Call { app, head, caller, client: cx.client, locations };
     dispatch(&call, endpoint, body).await

@@ -7,6 +7,7 @@ mod limits;
 mod logs;
 mod ops;
 mod overload;
+mod rates;
 mod shutdown;
 mod support;
 mod tls;

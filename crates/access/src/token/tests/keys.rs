@@ -7,8 +7,12 @@ use berth_engines::Postgres;
 use berth_vault::{Key, Vault};
 
 use super::Node;
-use crate::token::{Successor, Tokens, TokensConfig, rotate};
+use crate::token::{Successor, TokenError, Tokens, TokensConfig};
 use crate::{Anonymous, Caller, Scope, Secrets, reseal};
+
+async fn rotate(catalog: &Catalog, vault: &Vault, when: Successor) -> Result<Option<String>, TokenError> {
+    crate::token::rotate(catalog, vault, when, &"order:test".into()).await
+}
 
 async fn kids(node: &Node) -> Vec<String> {
     let rows = node.catalog.read(async |r| signing_key::list(r).await).await.unwrap();
@@ -74,7 +78,7 @@ async fn a_key_is_replaced_when_it_is_old() {
     let (stop, stopped) = tokio::sync::watch::channel(false);
     let keeper = tokio::spawn({
         let tokens = node.tokens.clone();
-        async move { tokens.keep(stopped, || true).await }
+        async move { tokens.keep(stopped, || None, || true).await }
     });
     let began = Instant::now();
     while kids(&node).await == first {
@@ -125,8 +129,8 @@ async fn everything_is_sealed_anew_and_the_old_key_can_go() {
     let node = Node::new(Anonymous::None).await;
     let token = node.issue("ann", "").await.token;
     let secrets = Secrets::new(node.catalog.clone(), node.vault.clone());
-    secrets.set("ldap", b"hunter2").await.unwrap();
-    assert!(secrets.set("no/name", b"x").await.is_err());
+    secrets.set("ldap", b"hunter2", &"order:test".into()).await.unwrap();
+    assert!(secrets.set("no/name", b"x", &"order:test".into()).await.is_err());
     let noted = async |kid: String| {
         let now = node.clock.now();
         node.catalog.write(async move |tx| vault_key::insert(tx, &kid, None, now).await).await.unwrap();
@@ -136,14 +140,14 @@ async fn everything_is_sealed_anew_and_the_old_key_can_go() {
     // A key that opens nothing loses nothing.
     let new = Key::generate().unwrap();
     let alone = Vault::new(std::slice::from_ref(&new), &[]).unwrap();
-    let done = reseal(&node.catalog, &alone).await.unwrap();
+    let done = reseal(&node.catalog, &alone, &"order:test".into()).await.unwrap();
     assert_eq!((done.renewed, done.lost.len()), (0, 2), "{:?}", done.lost);
     assert_eq!(secrets.reveal("ldap").await.unwrap().unwrap().as_slice(), b"hunter2");
 
     let both = Vault::new(&[new.clone(), node.key.clone()], &[]).unwrap();
     noted(new.id().to_string()).await;
     for (renewed, current) in [(2, 0), (0, 2)] {
-        let done = reseal(&node.catalog, &both).await.unwrap();
+        let done = reseal(&node.catalog, &both, &"order:test".into()).await.unwrap();
         assert_eq!((done.renewed, done.current, done.lost.len()), (renewed, current, 0));
     }
     assert!(secrets.reveal("ldap").await.is_err(), "the old key opens nothing any more");
@@ -153,7 +157,9 @@ async fn everything_is_sealed_anew_and_the_old_key_can_go() {
     assert!(tokens.verify(&token, |_, _| Ok(())).await.is_ok(), "what was signed before stays good");
     let known = node.catalog.read(async |r| vault_key::list(r).await).await.unwrap();
     assert_eq!(known.iter().map(|key| key.kid.clone()).collect::<Vec<_>>(), [new.id().to_string()]);
-    assert!(secrets.remove("ldap").await.unwrap() && !secrets.remove("ldap").await.unwrap());
+    for expected in [true, false] {
+        assert_eq!(secrets.remove("ldap", &"order:test".into()).await.unwrap(), expected);
+    }
 }
 
 #[tokio::test]

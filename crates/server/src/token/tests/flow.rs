@@ -15,7 +15,10 @@ async fn docker_is_challenged_gets_a_token_and_pushes() {
         "Bearer realm=\"http://registry.example:5000/token\",service=\"berth\",scope=\"repository:a/b:pull,push\",\
          error=\"insufficient_scope\""
     );
-    assert_eq!(reply.message(), "the token of ann does not cover it to push a/b; ask for one that does");
+    assert_eq!(
+        reply.message(),
+        "user ann may not push a/b: the token was not made for push on project/a/repository/b; ask for a token that is made for it"
+    );
     let token = server.token("ann", "repository:a/b:pull,push").await;
     let reply = server.bear(&token, "POST", "/v2/a/b/blobs/uploads/").await.expect(202);
     assert_eq!(reply.context.caller.unwrap().name(), "ann");
@@ -70,6 +73,23 @@ async fn wrong_credentials_are_told_at_the_door_of_tokens() {
         assert!(reply.challenge().starts_with("Basic "));
         assert_eq!(reply.header("cache-control"), "no-store");
     }
+}
+
+#[tokio::test]
+async fn guessing_passwords_is_limited_at_the_door_of_tokens_too() {
+    let mut http = Config::default();
+    http.rate_limits.exempt.clear();
+    http.rate_limits.login.burst = 3;
+    let server = Server::with(Anonymous::Read, http, |_| {}).await;
+    for attempt in 0..3 {
+        let wrong = basic("ann", &format!("wrong{attempt}"));
+        server.get("/token", &[("authorization", &wrong)]).await.expect(401);
+    }
+    let form = "grant_type=password&username=ann&password=secret";
+    let reply = server.send("POST", "/token", &[], form).await.expect(429);
+    assert_eq!(reply.json()["errors"][0]["code"], "TOOMANYREQUESTS");
+    assert!(reply.header("retry-after").parse::<u64>().unwrap() > 0);
+    server.token("", "").await;
 }
 
 #[tokio::test]

@@ -41,7 +41,7 @@ async fn forms_that_prove_nothing_are_refused_in_the_words_of_oauth2() {
         ("grant_type=authorization_code&code=x", 400, "unsupported_grant_type"),
         ("grant_type=password&username=ann&password=wrong", 401, "invalid_grant"),
         ("grant_type=password&username=ann&password=", 401, "invalid_grant"),
-        ("grant_type=password&username=&password=", 401, "invalid_grant"),
+        ("grant_type=password&username=&password=", 400, "invalid_request"),
         // It would be ann with the password "secret:x", or the other way round.
         ("grant_type=password&username=ann:secret&password=x", 400, "invalid_request"),
         ("grant_type=refresh_token&refresh_token=berth_t_wrong", 401, "invalid_grant"),
