@@ -22,4 +22,5 @@ mod lifecycle;
 mod migrate;
 mod races;
 mod regressions;
+mod roles;
 mod stale;

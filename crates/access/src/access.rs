@@ -40,25 +40,34 @@ impl Access {
     /// configuration says of it. An unset `anonymous` means `none` here; whoever knows the listen addresses resolves it first with
     /// [`effective_anonymous`](crate::effective_anonymous).
     pub fn new(config: &Config, read_only: &ReadOnly) -> Result<Self, ConfigError> {
+        Self::with_accounts(config, read_only, None)
+    }
+
+    /// Does the same, and knows the accounts that a catalog holds beside the users of the configuration.
+    pub fn with_accounts(
+        config: &Config,
+        read_only: &ReadOnly,
+        accounts: Option<Accounts>,
+    ) -> Result<Self, ConfigError> {
         let rules = config.validate()?;
-        Self::put_together(config, read_only, Source::of_rules(&Arc::new(rules)), None)
+        Self::put_together(config, read_only, Source::of_rules(&Arc::new(rules)), accounts)
     }
 
     /// Prepares the decisions of a configuration and of what a catalog holds beside it. [`Access::follow`] keeps them up to date.
     pub async fn open(config: &Config, read_only: &ReadOnly, catalog: &Catalog) -> Result<Self, OpenError> {
-        let source = Source::open(&Arc::new(config.validate()?), catalog).await?;
-        Ok(Self::put_together(config, read_only, source, None)?)
+        Self::open_with_accounts(config, read_only, catalog, None).await
     }
 
-    /// Does the same, and knows the accounts that the catalog holds beside the users of the configuration.
-    pub async fn open_with(
+    /// Does the same, and lets those log in who have an account in the catalog.
+    pub async fn open_with_accounts(
         config: &Config,
         read_only: &ReadOnly,
         catalog: &Catalog,
-        accounts: Accounts,
+        accounts: Option<Accounts>,
     ) -> Result<Self, OpenError> {
-        let source = Source::open(&Arc::new(config.validate()?), catalog).await?;
-        Ok(Self::put_together(config, read_only, source, Some(accounts))?)
+        let rules = config.validate()?;
+        let source = Source::open(&Arc::new(rules), catalog).await?;
+        Ok(Self::put_together(config, read_only, source, accounts)?)
     }
 
     fn put_together(
@@ -68,7 +77,7 @@ impl Access {
         accounts: Option<Accounts>,
     ) -> Result<Self, ConfigError> {
         let inner = Arc::new(Inner { verifier: Verifier::new(config, accounts)?, source });
-        Ok(Self { inner, read_only: read_only.clone(), tokens: None, issuers: None })
+        Ok(Self { inner, read_only: read_only.clone(), tokens: None })
     }
 
     /// Follows what the catalog says of roles, bindings, projects, accounts and robots until `stop` turns true.

@@ -27,14 +27,6 @@ pub struct Config {
     /// Refuses every push and delete and lets background work rest, until this is taken back and Berth is started again.
     /// `berth read-only on` does the same for all nodes without a restart.
     pub read_only: bool,
-    /// The address of this registry as browsers know it, `https://registry.example.com`: where login services send users back to.
-    pub public_url: Option<String>,
-    /// Directories of users, asked in this order about names that Berth does not know itself.
-    pub ldap: Vec<Ldap>,
-    /// Services at which users log in with their browser.
-    pub oidc: Vec<Oidc>,
-    /// Which jobs of other systems are let in by the tokens that those give them.
-    pub workloads: Vec<Workload>,
     /// Who holds which role, beside what is bound by commands and the API.
     pub bindings: Vec<BindingConfig>,
     /// Keeps three duties apart: running the registry, saying who may do what, and keeping the audit trail. The role `administrator`,
@@ -64,10 +56,6 @@ impl Default for Config {
             users: Vec::new(),
             credential_cache_seconds: 10,
             read_only: false,
-            public_url: None,
-            ldap: Vec::new(),
-            oidc: Vec::new(),
-            workloads: Vec::new(),
             bindings: Vec::new(),
             separation_of_duties: false,
             create_projects: true,

@@ -114,6 +114,8 @@ impl Unauthenticated {
             Self::InvalidToken(_) => "invalid_token",
             Self::Gone(_) => "gone",
             Self::NoUsers => "no_users",
+            Self::InvalidToken(_) => "invalid_token",
+            Self::Gone(_) => "revoked",
             Self::Busy => "busy",
             Self::Unavailable => "unavailable",
         }

@@ -40,7 +40,7 @@ pub use action::{Action, Actions, UnknownAction};
 pub use caller::{Caller, Identity, Proof};
 pub use config::{Anonymous, Config, ConfigError, OpenError, Refusal, User, UserAccess, effective_anonymous};
 pub use credentials::claimed_name;
-pub use error::{Cause, Denied, Reason, Unauthenticated};
+pub use error::{Cause as LoginCause, Denied, Reason, Unauthenticated};
 pub use grant::Grant;
 pub use operator::Operator;
 pub use origin::Origin;

@@ -12,7 +12,7 @@ pub fn secret(name: &str) -> String {
 
 /// The secret of an account's second factor, by the account's name.
 pub fn totp(account: &str) -> String {
-    format!("account.totp/{account}")
+    format!("account/{account}/totp")
 }
 
 /// The key to what the logs say of a person, by the pseudonym.

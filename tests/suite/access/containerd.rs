@@ -23,7 +23,9 @@ async fn pushes_and_pulls() -> Result<()> {
     let seed = format!("{host}/team/seed:1");
     ctr(home, &[&pull[..], &[&open]].concat()).await?;
     ctr_fails(home, &[&pull[..], &[&seed]].concat(), REFUSED).await?;
-    ctr_fails(home, &[&push[..], &[&open]].concat(), REFUSED).await?;
+    let other = format!("{host}/open/other:1");
+    ctr(home, &["image", "tag", &open, &other]).await?;
+    ctr_fails(home, &[&push[..], &[&other]].concat(), REFUSED).await?;
     for who in &stage.members {
         let (right, wrong) = (who.credentials(), format!("{}:wrong", who.name));
         ctr_fails(home, &[&pull[..], &["--user", &wrong, &seed]].concat(), REFUSED).await?;

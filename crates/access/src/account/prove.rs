@@ -10,8 +10,9 @@ use berth_catalog::robot_secret::{self, RobotSecret};
 use berth_catalog::{Hidden, app_password};
 use jiff::Timestamp;
 
-use super::hash::{self, Harbor, Stored, Version};
+use super::hash::{self, HARBOR, Harbor, Stored, Version};
 use super::secret::{RandomSecret, SecretKind, hash_of};
+use super::strikes::Count;
 use super::{Accounts, Ended};
 use crate::caller::{Caller, Identity, Proof};
 use crate::error::{Cause, Unauthenticated};
@@ -57,7 +58,7 @@ impl Accounts {
     pub(crate) async fn prove(&self, name: &str, secret: &[u8], known: Option<&str>) -> Outcome {
         let now = self.now();
         if let Some(robot) = super::name::canonical_robot(name) {
-            return self.robot(&robot, secret, now).await;
+            return self.robot(name, &robot, secret, now).await;
         }
         if let Some(secret) = RandomSecret::parse(SecretKind::Application, secret) {
             return self.application(name, &secret, now).await;
@@ -76,34 +77,31 @@ impl Accounts {
         known: Option<&str>,
     ) -> Result<(Account, Option<Hidden<String>>), Unauthenticated> {
         let now = self.now();
-        let account =
-            self.0.catalog.read(async |r| account::find(r, name).await).await.map_err(unavailable)?;
-        if let Some(directory) = self.directory()
-            && account.as_ref().is_none_or(|account| account.source == Source::Ldap)
-        {
-            let account = self.of_directory(directory, account.as_ref(), name, password).await?;
-            self.allows(&account, purpose, now).await?;
-            return Ok((account, None));
-        }
-        let hash = account.as_ref().and_then(|account| account.password.clone());
+        let find =
+            async || self.0.catalog.read(async |r| account::find(r, name).await).await.map_err(unavailable);
+        let before = find().await?;
+        let hash = before.as_ref().and_then(|account| account.password.clone());
         let is_known = known.is_some() && hash.as_ref().map(|hash| hash.as_str()) == known;
-        if !is_known && !self.matches(account.as_ref(), password).await? {
-            let Some(account) = account else { return wrong(name, Cause::UnknownName) };
-            if self.is_locked(&account, now) {
-                return wrong(name, Cause::Locked);
-            }
+        let matches = is_known || self.matches(before.as_ref(), password).await?;
+        // Hashing takes a while, in which others may have guessed, or something was changed.
+        let under_way =
+            before.as_ref().map(|account| self.0.strikes.under_way(account.id)).unwrap_or_default();
+        let is_it = |account: &Account| before.as_ref().is_some_and(|before| before.id == account.id);
+        let Some(account) = find().await?.filter(is_it) else { return wrong(name, Cause::UnknownName) };
+        let count = self.count(&account, under_way);
+        // Also the right one: or guessing could go on, and who guesses would hear when it is right.
+        if count.is_locked(now) {
+            return wrong(name, Cause::Locked);
+        }
+        let is_same = account.password == hash || hash.as_ref().is_some_and(|hash| hash.starts_with(HARBOR));
+        if !matches || !is_same {
             if account.source != Source::Local {
                 return wrong(name, Cause::Elsewhere);
             }
-            self.strike(&account, now);
+            self.strike(account.id, count, now);
             return wrong(name, Cause::WrongPassword);
         }
-        let Some(account) = account else { return wrong(name, Cause::UnknownName) };
-        // Also the right one: or guessing could go on, and who guesses would hear when it is right.
-        if self.is_locked(&account, now) {
-            return wrong(name, Cause::Locked);
-        }
-        self.allows(&account, purpose, now).await?;
+        self.allows(&account, count, purpose, now).await?;
         if account::is_news(&account, now) {
             let id = account.id;
             self.note(async move |tx| account::note_login(tx, id, now).await);
@@ -137,6 +135,7 @@ impl Accounts {
     async fn allows(
         &self,
         account: &Account,
+        count: Count,
         purpose: Purpose<'_>,
         now: Timestamp,
     ) -> Result<(), Unauthenticated> {
@@ -167,7 +166,7 @@ impl Accounts {
         match self.use_code(account, code).await {
             Ok(true) => Ok(()),
             Ok(false) => {
-                self.strike(account, now);
+                self.strike(account.id, count, now);
                 wrong(&account.name, Cause::WrongCode)
             }
             Err(error) => {
@@ -220,8 +219,8 @@ impl Accounts {
         Ok(Proven { caller, hash: None, until: Some(found.expires_at) })
     }
 
-    /// Whom a robot's secret proves.
-    async fn robot(&self, name: &str, secret: &[u8], now: Timestamp) -> Outcome {
+    /// Whom a robot's secret proves. `given` is the name that the client gave.
+    async fn robot(&self, given: &str, name: &str, secret: &[u8], now: Timestamp) -> Outcome {
         let hash = hash_of(secret);
         let found = self.0.catalog.read(async |r| {
             let robot = robot::find(r, name).await?;
@@ -235,7 +234,7 @@ impl Accounts {
             }
             found => found,
         };
-        let Some((robot, secret)) = found else { return wrong(name, Cause::WrongSecret) };
+        let Some((robot, secret)) = found else { return wrong(given, Cause::WrongSecret) };
         robot_usable(&robot, &secret, now)?;
         if robot::is_news(&robot, now) {
             let id = robot.id;

@@ -78,7 +78,7 @@ fn totp(secret: &[u8]) -> Result<Totp, Error> {
 
 /// The place of an account's secret: no other account's is opened for it.
 fn context(account: &Account) -> String {
-    format!("account/{}/totp", account.name)
+    berth_vault::context::totp(&account.name)
 }
 
 impl Accounts {

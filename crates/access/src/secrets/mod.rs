@@ -11,6 +11,7 @@ use serde_json::json;
 
 pub use reseal::{Resealed, reseal};
 
+use crate::account::Sealer;
 use crate::admin::tell;
 
 /// A secret could not be kept or read.
@@ -82,6 +83,17 @@ impl Secrets {
             Ok::<_, berth_catalog::Error>(removed)
         });
         Ok(removed.await?)
+    }
+}
+
+/// The vault seals second factors, too.
+impl Sealer for Vault {
+    fn seal(&self, context: &str, secret: &[u8]) -> Result<Vec<u8>, String> {
+        self.seal(context, secret).map_err(|error| error.to_string())
+    }
+
+    fn open(&self, context: &str, sealed: &[u8]) -> Result<Vec<u8>, String> {
+        self.open(context, sealed).map(|secret| secret.to_vec()).map_err(|error| error.to_string())
     }
 }
 

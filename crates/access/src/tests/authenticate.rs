@@ -3,8 +3,7 @@ use std::sync::Arc;
 use proptest::prelude::*;
 
 use super::{access, access_of, basic, config, named, user};
-use crate::error::Cause;
-use crate::{Access, Anonymous, Caller, Unauthenticated, UserAccess};
+use crate::{Access, Anonymous, Caller, LoginCause as Cause, Unauthenticated, UserAccess};
 
 fn with_alice() -> Access {
     access(Anonymous::Read, vec![user("alice", UserAccess::Write)])

@@ -216,12 +216,7 @@ impl Tokens {
         }
     }
 
-    async fn heed(
-        &self,
-        seen: &mut Option<i64>,
-        generation: i64,
-        upkeep: bool,
-    ) -> Result<(), TokenError> {
+    async fn heed(&self, seen: &mut Option<i64>, generation: i64, upkeep: bool) -> Result<(), TokenError> {
         let Inner { catalog, vault, keys, config, .. } = &*self.0;
         if *seen != Some(generation) {
             keys.load().await?;

@@ -1,5 +1,7 @@
 //! What the commands for accounts and robots share.
 
+use std::sync::Arc;
+
 use anyhow::Result;
 use berth_access::Accounts;
 use berth_catalog::event::Author;
@@ -7,7 +9,7 @@ use jiff::{Timestamp, Unit};
 
 use crate::cli::Place;
 use crate::config::{self, Config};
-use crate::data;
+use crate::{data, vault};
 
 /// Who the log says did it: no user's name has a colon.
 pub(super) fn operator() -> Author {
@@ -19,7 +21,8 @@ pub(super) async fn open(place: Place) -> Result<(Config, Accounts)> {
     let config = config::load(place.into())?.config;
     data::must_exist(&config)?;
     let catalog = data::join_catalog(&config).await?;
-    let accounts = Accounts::new(catalog, &config.access, None);
+    let vault = vault::open(&config, &catalog).await?;
+    let accounts = Accounts::new(catalog, &config.access, Some(Arc::new(vault)));
     Ok((config, accounts))
 }
 

@@ -1,6 +1,7 @@
 //! `berth serve`: opens the rooms, wires them, serves until told to stop.
 
 use std::io::{self, IsTerminal as _};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
@@ -65,15 +66,11 @@ async fn serve(config: &Config) -> Result<()> {
         tracing::info!(?repaired, "repaired what the last run left");
     }
     let collector = CollectJob::new(registry.clone());
-    let accounts = Accounts::new(registry.catalog().clone(), &config.access, None);
-    accounts.look().await.context("the accounts can't be read")?;
     let sampler = gauges::sampler(registry.clone(), collector.clone(), cache);
     let vault = vault::open(config, registry.catalog()).await?;
-    let federation = Federation::new(&config.access)?;
-    let access = access(config, &registry, &vault, accounts.clone()).await?;
-    let access = federation.ask(access);
-    let runner = federation.keep(scheduled(config, &registry, collector), &accounts);
-    let app = app(config, access.clone(), &registry, sampler)?.with_login_services(federation.services);
+    let accounts = accounts(config, &registry, &vault).await?;
+    let access = access(config, &registry, &vault, &accounts).await?;
+    let app = app(config, access.clone(), &registry, sampler)?;
     let server = Server::bind(app.with_registry(metrics)).context("can't listen")?;
     announce(config, &server)?;
 
@@ -87,6 +84,10 @@ async fn serve(config: &Config) -> Result<()> {
         let (registry, stopped) = (registry.clone(), stop.subscribe());
         async move { registry.follow_mode(stopped).await }
     });
+    let follower = tokio::spawn({
+        let stopped = stop.subscribe();
+        async move { accounts.follow(stopped).await }
+    });
     let rights = tokio::spawn({
         let (access, stopped) = (access.clone(), stop.subscribe());
         async move { access.follow(stopped).await }
@@ -95,10 +96,6 @@ async fn serve(config: &Config) -> Result<()> {
         let stopped = stop.subscribe();
         async move { access.keep_tokens(stopped).await }
     });
-    let follower = tokio::spawn({
-        let stopped = stop.subscribe();
-        async move { accounts.follow(stopped).await }
-    });
     server.run(shutdown_signal()?).await;
     stop.send_replace(true);
     // They end by themselves now; a panic in one must not keep the others.
@@ -106,9 +103,9 @@ async fn serve(config: &Config) -> Result<()> {
         ("job runner", jobs.await),
         ("pull counter", pulls.await),
         ("follower of the mode", mode.await),
+        ("follower of the accounts", follower.await),
         ("follower of access", rights.await),
         ("keeper of the keys", keys.await),
-        ("follower of the accounts", follower.await),
     ] {
         if let Err(error) = ended {
             tracing::error!(%error, "the {task} ended early");
@@ -118,14 +115,27 @@ async fn serve(config: &Config) -> Result<()> {
     Ok(())
 }
 
+/// Opens the accounts that the catalog keeps, whose second factors the vault seals.
+async fn accounts(config: &Config, registry: &Registry, vault: &Vault) -> Result<Accounts> {
+    let sealer = Arc::new(vault.clone());
+    let accounts = Accounts::new(registry.catalog().clone(), &config.access, Some(sealer));
+    accounts.look().await.context("the accounts can't be read")?;
+    Ok(accounts)
+}
+
 /// Decides who calls, and lets clients get tokens unless that is switched off.
-async fn access(config: &Config, registry: &Registry, vault: &Vault, accounts: Accounts) -> Result<Access> {
-    let access =
-        Access::open_with(&config.access, registry.read_only(), registry.catalog(), accounts).await?;
+async fn access(
+    config: &Config,
+    registry: &Registry,
+    vault: &Vault,
+    accounts: &Accounts,
+) -> Result<Access> {
+    let (access, catalog) = (&config.access, registry.catalog());
+    let access = Access::open_with_accounts(access, registry.read_only(), catalog, Some(accounts.clone())).await?;
     if !config.access.tokens.enabled {
         return Ok(access);
     }
-    let tokens = Tokens::new(&config.access.tokens, registry.catalog().clone(), vault.clone());
+    let tokens = Tokens::new(&config.access.tokens, catalog.clone(), vault.clone());
     tokens.load().await.context("the keys that tokens are signed with can't be used")?;
     Ok(access.with_tokens(tokens))
 }

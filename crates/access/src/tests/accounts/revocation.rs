@@ -2,7 +2,7 @@
 
 use super::{Fixture, On, PASSWORD, by, on_both, wrong};
 use crate::tests::{basic, named};
-use crate::{Cause, OperatorGrants, RobotName, RobotPolicy, Unauthenticated};
+use crate::{LoginCause as Cause, OperatorGrants, RobotName, RobotPolicy, Unauthenticated};
 
 on_both!(what_is_taken_away_is_not_believed_any_more, other_changes_cost_those_who_are_believed_no_hash,);
 
