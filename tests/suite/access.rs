@@ -117,7 +117,7 @@ impl Registry for Stage {
 
 impl Home {
     /// Hashes a password as `berth passwd` does.
-    async fn hash(&self, password: &str) -> Result<String> {
+    pub(crate) async fn hash(&self, password: &str) -> Result<String> {
         let file = self.write("password.txt", password)?.display().to_string();
         let berth = crate::harness::berth()?.display().to_string();
         let text = self.run("sh", &["-c", &format!("'{berth}' passwd < '{file}'")]).await?;

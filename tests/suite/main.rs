@@ -16,6 +16,7 @@ mod crash;
 mod deploy;
 mod durability;
 mod faults;
+mod federation;
 mod harness;
 mod import;
 mod import_registry;

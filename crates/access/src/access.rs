@@ -12,6 +12,7 @@ use crate::caller::{Caller, Identity};
 use crate::config::{Config, ConfigError, OpenError};
 use crate::credentials::Credentials;
 use crate::error::{Denied, Reason, Unauthenticated};
+use crate::federation::{Issuers, JOB};
 use crate::permit::{CatalogPermit, NewProject, Permit, Right};
 use crate::person::Persons;
 use crate::policy::{Decision, Outcome, Rules};
@@ -28,6 +29,7 @@ pub struct Access {
     read_only: ReadOnly,
     persons: Option<Persons>,
     pub(crate) tokens: Option<Tokens>,
+    pub(crate) issuers: Option<Arc<dyn Issuers>>,
 }
 
 struct Inner {
@@ -130,6 +132,9 @@ impl Access {
             return self.bear(tokens, token).await;
         }
         match Credentials::parse(header)? {
+            Some(credentials) if credentials.name() == JOB && self.issuers.is_some() => {
+                self.exchange(str::from_utf8(credentials.password()).unwrap_or_default()).await
+            }
             Some(credentials) => self.inner.verifier.verify(&credentials).await,
             None => Ok(Caller::anonymous()),
         }
@@ -264,6 +269,16 @@ impl Access {
 
     pub(crate) fn is_in(&self, caller: &Caller, group: &str) -> bool {
         self.inner.source.snapshot().groups_of(caller).iter().any(|known| **known == *group)
+    }
+
+    /// Tells whether there is such a user or robot.
+    pub(crate) fn knows(&self, identity: &Identity) -> bool {
+        self.inner.source.snapshot().knows(identity)
+    }
+
+    /// Returns the groups that a caller is in now.
+    pub(crate) fn groups_of(&self, caller: &Caller) -> Arc<[Arc<str>]> {
+        self.inner.source.snapshot().groups_of(caller).into()
     }
 
     pub(crate) fn now(&self) -> Timestamp {

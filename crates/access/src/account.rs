@@ -7,6 +7,7 @@
 mod admin;
 mod application;
 mod error;
+mod federated;
 mod harbor;
 pub(crate) mod hash;
 pub(crate) mod hasher;
@@ -22,8 +23,8 @@ mod totp;
 
 use std::collections::HashSet;
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use berth_catalog::{Catalog, Tx, access_generation, account, robot as robots};
@@ -31,10 +32,12 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 
 use crate::config::Config;
+use crate::federation::Directory;
 
 pub use admin::{NewUser, Profile};
 pub use application::NewApplicationPassword;
 pub use error::{Ended, Error};
+pub use federated::Looked;
 pub use harbor::{HarborEntry, Imported};
 pub use name::{RobotName, RobotNameError};
 pub(crate) use prove::{Proven, Purpose, caller};
@@ -61,6 +64,8 @@ struct Inner {
     sealer: Option<Arc<dyn Sealer>>,
     hasher: Arc<Hasher>,
     strikes: Strikes,
+    /// Who is asked about others.
+    directory: OnceLock<Arc<dyn Directory>>,
     /// What was believed under another is asked again.
     generation: AtomicI64,
     /// Whether hashes of Harbor's wait for their first use.
@@ -94,6 +99,7 @@ impl Accounts {
             sealer,
             hasher: Arc::new(Hasher::new()),
             strikes: Strikes::default(),
+            directory: OnceLock::new(),
             generation: AtomicI64::new(-1),
             // Until somebody has looked.
             harbor_waits: AtomicBool::new(true),
@@ -147,11 +153,18 @@ impl Accounts {
 
     /// Tells whether anybody can log in.
     pub async fn any(&self) -> Result<bool, berth_catalog::Error> {
+        if self.directory().is_some() {
+            return Ok(true);
+        }
         self.0.catalog.read(async |r| Ok(account::any(r).await? || robots::any(r).await?)).await
     }
 
     pub(crate) fn hasher(&self) -> &Arc<Hasher> {
         &self.0.hasher
+    }
+
+    pub(crate) fn catalog(&self) -> &Catalog {
+        &self.0.catalog
     }
 
     pub(crate) fn now(&self) -> Timestamp {

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::account::{ApplicationPasswordRules, PasswordRules, RobotRules, SessionRules, name};
 use crate::caller::Identity;
+use crate::federation::{Ldap, Oidc, Workload};
 use crate::password::{PasswordHash, PasswordHashError};
 use crate::policy::{BindingConfig, RoleConfig, RoleError, Rules, SubjectError};
 use crate::token::{TokensConfig, TokensConfigError};
@@ -196,6 +197,13 @@ impl Config {
     }
 }
 
+impl Config {
+    /// Tells whether the configuration names anybody who can prove who it is.
+    fn anybody_can_log_in(&self) -> bool {
+        !(self.users.is_empty() && self.ldap.is_empty() && self.oidc.is_empty() && self.workloads.is_empty())
+    }
+}
+
 pub(crate) fn name_problem(name: &str) -> Option<&'static str> {
     if name.is_empty() {
         Some("is empty")
@@ -239,7 +247,7 @@ pub struct Refusal;
 pub fn effective_anonymous(config: &Config, all_loopback: bool) -> Result<Anonymous, Refusal> {
     match config.anonymous {
         Some(anonymous) => Ok(anonymous),
-        None if !config.users.is_empty() => Ok(Anonymous::None),
+        None if config.anybody_can_log_in() => Ok(Anonymous::None),
         None if all_loopback => Ok(Anonymous::Write),
         None => Err(Refusal),
     }

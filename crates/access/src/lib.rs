@@ -10,6 +10,7 @@ mod caller;
 mod config;
 mod credentials;
 mod error;
+pub mod federation;
 mod grant;
 mod operator;
 mod origin;
@@ -32,7 +33,7 @@ pub mod part;
 pub use access::Access;
 pub use account::{
     Accounts, ApplicationPasswordRules, Ended, Enrolment, Error as AccountError, Grantor, HarborEntry,
-    Imported, NewApplicationPassword, NewRobot, NewUser, OperatorGrants, PasswordRules, Profile,
+    Imported, Looked, NewApplicationPassword, NewRobot, NewUser, OperatorGrants, PasswordRules, Profile,
     RandomSecret, Resumed, RobotEffect, RobotName, RobotNameError, RobotPolicy, RobotRules, Rotated, Sealer,
     SecretKind, SessionRules, Sessions,
 };
@@ -48,8 +49,8 @@ pub use password::{HashError, PasswordHash, PasswordHashError, hash_password};
 pub use permit::{CatalogPermit, Delete, NewProject, Permit, Pull, Push, Right};
 pub use person::{Person, PersonError, Personal, Persons};
 pub use policy::{
-    BindingConfig, Cause, Decision, Effect, Outcome, PatternError, PolicyConfig, RoleConfig, RoleError,
-    Rules, Subject, SubjectError,
+    BindingConfig, Cause as DecisionCause, Decision, Effect, Outcome, PatternError, PolicyConfig, RoleConfig,
+    RoleError, Rules, Subject, SubjectError,
 };
 pub use read_only::{MOVED, READ_ONLY, ReadOnly};
 pub use resource::{Resource, is_project, project_of};

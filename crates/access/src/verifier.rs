@@ -10,6 +10,7 @@ use moka::sync::Cache;
 use parking_lot::Mutex;
 use sha2::Sha256;
 use tokio::sync::OnceCell;
+use tokio::time::{Instant, sleep_until};
 
 use crate::account::hash::Cost;
 use crate::account::hasher::Hasher;
@@ -19,6 +20,7 @@ use crate::caller::{Caller, Identity, Proof};
 use crate::config::{Config, ConfigError};
 use crate::credentials::Credentials;
 use crate::error::{Cause, Unauthenticated};
+use crate::federation::REFUSAL;
 use crate::password;
 
 const CACHE_ENTRIES: u64 = 10_000;
@@ -95,10 +97,24 @@ impl Verifier {
         if let Some(caller) = self.believed(&key) {
             return Ok(caller);
         }
+        let even = Instant::now() + REFUSAL;
         let flight = self.join(key);
         // If the request that computes is dropped, the next one waiting takes over.
-        let outcome = flight.outcome.get_or_try_init(|| self.compute(key, credentials)).await?;
-        outcome.clone()
+        let outcome = flight.outcome.get_or_try_init(|| self.compute(key, credentials)).await?.clone();
+        self.even_out(even, outcome).await
+    }
+
+    /// Where a directory is asked, lets every refusal take as long, whoever it was that refused.
+    async fn even_out(
+        &self,
+        at: Instant,
+        outcome: Result<Caller, Unauthenticated>,
+    ) -> Result<Caller, Unauthenticated> {
+        let asks = self.accounts.as_ref().is_some_and(|accounts| accounts.directory().is_some());
+        if asks && matches!(outcome, Err(Unauthenticated::WrongCredentials { .. })) {
+            sleep_until(at).await;
+        }
+        outcome
     }
 
     /// Returns the caller whom a person's password proves, and believes nothing from before.
@@ -109,13 +125,15 @@ impl Verifier {
         purpose: Purpose<'_>,
     ) -> Result<Caller, Unauthenticated> {
         self.refuse_without_users().await?;
-        match &self.accounts {
+        let even = Instant::now() + REFUSAL;
+        let outcome = match &self.accounts {
             Some(accounts) if !self.users.contains_key(name) => {
-                let (account, _) = accounts.person(name, password.as_bytes(), purpose, None).await?;
-                Ok(crate::account::caller(&account, Proof::Password))
+                let person = accounts.person(name, password.as_bytes(), purpose, None).await;
+                person.map(|(account, _)| crate::account::caller(&account, Proof::Password))
             }
             _ => self.user(name, password.as_bytes()).await?,
-        }
+        };
+        self.even_out(even, outcome).await
     }
 
     /// Lets no hash be computed until what it returns is dropped.

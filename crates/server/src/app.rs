@@ -7,6 +7,7 @@ use berth_access::{Access, ReadOnly};
 use berth_audit::Recorder;
 use berth_audit::search::Search;
 use berth_catalog::Clock;
+use berth_federation::LoginService;
 use berth_registry::Registry;
 use prometheus_client::registry::Registry as MetricsRegistry;
 
@@ -23,6 +24,8 @@ pub struct App {
     pub(crate) config: Config,
     /// Decides who may do what.
     pub(crate) access: Access,
+    /// Where users may log in with their browser.
+    pub(crate) login_services: Vec<LoginService>,
     /// The domain.
     pub(crate) registry: Registry,
     /// Tells the time, for log lines.
@@ -54,6 +57,7 @@ impl App {
         Self {
             config,
             access,
+            login_services: Vec::new(),
             registry,
             clock,
             overload,
@@ -84,6 +88,13 @@ impl App {
     #[must_use]
     pub fn record_to(mut self, recorder: Recorder) -> Self {
         self.recorder = Some(recorder);
+        self
+    }
+
+    /// Lets users log in with their browser at `services`.
+    #[must_use]
+    pub fn with_login_services(mut self, services: Vec<LoginService>) -> Self {
+        self.login_services = services;
         self
     }
 

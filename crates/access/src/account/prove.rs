@@ -44,11 +44,11 @@ pub(crate) enum Purpose<'a> {
 
 type Outcome = Result<Proven, Unauthenticated>;
 
-fn wrong<T>(name: &str, cause: Cause) -> Result<T, Unauthenticated> {
+pub(super) fn wrong<T>(name: &str, cause: Cause) -> Result<T, Unauthenticated> {
     Err(Unauthenticated::WrongCredentials { name: name.to_owned(), cause })
 }
 
-fn unavailable(error: berth_catalog::Error) -> Unauthenticated {
+pub(super) fn unavailable(error: berth_catalog::Error) -> Unauthenticated {
     tracing::warn!(%error, "the catalog can't say who somebody is");
     Unauthenticated::Unavailable
 }
@@ -201,6 +201,12 @@ impl Accounts {
             return ended("expired", found.expires_at);
         }
         usable(&account)?;
+        if account.must_change && account.source != Source::Local {
+            return ended(
+                "ended, because the service that vouched for its owner does so no more,",
+                account.valid_after,
+            );
+        }
         if account.must_change {
             let why = "somebody else chose it";
             return Err(Unauthenticated::PasswordChangeNeeded { name: account.name, why });
@@ -277,7 +283,7 @@ pub(crate) fn caller(account: &Account, proof: Proof) -> Caller {
     Caller::new(Identity::User(account.name.as_str().into()), proof).with_groups(groups)
 }
 
-fn usable(account: &Account) -> Result<(), Unauthenticated> {
+pub(super) fn usable(account: &Account) -> Result<(), Unauthenticated> {
     let Some(at) = account.disabled_at else { return Ok(()) };
     let what = format!("account {:?}", account.name);
     Err(Unauthenticated::Ended(Ended { what, why: "was disabled", at, advice: "ask the administrator" }))

@@ -11,7 +11,7 @@ use sha2::{Digest as _, Sha256};
 use tokio::sync::watch;
 
 use super::claims::{Claims, ISSUER, scope_text};
-use super::config::TokensConfig;
+use super::config::{MAX_LIFETIME_SECONDS, TokensConfig};
 use super::error::TokenError;
 use super::key::ALGORITHM;
 use super::keys::Keys;
@@ -113,18 +113,24 @@ impl Tokens {
     }
 
     /// Signs a token for a caller that allows no more than `scope`.
-    pub(crate) async fn issue(&self, caller: &Caller, scope: &Scope) -> Result<Issued, TokenError> {
+    pub(crate) async fn issue(
+        &self,
+        caller: &Caller,
+        scope: &Scope,
+        lifetime_seconds: Option<u32>,
+    ) -> Result<Issued, TokenError> {
         let Inner { config, catalog, keys, .. } = &*self.0;
+        let lifetime_seconds = lifetime_seconds.unwrap_or(config.lifetime_seconds).min(MAX_LIFETIME_SECONDS);
         let pair = keys.signer().await?;
         let now = catalog.clock().now();
-        let claims = Claims::new(caller, scope, &config.service, now, config.lifetime_seconds);
+        let claims = Claims::new(caller, scope, &config.service, now, lifetime_seconds);
         let header = Header { kid: Some(pair.kid.clone()), ..Header::new(ALGORITHM) };
         let token = encode(&header, &claims, &pair.signing).map_err(|_| TokenError::Key("could not sign"))?;
         Ok(Issued {
             token,
             scope: scope_text(&claims),
             issued_at: now,
-            lifetime_seconds: config.lifetime_seconds,
+            lifetime_seconds,
             refresh_token: None,
         })
     }

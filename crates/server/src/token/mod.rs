@@ -18,6 +18,7 @@ use self::ask::Wanted;
 use self::refusal::Refusal;
 use crate::app::App;
 use crate::body::Body;
+use crate::certificate;
 use crate::context::{Endpoint, RequestContext};
 use crate::overload::Class;
 use crate::stranger;
@@ -96,8 +97,9 @@ async fn caller(
 ) -> Result<Caller, Refusal> {
     let caller = match wanted.credentials()? {
         ask::Credentials::Refresh(token) => app.access.refresh_caller(token).await?,
+        ask::Credentials::Job(token) => app.access.exchange(token).await?,
         ask::Credentials::Password(header) => stranger::identify(app, cx.client, &header).await?,
-        ask::Credentials::Header => stranger::identify(app, cx.client, headers).await?,
+        ask::Credentials::Header => certificate::identify(app, cx, headers).await?,
     };
     if caller.scope().is_some() {
         return Err(Refusal::narrowed());

@@ -1,0 +1,43 @@
+//! Logging in with name and password.
+
+use std::fmt::Display;
+
+use berth_access::{Caller, Unauthenticated};
+use berth_federation::Attempt;
+use bytes::Bytes;
+use http::{Response, StatusCode};
+use http_body::Body as HttpBody;
+
+use super::{Visit, cookie, session};
+use crate::body::Body;
+
+/// `POST /login`.
+pub(super) async fn enter<B>(visit: &Visit<'_>, body: B) -> (Response<Body>, Option<Caller>)
+where
+    B: HttpBody<Data = Bytes> + Send + Unpin + 'static,
+    B::Error: Display,
+{
+    let words = visit.words;
+    let secret = cookie::find(&visit.head.headers, cookie::ATTEMPT);
+    let attempt = secret.and_then(|secret| Some((secret, Attempt::parse(secret)?)));
+    let Some((secret, attempt)) = attempt else {
+        return (session::entrance(visit, StatusCode::FORBIDDEN, Some(words.again)), None);
+    };
+    let Some(form) = visit.form(body, secret).await else {
+        return (session::entrance(visit, StatusCode::FORBIDDEN, Some(words.again)), None);
+    };
+    let field = |name| form.get(name).unwrap_or_default();
+    let code = Some(field("code").trim()).filter(|code| !code.is_empty());
+    match visit.app.access.log_in(field("name"), field("password"), code).await {
+        Ok(caller) => session::begin(visit, caller, attempt.next()).await,
+        Err(error) => {
+            let (status, problem) = match &error {
+                error if error.is_busy() => (StatusCode::SERVICE_UNAVAILABLE, words.busy),
+                Unauthenticated::PasswordChangeNeeded { .. } => (StatusCode::FORBIDDEN, words.must_change),
+                // Which of them is wrong is nobody's business.
+                _ => (StatusCode::UNAUTHORIZED, words.wrong),
+            };
+            (session::entrance(visit, status, Some(problem)), None)
+        }
+    }
+}
