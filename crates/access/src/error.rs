@@ -99,6 +99,18 @@ impl Unauthenticated {
         matches!(self, Self::Busy | Self::Unavailable | Self::Job(Refused::Unavailable(_)))
     }
 
+    /// Returns the name that was given, for the log.
+    pub fn name(&self) -> Option<&str> {
+        match self {
+            Self::WrongCredentials { name, .. }
+            | Self::PasswordChangeNeeded { name, .. }
+            | Self::SecondFactorNeeded { name, .. }
+            | Self::NameTaken { name }
+            | Self::Certificate { name } => Some(name),
+            _ => None,
+        }
+    }
+
     /// The word for the reason in logs. It may tell more than the message that a client gets.
     pub fn reason(&self) -> &'static str {
         match self {
@@ -111,8 +123,6 @@ impl Unauthenticated {
             Self::NameTaken { .. } => "name_taken",
             Self::Job(_) => "job_token",
             Self::Certificate { .. } => "unknown_certificate",
-            Self::InvalidToken(_) => "invalid_token",
-            Self::Gone(_) => "gone",
             Self::NoUsers => "no_users",
             Self::InvalidToken(_) => "invalid_token",
             Self::Gone(_) => "revoked",
@@ -149,16 +159,6 @@ impl Cause {
             Self::WrongCode => "wrong_code",
             Self::Locked => "locked",
             Self::Elsewhere => "kept_elsewhere",
-        }
-    }
-
-    /// Returns the name that was given, for the log.
-    pub fn name(&self) -> Option<&str> {
-        match self {
-            Self::WrongCredentials { name, .. }
-            | Self::PasswordChangeNeeded { name, .. }
-            | Self::SecondFactorNeeded { name, .. } => Some(name),
-            _ => None,
         }
     }
 }
