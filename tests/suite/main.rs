@@ -26,3 +26,4 @@ mod races;
 mod regressions;
 mod roles;
 mod stale;
+mod users;

@@ -20,7 +20,6 @@ mod keys;
 mod migrate;
 mod robot;
 mod secrets;
-mod secrets;
 mod user;
 
 pub(crate) use access::{
@@ -35,7 +34,6 @@ pub(crate) use import::{Import, ImportCommand, ImportRegistry};
 pub(crate) use keys::{Keys, KeysCommand};
 pub(crate) use migrate::{Cancel, Migrate, MigrateCommand};
 pub(crate) use robot::{Robot, RobotCommand, RobotCreate, RobotList, RobotRotate};
-pub(crate) use secrets::{Secrets, SecretsCommand};
 pub(crate) use secrets::{Secrets, SecretsCommand};
 pub(crate) use user::{
     AppPassword, AppPasswordCommand, Chosen, Listed, Named, TotpCommand, User, UserAdd, UserCommand,

@@ -48,7 +48,8 @@ pub(crate) async fn identify(
         Some(certificate)
             if !headers.contains_key(AUTHORIZATION) && certificate.is_valid(app.clock.now()) =>
         {
-            app.access.certified(&certificate.name).map_err(Stranger::Unauthenticated)
+            let caller = app.access.certified(&certificate.name).map_err(Stranger::Unauthenticated)?;
+            Ok(app.access.name_in_logs(caller).await)
         }
         _ => stranger::identify(app, cx.client, headers).await,
     }

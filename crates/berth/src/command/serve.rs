@@ -82,11 +82,15 @@ async fn serve(config: &Config) -> Result<()> {
     };
     let sampler = gauges::sampler(registry.clone(), watched);
     let accounts = accounts(config, &registry, &vault).await?;
-    let access = access(config, &registry, &vault, &accounts).await?.with_persons(audit.persons().clone());
+    let federation = Federation::new(&config.access)?;
+    let access = federation.ask(access(config, &registry, &vault, &accounts).await?);
+    let access = access.with_persons(audit.persons().clone());
+    let runner = federation.keep(scheduled(config, &registry, collector), &accounts);
     let search = Search::new(audit.trail().clone(), registry.catalog().clone());
     let app = app(config, access.clone(), &registry, sampler)?
         .record_to(audit.recorder().clone())
-        .search_by(search);
+        .search_by(search)
+        .with_login_services(federation.services);
     let server = Server::bind(app.with_registry(metrics)).context("can't listen")?;
     announce(config, &server)?;
 
@@ -99,10 +103,6 @@ async fn serve(config: &Config) -> Result<()> {
     let mode = tokio::spawn({
         let (registry, stopped) = (registry.clone(), stop.subscribe());
         async move { registry.follow_mode(stopped).await }
-    });
-    let follower = tokio::spawn({
-        let stopped = stop.subscribe();
-        async move { accounts.follow(stopped).await }
     });
     let rights = tokio::spawn({
         let (access, stopped) = (access.clone(), stop.subscribe());
@@ -121,7 +121,6 @@ async fn serve(config: &Config) -> Result<()> {
         ("job runner", jobs.await),
         ("pull counter", pulls.await),
         ("follower of the mode", mode.await),
-        ("follower of the accounts", follower.await),
         ("follower of access", rights.await),
         ("keeper of the keys", keys.await),
         ("delivery of audit records", delivering.await),
