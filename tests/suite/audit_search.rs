@@ -46,7 +46,10 @@ async fn elasticsearch_s_client_finds_the_same_as_in_a_real_engine() -> Result<(
     compare(&server, &engine)?;
     let lines = std::fs::read_to_string(lines)?;
     let lines: Vec<Value> = lines.lines().map(serde_json::from_str).collect::<Result<_, _>>()?;
-    ensure!(lines.iter().any(|line| line["action"] == "push" && line["@timestamp"].is_string()), "no line of a push");
+    ensure!(
+        lines.iter().any(|line| line["action"] == "push" && line["@timestamp"].is_string()),
+        "no line of a push"
+    );
     let mut ids: Vec<_> = lines.iter().map(|line| line["event"]["id"].as_str().unwrap_or_default()).collect();
     ids.sort_unstable();
     ids.dedup();
@@ -87,7 +90,13 @@ async fn shipped(server: &Server, engine: &OpenSearch) -> Result<u64> {
         ensure!(here.status().is_success(), "{}: {}", here.status(), here.text().await?);
         let here = here.json::<Value>().await?["count"].as_u64().context("no count")?;
         let ask = async |path: &str| -> Result<Value> {
-            Ok(http.post(format!("{}/{INDEX}/{path}", engine.url())).json(&until).send().await?.json().await?)
+            Ok(http
+                .post(format!("{}/{INDEX}/{path}", engine.url()))
+                .json(&until)
+                .send()
+                .await?
+                .json()
+                .await?)
         };
         http.post(format!("{}/{INDEX}/_refresh", engine.url())).send().await?;
         let there = ask("_count").await?["count"].as_u64();

@@ -36,7 +36,11 @@ const SEARCHES: [(&str, Option<f64>, &str); 8] = [
         r#"{"size":0,"query":{"term":{"action":"push"}},"aggs":{"x":{"date_histogram":{"field":"@timestamp","fixed_interval":"1h"}}}}"#,
     ),
     ("`terms` of actions over all", None, r#"{"size":0,"aggs":{"x":{"terms":{"field":"action"}}}}"#),
-    ("`terms` of repositories over all", None, r#"{"size":0,"aggs":{"x":{"terms":{"field":"berth.repository"}}}}"#),
+    (
+        "`terms` of repositories over all",
+        None,
+        r#"{"size":0,"aggs":{"x":{"terms":{"field":"berth.repository"}}}}"#,
+    ),
     (
         "the last ten of a person",
         Some(100.0),
@@ -57,7 +61,8 @@ const SEARCHES: [(&str, Option<f64>, &str); 8] = [
 /// Measures searches on both databases.
 pub(crate) fn run(bench: &Bench) -> Result<Table> {
     let records: u64 = if bench.quick { 1_000_000 } else { 10_000_000 };
-    let mut table = Table::states("Audit searches", format!("{records} records. {NOTE}"), &STATES.map(str::to_owned));
+    let mut table =
+        Table::states("Audit searches", format!("{records} records. {NOTE}"), &STATES.map(str::to_owned));
     let mut lines: Vec<Line> = SEARCHES
         .iter()
         .map(|(what, most, _)| {
@@ -108,7 +113,9 @@ fn measure(bench: &Bench, server: &Server, columns: [&str; 2], lines: &mut [Line
         for round in 0..=bench.runs() {
             let begun = Instant::now();
             let fields = [("Content-Type", "application/json")];
-            client.send("POST", "/api/v1/audit/_search", &fields, Body::Bytes(body.as_bytes()))?.expect(200)?;
+            client
+                .send("POST", "/api/v1/audit/_search", &fields, Body::Bytes(body.as_bytes()))?
+                .expect(200)?;
             let took = begun.elapsed().as_secs_f64() * 1000.0;
             say(&format!("audit: {what}: {took:.1} ms"));
             line.add(columns[usize::from(round > 0)], took);
@@ -126,7 +133,11 @@ fn fill_file(file: &Path, records: u64) -> Result<()> {
     sql.push(format!("UPDATE trail_head SET position = {records}"));
     let input = file.with_extension("sql");
     std::fs::write(&input, sql.join(";"))?;
-    let status = Command::new("python3").args(["-c", script]).arg(file).stdin(std::fs::File::open(&input)?).status()?;
+    let status = Command::new("python3")
+        .args(["-c", script])
+        .arg(file)
+        .stdin(std::fs::File::open(&input)?)
+        .status()?;
     std::fs::remove_file(input)?;
     ensure!(status.success(), "{} was not filled", file.display());
     Ok(())
@@ -135,14 +146,19 @@ fn fill_file(file: &Path, records: u64) -> Result<()> {
 /// Records from one position to another, as both databases make them. The first records of a server that has run give way.
 fn insert(first: u64, last: u64, records: u64, is_sqlite: bool) -> String {
     let numbers = if is_sqlite {
-        format!("(WITH RECURSIVE n(i) AS (SELECT {first} UNION ALL SELECT i + 1 FROM n WHERE i < {last}) SELECT i FROM n) AS n")
+        format!(
+            "(WITH RECURSIVE n(i) AS (SELECT {first} UNION ALL SELECT i + 1 FROM n WHERE i < {last}) SELECT i FROM n) AS n"
+        )
     } else {
         format!("generate_series(CAST({first} AS BIGINT), {last}) AS n(i)")
     };
     let (now, bytes) = if is_sqlite {
         ("CAST(strftime('%s', 'now') AS INTEGER) * 1000000", "randomblob(32)")
     } else {
-        ("CAST(extract(epoch FROM now()) AS BIGINT) * 1000000", "decode(md5(CAST(i AS TEXT)) || md5(CAST(-i AS TEXT)), 'hex')")
+        (
+            "CAST(extract(epoch FROM now()) AS BIGINT) * 1000000",
+            "decode(md5(CAST(i AS TEXT)) || md5(CAST(-i AS TEXT)), 'hex')",
+        )
     };
     let step = 365 * 86_400 * 1_000_000_u64 / records;
     let fresh = if first == 1 { "DELETE FROM trail_record; " } else { "" };

@@ -158,7 +158,8 @@ impl<S: Sink> Outlet<S> {
             Start::Beginning => 0,
             Start::Now => self.trail.read(async |r| head::find(r).await).await?.position,
         };
-        let (name, owner, now, until) = (self.name, self.owner.clone(), self.trail.clock().now(), self.until());
+        let (name, owner, now, until) =
+            (self.name, self.owner.clone(), self.trail.clock().now(), self.until());
         let taken = self.trail.write(async move |tx| cursor::take(tx, name, &owner, start, now, until).await);
         Ok(taken.await?)
     }

@@ -42,7 +42,9 @@ pub(crate) fn sampler(registry: Registry, watched: Watched) -> Sampler {
             {
                 samples.push(lagging(lag));
             }
-            if health.database.is_none() && let Ok(stats) = outlets.take().await {
+            if health.database.is_none()
+                && let Ok(stats) = outlets.take().await
+            {
                 samples.extend(stats.into_iter().flat_map(delivered));
             }
             let known = *last.lock();
@@ -146,8 +148,16 @@ fn delivered(stat: OutletStat) -> [Sample; 3] {
     };
     let waits = "Records of the audit trail that are still to be delivered";
     [
-        Sample::counter(delivered, "Records of the audit trail that this node delivered", stat.delivered as f64),
-        Sample::counter(failures, "Deliveries of audit records that failed, and are tried again", stat.failures as f64),
+        Sample::counter(
+            delivered,
+            "Records of the audit trail that this node delivered",
+            stat.delivered as f64,
+        ),
+        Sample::counter(
+            failures,
+            "Deliveries of audit records that failed, and are tried again",
+            stat.failures as f64,
+        ),
         Sample::gauge(waiting, waits, stat.waiting as f64),
     ]
 }

@@ -36,7 +36,11 @@ impl OpenSearch {
         let user = User::unless_root("nobody", "base-passwd");
         let home = guard.directory().join("home");
         let from = directory().join(format!("opensearch-{VERSION}"));
-        assert!(from.join("complete").is_file(), "OpenSearch is not in {}: run scripts/search", from.display());
+        assert!(
+            from.join("complete").is_file(),
+            "OpenSearch is not in {}: run scripts/search",
+            from.display()
+        );
         run(Command::new("cp").arg("-r").arg(&from).arg(&home));
         let settings = format!(
             "discovery.type: single-node\nhttp.port: {port}\ntransport.port: {}\nnetwork.host: 127.0.0.1\n\
@@ -131,5 +135,7 @@ fn answers(port: u16) -> bool {
         stream.read_to_string(&mut text)?;
         Ok(text)
     };
-    ask().is_ok_and(|text| ["green", "yellow"].iter().any(|status| text.contains(&format!("\"status\":\"{status}\""))))
+    ask().is_ok_and(|text| {
+        ["green", "yellow"].iter().any(|status| text.contains(&format!("\"status\":\"{status}\"")))
+    })
 }

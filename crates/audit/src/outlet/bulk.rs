@@ -44,19 +44,32 @@ fn index() -> String {
 impl Ship {
     /// Says what could not work.
     pub fn problem(&self) -> Option<String> {
-        let is_http = Url::parse(&self.url).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+        let is_http =
+            Url::parse(&self.url).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
         if !is_http {
             return Some(format!("audit.ship.url {:?} is no address: write https://HOST:PORT", self.url));
         }
         if Url::parse(&self.url).is_ok_and(|url| !url.username().is_empty() || url.password().is_some()) {
             return Some("audit.ship.url holds credentials: write them to audit.ship.username and a file that audit.ship.password_file names".into());
         }
-        let is_fine = |char: char| char.is_ascii_lowercase() || char.is_ascii_digit() || matches!(char, '-' | '_' | '.');
-        if self.index.is_empty() || self.index.len() > 200 || self.index.starts_with(['-', '_', '.']) || !self.index.chars().all(is_fine) {
-            return Some(format!("audit.ship.index {:?} is no name of an index: use small letters, digits, - and _", self.index));
+        let is_fine = |char: char| {
+            char.is_ascii_lowercase() || char.is_ascii_digit() || matches!(char, '-' | '_' | '.')
+        };
+        if self.index.is_empty()
+            || self.index.len() > 200
+            || self.index.starts_with(['-', '_', '.'])
+            || !self.index.chars().all(is_fine)
+        {
+            return Some(format!(
+                "audit.ship.index {:?} is no name of an index: use small letters, digits, - and _",
+                self.index
+            ));
         }
         if self.username.is_some() != self.password_file.is_some() {
-            return Some("audit.ship.username and audit.ship.password_file belong together: set both or neither".into());
+            return Some(
+                "audit.ship.username and audit.ship.password_file belong together: set both or neither"
+                    .into(),
+            );
         }
         None
     }
@@ -102,7 +115,13 @@ impl Bulk {
         Ok(Self { settings, url, http, is_there: false, bytes: MOST_BYTES })
     }
 
-    async fn send(&self, method: Method, path: &str, kind: &'static str, body: Vec<u8>) -> Result<(StatusCode, Value), Undelivered> {
+    async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        kind: &'static str,
+        body: Vec<u8>,
+    ) -> Result<(StatusCode, Value), Undelivered> {
         let url = self.url.join(path).map_err(|error| Undelivered(error.to_string()))?;
         let mut request = self.http.request(method, url).header("content-type", kind).body(body);
         if let (Some(name), Some(file)) = (&self.settings.username, &self.settings.password_file) {
@@ -135,7 +154,10 @@ impl Bulk {
                 return Err(Undelivered(format!("index {index} can't be made: {}", reason(status, &answer))));
             }
         } else if !status.is_success() {
-            return Err(Undelivered(format!("index {index} can't be looked at: {}", reason(status, &Value::Null))));
+            return Err(Undelivered(format!(
+                "index {index} can't be looked at: {}",
+                reason(status, &Value::Null)
+            )));
         }
         self.is_there = true;
         Ok(())
@@ -165,7 +187,8 @@ impl Bulk {
             return Err(Undelivered(reason(status, &answer)));
         }
         let items = answer["items"].as_array().filter(|items| items.len() == count);
-        let items = items.ok_or_else(|| Undelivered("the answer does not say what became of each record".into()))?;
+        let items =
+            items.ok_or_else(|| Undelivered("the answer does not say what became of each record".into()))?;
         Ok(items.iter().map(|item| fate(&item["create"])).collect())
     }
 }
@@ -189,7 +212,11 @@ impl Sink for Bulk {
                     }
                     // It would be refused for ever, and hold up all others. It stays in the trail.
                     Fate::Refused(reason) => {
-                        tracing::error!(record = document.0, reason, "the search engine refuses an audit record: not shipped");
+                        tracing::error!(
+                            record = document.0,
+                            reason,
+                            "the search engine refuses an audit record: not shipped"
+                        );
                     }
                 }
             }
@@ -233,7 +260,8 @@ fn client(settings: &Ship, is_plain: bool) -> Result<Client, Undelivered> {
         Some(file) => {
             let wrong = |why: String| Undelivered(format!("audit.ship.ca_file {}: {why}", file.display()));
             let pem = std::fs::read(file).map_err(|error| wrong(error.to_string()))?;
-            let certificates = Certificate::from_pem_bundle(&pem).map_err(|error| wrong(error.to_string()))?;
+            let certificates =
+                Certificate::from_pem_bundle(&pem).map_err(|error| wrong(error.to_string()))?;
             if certificates.is_empty() {
                 return Err(wrong("it holds no certificate".into()));
             }
@@ -284,9 +312,14 @@ mod tests {
 
     #[test]
     fn what_became_of_a_record_is_read_from_its_own_status() {
-        for (status, arrived, later) in
-            [(201, true, false), (409, true, false), (429, false, true), (503, false, true), (403, false, true), (400, false, false)]
-        {
+        for (status, arrived, later) in [
+            (201, true, false),
+            (409, true, false),
+            (429, false, true),
+            (503, false, true),
+            (403, false, true),
+            (400, false, false),
+        ] {
             let item = json!({ "status": status, "error": { "type": "t", "reason": "r" } });
             let fate = fate(&item);
             assert_eq!(matches!(fate, Fate::Arrived), arrived, "{status}");

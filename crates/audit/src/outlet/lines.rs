@@ -33,7 +33,9 @@ impl Lines {
     pub fn problem(&self) -> Option<&'static str> {
         match (self.to, &self.path) {
             (LinesTo::File, None) => Some("audit.lines.path is not set: name the file that lines go to"),
-            (LinesTo::Stdout, Some(_)) => Some("audit.lines.path is set, but lines go to stdout: set audit.lines.to to file"),
+            (LinesTo::Stdout, Some(_)) => {
+                Some("audit.lines.path is set, but lines go to stdout: set audit.lines.to to file")
+            }
             _ => None,
         }
     }

@@ -73,7 +73,12 @@ async fn serve(config: &Config) -> Result<()> {
     let vault = vault::open(config, registry.catalog()).await?;
     let audit = audit(config, &registry, &vault).await?;
     let outlets = Outlets::new(&config.audit, audit.trail(), registry.catalog())?;
-    let watched = gauges::Watched { collector: collector.clone(), cache, audit: audit.clone(), outlets: outlets.stats() };
+    let watched = gauges::Watched {
+        collector: collector.clone(),
+        cache,
+        audit: audit.clone(),
+        outlets: outlets.stats(),
+    };
     let sampler = gauges::sampler(registry.clone(), watched);
     let accounts = accounts(config, &registry, &vault).await?;
     let access = access(config, &registry, &vault, &accounts).await?.with_persons(audit.persons().clone());
@@ -157,14 +162,10 @@ async fn accounts(config: &Config, registry: &Registry, vault: &Vault) -> Result
 }
 
 /// Decides who calls, and lets clients get tokens unless that is switched off.
-async fn access(
-    config: &Config,
-    registry: &Registry,
-    vault: &Vault,
-    accounts: &Accounts,
-) -> Result<Access> {
+async fn access(config: &Config, registry: &Registry, vault: &Vault, accounts: &Accounts) -> Result<Access> {
     let (access, catalog) = (&config.access, registry.catalog());
-    let access = Access::open_with_accounts(access, registry.read_only(), catalog, Some(accounts.clone())).await?;
+    let access =
+        Access::open_with_accounts(access, registry.read_only(), catalog, Some(accounts.clone())).await?;
     if !config.access.tokens.enabled {
         return Ok(access);
     }
