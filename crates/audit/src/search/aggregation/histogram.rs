@@ -237,7 +237,7 @@ mod tests {
 
     use super::*;
 
-    fn histogram(body: Value) -> Result<Histogram> {
+    fn histogram(body: &Value) -> Result<Histogram> {
         let reading = Reading::at("2026-11-27T10:11:12Z".parse().unwrap());
         Histogram::parse(body.as_object().unwrap(), &reading)
     }
@@ -246,7 +246,7 @@ mod tests {
         text.parse::<Timestamp>().unwrap().as_microsecond()
     }
 
-    fn begins(body: Value, first: &str, last: &str) -> Vec<String> {
+    fn begins(body: &Value, first: &str, last: &str) -> Vec<String> {
         let histogram = histogram(body).unwrap();
         let bounds = histogram.bounds(at(first), at(last)).unwrap();
         bounds[..bounds.len() - 1].iter().map(|at| histogram.text(*at)).collect()
@@ -257,17 +257,17 @@ mod tests {
         let month =
             json!({ "field": "@timestamp", "calendar_interval": "month", "time_zone": "Europe/Berlin" });
         assert_eq!(
-            begins(month, "2026-03-31T22:30:00Z", "2026-05-01T00:00:00Z"),
+            begins(&month, "2026-03-31T22:30:00Z", "2026-05-01T00:00:00Z"),
             ["2026-04-01T00:00:00.000+02:00", "2026-05-01T00:00:00.000+02:00"]
         );
         let hours = json!({ "field": "@timestamp", "fixed_interval": "12h", "format": "yyyy-MM-dd HH:mm" });
         assert_eq!(
-            begins(hours, "2026-11-27T11:59:59Z", "2026-11-28T00:00:00Z"),
+            begins(&hours, "2026-11-27T11:59:59Z", "2026-11-28T00:00:00Z"),
             ["2026-11-27 00:00", "2026-11-27 12:00", "2026-11-28 00:00"]
         );
         let shifted = json!({ "field": "@timestamp", "calendar_interval": "day", "offset": "+6h" });
         assert_eq!(
-            begins(shifted, "2026-11-27T05:00:00Z", "2026-11-27T05:00:00Z"),
+            begins(&shifted, "2026-11-27T05:00:00Z", "2026-11-27T05:00:00Z"),
             ["2026-11-26T06:00:00.000Z"]
         );
     }
@@ -275,21 +275,21 @@ mod tests {
     #[test]
     fn the_day_that_clocks_are_turned_back_is_one_bucket_and_its_double_hour_two() {
         let day = json!({ "field": "@timestamp", "calendar_interval": "1d", "time_zone": "Europe/Berlin" });
-        let day = histogram(day).unwrap();
+        let day = histogram(&day).unwrap();
         let bounds = day.bounds(at("2026-10-25T00:00:00Z"), at("2026-10-25T00:00:00Z")).unwrap();
         assert_eq!(bounds[1] - bounds[0], 25 * 3_600_000_000);
         let hour = json!({ "field": "@timestamp", "calendar_interval": "1h", "time_zone": "Europe/Berlin" });
-        assert_eq!(begins(hour, "2026-10-25T00:00:00Z", "2026-10-25T02:00:00Z").len(), 3);
+        assert_eq!(begins(&hour, "2026-10-25T00:00:00Z", "2026-10-25T02:00:00Z").len(), 3);
     }
 
     #[test]
     fn a_million_buckets_are_refused() {
-        let second = histogram(json!({ "field": "@timestamp", "fixed_interval": "1s" })).unwrap();
+        let second = histogram(&json!({ "field": "@timestamp", "fixed_interval": "1s" })).unwrap();
         let error = second.bounds(0, at("2026-11-27T00:00:00Z")).unwrap_err();
         assert_eq!(error.kind, "too_many_buckets_exception");
         for interval in ["0s", "1", "s", "1x", "99999999999999d", "-1s"] {
             assert!(
-                histogram(json!({ "field": "@timestamp", "fixed_interval": interval })).is_err(),
+                histogram(&json!({ "field": "@timestamp", "fixed_interval": interval })).is_err(),
                 "{interval}"
             );
         }

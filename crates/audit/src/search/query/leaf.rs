@@ -18,7 +18,7 @@ const MOST_STARS: usize = 8;
 impl Parser<'_> {
     pub(super) fn term(&mut self, body: &Object) -> Result<Query> {
         let (name, value) = field_of("term", body, &["boost", "_name"])?;
-        let (value, ignores_case) = self.unwrapped("term", value, &["value"])?;
+        let (value, ignores_case) = unwrapped("term", value, &["value"])?;
         let Some(field) = field::find(name)? else { return Ok(Query::NOTHING) };
         if ignores_case && matches!(field.kind, Kind::Keyword(_) | Kind::Person) {
             let glob = Glob { pieces: vec![Piece::Text(text(name, value)?)], ignores_case };
@@ -78,7 +78,7 @@ impl Parser<'_> {
 
     pub(super) fn prefix(&mut self, body: &Object) -> Result<Query> {
         let (name, value) = field_of("prefix", body, &["boost", "_name"])?;
-        let (value, ignores_case) = self.unwrapped("prefix", value, &["value", "rewrite"])?;
+        let (value, ignores_case) = unwrapped("prefix", value, &["value", "rewrite"])?;
         let Some(field) = field::find(name)? else { return Ok(Query::NOTHING) };
         self.begins(field, text(name, value)?, ignores_case)
     }
@@ -98,7 +98,7 @@ impl Parser<'_> {
 
     pub(super) fn wildcard(&mut self, body: &Object) -> Result<Query> {
         let (name, value) = field_of("wildcard", body, &["boost", "_name"])?;
-        let (value, ignores_case) = self.unwrapped("wildcard", value, &["value", "wildcard", "rewrite"])?;
+        let (value, ignores_case) = unwrapped("wildcard", value, &["value", "wildcard", "rewrite"])?;
         let Some(field) = field::find(name)? else { return Ok(Query::NOTHING) };
         let pieces = pattern(field.name, &text(name, value)?)?;
         self.looks_like(field, Glob { pieces, ignores_case })
@@ -148,17 +148,17 @@ impl Parser<'_> {
         let ids = values.iter().map(|value| text("_id", value).map(Bound::Text)).collect::<Result<_>>()?;
         Ok(Query::Is(Condition::In(Column::Id, ids)))
     }
+}
 
-    /// Takes a value out of an object with parameters, if it lies in one.
-    fn unwrapped<'v>(&self, query: &str, value: &'v Value, keys: &[&str]) -> Result<(&'v Value, bool)> {
-        let Value::Object(object) = value else { return Ok((value, false)) };
-        let mut known = vec!["boost", "case_insensitive", "_name"];
-        known.extend(keys);
-        none_but(query, object, &known)?;
-        let value = keys.iter().filter(|key| **key != "rewrite").find_map(|key| object.get(*key));
-        let value = value.ok_or_else(|| Error::argument(format!("[{query}] query: value cannot be null")))?;
-        Ok((value, is_true(query, object, "case_insensitive")?))
-    }
+/// Takes a value out of an object with parameters, if it lies in one.
+fn unwrapped<'v>(query: &str, value: &'v Value, keys: &[&str]) -> Result<(&'v Value, bool)> {
+    let Value::Object(object) = value else { return Ok((value, false)) };
+    let mut known = vec!["boost", "case_insensitive", "_name"];
+    known.extend(keys);
+    none_but(query, object, &known)?;
+    let value = keys.iter().filter(|key| **key != "rewrite").find_map(|key| object.get(*key));
+    let value = value.ok_or_else(|| Error::argument(format!("[{query}] query: value cannot be null")))?;
+    Ok((value, is_true(query, object, "case_insensitive")?))
 }
 
 /// Reads what a keyword is compared with.

@@ -149,8 +149,10 @@ fn like(column: Column, glob: &Glob, dialect: Dialect) -> Expr {
         (Dialect::Sqlite, false) => {
             Expr::cust_with_exprs("? GLOB ?", [Expr::col(column), Expr::val(glob.glob())])
         }
-        (Dialect::Sqlite, true) => Expr::col(column).like(LikeExpr::new(glob.like()).escape('\\')),
-        (Dialect::Postgres, false) => Expr::col(column).like(LikeExpr::new(glob.like()).escape('\\')),
+        // One ignores case by itself, the other minds it.
+        (Dialect::Sqlite, true) | (Dialect::Postgres, false) => {
+            Expr::col(column).like(LikeExpr::new(glob.like()).escape('\\'))
+        }
         (Dialect::Postgres, true) => {
             Expr::cust_with_exprs(r"$1 ILIKE $2 ESCAPE '\'", [Expr::col(column), Expr::val(glob.like())])
         }
