@@ -77,7 +77,7 @@ impl Access {
         accounts: Option<Accounts>,
     ) -> Result<Self, ConfigError> {
         let inner = Arc::new(Inner { verifier: Verifier::new(config, accounts)?, source });
-        Ok(Self { inner, read_only: read_only.clone(), tokens: None })
+        Ok(Self { inner, read_only: read_only.clone(), tokens: None, issuers: None })
     }
 
     /// Follows what the catalog says of roles, bindings, projects, accounts and robots until `stop` turns true.

@@ -47,6 +47,14 @@ pub struct Config {
     pub application_passwords: ApplicationPasswordRules,
     /// How long a login in a browser lasts.
     pub sessions: SessionRules,
+    /// The address of this registry as browsers know it, `https://registry.example.com`: where login services send users back to.
+    pub public_url: Option<String>,
+    /// Directories of users, asked in this order about names that Berth does not know itself.
+    pub ldap: Vec<Ldap>,
+    /// Services at which users log in with their browser.
+    pub oidc: Vec<Oidc>,
+    /// Which jobs of other systems are let in by the tokens that those give them.
+    pub workloads: Vec<Workload>,
 }
 
 impl Default for Config {
@@ -65,6 +73,10 @@ impl Default for Config {
             robots: RobotRules::default(),
             application_passwords: ApplicationPasswordRules::default(),
             sessions: SessionRules::default(),
+            public_url: None,
+            ldap: Vec::new(),
+            oidc: Vec::new(),
+            workloads: Vec::new(),
         }
     }
 }

@@ -111,8 +111,6 @@ impl Unauthenticated {
             Self::NameTaken { .. } => "name_taken",
             Self::Job(_) => "job_token",
             Self::Certificate { .. } => "unknown_certificate",
-            Self::InvalidToken(_) => "invalid_token",
-            Self::Gone(_) => "gone",
             Self::NoUsers => "no_users",
             Self::InvalidToken(_) => "invalid_token",
             Self::Gone(_) => "revoked",

@@ -69,8 +69,10 @@ async fn serve(config: &Config) -> Result<()> {
     let sampler = gauges::sampler(registry.clone(), collector.clone(), cache);
     let vault = vault::open(config, registry.catalog()).await?;
     let accounts = accounts(config, &registry, &vault).await?;
-    let access = access(config, &registry, &vault, &accounts).await?;
-    let app = app(config, access.clone(), &registry, sampler)?;
+    let federation = Federation::new(&config.access)?;
+    let access = federation.ask(access(config, &registry, &vault, &accounts).await?);
+    let runner = federation.keep(scheduled(config, &registry, collector), &accounts);
+    let app = app(config, access.clone(), &registry, sampler)?.with_login_services(federation.services);
     let server = Server::bind(app.with_registry(metrics)).context("can't listen")?;
     announce(config, &server)?;
 
