@@ -49,8 +49,8 @@ pub use password::{HashError, PasswordHash, PasswordHashError, hash_password};
 pub use permit::{CatalogPermit, Delete, NewProject, Permit, Pull, Push, Right};
 pub use person::{Person, PersonError, Personal, Persons};
 pub use policy::{
-    BindingConfig, Cause as DecisionCause, Decision, Effect, Outcome, PatternError, PolicyConfig, RoleConfig,
-    RoleError, Rules, Subject, SubjectError,
+    BindingConfig, Cause, Decision, Effect, Outcome, PatternError, PolicyConfig, RoleConfig, RoleError,
+    Rules, Subject, SubjectError,
 };
 pub use read_only::{MOVED, READ_ONLY, ReadOnly};
 pub use resource::{Resource, is_project, project_of};

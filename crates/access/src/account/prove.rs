@@ -80,6 +80,14 @@ impl Accounts {
         let find =
             async || self.0.catalog.read(async |r| account::find(r, name).await).await.map_err(unavailable);
         let before = find().await?;
+        if let Some(directory) = self.directory()
+            && before.as_ref().is_none_or(|account| account.source == Source::Ldap)
+        {
+            let account = self.of_directory(directory, before.as_ref(), name, password).await?;
+            let under_way = self.0.strikes.under_way(account.id);
+            self.allows(&account, self.count(&account, under_way), purpose, now).await?;
+            return Ok((account, None));
+        }
         let hash = before.as_ref().and_then(|account| account.password.clone());
         let is_known = known.is_some() && hash.as_ref().map(|hash| hash.as_str()) == known;
         let matches = is_known || self.matches(before.as_ref(), password).await?;

@@ -28,9 +28,19 @@ where
     };
     let field = |name| form.get(name).unwrap_or_default();
     let code = Some(field("code").trim()).filter(|code| !code.is_empty());
-    match visit.app.access.log_in(field("name"), field("password"), code).await {
-        Ok(caller) => session::begin(visit, caller, attempt.next()).await,
+    let (name, password) = (field("name"), field("password"));
+    let Ok(paid) = visit.app.limits.login(visit.origin.client, name, password) else {
+        return (session::entrance(visit, StatusCode::TOO_MANY_REQUESTS, Some(words.busy)), None);
+    };
+    match visit.app.access.log_in(name, password, code).await {
+        Ok(caller) => {
+            paid.succeeded();
+            session::begin(visit, caller, attempt.next()).await
+        }
         Err(error) => {
+            if error.is_busy() {
+                paid.undecided();
+            }
             let (status, problem) = match &error {
                 error if error.is_busy() => (StatusCode::SERVICE_UNAVAILABLE, words.busy),
                 Unauthenticated::PasswordChangeNeeded { .. } => (StatusCode::FORBIDDEN, words.must_change),

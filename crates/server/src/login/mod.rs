@@ -18,6 +18,7 @@ use self::words::Words;
 use crate::app::App;
 use crate::body::Body;
 use crate::context::RequestContext;
+use crate::overload::Class;
 
 mod cookie;
 mod enter;
@@ -82,6 +83,10 @@ where
     let words = words::of(&head.headers);
     let visit = Visit { app, head, words, origin, forwarded_host: forwarded_host.as_deref() };
     let is_head = visit.head.method == Method::HEAD;
+    let Ok(slot) = app.overload.enter(Class::Pull, cx.client).await else {
+        return visit.page(StatusCode::SERVICE_UNAVAILABLE, Some(words.busy), "");
+    };
+    cx.slot = Some(slot);
     let (mut response, caller) = route(&visit, body).await;
     cx.caller = caller;
     if is_head {
