@@ -69,6 +69,19 @@ pub struct Tls {
     pub client_name: ClientName,
 }
 
+impl Tls {
+    /// Serves with this certificate and key, and asks clients for none.
+    pub fn new(certificate: impl Into<PathBuf>, key: impl Into<PathBuf>) -> Self {
+        Self {
+            certificate: certificate.into(),
+            key: key.into(),
+            client_ca: None,
+            client_certificates: ClientCertificates::default(),
+            client_name: ClientName::default(),
+        }
+    }
+}
+
 /// Whether clients must show a certificate, where there is a `client_ca`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]

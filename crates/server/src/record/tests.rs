@@ -17,6 +17,7 @@ fn context(method: Method, endpoint: Endpoint, caller: Option<Caller>) -> Reques
         method,
         uri: "/".parse().unwrap(),
         user_agent: Some(HeaderValue::from_bytes(b"evil\xff/1").unwrap()),
+        certificate: None,
         forwarded: Forwarded::default(),
         endpoint,
         caller: None,
