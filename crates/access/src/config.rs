@@ -134,18 +134,18 @@ pub enum ConfigError {
         source: PasswordHashError,
     },
     /// A role can't be used.
-    #[error("role {name:?} in roles: {source}")]
+    #[error("role {name:?} in roles: {problem}")]
     Role {
         /// The role.
         name: String,
         /// What is wrong with it.
-        source: RoleError,
+        problem: RoleError,
     },
     /// Two roles have one name.
     #[error("role {0:?} is in roles twice; remove one")]
     DuplicateRole(String),
     /// A binding names nobody.
-    #[error("access.bindings: {0}")]
+    #[error(transparent)]
     Subject(#[from] SubjectError),
     /// A binding names a role that the configuration doesn't know. Roles of the catalog are bound there.
     #[error(
