@@ -23,3 +23,4 @@ mod races;
 mod regressions;
 mod roles;
 mod stale;
+mod users;

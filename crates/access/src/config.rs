@@ -231,7 +231,8 @@ pub enum OpenError {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
     "no users are configured, so only loopback addresses may be listened on; either add a user to access.users \
-     (`berth passwd NAME` prints the entry), or say what everybody may do with --anonymous read or --anonymous write"
+     (`berth passwd NAME` prints the entry), or say what everybody may do with --anonymous read, --anonymous write, or \
+     --anonymous none and accounts made by `berth user add`"
 )]
 pub struct Refusal;
 
