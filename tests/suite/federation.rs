@@ -30,7 +30,13 @@ impl Client {
     async fn log_in(&self, server: &Server, name: &str, password: &str) -> Result<bool> {
         let login = ["login", "--tls-verify=false", "-u", name, "-p", password, server.host()];
         let outcome = self.home.outcome("skopeo", &login).await?;
-        ensure!(outcome.success || outcome.text().contains("nauthorized") || outcome.text().contains("invalid username"), "{}", outcome.text());
+        ensure!(
+            outcome.success
+                || outcome.text().contains("nauthorized")
+                || outcome.text().contains("invalid username"),
+            "{}",
+            outcome.text()
+        );
         Ok(outcome.success)
     }
 

@@ -113,7 +113,7 @@ impl Access {
             Some(credentials) if credentials.name() == JOB && self.issuers.is_some() => {
                 self.exchange(str::from_utf8(credentials.password()).unwrap_or_default()).await
             }
-            Some(credentials) => self.inner.verifier.verify(&credentials).await,
+            Some(credentials) => self.inner.verifier.verify(&credentials, self.generation()).await,
             None => Ok(Caller::anonymous()),
         }
     }

@@ -17,7 +17,6 @@ mod bucket;
 mod import;
 mod keys;
 mod migrate;
-mod secrets;
 mod robot;
 mod secrets;
 mod user;
@@ -30,7 +29,6 @@ pub(crate) use bucket::{Address, BucketFlags};
 pub(crate) use import::{Import, ImportCommand, ImportRegistry};
 pub(crate) use keys::{Keys, KeysCommand};
 pub(crate) use migrate::{Cancel, Migrate, MigrateCommand};
-pub(crate) use secrets::{Secrets, SecretsCommand};
 pub(crate) use robot::{Robot, RobotCommand, RobotCreate, RobotList, RobotRotate};
 pub(crate) use secrets::{Secrets, SecretsCommand};
 pub(crate) use user::{

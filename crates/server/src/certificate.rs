@@ -39,9 +39,15 @@ impl ClientCertificate {
 }
 
 /// Finds out who sent a request: by what it says itself, else by the certificate that the connection began with.
-pub(crate) async fn identify(app: &App, cx: &RequestContext, headers: &HeaderMap) -> Result<Caller, Stranger> {
+pub(crate) async fn identify(
+    app: &App,
+    cx: &RequestContext,
+    headers: &HeaderMap,
+) -> Result<Caller, Stranger> {
     match &cx.certificate {
-        Some(certificate) if !headers.contains_key(AUTHORIZATION) && certificate.is_valid(app.clock.now()) => {
+        Some(certificate)
+            if !headers.contains_key(AUTHORIZATION) && certificate.is_valid(app.clock.now()) =>
+        {
             app.access.certified(&certificate.name).map_err(Stranger::Unauthenticated)
         }
         _ => stranger::identify(app, cx.client, headers).await,

@@ -87,7 +87,10 @@ async fn a_certificate_proves_whom_it_names() -> Result<()> {
     let there = format!("docker://{}/team/app:1", server.host());
     let image = client.images.oci(&client.images.image);
     client.home.run("skopeo", &["copy", "-q", "--dest-cert-dir", &dir, &image, &there]).await?;
-    let digest = client.home.run("skopeo", &["inspect", "--cert-dir", &dir, "--format", "{{.Digest}}", &there]).await?;
+    let digest = client
+        .home
+        .run("skopeo", &["inspect", "--cert-dir", &dir, "--format", "{{.Digest}}", &there])
+        .await?;
     ensure!(digest.trim() == client.images.image.digest, "{digest}");
     Ok(())
 }
@@ -99,6 +102,8 @@ async fn a_certificate_may_be_demanded() -> Result<()> {
     let server = server(&client, &authority, &clients, "required").await?;
     ensure!(ask(&server, &authority, None).await.is_err());
     ensure!(ask(&server, &authority, Some(&clients.certificate("alice")?)).await? == StatusCode::OK);
-    ensure!(ask(&server, &authority, Some(&clients.certificate("mallory")?)).await? == StatusCode::UNAUTHORIZED);
+    ensure!(
+        ask(&server, &authority, Some(&clients.certificate("mallory")?)).await? == StatusCode::UNAUTHORIZED
+    );
     Ok(())
 }

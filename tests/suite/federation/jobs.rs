@@ -89,7 +89,8 @@ async fn a_job_pushes_with_its_own_token() -> Result<()> {
     // Changed on the way: who it is for, and how it is to be checked.
     let (header, rest) = good.split_once('.').context("no token")?;
     let (claims, signature) = rest.split_once('.').context("no token")?;
-    let decode = |part: &str| -> Result<Value> { Ok(serde_json::from_slice(&BASE64_URL_SAFE_NO_PAD.decode(part)?)?) };
+    let decode =
+        |part: &str| -> Result<Value> { Ok(serde_json::from_slice(&BASE64_URL_SAFE_NO_PAD.decode(part)?)?) };
     let encode = |value: &Value| BASE64_URL_SAFE_NO_PAD.encode(value.to_string());
     let mut changed = decode(claims)?;
     changed["repository"] = "my-org/another".into();
@@ -126,8 +127,12 @@ async fn a_token_may_be_exchanged_for_a_short_one() -> Result<()> {
     }
     // Once.
     let (status, answer) = exchange(&server, &job).await?;
-    ensure!(status == StatusCode::UNAUTHORIZED && answer.to_string().contains("used before"), "{status} {answer}");
-    let (status, answer) = exchange(&server, &token(&provider, "registry.test", "evil/app", 300).await?).await?;
+    ensure!(
+        status == StatusCode::UNAUTHORIZED && answer.to_string().contains("used before"),
+        "{status} {answer}"
+    );
+    let (status, answer) =
+        exchange(&server, &token(&provider, "registry.test", "evil/app", 300).await?).await?;
     ensure!(status == StatusCode::UNAUTHORIZED, "{status} {answer}");
     // Which claim is missing is said, as whoever sets a job up must know it.
     ensure!(answer.to_string().contains("repository to be"), "{answer}");

@@ -122,7 +122,8 @@ async fn a_password_made_after_a_login_lets_docker_in() -> Result<()> {
     ensure!(!page.contains("<script"), "{page}");
 
     let csrf = token(&page)?;
-    let made = stage.post("/login/passwords", &session, &[("csrf", &csrf), ("name", "<laptop>"), ("days", "7")]);
+    let made =
+        stage.post("/login/passwords", &session, &[("csrf", &csrf), ("name", "<laptop>"), ("days", "7")]);
     let page = made.await?.text().await?;
     let (_, rest) = page.split_once("<code>").context("no password is shown")?;
     let password = rest.split("</code>").next().unwrap_or_default().to_owned();
@@ -169,7 +170,8 @@ async fn nobody_else_can_use_a_login() -> Result<()> {
     let (of_alice, of_bob) =
         (stage.get("/login", &alice).await?.text().await?, stage.get("/login", &bob).await?.text().await?);
     for csrf in ["", "x", &token(&of_bob)?] {
-        let response = stage.post("/login/passwords", &alice, &[("csrf", csrf), ("name", "x"), ("days", "1")]).await?;
+        let response =
+            stage.post("/login/passwords", &alice, &[("csrf", csrf), ("name", "x"), ("days", "1")]).await?;
         ensure!(response.status() == StatusCode::FORBIDDEN, "{}", response.status());
     }
     let csrf = token(&of_alice)?;
@@ -206,7 +208,13 @@ async fn nobody_else_can_use_a_login() -> Result<()> {
 #[tokio::test]
 async fn a_login_leads_to_our_own_pages_in_the_readers_language() -> Result<()> {
     let stage = Stage::new().await?;
-    for next in ["https://evil.example/", "//evil.example", "/%5Cevil.example", "%2F%2Fevil.example", "/login%0d%0aX: y"] {
+    for next in [
+        "https://evil.example/",
+        "//evil.example",
+        "/%5Cevil.example",
+        "%2F%2Fevil.example",
+        "/login%0d%0aX: y",
+    ] {
         let begun = stage.get(&format!("/login/oidc/test?next={next}"), "").await?;
         let attempt = cookie(&begun, ATTEMPT).context("no cookie")?;
         let back = browser::log_in(location(&begun)?, &stage.base, "alice", "x").await;

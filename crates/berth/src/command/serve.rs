@@ -70,9 +70,9 @@ async fn serve(config: &Config) -> Result<()> {
     let vault = vault::open(config, registry.catalog()).await?;
     let accounts = accounts(config, &registry, &vault).await?;
     let federation = Federation::new(&config.access)?;
-    let access = federation.ask(access(config, &registry, &vault, &accounts).await?);
     let runner = federation.keep(scheduled(config, &registry, collector), &accounts);
-    let app = app(config, access.clone(), &registry, sampler)?.with_login_services(federation.services);
+    let access = federation.ask(access(config, &registry, &vault, accounts).await?);
+    let app = app(config, access.clone(), &registry, sampler)?;
     let server = Server::bind(app.with_registry(metrics)).context("can't listen")?;
     announce(config, &server)?;
 
@@ -85,10 +85,6 @@ async fn serve(config: &Config) -> Result<()> {
     let mode = tokio::spawn({
         let (registry, stopped) = (registry.clone(), stop.subscribe());
         async move { registry.follow_mode(stopped).await }
-    });
-    let follower = tokio::spawn({
-        let stopped = stop.subscribe();
-        async move { accounts.follow(stopped).await }
     });
     let rights = tokio::spawn({
         let (access, stopped) = (access.clone(), stop.subscribe());
@@ -105,7 +101,6 @@ async fn serve(config: &Config) -> Result<()> {
         ("job runner", jobs.await),
         ("pull counter", pulls.await),
         ("follower of the mode", mode.await),
-        ("follower of the accounts", follower.await),
         ("follower of access", rights.await),
         ("keeper of the keys", keys.await),
     ] {
@@ -126,14 +121,9 @@ async fn accounts(config: &Config, registry: &Registry, vault: &Vault) -> Result
 }
 
 /// Decides who calls, and lets clients get tokens unless that is switched off.
-async fn access(
-    config: &Config,
-    registry: &Registry,
-    vault: &Vault,
-    accounts: &Accounts,
-) -> Result<Access> {
+async fn access(config: &Config, registry: &Registry, vault: &Vault, accounts: Accounts) -> Result<Access> {
     let (access, catalog) = (&config.access, registry.catalog());
-    let access = Access::open_with_accounts(access, registry.read_only(), catalog, Some(accounts.clone())).await?;
+    let access = Access::open_with_accounts(access, registry.read_only(), catalog, Some(accounts)).await?;
     if !config.access.tokens.enabled {
         return Ok(access);
     }

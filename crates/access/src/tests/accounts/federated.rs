@@ -75,7 +75,8 @@ fn proven(name: &str, id: &str, groups: &[&str]) -> Proven {
 async fn with_directory(on: On) -> (Fixture, Arc<Fake>) {
     let (mut f, fake) = (Fixture::new(on).await, Arc::new(Fake::default()));
     f.accounts.ask(Arc::clone(&fake) as Arc<dyn Directory>);
-    let access = Access::open_with_accounts(&f.config, &ReadOnly::default(), &f.catalog, Some(f.accounts.clone()));
+    let access =
+        Access::open_with_accounts(&f.config, &ReadOnly::default(), &f.catalog, Some(f.accounts.clone()));
     f.access = access.await.unwrap();
     (f, fake)
 }
@@ -87,9 +88,11 @@ fn groups(caller: &Caller) -> Vec<&str> {
 async fn a_first_login_makes_an_account_that_later_ones_bring_up_to_date(on: On) {
     let (f, fake) = with_directory(on).await;
     fake.set(&[("right", proven("alice", "1", &["b", "a", "b"]))]);
-    for (name, password, cause) in
-        [("alice", "wrong", Cause::UnknownName), ("nobody", "right", Cause::UnknownName), ("", "", Cause::UnknownName)]
-    {
+    for (name, password, cause) in [
+        ("alice", "wrong", Cause::UnknownName),
+        ("nobody", "right", Cause::UnknownName),
+        ("", "", Cause::UnknownName),
+    ] {
         if !name.is_empty() {
             assert_eq!(f.log_in(name, password).await, wrong(name, cause));
         }
@@ -252,7 +255,9 @@ async fn a_job_is_what_its_policy_grants(on: On) {
     let f = Fixture::with(on, Config { workloads, ..Config::default() }).await;
     let issuers = |once| Arc::new(Ci { once, expires_at: f.clock.now() + Duration::from_secs(60) });
     let access = f.access.clone().with_issuers(issuers(false));
-    let as_job = async |access: &Access, token: &str| access.authenticate(Some(&crate::tests::basic("oidc", token))).await;
+    let as_job = async |access: &Access, token: &str| {
+        access.authenticate(Some(&crate::tests::basic("oidc", token))).await
+    };
     let job = as_job(&access, "job").await.unwrap();
     assert_eq!(job.identity(), &Identity::Workload("ci:github/repo:my-org/app".into()));
     assert_eq!(job.proof(), Proof::Federation);
@@ -272,7 +277,10 @@ async fn a_job_is_what_its_policy_grants(on: On) {
 
     assert!(matches!(as_job(&access, "x").await, Err(Unauthenticated::Job(Refused::Token(_)))));
     assert!(as_job(&access, "away").await.unwrap_err().is_busy());
-    assert!(matches!(as_job(&f.access, "job").await, Err(Unauthenticated::NoUsers | Unauthenticated::WrongCredentials { .. })));
+    assert!(matches!(
+        as_job(&f.access, "job").await,
+        Err(Unauthenticated::NoUsers | Unauthenticated::WrongCredentials { .. })
+    ));
     assert_eq!(f.access.exchange("job").await, Err(Unauthenticated::Job(Refused::Issuer)));
 
     // Once, on all nodes.
