@@ -72,7 +72,7 @@ async fn serve(config: &Config) -> Result<()> {
     let federation = Federation::new(&config.access)?;
     let runner = federation.keep(scheduled(config, &registry, collector), &accounts);
     let access = federation.ask(access(config, &registry, &vault, accounts).await?);
-    let app = app(config, access.clone(), &registry, sampler)?;
+    let app = app(config, access.clone(), &registry, sampler)?.with_login_services(federation.services);
     let server = Server::bind(app.with_registry(metrics)).context("can't listen")?;
     announce(config, &server)?;
 
