@@ -16,6 +16,9 @@ use crate::error::Unauthenticated;
 /// The name that stands for the token of a job, given as the password.
 pub(crate) const JOB: &str = "oidc";
 
+/// A little longer than clocks may differ.
+const LEEWAY: jiff::SignedDuration = jiff::SignedDuration::from_mins(5);
+
 /// Whom a session proves, as its row says it.
 #[derive(Serialize, Deserialize)]
 struct Remembered {
@@ -53,8 +56,7 @@ impl Access {
         })?;
         if let Some(digest) = job.once {
             let accounts = self.accounts().ok_or(Unauthenticated::Unavailable)?;
-            // A little longer than clocks may differ.
-            let until = job.expires_at + jiff::SignedDuration::from_mins(5);
+            let until = job.expires_at.checked_add(LEEWAY).unwrap_or(job.expires_at);
             let spend = async move |tx: &mut _| spent::spend(tx, &digest, until, now).await;
             let first = accounts.catalog().write(spend).await.map_err(|error| {
                 tracing::warn!(%error, "it can't be noted that a job's token was used");

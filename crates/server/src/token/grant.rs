@@ -8,6 +8,7 @@ pub(super) enum Grant {
         password: String,
     },
     Refresh(String),
+    Job(String),
 }
 
 impl std::fmt::Debug for Grant {
@@ -16,6 +17,7 @@ impl std::fmt::Debug for Grant {
             Self::None => "None",
             Self::Password { .. } => "Password",
             Self::Refresh(_) => "Refresh",
+            Self::Job(_) => "Job",
         })
     }
 }

@@ -86,7 +86,12 @@ where
     let caller = caller(app, cx, &head.headers, &wanted).await?;
     cx.caller = Some(caller.clone());
     let issued = app.access.issue(&caller, &wanted.asks, wanted.keep && head.method != Method::HEAD).await?;
-    Ok(shape.of(&issued, wanted.refresh_token()))
+    let mut answer = shape.of(&issued, wanted.refresh_token());
+    if wanted.is_exchange() {
+        // RFC 8693 section 2.2.1.
+        answer["issued_token_type"] = "urn:ietf:params:oauth:token-type:access_token".into();
+    }
+    Ok(answer)
 }
 
 /// Finds out who asks: by what the form holds, or by the header.
