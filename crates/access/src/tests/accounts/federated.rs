@@ -75,9 +75,8 @@ fn proven(name: &str, id: &str, groups: &[&str]) -> Proven {
 async fn with_directory(on: On) -> (Fixture, Arc<Fake>) {
     let (mut f, fake) = (Fixture::new(on).await, Arc::new(Fake::default()));
     f.accounts.ask(Arc::clone(&fake) as Arc<dyn Directory>);
-    let access =
-        Access::open_with_accounts(&f.config, &ReadOnly::default(), &f.catalog, Some(f.accounts.clone()));
-    f.access = access.await.unwrap();
+    let (read_only, accounts) = (ReadOnly::default(), Some(f.accounts.clone()));
+    f.access = Access::open_with_accounts(&f.config, &read_only, &f.catalog, accounts).await.unwrap();
     (f, fake)
 }
 
