@@ -24,3 +24,4 @@ mod races;
 mod regressions;
 mod roles;
 mod stale;
+mod users;
