@@ -99,6 +99,16 @@ impl Unauthenticated {
             Self::Unavailable => "unavailable",
         }
     }
+
+    /// Returns the name that was given, for the log.
+    pub fn name(&self) -> Option<&str> {
+        match self {
+            Self::WrongCredentials { name, .. }
+            | Self::PasswordChangeNeeded { name, .. }
+            | Self::SecondFactorNeeded { name, .. } => Some(name),
+            _ => None,
+        }
+    }
 }
 
 /// What was wrong with credentials. Clients don't hear it.
@@ -128,16 +138,6 @@ impl Cause {
             Self::WrongCode => "wrong_code",
             Self::Locked => "locked",
             Self::Elsewhere => "kept_elsewhere",
-        }
-    }
-
-    /// Returns the name that was given, for the log.
-    pub fn name(&self) -> Option<&str> {
-        match self {
-            Self::WrongCredentials { name, .. }
-            | Self::PasswordChangeNeeded { name, .. }
-            | Self::SecondFactorNeeded { name, .. } => Some(name),
-            _ => None,
         }
     }
 }

@@ -8,7 +8,7 @@ use berth_access::{Secrets, reseal};
 use berth_catalog::{Catalog, Error, access_generation, secret, vault_key};
 use berth_vault::{Key, Vault};
 
-use super::access::OPERATOR;
+use super::accounts::operator;
 use super::{block_on, passwd, print};
 use crate::cli::{self, Place, SecretsCommand};
 use crate::config::{self, Config};
@@ -26,11 +26,11 @@ pub(super) fn run(arguments: cli::Secrets) -> Result<()> {
             let value = passwd::read()?;
             on(named.place, async |config, catalog| {
                 let secrets = secrets(&config, catalog).await?;
-                Ok(secrets.set(&named.name, value.as_bytes(), &OPERATOR.into()).await?)
+                Ok(secrets.set(&named.name, value.as_bytes(), &operator()).await?)
             })
         }
         SecretsCommand::Remove(named) => on(named.place, async |config, catalog| {
-            if !secrets(&config, catalog).await?.remove(&named.name, &OPERATOR.into()).await? {
+            if !secrets(&config, catalog).await?.remove(&named.name, &operator()).await? {
                 bail!("there is no secret {:?}: `berth secrets list` names all", named.name);
             }
             Ok(())
@@ -57,7 +57,7 @@ async fn rotate(config: Config, catalog: Catalog) -> Result<()> {
     if !vault.is_configured() {
         vault = renewed(&config, &catalog).await?;
     }
-    let done = reseal(&catalog, &vault, &OPERATOR.into()).await?;
+    let done = reseal(&catalog, &vault, &operator()).await?;
     let (renewed, current) = (done.renewed, done.current);
     print(format!(
         "{renewed} sealed anew under key {}, {current} were sealed under it already\n",
