@@ -100,7 +100,7 @@ fn start(bench: &Bench, column: &str, database: Option<&str>) -> Result<Server> 
     bench.roster.start_configured(BERTH, column, |address, directory| {
         let database = database.map_or_else(String::new, |url| format!("database:\n  url: {url}\n"));
         Ok(format!(
-            "data_dir: {}\nhttp:\n  listen: [\"{address}\"]\naccess:\n  anonymous: write\n  bindings:\n    - role: auditor\n      \
+            "data_dir: {}\naudit:\n  retention_days: 3650\nhttp:\n  listen: [\"{address}\"]\naccess:\n  anonymous: write\n  bindings:\n    - role: auditor\n      \
              subjects: [anonymous]\n{database}",
             directory.join("data").display()
         ))

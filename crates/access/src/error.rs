@@ -130,6 +130,7 @@ impl Unauthenticated {
             Self::Unavailable => "unavailable",
         }
     }
+
 }
 
 /// What was wrong with credentials. Clients don't hear it.

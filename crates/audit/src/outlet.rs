@@ -84,7 +84,8 @@ pub struct Outlet<S> {
 impl<S: Sink> Outlet<S> {
     /// Delivers from `trail` to `sink`. How far it has come is kept under `name`.
     pub fn new(trail: Trail, catalog: Catalog, name: &'static str, start: Start, sink: S) -> Self {
-        let owner = uuid::Uuid::new_v4().to_string();
+        // Whoever holds a data directory is alone with it, and takes over at once from a process that died.
+        let owner = if trail.is_shared() { uuid::Uuid::new_v4().to_string() } else { "here".to_owned() };
         Self { trail, catalog, name, owner, start, sink, progress: Arc::default() }
     }
 

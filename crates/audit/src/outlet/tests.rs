@@ -134,6 +134,7 @@ async fn one_at_a_time_delivers(fixture: Fixture) {
     let (first, second) = (Kept::default(), Kept::default());
     let mut one = fixture.outlet(Start::Beginning, first.clone());
     let mut other = fixture.outlet(Start::Beginning, second.clone());
+    (one.owner, other.owner) = ("one".into(), "other".into());
     one.round().await.unwrap();
     fixture.add(10..20).await;
     other.round().await.unwrap();

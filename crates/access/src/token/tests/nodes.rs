@@ -25,8 +25,9 @@ async fn nodes_accept_each_others_tokens_from_the_first_moment() {
     let url = Postgres::shared().database();
     let key = Key::generate().unwrap();
     let (one, two) = tokio::join!(node_on(&url, &key), node_on(&url, &key));
-    let sign =
-        async |tokens: &Tokens| tokens.issue(&Caller::user("ann"), &Scope::default(), None).await.unwrap().token;
+    let sign = async |tokens: &Tokens| {
+        tokens.issue(&Caller::user("ann"), &Scope::default(), None).await.unwrap().token
+    };
     // Both find no key at the same moment, and one of them makes it.
     let (of_one, of_two) = tokio::join!(sign(&one.1), sign(&two.1));
     let believe = async |tokens: &Tokens, token: &str| tokens.verify(token, |_, _| Ok(())).await;
