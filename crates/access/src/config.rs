@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::account::{ApplicationPasswordRules, PasswordRules, RobotRules, SessionRules, name};
 use crate::caller::Identity;
-use crate::federation::{Ldap, Oidc, Workload};
+use crate::federation::{JOB, Ldap, Oidc, Workload};
 use crate::password::{PasswordHash, PasswordHashError};
 use crate::policy::{BindingConfig, RoleConfig, RoleError, Rules, SubjectError};
 use crate::token::{TokensConfig, TokensConfigError};
@@ -230,6 +230,8 @@ pub(crate) fn name_problem(name: &str) -> Option<&'static str> {
         Some("looks like a robot account's")
     } else if name == Identity::ANONYMOUS {
         Some("stands for callers without credentials")
+    } else if name == JOB {
+        Some("stands for the tokens of CI jobs")
     } else {
         name::user_problem(name)
     }
