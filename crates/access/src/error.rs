@@ -130,7 +130,6 @@ impl Unauthenticated {
             Self::Unavailable => "unavailable",
         }
     }
-
 }
 
 /// What was wrong with credentials. Clients don't hear it.
