@@ -83,6 +83,16 @@ impl Unauthenticated {
         matches!(self, Self::Busy | Self::Unavailable)
     }
 
+    /// Returns the name that was given, for the log.
+    pub fn name(&self) -> Option<&str> {
+        match self {
+            Self::WrongCredentials { name, .. }
+            | Self::PasswordChangeNeeded { name, .. }
+            | Self::SecondFactorNeeded { name, .. } => Some(name),
+            _ => None,
+        }
+    }
+
     /// The word for the reason in logs. It may tell more than the message that a client gets.
     pub fn reason(&self) -> &'static str {
         match self {
@@ -128,16 +138,6 @@ impl Cause {
             Self::WrongCode => "wrong_code",
             Self::Locked => "locked",
             Self::Elsewhere => "kept_elsewhere",
-        }
-    }
-
-    /// Returns the name that was given, for the log.
-    pub fn name(&self) -> Option<&str> {
-        match self {
-            Self::WrongCredentials { name, .. }
-            | Self::PasswordChangeNeeded { name, .. }
-            | Self::SecondFactorNeeded { name, .. } => Some(name),
-            _ => None,
         }
     }
 }

@@ -8,7 +8,7 @@ use anyhow::{Result, bail};
 use berth_access::Secrets;
 use berth_catalog::{Catalog, secret};
 
-use super::access::OPERATOR;
+use super::accounts::operator;
 use super::{block_on, passwd, print};
 use crate::cli::{self, Place, SecretsCommand};
 use crate::config::{self, Config};
@@ -24,11 +24,11 @@ pub(super) fn run(arguments: cli::Secrets) -> Result<()> {
             let value = passwd::read()?;
             on(named.place, async |config, catalog| {
                 let secrets = secrets(&config, catalog).await?;
-                Ok(secrets.set(&named.name, value.as_bytes(), &OPERATOR.into()).await?)
+                Ok(secrets.set(&named.name, value.as_bytes(), &operator()).await?)
             })
         }
         SecretsCommand::Remove(named) => on(named.place, async |config, catalog| {
-            if !secrets(&config, catalog).await?.remove(&named.name, &OPERATOR.into()).await? {
+            if !secrets(&config, catalog).await?.remove(&named.name, &operator()).await? {
                 bail!("there is no secret {:?}: `berth secrets list` names all", named.name);
             }
             Ok(())

@@ -5,7 +5,7 @@ use berth_access::reseal;
 use berth_catalog::{Catalog, Error, access_generation, vault_key};
 use berth_vault::{Key, Vault};
 
-use super::super::access::OPERATOR;
+use super::super::accounts::operator;
 use super::super::print;
 use crate::config::Config;
 use crate::vault;
@@ -19,7 +19,7 @@ pub(super) async fn run(config: Config, catalog: Catalog) -> Result<()> {
     if !vault.is_configured() {
         vault = renewed(&config, &catalog).await?;
     }
-    let done = reseal(&catalog, &vault, &OPERATOR.into()).await?;
+    let done = reseal(&catalog, &vault, &operator()).await?;
     let (renewed, current) = (done.renewed, done.current);
     print(format!(
         "{renewed} sealed anew under key {}, {current} were sealed under it already\n",
