@@ -25,3 +25,4 @@ mod races;
 mod regressions;
 mod roles;
 mod stale;
+mod users;

@@ -130,7 +130,7 @@ impl Access {
             return self.bear(tokens, token).await;
         }
         match Credentials::parse(header)? {
-            Some(credentials) => self.inner.verifier.verify(&credentials).await,
+            Some(credentials) => self.inner.verifier.verify(&credentials, self.generation()).await,
             None => Ok(Caller::anonymous()),
         }
     }

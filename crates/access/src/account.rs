@@ -24,11 +24,9 @@ use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
-use std::time::Duration;
 
 use berth_catalog::{Catalog, Tx, access_generation, account, robot as robots};
 use jiff::Timestamp;
-use tokio::sync::watch;
 
 use crate::config::Config;
 
@@ -47,9 +45,6 @@ pub use totp::{Enrolment, Sealer};
 
 use hasher::Hasher;
 use strikes::Strikes;
-
-/// How often a node looks whether something that decisions rest on has changed.
-const LOOK_EVERY: Duration = Duration::from_millis(250);
 
 /// The accounts that a catalog holds. Cheap to clone.
 #[derive(Clone)]
@@ -120,24 +115,6 @@ impl Accounts {
             self.0.generation.store(generation, Ordering::Release);
         }
         Ok(())
-    }
-
-    /// Looks four times a second until told to stop.
-    pub async fn follow(&self, mut stop: watch::Receiver<bool>) {
-        let mut ticks = tokio::time::interval(LOOK_EVERY);
-        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        loop {
-            tokio::select! {
-                _ = stop.wait_for(|stop| *stop) => return,
-                _ = ticks.tick() => {}
-            }
-            // While nobody can say what changed, others find out too, and say so.
-            if self.0.catalog.outage().is_none()
-                && let Err(error) = self.look().await
-            {
-                tracing::debug!(%error, "could not look whether accounts have changed");
-            }
-        }
     }
 
     /// Returns the number of what was last looked at.

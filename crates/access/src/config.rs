@@ -134,18 +134,18 @@ pub enum ConfigError {
         source: PasswordHashError,
     },
     /// A role can't be used.
-    #[error("role {name:?} in roles: {source}")]
+    #[error("role {name:?} in roles: {problem}")]
     Role {
         /// The role.
         name: String,
         /// What is wrong with it.
-        source: RoleError,
+        problem: RoleError,
     },
     /// Two roles have one name.
     #[error("role {0:?} is in roles twice; remove one")]
     DuplicateRole(String),
     /// A binding names nobody.
-    #[error("access.bindings: {0}")]
+    #[error(transparent)]
     Subject(#[from] SubjectError),
     /// A binding names a role that the configuration doesn't know. Roles of the catalog are bound there.
     #[error(
@@ -231,7 +231,8 @@ pub enum OpenError {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
     "no users are configured, so only loopback addresses may be listened on; either add a user to access.users \
-     (`berth passwd NAME` prints the entry), or say what everybody may do with --anonymous read or --anonymous write"
+     (`berth passwd NAME` prints the entry), or say what everybody may do with --anonymous read, --anonymous write, or \
+     --anonymous none and accounts made by `berth user add`"
 )]
 pub struct Refusal;
 

@@ -88,16 +88,21 @@ impl Verifier {
         self.accounts.as_ref()
     }
 
-    /// Returns the caller whom the credentials prove.
-    pub(crate) async fn verify(&self, credentials: &Credentials) -> Result<Caller, Unauthenticated> {
-        self.refuse_without_users().await?;
+    /// Returns the caller whom the credentials prove. `generation` is the newest generation of access that decisions know of; none
+    /// where nobody follows it.
+    pub(crate) async fn verify(
+        &self,
+        credentials: &Credentials,
+        generation: Option<i64>,
+    ) -> Result<Caller, Unauthenticated> {
         let key = self.key(credentials);
-        if let Some(caller) = self.believed(&key) {
+        if let Some(caller) = self.believed(&key, generation) {
             return Ok(caller);
         }
+        self.refuse_without_users().await?;
         let flight = self.join(key);
         // If the request that computes is dropped, the next one waiting takes over.
-        let outcome = flight.outcome.get_or_try_init(|| self.compute(key, credentials)).await?;
+        let outcome = flight.outcome.get_or_try_init(|| self.compute(key, credentials, generation)).await?;
         outcome.clone()
     }
 
@@ -142,26 +147,33 @@ impl Verifier {
     }
 
     /// Returns whom these credentials proved a moment ago, if nothing has changed since.
-    fn believed(&self, key: &Key) -> Option<Caller> {
+    fn believed(&self, key: &Key, generation: Option<i64>) -> Option<Caller> {
         let found = self.verified.get(key)?;
         let Some(accounts) = &self.accounts else { return Some(found.caller) };
         let is_over = found.until.is_some_and(|until| until <= accounts.now());
-        (found.generation == accounts.generation() && !is_over).then_some(found.caller)
+        // This process may have changed something that decisions have not heard of, or the other way round.
+        let newest =
+            generation.map_or_else(|| accounts.generation(), |known| known.max(accounts.generation()));
+        (found.generation >= newest && !is_over).then_some(found.caller)
     }
 
     async fn compute(
         &self,
         key: Key,
         credentials: &Credentials,
+        generation: Option<i64>,
     ) -> Result<Result<Caller, Unauthenticated>, Unauthenticated> {
         // Another flight may have landed between the first look and joining this one.
-        if let Some(caller) = self.believed(&key) {
+        if let Some(caller) = self.believed(&key, generation) {
             return Ok(Ok(caller));
         }
         let (name, password) = (credentials.name(), credentials.password());
         let is_configured = self.users.contains_key(name) && !is_robot(name);
         let (generation, proven) = match &self.accounts {
             Some(accounts) if !is_configured => {
+                if generation.is_some_and(|known| known > accounts.generation()) {
+                    accounts.look().await.map_err(|_| Unauthenticated::Unavailable)?;
+                }
                 // Before anything is read: what changes meanwhile makes it stale.
                 let generation = accounts.generation();
                 let known = self.verified.get(&key).and_then(|found| found.hash);

@@ -18,8 +18,8 @@ mod bucket;
 mod import;
 mod keys;
 mod migrate;
-mod secrets;
 mod robot;
+mod secrets;
 mod user;
 
 pub(crate) use access::{
@@ -33,8 +33,8 @@ pub(crate) use bucket::{Address, BucketFlags};
 pub(crate) use import::{Import, ImportCommand, ImportRegistry};
 pub(crate) use keys::{Keys, KeysCommand};
 pub(crate) use migrate::{Cancel, Migrate, MigrateCommand};
-pub(crate) use secrets::{Secrets, SecretsCommand};
 pub(crate) use robot::{Robot, RobotCommand, RobotCreate, RobotList, RobotRotate};
+pub(crate) use secrets::{Secrets, SecretsCommand};
 pub(crate) use user::{
     AppPassword, AppPasswordCommand, Chosen, Listed, Named, TotpCommand, User, UserAdd, UserCommand,
     UserPasswd,

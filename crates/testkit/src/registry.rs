@@ -10,7 +10,7 @@ use berth_catalog::{Catalog, Clock};
 use berth_registry::{Registry, Repaired};
 use berth_server::{App, Server, Tls};
 use tempfile::TempDir;
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 
 use crate::{Builder, Client};
@@ -32,6 +32,8 @@ struct Running {
     address: SocketAddr,
     stop: oneshot::Sender<()>,
     task: JoinHandle<()>,
+    /// Ends the task that follows who may do what, when it is dropped.
+    _following: watch::Sender<bool>,
 }
 
 impl TestRegistry {
@@ -63,8 +65,14 @@ impl TestRegistry {
         let blobs: Arc<dyn Blobs> = Arc::new(Disk::open(&data.join("store"), 16).expect("the store opens"));
         let registry = Registry::new(catalog, blobs, self.builder.registry.clone());
         let repaired = registry.repair().await.expect("leftovers can be repaired");
-        let access = Access::new(&self.builder.access, registry.read_only())
+        let access = Access::open(&self.builder.access, registry.read_only(), registry.catalog())
+            .await
             .expect("the access configuration is valid");
+        let (following, followed) = watch::channel(false);
+        tokio::spawn({
+            let access = access.clone();
+            async move { access.follow(followed).await }
+        });
         let app = App::new(self.builder.http.clone(), access, registry.clone(), self.builder.clock.clone());
         let server = Server::bind(app).expect("the server can listen");
         let address =
@@ -74,7 +82,7 @@ impl TestRegistry {
             // An error means that the registry was dropped, which ends it as well.
             let _ = stopped.await;
         }));
-        self.running = Some(Running { registry, repaired, address, stop, task });
+        self.running = Some(Running { registry, repaired, address, stop, task, _following: following });
     }
 
     fn running(&self) -> &Running {

@@ -37,7 +37,7 @@ impl Rules {
         let mut compiled = HashMap::new();
         for config in &configs {
             let role = Role::compile(config)
-                .map_err(|source| ConfigError::Role { name: config.name.clone(), source })?;
+                .map_err(|problem| ConfigError::Role { name: config.name.clone(), problem })?;
             compiled.insert(Arc::clone(&role.name), Arc::new(role));
         }
         let users = config.users.iter().map(|user| Arc::from(user.name.as_str())).collect();

@@ -7,13 +7,14 @@ use berth_access::Accounts;
 use berth_catalog::event::Author;
 use jiff::{Timestamp, Unit};
 
+use super::access::OPERATOR;
 use crate::cli::Place;
 use crate::config::{self, Config};
 use crate::{data, vault};
 
 /// Who the log says did it: no user's name has a colon.
 pub(super) fn operator() -> Author {
-    Author::from("berth:operator")
+    Author::from(OPERATOR)
 }
 
 /// Opens the accounts beside whoever serves them.

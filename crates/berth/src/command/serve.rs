@@ -81,7 +81,7 @@ async fn serve(config: &Config) -> Result<()> {
     };
     let sampler = gauges::sampler(registry.clone(), watched);
     let accounts = accounts(config, &registry, &vault).await?;
-    let access = access(config, &registry, &vault, &accounts).await?.with_persons(audit.persons().clone());
+    let access = access(config, &registry, &vault, accounts).await?.with_persons(audit.persons().clone());
     let search = Search::new(audit.trail().clone(), registry.catalog().clone());
     let app = app(config, access.clone(), &registry, sampler)?
         .record_to(audit.recorder().clone())
@@ -100,10 +100,6 @@ async fn serve(config: &Config) -> Result<()> {
         let (registry, stopped) = (registry.clone(), stop.subscribe());
         async move { registry.follow_mode(stopped).await }
     });
-    let follower = tokio::spawn({
-        let stopped = stop.subscribe();
-        async move { accounts.follow(stopped).await }
-    });
     let rights = tokio::spawn({
         let (access, stopped) = (access.clone(), stop.subscribe());
         async move { access.follow(stopped).await }
@@ -121,7 +117,6 @@ async fn serve(config: &Config) -> Result<()> {
         ("job runner", jobs.await),
         ("pull counter", pulls.await),
         ("follower of the mode", mode.await),
-        ("follower of the accounts", follower.await),
         ("follower of access", rights.await),
         ("keeper of the keys", keys.await),
         ("delivery of audit records", delivering.await),
@@ -162,10 +157,9 @@ async fn accounts(config: &Config, registry: &Registry, vault: &Vault) -> Result
 }
 
 /// Decides who calls, and lets clients get tokens unless that is switched off.
-async fn access(config: &Config, registry: &Registry, vault: &Vault, accounts: &Accounts) -> Result<Access> {
+async fn access(config: &Config, registry: &Registry, vault: &Vault, accounts: Accounts) -> Result<Access> {
     let (access, catalog) = (&config.access, registry.catalog());
-    let access =
-        Access::open_with_accounts(access, registry.read_only(), catalog, Some(accounts.clone())).await?;
+    let access = Access::open_with_accounts(access, registry.read_only(), catalog, Some(accounts)).await?;
     if !config.access.tokens.enabled {
         return Ok(access);
     }

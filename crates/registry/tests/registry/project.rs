@@ -8,8 +8,7 @@ use berth_registry::{Error, Result};
 use bytes::Bytes;
 use serde_json::json;
 
-use crate::fixture::{Fixture, IMAGE, On, body, image, name, refer, sha256};
-use crate::on_both;
+use crate::fixture::{Fixture, IMAGE, On, body, image, large, name, refer, sha256};
 
 /// Decisions for users who hold the role of their name.
 fn access(create_projects: bool) -> Access {
@@ -63,7 +62,7 @@ async fn who_may_not_create_a_project_is_told_how_it_comes_to_be(on: On) {
         Err(error @ Error::NoProject { .. }) => assert!(error.to_string().contains(part), "{error}"),
         other => panic!("{other:?}"),
     };
-    let pull = fixture.may("there/app");
+    let (pull, large) = (fixture.may("there/app"), large(7));
     for (create_projects, user, part) in [
         (true, "developer", "ask for a role that allows create on project/new"),
         (false, "maintainer", "access.create_projects"),
@@ -71,7 +70,7 @@ async fn who_may_not_create_a_project_is_told_how_it_comes_to_be(on: On) {
         let push = permit(&access(create_projects), user, "new/app");
         refused(fixture.registry.start_upload(&push, None).await.map(drop), part);
         refused(fixture.registry.push_blob(&push, body(b"{}"), &digest).await, "`berth project create new`");
-        refused(fixture.registry.push_blob(&push, body(&[7; 100_000]), &sha256(&[7; 100_000])).await, part);
+        refused(fixture.registry.push_blob(&push, body(&large), &sha256(&large)).await, part);
         refused(fixture.registry.mount_blob(&push, &pull, &digest).await.map(drop), part);
         refused(put(&fixture, &push, "1", &image(&digest, &[])).await, part);
     }

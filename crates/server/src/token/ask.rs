@@ -7,6 +7,7 @@ use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderValue};
 
 use super::form;
+use super::grant::Grant;
 use super::refusal::Refusal;
 
 /// The name under which Harbor's clients ask.
@@ -22,18 +23,6 @@ pub(super) struct Wanted {
     /// Whether it wants something to get further tokens with.
     pub(super) keep: bool,
     grant: Grant,
-}
-
-/// What a form holds instead of the header's credentials. No Debug: it would print the password.
-#[derive(Default)]
-enum Grant {
-    #[default]
-    None,
-    Password {
-        name: String,
-        password: String,
-    },
-    Refresh(String),
 }
 
 /// How the client proves who it is.
@@ -129,15 +118,5 @@ impl Wanted {
             Grant::Refresh(token) => Some(token),
             _ => None,
         }
-    }
-}
-
-impl std::fmt::Debug for Grant {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::None => "None",
-            Self::Password { .. } => "Password",
-            Self::Refresh(_) => "Refresh",
-        })
     }
 }

@@ -27,6 +27,7 @@ mod answer;
 mod ask;
 mod challenge;
 mod form;
+mod grant;
 mod refusal;
 
 pub(crate) use challenge::{Fault, challenge};

@@ -2,7 +2,7 @@
 
 use super::{Fixture, On, PASSWORD, by, eventually, on_both, wrong};
 use crate::{
-    AccountError, Action, Caller, Cause, Config, Identity, NewRobot, OperatorGrants, Proof, RandomSecret,
+    AccountError, Action, Caller, LoginCause as Cause, Config, Identity, NewRobot, OperatorGrants, Proof, RandomSecret,
     RobotEffect, RobotName, RobotPolicy, RobotRules, SecretKind,
 };
 

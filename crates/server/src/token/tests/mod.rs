@@ -25,6 +25,7 @@ use crate::request_id::RequestId;
 use crate::router::Router;
 
 mod challenge;
+mod doors;
 mod flow;
 mod oauth2;
 mod scope;
