@@ -111,10 +111,13 @@ fn directory() -> PathBuf {
     if let Some(directory) = std::env::var_os("BERTH_SEARCH") {
         return directory.into();
     }
-    let cache = std::env::var_os("BERTH_TOOLS").map(PathBuf::from).unwrap_or_else(|| {
-        let home = || PathBuf::from(std::env::var_os("HOME").expect("there is a home")).join(".cache");
-        std::env::var_os("XDG_CACHE_HOME").map_or_else(home, PathBuf::from).join("berth-tools")
-    });
+    let cache = std::env::var_os("BERTH_TOOLS").map_or_else(
+        || {
+            let home = || PathBuf::from(std::env::var_os("HOME").expect("there is a home")).join(".cache");
+            std::env::var_os("XDG_CACHE_HOME").map_or_else(home, PathBuf::from).join("berth-tools")
+        },
+        PathBuf::from,
+    );
     cache.join("search")
 }
 
