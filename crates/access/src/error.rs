@@ -111,16 +111,6 @@ impl Unauthenticated {
         }
     }
 
-    /// Returns the name that was given, for the log.
-    pub fn name(&self) -> Option<&str> {
-        match self {
-            Self::WrongCredentials { name, .. }
-            | Self::PasswordChangeNeeded { name, .. }
-            | Self::SecondFactorNeeded { name, .. } => Some(name),
-            _ => None,
-        }
-    }
-
     /// The word for the reason in logs. It may tell more than the message that a client gets.
     pub fn reason(&self) -> &'static str {
         match self {

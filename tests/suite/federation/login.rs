@@ -74,8 +74,13 @@ impl Stage {
     }
 }
 
-fn encoded(text: &str) -> String {
-    text.bytes().map(|byte| format!("%{byte:02x}")).collect()
+/// Encodes every byte of a form's value.
+pub(super) fn encoded(text: &str) -> String {
+    text.bytes().flat_map(|byte| ['%', digit(byte >> 4), digit(byte & 15)]).collect()
+}
+
+fn digit(four_bits: u8) -> char {
+    char::from_digit(four_bits.into(), 16).unwrap_or('0')
 }
 
 fn path(url: &Url) -> String {
@@ -89,8 +94,8 @@ fn location(response: &Response) -> Result<Url> {
 
 /// Finds a cookie that is handed out, as `name=value`, and checks that nobody else gets at it.
 fn cookie(response: &Response, name: &str) -> Option<String> {
-    let all = response.headers().get_all(SET_COOKIE).iter().filter_map(|value| value.to_str().ok());
-    let found = all.filter(|cookie| cookie.starts_with(&format!("{name}="))).next_back()?;
+    let mut all = response.headers().get_all(SET_COOKIE).iter().filter_map(|value| value.to_str().ok());
+    let found = all.rfind(|cookie| cookie.starts_with(&format!("{name}=")))?;
     for part in ["HttpOnly", "Secure", "SameSite=Lax", "Path=/"] {
         assert!(found.contains(part), "{found}");
     }
