@@ -48,6 +48,7 @@ pub(super) fn wrong<T>(name: &str, cause: Cause) -> Result<T, Unauthenticated> {
     Err(Unauthenticated::WrongCredentials { name: name.to_owned(), cause })
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "map_err hands it over")]
 pub(super) fn unavailable(error: berth_catalog::Error) -> Unauthenticated {
     tracing::warn!(%error, "the catalog can't say who somebody is");
     Unauthenticated::Unavailable
@@ -270,12 +271,12 @@ impl Accounts {
         let harbor = found.as_ref().map(|(_, harbor, _)| harbor.clone());
         let given = secret.to_vec();
         let rounds = Version::Sha256.rounds();
-        let work = move || match harbor {
-            Some(harbor) => harbor.verify(&given),
-            None => {
+        let work = move || {
+            let Some(harbor) = harbor else {
                 hash::burn(rounds, &given);
-                false
-            }
+                return false;
+            };
+            harbor.verify(&given)
         };
         let matches = self.0.hasher.run(work).await.ok_or(Unauthenticated::Busy)?;
         self.0.hasher.count(hash::Cost { argon2: 0, rounds: rounds.into() });
