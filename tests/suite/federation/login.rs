@@ -127,9 +127,8 @@ async fn a_password_made_after_a_login_lets_docker_in() -> Result<()> {
     ensure!(!page.contains("<script"), "{page}");
 
     let csrf = token(&page)?;
-    let fields = [("csrf", csrf.as_str()), ("name", "<laptop>"), ("days", "7")];
-    let made = stage.post("/login/passwords", &session, &fields);
-    let page = made.await?.text().await?;
+    let form = [("csrf", csrf.as_str()), ("name", "<laptop>"), ("days", "7")];
+    let page = stage.post("/login/passwords", &session, &form).await?.text().await?;
     let (_, rest) = page.split_once("<code>").context("no password is shown")?;
     let password = rest.split("</code>").next().unwrap_or_default().to_owned();
     ensure!(password.starts_with("berth_a_"), "{page}");
