@@ -8,8 +8,8 @@ use crate::trail::Trail;
 use crate::{Clock, PostgresConfig};
 
 /// Longer than anybody waits.
-const FOREVER_HERE: &str = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100000000000) SELECT COUNT(*) FROM n";
-const FOREVER_THERE: &str = "SELECT CAST(COUNT(pg_sleep(100)) AS BIGINT)";
+const FOREVER_HERE: &str = "/* for ever */ WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100000000000) SELECT COUNT(*) FROM n";
+const FOREVER_THERE: &str = "/* for ever */ SELECT CAST(COUNT(pg_sleep(100)) AS BIGINT)";
 
 async fn ends(trail: &Trail, sql: &'static str) {
     let search = async |time: Duration| -> Result<Vec<i64>> {
