@@ -78,7 +78,8 @@ fn refusals_are_recorded_and_challenges_are_not() {
     assert_eq!(recorded(&denied(Caller::anonymous()), 403), forbidden);
     assert_eq!(recorded(&denied(Caller::anonymous()), 401), None, "a challenge");
     let mut context = context(Method::GET, Endpoint::Manifest, None);
-    context.verdict = Some(Verdict::NotProved { name: Some("alice".into()), reason: "wrong_password".into() });
+    context.verdict =
+        Some(Verdict::NotProved { name: Some("alice".into()), reason: "wrong_password".into() });
     assert_eq!(recorded(&context, 401), Some(("login", "failure", Some("wrong_password".to_owned()))));
 }
 
@@ -93,7 +94,11 @@ fn a_note_says_what_the_request_was_about() {
     let note = about(pull, &context);
     assert_eq!((note.tag.as_deref(), note.digest.as_deref()), (Some("1"), Some("sha256:abc")));
     assert_eq!(note.repository.unwrap().as_str(), "library/app");
-    assert_eq!(note.origin.agent.as_deref(), Some("evil\u{fffd}/1"), "what is no text is kept as far as it is");
+    assert_eq!(
+        note.origin.agent.as_deref(),
+        Some("evil\u{fffd}/1"),
+        "what is no text is kept as far as it is"
+    );
     // The pull, and before it the login that came with it.
     finished(&recorder, &Clock::system(), &context, Some(StatusCode::OK));
     assert_eq!(recorder.stats().waiting, 2);

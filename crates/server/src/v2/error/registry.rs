@@ -58,7 +58,9 @@ impl Refusal {
 /// What the audit trail says of a push that turned out to be more than its caller may do.
 fn verdict(error: &Error) -> Option<Verdict> {
     let (action, reason) = match error {
-        Error::NotGranted { action, .. } => (*action, format!("forbidden: no role held there allows {action}")),
+        Error::NotGranted { action, .. } => {
+            (*action, format!("forbidden: no role held there allows {action}"))
+        }
         Error::NoProject { .. } => (Action::Create, "forbidden: the project does not exist".to_owned()),
         _ => return None,
     };
