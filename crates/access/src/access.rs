@@ -148,7 +148,8 @@ impl Access {
         password: &str,
         code: Option<&str>,
     ) -> Result<Caller, Unauthenticated> {
-        self.inner.verifier.log_in(name, password, Purpose::Person(code)).await
+        let caller = self.inner.verifier.log_in(name, password, Purpose::Person(code)).await?;
+        Ok(self.name_in_logs(caller).await)
     }
 
     /// Returns the accounts that the catalog holds, if there is one.

@@ -1,4 +1,5 @@
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use berth_access::Persons;
 use berth_blobs::Shelf;
@@ -6,6 +7,7 @@ use berth_catalog::Catalog;
 use berth_catalog::trail::{Trail, checkpoint};
 use berth_vault::Vault;
 use jiff::Timestamp;
+use parking_lot::Mutex;
 use tokio::sync::watch;
 
 use crate::checkpoint::Checkpoints;
@@ -32,7 +34,7 @@ pub struct Audit {
     config: Config,
     trail: Trail,
     persons: Persons,
-    vault: Vault,
+    spool: Arc<Mutex<Option<Spool>>>,
     place: Place,
     recorder: Recorder,
     follower: Follower,
@@ -50,6 +52,9 @@ impl Audit {
         vault: Vault,
         place: Place,
     ) -> Result<Self> {
+        // A place that can't be used shows at the start, not when it is needed.
+        let spool = place.spool.as_ref().map(|place| Spool::open(place, config.spool_bytes, vault.clone()));
+        let spool = spool.transpose()?;
         let keys = SigningKeys::open(catalog, &vault).await?;
         persons.of(Persons::NOBODY).await?;
         Ok(Self {
@@ -59,7 +64,7 @@ impl Audit {
             config: config.clone(),
             trail,
             persons,
-            vault,
+            spool: Arc::new(Mutex::new(spool)),
             place,
             keys,
         })
@@ -93,9 +98,8 @@ impl Audit {
 
     /// Keeps the trail until `stop` says true, which must be after the last request: then it writes what is left and signs.
     pub async fn run(self, stop: watch::Receiver<bool>) -> Result<()> {
-        let spool = self.place.spool.as_ref();
-        let spool = spool.map(|place| Spool::open(place, self.config.spool_bytes, self.vault.clone()));
-        let batches = Batches::new(self.recorder, self.trail.clone(), self.persons, spool.transpose()?);
+        let spool = self.spool.lock().take();
+        let batches = Batches::new(self.recorder, self.trail.clone(), self.persons, spool);
         let archiver = self.place.archive.map(|place| {
             let archive = Shelf::directory(&place);
             let days = self.config.retention_days.0;

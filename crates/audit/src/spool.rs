@@ -68,13 +68,13 @@ impl Spool {
         file.seek(SeekFrom::Start(from))?;
         let mut lines = BufReader::new(file);
         loop {
-            let mut line = String::new();
-            let length = lines.read_line(&mut line)?;
+            let mut line = Vec::new();
+            let length = lines.read_until(b'\n', &mut line)?;
             if length == 0 {
                 return Ok(None);
             }
             from += length as u64;
-            match self.parse(line.trim_end()) {
+            match self.parse(line.trim_ascii_end()) {
                 Ok(drafts) => return Ok(Some((drafts, from))),
                 Err(error) => {
                     tracing::error!(%error, file = %self.path.display(), "skipped a damaged line of records");
@@ -83,7 +83,7 @@ impl Spool {
         }
     }
 
-    fn parse(&self, line: &str) -> Result<Vec<Draft>> {
+    fn parse(&self, line: &[u8]) -> Result<Vec<Draft>> {
         let sealed = STANDARD.decode(line).map_err(|error| Error::file(NAME, &error))?;
         let json = self.vault.open(CONTEXT, &sealed)?;
         serde_json::from_slice(&json).map_err(|error| Error::file(NAME, &error))

@@ -10,10 +10,10 @@ use std::fmt::Display;
 use std::sync::Arc;
 use std::time::Duration;
 
-use berth_access::{Action, Origin, Resource};
+use berth_access::{Action, Resource};
 use berth_audit::search::{self, Search};
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, CONTENT_TYPE};
+use http::header::CONTENT_TYPE;
 use http::request::Parts;
 use http::{Method, Request, Response, Uri};
 use http_body_util::{BodyExt as _, Limited};
@@ -24,6 +24,7 @@ use self::answer::Refusal;
 use self::path::Call;
 use crate::app::App;
 use crate::body::Body;
+use crate::certificate;
 use crate::context::{Endpoint, RequestContext};
 use crate::overload::Class;
 
@@ -78,10 +79,7 @@ where
 {
     // Before anything costs something.
     cx.slot = Some(app.overload.enter(Class::Search, cx.client).await?);
-    let authorization = head.headers.get(AUTHORIZATION).map(|value| value.to_str().unwrap_or_default());
-    let agent = cx.user_agent.as_ref().and_then(|agent| agent.to_str().ok());
-    let origin = Origin::new(cx.client, agent, cx.request_id.as_str());
-    let caller = app.access.authenticate(authorization).await?.from(Arc::new(origin));
+    let caller = certificate::identify(app, cx, &head.headers).await?.from(Arc::new(cx.origin()));
     cx.caller = Some(caller.clone());
     app.access.require(&caller, Action::Read, Resource::System(PART))?;
     let Some(audit) = &app.audit else { return Err(Refusal::off()) };

@@ -169,6 +169,10 @@ impl Accounts {
             if let Some(expires_at) = renewed {
                 robot::set_expiry(tx, found.id, expires_at).await?;
             }
+            if before_ends_at <= now {
+                // Whoever has the old secret has tokens too.
+                robot::set_valid_after(tx, found.id, now).await?;
+            }
             log(tx, &name, "secret rotated", &by, now).await;
             Ok(renewed.unwrap_or(found.expires_at))
         });

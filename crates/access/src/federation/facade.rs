@@ -86,7 +86,8 @@ impl Access {
     /// Lets somebody in whom a login service vouches for, and returns who it is here.
     pub async fn welcome(&self, proven: &Proven) -> Result<Caller, Unauthenticated> {
         let accounts = self.accounts().ok_or(Unauthenticated::Unavailable)?;
-        Ok(caller(&accounts.welcome(proven).await?, Proof::Federation))
+        let caller = caller(&accounts.welcome(proven).await?, Proof::Federation);
+        Ok(self.name_in_logs(caller).await)
     }
 
     /// Begins a session of a browser; the secret is its cookie.
@@ -119,7 +120,7 @@ impl Access {
         let caller = Caller::new(identity, Proof::Session).with_groups(groups);
         // As they are now, not as of the login.
         let groups = self.groups_of(&caller);
-        Ok(Some(caller.with_groups(groups)))
+        Ok(Some(self.name_in_logs(caller.with_groups(groups)).await))
     }
 
     /// Ends a session.

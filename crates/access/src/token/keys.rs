@@ -107,24 +107,18 @@ impl Keys {
     }
 
     async fn look(&self) -> Result<(), TokenError> {
+        // Others may have sealed under a key that this node has not heard of, and expect it to do so from now on.
+        learn(&self.catalog, &self.vault).await?;
         let rows = self.catalog.read(async |r| signing_key::list(r).await).await?;
         let old = self.set.load_full();
         let now = self.catalog.clock().now();
         let mut pairs = HashMap::new();
         let mut problem = None;
-        let mut learnt = false;
         for row in rows.iter().filter(|row| row.gone_at.is_none_or(|gone| now < gone)) {
             // A key never changes, but for its end.
             let known = old.pairs.get(&row.kid).filter(|known| known.gone_at == row.gone_at);
-            let mut opened =
+            let opened =
                 known.map_or_else(|| Pair::open(&self.vault, row).map(Arc::new), |pair| Ok(Arc::clone(pair)));
-            if let Err(TokenError::Vault(berth_vault::Error::UnknownKey(_))) = opened
-                && !learnt
-            {
-                learnt = true;
-                learn(&self.catalog, &self.vault).await?;
-                opened = Pair::open(&self.vault, row).map(Arc::new);
-            }
             match opened {
                 Ok(pair) => drop(pairs.insert(row.kid.clone(), pair)),
                 Err(error) => problem = Some((row.kid.clone(), error)),

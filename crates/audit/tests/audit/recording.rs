@@ -95,6 +95,8 @@ async fn while_the_trail_fails_records_wait_on_disk_and_come_once(on: On) {
     }
     let spooled = || kept.audit.recorder().stats().spooled_bytes;
     eventually("they lie on the disk", async || spooled() > 0).await;
+    // So do those that came while the first were on their way.
+    tokio::time::sleep(Duration::from_millis(1500)).await;
     let file = std::fs::read_to_string(fixture.directory.path().join("audit.spool")).unwrap();
     assert!(!file.contains("alice") && !file.contains("192.0.2.7"), "{file}");
     // As after kill -9: another process finds them. The first one is only held still.
@@ -113,14 +115,16 @@ async fn while_the_trail_fails_records_wait_on_disk_and_come_once(on: On) {
 async fn a_spool_that_was_half_brought_home_brings_no_record_twice(on: On) {
     let fixture = Fixture::new(on).await;
     fixture.alter(BREAK);
-    let kept = fixture.keep(&Config::default()).await;
+    let audit = fixture.audit(&Config::default()).await;
     for n in 0..2500 {
-        kept.audit.recorder().record(pull(fixture.clock.now(), Caller::user("alice"), &n.to_string()));
+        audit.recorder().record(pull(fixture.clock.now(), Caller::user("alice"), &n.to_string()));
     }
-    eventually("they lie on the disk", async || kept.audit.recorder().stats().spooled_bytes > 0).await;
+    let (_stop, stopped) = tokio::sync::watch::channel(false);
+    let task = tokio::spawn(audit.clone().run(stopped));
+    eventually("they lie on the disk", async || audit.recorder().stats().spooled_bytes > 0).await;
     let file = fixture.directory.path().join("audit.spool");
-    kept.task.abort();
-    let _ = kept.task.await;
+    task.abort();
+    let _ = task.await;
     let content = std::fs::read(&file).unwrap();
     fixture.alter(MEND);
     for _ in 0..2 {

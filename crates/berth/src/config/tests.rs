@@ -42,7 +42,7 @@ fn unknown_keys_are_refused_with_position_and_nearest_key() {
     );
     assert_eq!(
         refused("http:\n  tls: {certificate: a, key: b, cipers: c}\n"),
-        "berth.yaml:2:33: unknown key \"cipers\": known here are certificate, key"
+        "berth.yaml:2:33: unknown key \"cipers\": known here are certificate, key, client_ca, client_certificates, client_name"
     );
     assert_eq!(
         refused("listen: [127.0.0.1:1]\n"),

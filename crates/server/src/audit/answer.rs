@@ -9,8 +9,9 @@ use http::{HeaderName, HeaderValue, Method, Response, StatusCode};
 use serde_json::{Value, json};
 
 use crate::body::Body;
-use crate::context::RequestContext;
+use crate::context::{RequestContext, Verdict};
 use crate::overload::Shed;
+use crate::stranger::Stranger;
 
 /// What the official clients want to see before they believe any answer.
 const X_ELASTIC_PRODUCT: HeaderName = HeaderName::from_static("x-elastic-product");
@@ -24,6 +25,8 @@ pub(super) struct Refusal {
     header: Option<(HeaderName, HeaderValue)>,
     /// What happened inside, for the access line.
     cause: Option<String>,
+    /// Why somebody was not let in, for the audit trail.
+    verdict: Option<Verdict>,
 }
 
 impl Refusal {
@@ -71,6 +74,7 @@ impl Refusal {
         if let Some(cause) = self.cause {
             cx.error = Some(cause);
         }
+        cx.verdict = self.verdict;
         let mut response = ok(&self.error.to_json(), head);
         *response.status_mut() =
             StatusCode::from_u16(self.error.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
@@ -82,7 +86,7 @@ impl Refusal {
 impl From<Error> for Refusal {
     fn from(error: Error) -> Self {
         let header = (error.status == 429).then(|| (RETRY_AFTER, HeaderValue::from_static("5")));
-        Self { error, header, cause: None }
+        Self { error, header, cause: None, verdict: None }
     }
 }
 
@@ -101,7 +105,22 @@ impl From<Unauthenticated> for Refusal {
         }
         let mut refusal = Self::new("security_exception", 401, error.to_string());
         refusal.header = Some(challenge());
+        refusal.verdict = Verdict::not_proved(&error);
         refusal
+    }
+}
+
+impl From<Stranger> for Refusal {
+    fn from(stranger: Stranger) -> Self {
+        match stranger {
+            Stranger::Unauthenticated(error) => error.into(),
+            Stranger::Limited(limited) => {
+                let mut refusal = Self::from(Error::busy());
+                refusal.header = Some((RETRY_AFTER, HeaderValue::from(limited.retry_after_seconds)));
+                refusal.verdict = Some(Verdict::too_many_logins());
+                refusal
+            }
+        }
     }
 }
 
@@ -111,6 +130,7 @@ impl From<Denied> for Refusal {
         let mut refusal =
             Self::new("security_exception", if is_stranger { 401 } else { 403 }, denied.to_string());
         refusal.header = is_stranger.then(challenge);
+        refusal.verdict = Some(Verdict::Denied { action: denied.action(), reason: denied.why() });
         refusal
     }
 }

@@ -86,7 +86,7 @@ impl Limits {
             return Ok(Attempt(None));
         };
         let network = network_of(client);
-        let credentials = tables.hasher.hash_one((network, credentials));
+        let credentials = tables.hasher.hash_one((network, name, credentials));
         let mut in_flight = tables.in_flight.lock();
         let paid = if in_flight.contains_key(&credentials) {
             Paid::Nothing

@@ -8,8 +8,9 @@ use bytes::Bytes;
 use http::{Response, StatusCode};
 use http_body::Body as HttpBody;
 
-use super::{Visit, cookie, session};
+use super::{Visit, cookie, refused, session};
 use crate::body::Body;
+use crate::context::Verdict;
 
 /// `POST /login`.
 pub(super) async fn enter<B>(visit: &Visit<'_>, body: B) -> (Response<Body>, Option<Caller>)
@@ -29,8 +30,10 @@ where
     let field = |name| form.get(name).unwrap_or_default();
     let code = Some(field("code").trim()).filter(|code| !code.is_empty());
     let (name, password) = (field("name"), field("password"));
-    let Ok(paid) = visit.app.limits.login(visit.origin.client, name, password) else {
-        return (session::entrance(visit, StatusCode::TOO_MANY_REQUESTS, Some(words.busy)), None);
+    let tried = format!("{password}\0{}", code.unwrap_or_default());
+    let Ok(paid) = visit.app.limits.login(visit.origin.client, name, &tried) else {
+        let page = session::entrance(visit, StatusCode::TOO_MANY_REQUESTS, Some(words.busy));
+        return (refused(page, Some(Verdict::too_many_logins())), None);
     };
     match visit.app.access.log_in(name, password, code).await {
         Ok(caller) => {
@@ -47,7 +50,8 @@ where
                 // Which of them is wrong is nobody's business.
                 _ => (StatusCode::UNAUTHORIZED, words.wrong),
             };
-            (session::entrance(visit, status, Some(problem)), None)
+            let page = session::entrance(visit, status, Some(problem));
+            (refused(page, Verdict::not_proved(&error)), None)
         }
     }
 }

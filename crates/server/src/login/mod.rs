@@ -17,7 +17,7 @@ use self::form::Form;
 use self::words::Words;
 use crate::app::App;
 use crate::body::Body;
-use crate::context::RequestContext;
+use crate::context::{RequestContext, Verdict};
 use crate::overload::Class;
 
 mod cookie;
@@ -89,6 +89,7 @@ where
     cx.slot = Some(slot);
     let (mut response, caller) = route(&visit, body).await;
     cx.caller = caller;
+    cx.verdict = response.extensions_mut().remove::<Verdict>();
     if is_head {
         *response.body_mut() = Body::empty();
     }
@@ -115,6 +116,20 @@ where
         (_, [] | ["out" | "passwords" | "oidc", ..]) => (refuse(visit, StatusCode::METHOD_NOT_ALLOWED), None),
         _ => (refuse(visit, StatusCode::NOT_FOUND), None),
     }
+}
+
+/// Leaves in an answer why somebody was not let in, for the audit trail.
+fn refused(mut response: Response<Body>, verdict: Option<Verdict>) -> Response<Body> {
+    response.extensions_mut().extend(
+        verdict
+            .map(|verdict| {
+                let mut extensions = http::Extensions::new();
+                extensions.insert(verdict);
+                extensions
+            })
+            .unwrap_or_default(),
+    );
+    response
 }
 
 fn refuse(visit: &Visit<'_>, status: StatusCode) -> Response<Body> {

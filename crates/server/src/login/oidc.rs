@@ -6,8 +6,9 @@ use http::{Response, StatusCode};
 
 use super::form::Form;
 use super::html::see_other;
-use super::{PREFIX, Visit, cookie, refuse, session};
+use super::{PREFIX, Visit, cookie, refuse, refused, session};
 use crate::body::Body;
+use crate::context::Verdict;
 
 /// `GET /login/oidc/NAME`: sends the browser to the service.
 pub(super) async fn begin(visit: &Visit<'_>, name: &str) -> Response<Body> {
@@ -50,7 +51,8 @@ pub(super) async fn finish(visit: &Visit<'_>, name: &str) -> (Response<Body>, Op
             tracing::warn!(service = name, user = proven.name, %error, "user of a login service is not let in");
             let status =
                 if error.is_busy() { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::FORBIDDEN };
-            (session::entrance(visit, status, Some(&error.to_string())), None)
+            let page = session::entrance(visit, status, Some(&error.to_string()));
+            (refused(page, Verdict::not_proved(&error)), None)
         }
     }
 }
@@ -64,5 +66,6 @@ fn failed(visit: &Visit<'_>, name: &str, error: &LoginError) -> Response<Body> {
     };
     let problem =
         if *error == LoginError::NotBegun { visit.words.again.to_owned() } else { error.to_string() };
-    session::entrance(visit, status, Some(&problem))
+    let verdict = Verdict::NotProved { name: None, reason: format!("login_service_{reason}") };
+    refused(session::entrance(visit, status, Some(&problem)), Some(verdict))
 }

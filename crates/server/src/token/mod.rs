@@ -85,7 +85,9 @@ where
     wanted.check_service(&tokens.config().service)?;
     let caller = caller(app, cx, &head.headers, &wanted).await?;
     cx.caller = Some(caller.clone());
-    let issued = app.access.issue(&caller, &wanted.asks, wanted.keep && head.method != Method::HEAD).await?;
+    // Another for the one that was shown would let it live for ever.
+    let keep = wanted.keep && wanted.refresh_token().is_none() && head.method != Method::HEAD;
+    let issued = app.access.issue(&caller, &wanted.asks, keep).await?;
     let mut answer = shape.of(&issued, wanted.refresh_token());
     if wanted.is_exchange() {
         // RFC 8693 section 2.2.1.

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use parking_lot::Mutex;
 
-use super::{Fixture, On, PASSWORD, by, on_both, wrong};
+use super::{Fixture, On, PASSWORD, by, eventually, on_both, wrong};
 use crate::federation::{
     Directory, Grant, Issuers, Job, LookedUp, OneOrMany, Proven, Refused, Source, Unavailable, Workload,
 };
@@ -75,9 +75,14 @@ fn proven(name: &str, id: &str, groups: &[&str]) -> Proven {
 async fn with_directory(on: On) -> (Fixture, Arc<Fake>) {
     let (mut f, fake) = (Fixture::new(on).await, Arc::new(Fake::default()));
     f.accounts.ask(Arc::clone(&fake) as Arc<dyn Directory>);
-    let (read_only, accounts) = (ReadOnly::default(), Some(f.accounts.clone()));
-    f.access = Access::open_with_accounts(&f.config, &read_only, &f.catalog, accounts).await.unwrap();
+    f.access = node(&f).await;
     (f, fake)
+}
+
+/// A node that follows what the catalog says, by its clock.
+async fn node(f: &Fixture) -> Access {
+    let (read_only, accounts) = (ReadOnly::default(), Some(f.accounts.clone()));
+    Access::open_with_accounts(&f.config, &read_only, &f.catalog, accounts).await.unwrap()
 }
 
 fn groups(caller: &Caller) -> Vec<&str> {
@@ -110,7 +115,7 @@ async fn a_first_login_makes_an_account_that_later_ones_bring_up_to_date(on: On)
     fake.set(&[("right", proven("alicia", "1", &["c"]))]);
     let alicia = f.log_in("alicia", "right").await.unwrap();
     assert_eq!((alicia.name(), groups(&alicia)), ("alice", vec!["c"]));
-    assert_eq!(f.changes().await, ["created", "groups changed"]);
+    eventually("both changes are sealed", async || f.changes().await == ["created", "groups changed"]).await;
     // Both nodes have it from the catalog.
     f.access.refresh().await.unwrap();
     let older = alice.clone();
@@ -283,9 +288,8 @@ async fn a_job_is_what_its_policy_grants(on: On) {
     assert_eq!(f.access.exchange("job").await, Err(Unauthenticated::Job(Refused::Issuer)));
 
     // Once, on all nodes.
-    let once = f.access.clone().with_issuers(issuers(true));
-    let (other, _) = f.other_node().await;
-    let other = other.with_issuers(issuers(true));
+    let once = node(&f).await.with_issuers(issuers(true));
+    let other = node(&f).await.with_issuers(issuers(true));
     assert!(once.exchange("job").await.is_ok());
     for access in [&once, &other] {
         assert_eq!(access.exchange("job").await, Err(Unauthenticated::Job(Refused::Used)));

@@ -232,29 +232,51 @@ pub(super) fn pattern(field: &str, text: &str) -> Result<Vec<Piece>> {
     Ok(pieces)
 }
 
+/// Goes through pieces and text side by side; where they part, the last star takes one character more. So the work is bounded by their
+/// lengths' product.
+fn fits(mut pieces: &[Piece], mut text: &str) -> bool {
+    let mut star: Option<(&[Piece], &str)> = None;
+    loop {
+        match pieces.split_first() {
+            None if text.is_empty() => return true,
+            Some((Piece::Many, behind)) => {
+                star = Some((behind, text));
+                pieces = behind;
+                continue;
+            }
+            Some((Piece::Text(literal), behind)) => {
+                if let Some(rest) = text.strip_prefix(literal.as_str()) {
+                    (pieces, text) = (behind, rest);
+                    continue;
+                }
+            }
+            Some((Piece::One, behind)) => {
+                let mut chars = text.chars();
+                if chars.next().is_some() {
+                    (pieces, text) = (behind, chars.as_str());
+                    continue;
+                }
+            }
+            None => {}
+        }
+        let Some((behind, from)) = star else { return false };
+        let mut chars = from.chars();
+        if chars.next().is_none() {
+            return false;
+        }
+        star = Some((behind, chars.as_str()));
+        (pieces, text) = (behind, chars.as_str());
+    }
+}
+
 /// Tells whether a pattern of a field that is the same in all records matches.
 pub(crate) fn glob_matches(glob: &Glob, text: &str) -> bool {
-    fn rest(pieces: &[Piece], text: &str) -> bool {
-        match pieces.split_first() {
-            None => text.is_empty(),
-            Some((Piece::Text(literal), pieces)) => {
-                text.strip_prefix(literal.as_str()).is_some_and(|text| rest(pieces, text))
-            }
-            Some((Piece::One, pieces)) => {
-                let mut chars = text.chars();
-                chars.next().is_some() && rest(pieces, chars.as_str())
-            }
-            Some((Piece::Many, pieces)) => {
-                (0..=text.len()).filter(|at| text.is_char_boundary(*at)).any(|at| rest(pieces, &text[at..]))
-            }
-        }
-    }
     if !glob.ignores_case {
-        return rest(&glob.pieces, text);
+        return fits(&glob.pieces, text);
     }
     let small = |piece: &Piece| match piece {
         Piece::Text(text) => Piece::Text(text.to_lowercase()),
         other => other.clone(),
     };
-    rest(&glob.pieces.iter().map(small).collect::<Vec<_>>(), &text.to_lowercase())
+    fits(&glob.pieces.iter().map(small).collect::<Vec<_>>(), &text.to_lowercase())
 }
