@@ -8,6 +8,7 @@ mod haproxy;
 mod hardening;
 mod image;
 mod nginx;
+mod notes;
 mod ready;
 mod rules;
 mod systemd;

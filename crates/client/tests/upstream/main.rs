@@ -4,5 +4,6 @@
 
 mod auth;
 mod message;
+mod pages;
 mod script;
 mod trouble;

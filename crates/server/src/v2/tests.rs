@@ -19,8 +19,10 @@ use crate::request_id::RequestId;
 
 mod access;
 mod blob;
+mod callers;
 mod list;
 mod manifest;
+mod manifest_refused;
 mod read_only;
 mod redirect;
 mod referrer;

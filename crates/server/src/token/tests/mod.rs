@@ -28,6 +28,7 @@ mod challenge;
 mod doors;
 mod flow;
 mod oauth2;
+mod refused;
 mod scope;
 
 /// A server without sockets, in which `ann` may write and `bob` read.
