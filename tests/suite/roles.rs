@@ -113,7 +113,7 @@ async fn commands_explain_and_refuse_with_advice() -> Result<()> {
     fails(&server, &["access", "explain", "group:dev", "pull", "project/other/repository/nginx"]).await?;
     fails(&server, &["access", "explain", "robot+ci", "pull", repository]).await?;
     let listed = server.succeeds(&["bind", "list"]).await?;
-    ensure!(listed.contains("group:dev\tdeveloper\tproject/library\torder:command"), "{listed}");
+    ensure!(listed.contains("group:dev\tdeveloper\tproject/library\toperator:"), "{listed}");
     ensure!(listed.contains("user:ci\tmaintainer\teverywhere\tconfiguration"), "{listed}");
 
     for (arguments, part) in [

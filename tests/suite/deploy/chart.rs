@@ -155,9 +155,15 @@ async fn scales_at_70_percent_of_the_cpu_and_back_slowly() -> Result<()> {
 async fn outside_leads_to_the_registry_alone() -> Result<()> {
     let objects = render(&Home::new()?, "everything").await?;
     let path = &one(&objects, "Ingress")?["spec"]["rules"][0]["http"]["paths"];
-    ensure!(path.as_array().map(Vec::len) == Some(1) && path[0]["path"] == "/v2", "{path}");
+    ensure!(
+        path[0]["path"] == "/v2" && path[1]["path"] == "/token" && !path.to_string().contains("metrics"),
+        "{path}"
+    );
     let route = &one(&objects, "HTTPRoute")?["spec"]["rules"];
-    ensure!(route[0]["matches"][0]["path"]["value"] == "/v2", "{route}");
+    ensure!(
+        route[0]["matches"][0]["path"]["value"] == "/v2" && !route.to_string().contains("metrics"),
+        "{route}"
+    );
     let service = one(&objects, "Service")?;
     let backend = &route[0]["backendRefs"][0];
     ensure!(backend["port"] == service["spec"]["ports"][0]["port"], "{backend}");

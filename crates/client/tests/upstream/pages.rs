@@ -1,6 +1,5 @@
 //! Lists of other registries, page by page.
 
-
 use berth_client::Error;
 use berth_oci::{Algorithm, Digest};
 

@@ -2,7 +2,6 @@
 
 use std::time::{Duration, Instant};
 
-
 use crate::support::{PATIENCE, TestServer, config};
 
 /// A configuration whose patience is a second.

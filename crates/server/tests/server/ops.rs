@@ -1,7 +1,5 @@
 //! `/healthz`, `/readyz`, `/metrics`, and a handler that panics.
 
-
-
 use crate::support::{TestServer, config};
 
 #[tokio::test]

@@ -1,6 +1,5 @@
 //! Lines say where a request came from, also when it lies.
 
-
 use crate::support::{TestServer, config};
 
 #[tokio::test]

@@ -1,6 +1,5 @@
 //! Rate limits of several clients, of several nodes, and behind proxies.
 
-
 use reqwest::StatusCode;
 
 use crate::rates::{start_upload, strict};
