@@ -77,6 +77,7 @@ async fn work(server: &Server, round: usize) -> Result<()> {
 
 /// Waits until everything that has happened so far is in the engine, each record once. Returns how many they are.
 async fn shipped(server: &Server, engine: &OpenSearch) -> Result<u64> {
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let http = reqwest::Client::new();
     let until = json!({ "query": { "range": { "@timestamp": { "lt": now() } } } });
     let begun = Instant::now();
@@ -133,6 +134,7 @@ fn compare(server: &Server, engine: &OpenSearch) -> Result<()> {
 async fn others_are_refused_in_elasticsearch_s_shape() -> Result<()> {
     let (pusher, auditor) =
         (Setup::default().with_user().start().await?, Setup::default().with_administrator().start().await?);
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let http = reqwest::Client::new();
     let ask = |server: &Server, path: &str| http.post(format!("http://{}/api/v1/audit{path}", server.host()));
     let refused = async |request: reqwest::RequestBuilder, status: u16, kind: &str| -> Result<()> {
