@@ -61,9 +61,6 @@ fn counts(recorder: &Recorder, context: &RequestContext, status: Option<StatusCo
 
 /// Tells what was read, if anything was.
 fn read(recorder: &Recorder, context: &RequestContext, status: StatusCode) -> Option<Action> {
-    if context.endpoint == Endpoint::Audit && status.is_success() {
-        return Some(Action::Read);
-    }
     if context.method != Method::GET {
         return None;
     }
