@@ -6,6 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
 use crate::access_generation::bump;
+use crate::binding;
 use crate::driver::{Reader, Row, params};
 use crate::error::{Error, Result};
 use crate::hidden::Hidden;
@@ -347,9 +348,7 @@ pub async fn note_login(tx: &mut Tx, id: AccountId, now: Timestamp) -> Result<()
 
 /// Deletes an account with its passwords, and the roles that were given to its name: whoever gets the name next has none of them.
 pub async fn delete(tx: &mut Tx, id: AccountId) -> Result<()> {
-    let sql =
-        "DELETE FROM binding WHERE kind = 'user' AND subject = (SELECT name FROM account WHERE id = $1)";
-    tx.post(sql, params![id.0]).await?;
+    binding::delete_user(tx, id).await?;
     tx.post("DELETE FROM old_password WHERE account_id = $1", params![id.0]).await?;
     tx.post("DELETE FROM app_password WHERE account_id = $1", params![id.0]).await?;
     tx.post("DELETE FROM account WHERE id = $1", params![id.0]).await?;

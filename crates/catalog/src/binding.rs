@@ -5,8 +5,10 @@ use std::str::FromStr;
 use jiff::Timestamp;
 
 use crate::access_generation;
+use crate::account::AccountId;
 use crate::driver::{Reader, Row, params};
 use crate::error::Result;
+use crate::robot::RobotId;
 use crate::tx::Tx;
 
 /// What kind of subject a role is bound to.
@@ -158,13 +160,17 @@ pub async fn delete(tx: &mut Tx, what: &NewBinding) -> Result<bool> {
     Ok(deleted > 0)
 }
 
-/// Takes every role away from a subject: for whoever deletes a user or a robot, whose name somebody else may get. Returns how many.
-pub async fn delete_subject(tx: &mut Tx, kind: Kind, subject: &str) -> Result<u64> {
-    let deleted = tx
-        .execute("DELETE FROM binding WHERE kind = $1 AND subject = $2", params![kind.as_str(), subject])
-        .await?;
-    access_generation::bump(tx).await?;
-    Ok(deleted)
+/// Takes every role away from a user who is about to be deleted: somebody else may get the name. The caller has every node look again.
+pub(crate) async fn delete_user(tx: &mut Tx, id: AccountId) -> Result<()> {
+    let sql =
+        "DELETE FROM binding WHERE kind = 'user' AND subject = (SELECT name FROM account WHERE id = $1)";
+    tx.post(sql, params![id.0]).await
+}
+
+/// Does the same for a robot.
+pub(crate) async fn delete_robot(tx: &mut Tx, id: RobotId) -> Result<()> {
+    let sql = "DELETE FROM binding WHERE kind = 'robot' AND subject = (SELECT name FROM robot WHERE id = $1)";
+    tx.post(sql, params![id.0]).await
 }
 
 /// Takes away every role that was bound in a project; the caller has every node look again.

@@ -13,6 +13,7 @@ mod migrate;
 mod postgres;
 mod reader;
 mod signals;
+mod store;
 mod tx;
 mod writer;
 
@@ -59,7 +60,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use berth_oci::RepositoryName;
-use rusqlite::Connection;
 use tokio::sync::watch;
 
 pub use clock::Clock;
@@ -71,36 +71,19 @@ pub use postgres::{Outage, PostgresConfig, ReplicaStats};
 pub use signals::WriterStats;
 pub use tx::Tx;
 
-use postgres::{Database, Kind, Role};
-use reader::Readers;
-use signals::Signals;
-use writer::Writer;
+use postgres::Role;
+use store::{Arm, Kind, Store};
 
 /// The catalog: in a file of one data directory, or in a database that several nodes share. Cheap to clone; the last clone to go
 /// ends the writing after what it was given.
 #[derive(Debug, Clone)]
-pub struct Catalog(Arc<Inner>);
-
-#[derive(Debug)]
-struct Inner {
-    arm: Arm,
-    signals: Arc<Signals>,
-    clock: Clock,
-}
-
-#[derive(Debug)]
-enum Arm {
-    Embedded { writer: Writer, readers: Readers },
-    Shared(Database),
-}
+pub struct Catalog(Arc<Store>);
 
 impl Catalog {
     /// Opens or creates the database file and brings it to this binary's schema: for the one process that owns the data
     /// directory.
     pub fn open(file: &Path, clock: Clock) -> Result<Self> {
-        let connection = reader::open_writer(file)?;
-        migrate::migrate(&connection, migrate::MIGRATIONS, clock.now())?;
-        Self::start(connection, file, clock, true)
+        Ok(Self(Arc::new(Store::open(file, Kind::Catalog, clock)?)))
     }
 
     /// Opens the database file of a data directory that another process may own: leaves its schema and its write-ahead log
@@ -109,16 +92,7 @@ impl Catalog {
     /// # Errors
     /// [`Error::Older`] and [`Error::Newer`] unless it has this binary's schema.
     pub fn join(file: &Path, clock: Clock) -> Result<Self> {
-        let connection = reader::join_writer(file)?;
-        migrate::check(&connection, migrate::MIGRATIONS)?;
-        Self::start(connection, file, clock, false)
-    }
-
-    fn start(connection: Connection, file: &Path, clock: Clock, owns: bool) -> Result<Self> {
-        let signals = Arc::new(Signals::new(event::last_position(&connection)?));
-        let readers = Readers::new(file);
-        let writer = Writer::start("catalog-writer", connection, Arc::clone(&signals), owns)?;
-        Ok(Self(Arc::new(Inner { arm: Arm::Embedded { writer, readers }, signals, clock })))
+        Ok(Self(Arc::new(Store::join(file, Kind::Catalog, clock)?)))
     }
 
     /// Connects to a database as one of the nodes that serve it, and brings it to this binary's schema.
@@ -126,7 +100,7 @@ impl Catalog {
     /// # Errors
     /// [`Error::Config`] for settings that make no sense, [`Error::Unavailable`] if the database does not answer in time.
     pub async fn connect(settings: &PostgresConfig, clock: Clock) -> Result<Self> {
-        Self::share(settings, Role::Node, clock).await
+        Ok(Self(Arc::new(Store::connect(settings, Kind::Catalog, Role::Node, clock).await?)))
     }
 
     /// Connects to a database beside the nodes that serve it: leaves its schema, and the sealing of events, to them.
@@ -134,13 +108,7 @@ impl Catalog {
     /// # Errors
     /// As [`Catalog::connect`], and [`Error::Older`] and [`Error::Newer`] unless it has this binary's schema.
     pub async fn visit(settings: &PostgresConfig, clock: Clock) -> Result<Self> {
-        Self::share(settings, Role::Visitor, clock).await
-    }
-
-    async fn share(settings: &PostgresConfig, role: Role, clock: Clock) -> Result<Self> {
-        let database = Database::open(settings, Kind::Catalog, role, clock.now()).await?;
-        let signals = Arc::clone(database.signals());
-        Ok(Self(Arc::new(Inner { arm: Arm::Shared(database), signals, clock })))
+        Ok(Self(Arc::new(Store::connect(settings, Kind::Catalog, Role::Visitor, clock).await?)))
     }
 
     /// Reads which schema the catalog in a file has, and changes nothing.
@@ -155,7 +123,7 @@ impl Catalog {
 
     /// Tells whether other nodes may be at work on the same catalog.
     pub fn is_shared(&self) -> bool {
-        matches!(self.0.arm, Arm::Shared(_))
+        self.0.is_shared()
     }
 
     /// Runs `body` where it is awaited. On SQLite it must not wait for anything but the reader; on Postgres it holds a connection
@@ -165,10 +133,7 @@ impl Catalog {
         F: AsyncFnOnce(&Reader) -> Result<T, E>,
         E: From<Error>,
     {
-        match &self.0.arm {
-            Arm::Embedded { readers, .. } => readers.read(body),
-            Arm::Shared(database) => body(&database.reader()).await,
-        }
+        self.0.read(body).await
     }
 
     /// Runs `body` as [`read`](Self::read) does, on a replica if one is configured that has everything committed before this call. It
@@ -200,10 +165,7 @@ impl Catalog {
         F: AsyncFnOnce(&Reader) -> Result<T, E>,
         E: From<Error>,
     {
-        match &self.0.arm {
-            Arm::Embedded { readers, .. } => readers.snapshot(body),
-            Arm::Shared(database) => database.snapshot(body).await,
-        }
+        self.0.snapshot(body).await
     }
 
     /// Does what [`Catalog::snapshot`] does on the embedded arm, on this thread, which may block as long as it likes.
@@ -228,10 +190,7 @@ impl Catalog {
         T: Send + 'static,
         E: From<Error> + Send + 'static,
     {
-        match &self.0.arm {
-            Arm::Embedded { writer, .. } => writer.write(body).await,
-            Arm::Shared(database) => database.write(body).await,
-        }
+        self.0.write(body).await
     }
 
     /// Returns a number that changes whenever what `repository` serves may have changed; `None` while this node can't know, and

@@ -41,6 +41,7 @@ use crate::driver::Reader;
 use crate::error::{Error, Failure, Remedy, Result};
 use crate::migrate::Schema;
 use crate::signals::Signals;
+use crate::store::Kind;
 use crate::tx::Tx;
 use connector::{Connection, Connector};
 use migrate::Series;
@@ -69,14 +70,6 @@ pub(crate) enum Role {
     Node,
     /// A command beside them.
     Visitor,
-}
-
-/// What lies in the database.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
-    Catalog,
-    /// The audit trail, beside the catalog. Its units of work take the row of its head first, so they need not be serializable.
-    Trail,
 }
 
 impl Kind {

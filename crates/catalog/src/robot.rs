@@ -4,6 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
 use crate::access_generation::bump;
+use crate::binding;
 use crate::driver::{Reader, Row, params};
 use crate::error::Result;
 use crate::tx::Tx;
@@ -187,8 +188,7 @@ pub async fn note_use(tx: &mut Tx, id: RobotId, now: Timestamp) -> Result<()> {
 
 /// Deletes a robot with its secrets, and the roles that were given to its name.
 pub async fn delete(tx: &mut Tx, id: RobotId) -> Result<()> {
-    let sql = "DELETE FROM binding WHERE kind = 'robot' AND subject = (SELECT name FROM robot WHERE id = $1)";
-    tx.post(sql, params![id.0]).await?;
+    binding::delete_robot(tx, id).await?;
     tx.post("DELETE FROM robot_secret WHERE robot_id = $1", params![id.0]).await?;
     tx.post("DELETE FROM robot WHERE id = $1", params![id.0]).await?;
     bump(tx).await

@@ -78,7 +78,8 @@ pub(crate) fn literal(url: &Url) -> Option<IpAddr> {
     bare.parse().ok()
 }
 
-pub(crate) fn is_loopback(url: &Url) -> bool {
+/// Tells whether a URL names this machine.
+pub fn is_loopback(url: &Url) -> bool {
     url.host_str() == Some("localhost")
         || literal(url).is_some_and(|address| address.to_canonical().is_loopback())
 }

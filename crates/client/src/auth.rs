@@ -118,7 +118,7 @@ impl Inner {
     async fn fetch_token(&self, realm: &str, service: Option<&str>, scope: &str) -> Result<Token> {
         let what = "the registry's token service";
         let mut url = Url::parse(realm).map_err(|_| Error::protocol(what, "its address is not one"))?;
-        self.guard.check(&url)?;
+        self.guard.check(&url).map_err(Error::Forbidden)?;
         let account = self.auth.name.as_deref();
         for (key, value) in [("service", service), ("scope", Some(scope)), ("account", account)] {
             // An empty scope stands for a token that allows nothing but to come in.

@@ -1,4 +1,4 @@
-//! Where another registry may lead us: not to the addresses at which machines tell their secrets, nor back to this machine.
+//! Where another service may lead us: not to the addresses at which machines tell their secrets, nor back to this machine.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -7,49 +7,56 @@ use std::sync::Arc;
 use reqwest::Url;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
-use crate::address::{Address, is_loopback, literal, place};
-use crate::{Error, Result};
+use crate::address::{is_loopback, literal, place};
 
 /// Services for the machine itself that lie outside the link-local networks (Alibaba's, Amazon's over IPv6).
 const MACHINE_V4: Ipv4Addr = Ipv4Addr::new(100, 100, 100, 200);
 const MACHINE_V6: Ipv6Addr = Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254);
 
-/// What was named by the operator is fine, whatever it is; what a registry names is looked at.
+/// Where plain HTTP may go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PlainHttp {
+    /// Nowhere.
+    Never,
+    /// To this machine, if what the operator named is on it.
+    Here,
+    /// Wherever the service leads.
+    Anywhere,
+}
+
+/// What was named by the operator is fine, whatever it is; what a service names is looked at. It is also the resolver to give to the HTTP
+/// client, so that what was looked at is what is asked.
 #[derive(Debug, Clone)]
-pub(crate) struct Guard {
+pub struct Guard {
+    who: &'static str,
     host: Arc<str>,
     here: bool,
-    plain_http: bool,
+    plain_http: PlainHttp,
 }
 
 impl Guard {
-    pub(crate) fn of(address: &Address) -> Self {
-        Self {
-            host: address.url().host_str().unwrap_or_default().into(),
-            here: is_loopback(address.url()),
-            plain_http: address.allows_plain_http(),
-        }
+    /// Guards what the service at `named` leads to; `who` is what messages call it.
+    pub fn new(who: &'static str, named: &Url, plain_http: PlainHttp) -> Self {
+        let host = named.host_str().unwrap_or_default().into();
+        Self { who, host, here: is_loopback(named), plain_http }
     }
 
-    /// Refuses a URL before it is asked. Hosts with a name are looked at when they are resolved.
-    pub(crate) fn check(&self, url: &Url) -> Result<()> {
-        let fine = match url.scheme() {
-            "https" => true,
-            "http" => self.plain_http,
+    /// Refuses a URL before it is asked, and says why. Hosts with a name are looked at when they are resolved.
+    pub fn check(&self, url: &Url) -> Result<(), String> {
+        let fine = match (url.scheme(), self.plain_http) {
+            ("https", _) | ("http", PlainHttp::Anywhere) => true,
+            ("http", PlainHttp::Here) => self.here && is_loopback(url),
             _ => false,
         };
+        let who = self.who;
         if !fine {
             let (scheme, place) = (url.scheme(), place(url));
-            return Err(Error::Forbidden(format!(
-                "the registry leads to {scheme}://{place}, which is not TLS: not followed"
-            )));
+            return Err(format!("{who} leads to {scheme}://{place}, which is not TLS: not followed"));
         }
         match literal(url) {
-            Some(address) if !self.may_reach(url.host_str().unwrap_or_default(), address) => {
-                Err(Error::Forbidden(format!(
-                    "the registry leads to {address}, an address of this machine or its network: not followed"
-                )))
-            }
+            Some(address) if !self.may_reach(url.host_str().unwrap_or_default(), address) => Err(format!(
+                "{who} leads to {address}, an address of this machine or its network: not followed"
+            )),
             _ => Ok(()),
         }
     }
@@ -90,8 +97,9 @@ mod tests {
     use super::*;
 
     fn check(registry: &str, url: &str) -> bool {
-        let guard = Guard::of(&Address::parse(registry, false).unwrap());
-        guard.check(&Url::parse(url).unwrap()).is_ok()
+        let named = Url::parse(registry).unwrap();
+        let plain = if named.scheme() == "http" { PlainHttp::Anywhere } else { PlainHttp::Never };
+        Guard::new("the registry", &named, plain).check(&Url::parse(url).unwrap()).is_ok()
     }
 
     #[test]

@@ -21,10 +21,11 @@ mod request;
 mod throttle;
 mod upstream;
 
-pub use address::Address;
+pub use address::{Address, is_loopback};
 pub use blob::Body;
 pub use credentials::Credentials;
 pub use error::{Error, Result};
+pub use guard::{Guard, PlainHttp};
 pub use limits::Limits;
 pub use manifest::Fetched;
 pub use upstream::{Settings, Upstream};

@@ -106,7 +106,7 @@ impl Inner {
     pub(crate) async fn follow(&self, call: &Call, shown: Option<HeaderValue>) -> Result<Response> {
         let mut url = call.url.clone();
         for _ in 0..=self.limits.redirects {
-            self.guard.check(&url)?;
+            self.guard.check(&url).map_err(Error::Forbidden)?;
             let mut request = self.http.request(call.method.clone(), url.clone()).headers(call.headers());
             if let Some(shown) = shown.clone().filter(|_| self.is_ours(&url)) {
                 request = request.header(AUTHORIZATION, shown);

@@ -7,7 +7,7 @@ use reqwest::redirect::Policy;
 use reqwest::{Certificate, Client, Url};
 
 use crate::auth::Auth;
-use crate::guard::Guard;
+use crate::guard::{Guard, PlainHttp};
 use crate::patience::Patience;
 use crate::throttle::Throttle;
 use crate::{Address, Credentials, Error, Limits, Result};
@@ -53,7 +53,8 @@ impl Upstream {
         let Settings { address, credentials, bytes_per_second, limits, .. } = settings;
         // Whoever was first has installed the same one.
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-        let guard = Guard::of(address);
+        let plain = if address.allows_plain_http() { PlainHttp::Anywhere } else { PlainHttp::Never };
+        let guard = Guard::new("the registry", address.url(), plain);
         let http = client(settings, &guard)?;
         Ok(Self(Arc::new(Inner {
             http,

@@ -1,12 +1,10 @@
 //! Asking issuers and login services: over TLS, never led elsewhere, and with bounds on every answer.
 
-use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use berth_client::{Guard, PlainHttp, is_loopback};
 use reqwest::redirect::Policy;
 use reqwest::{Certificate, Client, RequestBuilder, Url};
 use serde::de::DeserializeOwned;
@@ -17,10 +15,6 @@ use crate::error::{SettingsError, read};
 const ANSWER_BYTES: usize = 1 << 20;
 const CONNECT: Duration = Duration::from_secs(5);
 const WHOLE: Duration = Duration::from_secs(10);
-
-/// Services for the machine itself that lie outside the link-local networks (Alibaba's, Amazon's over IPv6).
-const MACHINE_V4: Ipv4Addr = Ipv4Addr::new(100, 100, 100, 200);
-const MACHINE_V6: Ipv6Addr = Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254);
 
 /// A client for what one issuer serves. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -34,7 +28,7 @@ impl Http {
     pub(crate) fn new(part: &str, issuer: &Url, ca_file: Option<&Path>) -> Result<Self, SettingsError> {
         // Whoever was first has installed the same one.
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-        let guard = Guard { here: is_loopback(issuer), host: issuer.host_str().unwrap_or_default().into() };
+        let guard = Guard::new("the issuer", issuer, PlainHttp::Here);
         let builder = || {
             Client::builder()
                 .user_agent(concat!("berth/", env!("CARGO_PKG_VERSION")))
@@ -151,70 +145,6 @@ fn cause(error: &reqwest::Error) -> String {
         cause = deeper;
     }
     cause.to_string()
-}
-
-fn is_loopback(url: &Url) -> bool {
-    literal(url).map_or(url.host_str() == Some("localhost"), |address| address.to_canonical().is_loopback())
-}
-
-fn literal(url: &Url) -> Option<IpAddr> {
-    url.host_str()?.trim_start_matches('[').trim_end_matches(']').parse().ok()
-}
-
-/// What the operator named is fine, whatever it is; what an issuer names is looked at: its word must not make Berth ask this machine,
-/// or what tells machines their secrets.
-#[derive(Debug, Clone)]
-struct Guard {
-    host: Arc<str>,
-    here: bool,
-}
-
-impl Guard {
-    fn check(&self, url: &Url) -> Result<(), String> {
-        let is_fine = match url.scheme() {
-            "https" => true,
-            "http" => self.here && is_loopback(url),
-            _ => false,
-        };
-        if !is_fine {
-            return Err(format!("the issuer leads to {url}, which is not TLS: not followed"));
-        }
-        match literal(url) {
-            Some(address) if !self.may_reach(url.host_str().unwrap_or_default(), address) => Err(format!(
-                "the issuer leads to {address}, an address of this machine or its network: not followed"
-            )),
-            _ => Ok(()),
-        }
-    }
-
-    fn may_reach(&self, host: &str, address: IpAddr) -> bool {
-        if host.eq_ignore_ascii_case(&self.host) {
-            return true;
-        }
-        let address = address.to_canonical();
-        let is_local = address.is_loopback() || address.is_unspecified();
-        let is_link = match address {
-            IpAddr::V4(v4) => v4.is_link_local() || v4 == MACHINE_V4,
-            IpAddr::V6(v6) => v6.is_unicast_link_local() || v6 == MACHINE_V6,
-        };
-        !is_link && (self.here || !is_local)
-    }
-}
-
-impl Resolve for Guard {
-    fn resolve(&self, name: Name) -> Resolving {
-        let guard = self.clone();
-        Box::pin(async move {
-            let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
-            let fine: Vec<_> = found.filter(|found| guard.may_reach(name.as_str(), found.ip())).collect();
-            if fine.is_empty() {
-                let reason = format!("{} has no address that may be asked", name.as_str());
-                return Err(io::Error::other(reason).into());
-            }
-            let addresses: Addrs = Box::new(fine.into_iter());
-            Ok(addresses)
-        })
-    }
 }
 
 #[cfg(test)]

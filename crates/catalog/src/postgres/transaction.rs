@@ -5,14 +5,15 @@ use std::time::Duration;
 
 use tokio::time::{Instant, timeout_at};
 
+use super::Engine;
 use super::pool::Lease;
 use super::session::{Session, Unended};
 use super::unit::Unit;
-use super::{Engine, Kind};
 use crate::driver::{Reader, params};
 use crate::error::{Error, Failure, Remedy, Result};
 use crate::event::Fields;
 use crate::generation;
+use crate::store::Kind;
 use crate::tx::Tx;
 
 /// How long a group may collect before it commits, so that the first unit's caller does not wait for the last's.

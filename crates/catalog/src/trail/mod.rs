@@ -24,12 +24,9 @@ pub use retention::RetentionDays;
 use crate::clock::Clock;
 use crate::driver::{Reader, params};
 use crate::error::{Error, Result};
-use crate::migrate;
-use crate::postgres::{Database, Kind, PostgresConfig, Role};
-use crate::reader::{self, Readers};
-use crate::signals::{Signals, WriterStats};
+use crate::postgres::{PostgresConfig, Role};
+use crate::store::{Arm, Kind, Store};
 use crate::tx::Tx;
-use crate::writer::Writer;
 
 /// Connections to a database that is shared with the catalog, beside the catalog's own.
 const CONNECTIONS: usize = 4;
@@ -39,27 +36,12 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// The audit trail: in a file of one data directory, or in a database that several nodes share. Cheap to clone; the last clone to go
 /// ends the writing after what it was given.
 #[derive(Debug, Clone)]
-pub struct Trail(Arc<Inner>);
-
-#[derive(Debug)]
-struct Inner {
-    arm: Arm,
-    signals: Arc<Signals>,
-    clock: Clock,
-}
-
-#[derive(Debug)]
-enum Arm {
-    Embedded { writer: Writer, readers: Readers },
-    Shared(Database),
-}
+pub struct Trail(Arc<Store>);
 
 impl Trail {
     /// Opens or creates the file and brings it to this binary's schema: for the one process that owns the data directory.
     pub fn open(file: &Path, clock: Clock) -> Result<Self> {
-        let connection = reader::open_writer(file)?;
-        migrate::migrate(&connection, migrate::OF_TRAIL, clock.now())?;
-        Self::start(connection, file, clock, true)
+        Ok(Self(Arc::new(Store::open(file, Kind::Trail, clock)?)))
     }
 
     /// Opens the file of a data directory that another process may own: leaves its schema and its write-ahead log to that process.
@@ -67,16 +49,7 @@ impl Trail {
     /// # Errors
     /// [`Error::Older`] and [`Error::Newer`] unless it has this binary's schema.
     pub fn join(file: &Path, clock: Clock) -> Result<Self> {
-        let connection = reader::join_writer(file)?;
-        migrate::check(&connection, migrate::OF_TRAIL)?;
-        Self::start(connection, file, clock, false)
-    }
-
-    fn start(connection: rusqlite::Connection, file: &Path, clock: Clock, owns: bool) -> Result<Self> {
-        let signals = Arc::new(Signals::new(0));
-        let readers = Readers::new(file);
-        let writer = Writer::start("trail-writer", connection, Arc::clone(&signals), owns)?;
-        Ok(Self(Arc::new(Inner { arm: Arm::Embedded { writer, readers }, signals, clock })))
+        Ok(Self(Arc::new(Store::join(file, Kind::Trail, clock)?)))
     }
 
     /// Connects to the catalog's database as one of the nodes that serve it, and brings the trail's tables to this binary's schema.
@@ -98,14 +71,12 @@ impl Trail {
     async fn share(settings: &PostgresConfig, role: Role, clock: Clock) -> Result<Self> {
         let patience = settings.patience.min(PATIENCE);
         let settings = PostgresConfig { pool: CONNECTIONS, patience, replica_url: None, ..settings.clone() };
-        let database = Database::open(&settings, Kind::Trail, role, clock.now()).await?;
-        let signals = Arc::clone(database.signals());
-        Ok(Self(Arc::new(Inner { arm: Arm::Shared(database), signals, clock })))
+        Ok(Self(Arc::new(Store::connect(&settings, Kind::Trail, role, clock).await?)))
     }
 
     /// Tells whether other nodes may be writing the same trail.
     pub fn is_shared(&self) -> bool {
-        matches!(self.0.arm, Arm::Shared(_))
+        self.0.is_shared()
     }
 
     /// Runs `body` where it is awaited, as [`Catalog::read`](crate::Catalog::read) does.
@@ -114,10 +85,7 @@ impl Trail {
         F: AsyncFnOnce(&Reader) -> Result<T, E>,
         E: From<Error>,
     {
-        match &self.0.arm {
-            Arm::Embedded { readers, .. } => readers.read(body),
-            Arm::Shared(database) => body(&database.reader()).await,
-        }
+        self.0.read(body).await
     }
 
     /// Runs `body` with one view of the trail from its first statement to its last, as
@@ -127,10 +95,7 @@ impl Trail {
         F: AsyncFnOnce(&Reader) -> Result<T, E>,
         E: From<Error>,
     {
-        match &self.0.arm {
-            Arm::Embedded { readers, .. } => readers.snapshot(body),
-            Arm::Shared(database) => database.snapshot(body).await,
-        }
+        self.0.snapshot(body).await
     }
 
     /// Runs `body` as [`Trail::snapshot`] does, for `time` at most and where it holds up nobody: on a thread of its own that yields to
@@ -158,20 +123,12 @@ impl Trail {
         T: Send + 'static,
         E: From<Error> + Send + 'static,
     {
-        match &self.0.arm {
-            Arm::Embedded { writer, .. } => writer.write(body).await,
-            Arm::Shared(database) => database.write(body).await,
-        }
+        self.0.write(body).await
     }
 
     /// Returns the clock that times in the trail come from.
     pub fn clock(&self) -> &Clock {
         &self.0.clock
-    }
-
-    /// Counts commits and the units of work in them.
-    pub fn writer_stats(&self) -> WriterStats {
-        self.0.signals.stats()
     }
 }
 
@@ -239,10 +196,4 @@ pub async fn blank(
     )
     .await?;
     Ok(end.and_then(|end| end.checked_add(jiff::SignedDuration::from_micros(1)).ok()))
-}
-
-/// Counts the records that are here.
-pub async fn count(r: &Reader) -> Result<u64> {
-    let head = head::find(r).await?;
-    Ok(u64::try_from(head.position - head.first + 1).unwrap_or(0))
 }

@@ -1,7 +1,7 @@
 //! Projects, roles and bindings, and how accounts and robots stand.
 
 use berth_catalog::binding::{self, Kind, NewBinding};
-use berth_catalog::{access_generation, project, repository, role, standing};
+use berth_catalog::{access_generation, account, project, repository, role, standing};
 use serde_json::json;
 
 use crate::{Fixture, On, name, on_both};
@@ -126,13 +126,21 @@ async fn bindings_are_there_once(on: On) {
     assert_eq!(everywhere.len(), 1);
     let found = fixture.catalog.read(async |r| binding::find_of_role(r, "auditor").await).await.unwrap();
     assert_eq!(found.unwrap().what.subject, "x");
+    fixture.alter(
+        "INSERT INTO account (name, source, must_change, failures, member_of, valid_after, created_at)
+         VALUES ('x', 'local', 0, 0, '[]', 0, 0)",
+    );
+    let before = read(0).await.len();
     let gone = fixture.catalog.write(async |tx| {
         let what = bound(Kind::Group, "x", "guest", "p");
         let one = (binding::delete(tx, &what).await?, binding::delete(tx, &what).await?);
-        Ok::<_, berth_catalog::Error>((one, binding::delete_subject(tx, Kind::User, "x").await?))
+        let account = account::find(tx, "x").await?.unwrap();
+        account::delete(tx, account.id).await?;
+        Ok::<_, berth_catalog::Error>(one)
     });
-    assert_eq!(gone.await.unwrap(), ((true, false), 2));
-    assert_eq!(read(0).await.len(), 4);
+    assert_eq!(gone.await.unwrap(), (true, false));
+    // The one that was deleted, and the two of the user who went.
+    assert_eq!((before, read(0).await.len()), (7, 4));
 }
 
 async fn accounts_and_robots_are_read_as_they_stand(on: On) {

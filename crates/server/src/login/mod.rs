@@ -120,15 +120,9 @@ where
 
 /// Leaves in an answer why somebody was not let in, for the audit trail.
 fn refused(mut response: Response<Body>, verdict: Option<Verdict>) -> Response<Body> {
-    response.extensions_mut().extend(
-        verdict
-            .map(|verdict| {
-                let mut extensions = http::Extensions::new();
-                extensions.insert(verdict);
-                extensions
-            })
-            .unwrap_or_default(),
-    );
+    if let Some(verdict) = verdict {
+        response.extensions_mut().insert(verdict);
+    }
     response
 }
 
