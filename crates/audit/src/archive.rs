@@ -60,9 +60,10 @@ struct Seal {
     signature: String,
 }
 
-/// Returns the name of the archive that begins with a position.
-pub fn name(first: i64) -> String {
-    format!("audit-{first:020}.jsonl.gz")
+/// Returns the name of the archive of the records from `first` to `last`: two nodes that part the same records differently write
+/// different files, and neither replaces what the other has removed from the trail.
+pub fn name(first: i64, last: i64) -> String {
+    format!("audit-{first:020}-{last:020}.jsonl.gz")
 }
 
 /// Tells whether a file has the name of an archive.

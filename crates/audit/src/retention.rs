@@ -76,8 +76,8 @@ impl Retention {
 
     /// Writes an archive; it is on the disk when this returns.
     async fn keep(&self, records: &[Record], before: &Hash) -> Result<()> {
-        let Some(first) = records.first() else { return Ok(()) };
+        let (Some(first), Some(last)) = (records.first(), records.last()) else { return Ok(()) };
         let packed = archive::write(records, before, &self.keys)?;
-        Ok(self.shelf.put(&archive::name(first.position), Bytes::from(packed)).await?)
+        Ok(self.shelf.put(&archive::name(first.position, last.position), Bytes::from(packed)).await?)
     }
 }

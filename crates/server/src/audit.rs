@@ -24,9 +24,9 @@ use self::answer::Refusal;
 use self::path::Call;
 use crate::app::App;
 use crate::body::Body;
-use crate::certificate;
 use crate::context::{Endpoint, RequestContext};
 use crate::overload::Class;
+use crate::{certificate, limit};
 
 /// Where it is found.
 const PREFIX: &str = "/api/v1/audit";
@@ -81,6 +81,12 @@ where
     cx.slot = Some(app.overload.enter(Class::Search, cx.client).await?);
     let caller = certificate::identify(app, cx, &head.headers).await?.from(Arc::new(cx.origin()));
     cx.caller = Some(caller.clone());
+    if let Some(pause) = app.limits.check(limit::Class::Api, cx.client, &caller)? {
+        // Who waits takes no place.
+        cx.slot = None;
+        pause.wait().await;
+        cx.slot = Some(app.overload.enter(Class::Search, cx.client).await?);
+    }
     app.access.require(&caller, Action::Read, Resource::System(PART))?;
     let Some(audit) = &app.audit else { return Err(Refusal::off()) };
     let call = Call::parse(&head.method, &head.uri, PREFIX)?;

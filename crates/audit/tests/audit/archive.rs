@@ -88,7 +88,8 @@ async fn old_records_go_to_archives_and_the_whole_verifies(on: On) {
 async fn what_is_done_to_archives_is_found(on: On) {
     let fixture = aged(on).await;
     let directory = fixture.directory.path().join("archive");
-    let file = |first: i64| directory.join(berth_audit::archive::name(first));
+    let file =
+        |first: i64| directory.join(berth_audit::archive::name(first, if first == 1 { 7 } else { 14 }));
     let (one, two) = (std::fs::read(file(1)).unwrap(), std::fs::read(file(8)).unwrap());
 
     let mut flipped = one.clone();
@@ -114,7 +115,7 @@ async fn what_is_done_to_archives_is_found(on: On) {
 
     // Made by somebody with another key.
     let other = aged(on).await;
-    let theirs = other.directory.path().join("archive").join(berth_audit::archive::name(1));
+    let theirs = other.directory.path().join("archive").join(berth_audit::archive::name(1, 7));
     std::fs::copy(theirs, file(1)).unwrap();
     let report = verified(&fixture).await;
     assert!(kinds(&report.damage).contains(&(1, "forged")), "{report:?}");

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use crate::body::Body;
 use crate::context::{RequestContext, Verdict};
+use crate::limit::Limited;
 use crate::overload::Shed;
 use crate::stranger::Stranger;
 
@@ -115,12 +116,19 @@ impl From<Stranger> for Refusal {
         match stranger {
             Stranger::Unauthenticated(error) => error.into(),
             Stranger::Limited(limited) => {
-                let mut refusal = Self::from(Error::busy());
-                refusal.header = Some((RETRY_AFTER, HeaderValue::from(limited.retry_after_seconds)));
+                let mut refusal = Self::from(limited);
                 refusal.verdict = Some(Verdict::too_many_logins());
                 refusal
             }
         }
+    }
+}
+
+impl From<Limited> for Refusal {
+    fn from(limited: Limited) -> Self {
+        let mut refusal = Self::from(Error::busy());
+        refusal.header = Some((RETRY_AFTER, HeaderValue::from(limited.retry_after_seconds)));
+        refusal
     }
 }
 

@@ -77,3 +77,20 @@ async fn by_default_many_layers_at_once_wait_and_none_fails() {
         began.elapsed()
     );
 }
+
+#[tokio::test]
+async fn guesses_and_calls_count_at_the_audit_trails_door_too() {
+    let mut config = strict();
+    let (login, api) = (&mut config.rate_limits.login, &mut config.rate_limits.api);
+    (login.rate, login.burst) = ("1/m".parse().unwrap(), 3);
+    (api.rate, api.burst, api.wait_milliseconds) = ("1/m".parse().unwrap(), 2, 0);
+    let server = TestServer::start(config);
+    let ask = || reqwest::Client::new().get(server.url("/api/v1/audit/_search"));
+    for expected in [401, 401, 401, 429] {
+        let response = ask().basic_auth("eve", Some("guess")).send().await.unwrap();
+        assert_eq!(response.status(), expected);
+    }
+    for expected in [403, 403, 429] {
+        assert_eq!(ask().send().await.unwrap().status(), expected);
+    }
+}

@@ -6,11 +6,12 @@ use std::process::ExitCode;
 use anyhow::{Context as _, Result, bail};
 use berth_catalog::job::State;
 use berth_registry::{PullJob, PullOrder, PullReport, Registry};
+use serde_json::json;
 
 use crate::cli::ImportRegistry;
 use crate::command::{block_on, job, print};
 use crate::config::{self, Config};
-use crate::data;
+use crate::{data, operator};
 
 pub(super) fn run(arguments: ImportRegistry) -> Result<ExitCode> {
     let (now, status, cancel) = (arguments.now, arguments.status, arguments.cancel);
@@ -22,6 +23,10 @@ pub(super) fn run(arguments: ImportRegistry) -> Result<ExitCode> {
     if cancel {
         return block_on(call_off(&config));
     }
+    block_on(async {
+        operator::note(&config, "import_registry", json!({ "registry": order.registry })).await;
+        Ok(())
+    })?;
     if !now && !order.dry_run {
         return block_on(begin(&config, &order));
     }

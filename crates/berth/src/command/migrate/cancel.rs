@@ -5,19 +5,23 @@ use std::process::ExitCode;
 use anyhow::{Context as _, Result, bail};
 use berth_catalog::moving::{self, Moving, State};
 use berth_catalog::{Catalog, Clock};
+use serde_json::json;
 
 use super::super::{block_on, print};
 use super::{claim, random};
 use crate::cli;
 use crate::config::{self, Config, Flags};
-use crate::data;
+use crate::{data, operator};
 
 pub(super) fn run(arguments: cli::Cancel) -> Result<ExitCode> {
     let source = config::load(arguments.place.into())?.config;
     let target = arguments.to.map(|file| config::load(Flags { file: Some(file), ..Flags::default() }));
     let target = target.transpose()?.map(|loaded| loaded.config);
     data::must_exist(&source)?;
-    block_on(cancel(&source, target.as_ref()))
+    block_on(async {
+        operator::note(&source, "migrate_cancel", json!({})).await;
+        cancel(&source, target.as_ref()).await
+    })
 }
 
 async fn cancel(source: &Config, target: Option<&Config>) -> Result<ExitCode> {
