@@ -44,13 +44,19 @@ async fn add(server: &Server, name: &str) -> Result<String> {
     let refused = said(&client(server, name, &first)?).await?;
     ensure!(refused.0 == 401 && refused.1.contains("must be changed"), "{refused:?}");
     let own = format!("{}x", first.trim());
+    choose(server, name, &own)?;
+    Ok(own)
+}
+
+/// Sets a password as the user's own choice.
+pub(crate) fn choose(server: &Server, name: &str, own: &str) -> Result<()> {
     let mut command = std::process::Command::new(berth()?);
     command.args(["user", "passwd", name, "--own-choice", "--data-dir"]).arg(server.data_dir());
     let file = server.data_dir().join("../password");
-    std::fs::write(&file, &own)?;
+    std::fs::write(&file, own)?;
     let status = command.stdin(std::fs::File::open(&file)?).status()?;
     ensure!(status.success(), "{status}");
-    Ok(own)
+    Ok(())
 }
 
 #[tokio::test]

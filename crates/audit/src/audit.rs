@@ -4,9 +4,8 @@ use std::sync::Arc;
 use berth_access::Persons;
 use berth_blobs::Shelf;
 use berth_catalog::Catalog;
-use berth_catalog::trail::{Trail, checkpoint};
+use berth_catalog::trail::Trail;
 use berth_vault::Vault;
-use jiff::Timestamp;
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
@@ -88,12 +87,6 @@ impl Audit {
     /// Counts the events that are not in the trail yet.
     pub async fn lag(&self) -> Result<u64> {
         self.follower.lag().await
-    }
-
-    /// Returns when the last checkpoint was signed.
-    pub async fn last_checkpoint(&self) -> Result<Option<Timestamp>> {
-        let last = self.trail.read(async |r| checkpoint::last(r).await).await?;
-        Ok(last.map(|last| last.at))
     }
 
     /// Keeps the trail until `stop` says true, which must be after the last request: then it writes what is left and signs.

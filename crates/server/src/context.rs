@@ -4,7 +4,8 @@ use std::net::IpAddr;
 
 use berth_access::{Caller, Origin, Unauthenticated};
 use berth_oci::RepositoryName;
-use http::{HeaderValue, Method, Uri, Version};
+use http::header::USER_AGENT;
+use http::{HeaderValue, Method, Request, Uri, Version};
 
 use crate::certificate::ClientCertificate;
 use crate::overload::Slot;
@@ -162,6 +163,28 @@ pub(crate) enum Verdict {
 }
 
 impl RequestContext {
+    /// Begins with what a request says by itself; nothing is known yet of where it came from but the client's address.
+    pub(crate) fn begin<B>(request: &Request<B>, request_id: RequestId, client: IpAddr) -> Self {
+        Self {
+            request_id,
+            client,
+            http_version: request.version(),
+            method: request.method().clone(),
+            uri: request.uri().clone(),
+            user_agent: request.headers().get(USER_AGENT).cloned(),
+            forwarded: Forwarded::default(),
+            certificate: None,
+            endpoint: Endpoint::Unknown,
+            caller: None,
+            repository: None,
+            reference: None,
+            slot: None,
+            error: None,
+            verdict: None,
+            digest: None,
+        }
+    }
+
     /// Where the request came from, for the events that it causes and the audit trail.
     pub(crate) fn origin(&self) -> Origin {
         let agent = self.user_agent.as_ref().map(|agent| String::from_utf8_lossy(agent.as_bytes()));

@@ -10,7 +10,7 @@ use std::time::Duration;
 use berth_oci::RepositoryName;
 use bytes::Bytes;
 use futures_util::FutureExt as _;
-use http::header::{CONTENT_TYPE, USER_AGENT};
+use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Request, Response, StatusCode};
 use http_body::Body as HttpBody;
 use tracing::Instrument as _;
@@ -18,7 +18,7 @@ use tracing::field::Empty;
 
 use crate::app::App;
 use crate::body::Body;
-use crate::context::{Endpoint, RequestContext};
+use crate::context::RequestContext;
 use crate::exchange::Exchange;
 use crate::inbound::Inbound;
 use crate::listen::Connection;
@@ -92,23 +92,11 @@ impl Service {
 
     fn context<B>(&self, connection: &Connection, request: &Request<B>) -> RequestContext {
         let origin = self.proxies.origin(connection.peer.ip(), request.headers());
+        let request_id = origin.request_id.unwrap_or_else(RequestId::generate);
         RequestContext {
-            request_id: origin.request_id.unwrap_or_else(RequestId::generate),
-            client: origin.client,
-            http_version: request.version(),
-            method: request.method().clone(),
-            uri: request.uri().clone(),
-            user_agent: request.headers().get(USER_AGENT).cloned(),
             forwarded: origin.forwarded,
             certificate: connection.certificate.get().cloned(),
-            endpoint: Endpoint::Unknown,
-            caller: None,
-            repository: None,
-            reference: None,
-            slot: None,
-            error: None,
-            verdict: None,
-            digest: None,
+            ..RequestContext::begin(request, request_id, origin.client)
         }
     }
 

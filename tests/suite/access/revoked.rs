@@ -66,6 +66,28 @@ async fn a_robot_that_is_disabled_or_deleted_loses_its_tokens() -> Result<()> {
 }
 
 #[tokio::test]
+async fn a_user_who_is_logged_out_loses_tokens_and_keeps_the_password() -> Result<()> {
+    let stage = Stage::new().await?;
+    let (client, base) = (client(Some(&stage.authority))?, format!("https://{}", stage.host()));
+    let first = stage.server.succeeds(&["user", "add", "dora", "--generate"]).await?;
+    let password = format!("{}x", first.trim());
+    crate::users::choose(&stage.server, "dora", &password)?;
+    stage.server.succeeds(&["bind", "add", "user:dora", "guest", "--project", "team"]).await?;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let token = async || token(&client, &base, "dora", &password).await;
+    let pull = async |token: &str| {
+        let request = client.get(format!("{base}/v2/team/seed/manifests/1")).bearer_auth(token);
+        Ok::<_, anyhow::Error>(request.send().await?.status())
+    };
+    let old = token().await?;
+    ensure!(pull(&old).await? == StatusCode::OK, "it is good at first");
+    stage.server.succeeds(&["user", "logout", "dora"]).await?;
+    refused(&client, &base, &old, StatusCode::UNAUTHORIZED).await?;
+    ensure!(pull(&token().await?).await? == StatusCode::OK, "the password buys another");
+    Ok(())
+}
+
+#[tokio::test]
 async fn keys_and_secrets_are_replaced_beside_a_running_server() -> Result<()> {
     let stage = Stage::new().await?;
     let (client, base) = (client(Some(&stage.authority))?, format!("https://{}", stage.host()));

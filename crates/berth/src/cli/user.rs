@@ -37,6 +37,8 @@ pub(crate) enum UserCommand {
     Delete(Named),
     /// Set a password, which ends sessions, tokens and a lock
     Passwd(UserPasswd),
+    /// End all sessions and tokens of an account, such as after a leak
+    Logout(Named),
     /// Forget that passwords were wrong
     Unlock(Named),
     /// Ask for a second factor at logins, or do so no more

@@ -43,6 +43,10 @@ pub(super) fn run(arguments: cli::User) -> Result<ExitCode> {
             let (_, accounts) = open(named.place).await?;
             Ok(accounts.delete_user(&named.name, &author()).await?)
         })?,
+        UserCommand::Logout(named) => block_on(async {
+            let (_, accounts) = open(named.place).await?;
+            Ok(accounts.log_out_everywhere(&named.name, &author()).await?)
+        })?,
         UserCommand::Unlock(named) => block_on(async {
             let (_, accounts) = open(named.place).await?;
             Ok(accounts.unlock_user(&named.name, &author()).await?)

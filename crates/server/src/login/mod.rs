@@ -77,8 +77,7 @@ where
     B::Error: Display,
 {
     let (head, body) = request.into_parts();
-    let agent = cx.user_agent.as_ref().and_then(|agent| agent.to_str().ok());
-    let origin = Arc::new(Origin::new(cx.client, agent, cx.request_id.as_str()));
+    let origin = Arc::new(cx.origin());
     let forwarded_host = cx.forwarded.host.clone();
     let words = words::of(&head.headers);
     let visit = Visit { app, head, words, origin, forwarded_host: forwarded_host.as_deref() };

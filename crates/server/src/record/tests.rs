@@ -3,30 +3,20 @@ use std::sync::Arc;
 use berth_access::{Action as Asked, Caller};
 use berth_audit::Config;
 use berth_catalog::Clock;
-use http::{HeaderMap, HeaderValue, Method, StatusCode, Version};
+use http::{HeaderMap, HeaderValue, Method, Request, StatusCode};
 
 use super::*;
-use crate::proxy::Forwarded;
 use crate::request_id::RequestId;
 
 fn context(method: Method, endpoint: Endpoint, caller: Option<Caller>) -> RequestContext {
+    let request =
+        Request::builder().method(method).header("user-agent", &b"evil\xff/1"[..]).body(()).unwrap();
+    let begun = RequestContext::begin(&request, RequestId::generate(), [192, 0, 2, 7].into());
     let mut context = RequestContext {
-        request_id: RequestId::generate(),
-        client: [192, 0, 2, 7].into(),
-        http_version: Version::HTTP_11,
-        method,
-        uri: "/".parse().unwrap(),
-        user_agent: Some(HeaderValue::from_bytes(b"evil\xff/1").unwrap()),
-        certificate: None,
-        forwarded: Forwarded::default(),
         endpoint,
-        caller: None,
         repository: Some("library/app".parse().unwrap()),
         reference: Some("1".to_owned()),
-        slot: None,
-        error: None,
-        verdict: None,
-        digest: None,
+        ..begun
     };
     context.caller = caller.map(|caller| caller.from(Arc::new(context.origin())));
     context

@@ -6,7 +6,7 @@ use berth_access::{Access, Anonymous, User, UserAccess, hash_password};
 use berth_blobs::{Blobs, Disk};
 use berth_catalog::{Catalog, Clock};
 use berth_oci::{Algorithm, Digest, media_type};
-use http::{HeaderMap, StatusCode, Version};
+use http::{HeaderMap, StatusCode};
 use http_body_util::{BodyExt as _, Full};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -173,24 +173,10 @@ impl Ask<'_> {
 
     async fn send(self) -> Reply {
         let request = self.request.body(Full::new(self.body)).unwrap();
-        let mut context = RequestContext {
-            request_id: RequestId::generate(),
-            client: IpAddr::V4(Ipv4Addr::LOCALHOST),
-            http_version: Version::HTTP_11,
-            method: request.method().clone(),
-            uri: request.uri().clone(),
-            user_agent: None,
-            certificate: None,
-            forwarded: Forwarded { prefix: self.prefix, ..Forwarded::default() },
-            endpoint: Label::Unknown,
-            caller: None,
-            repository: None,
-            reference: None,
-            slot: None,
-            error: None,
-            verdict: None,
-            digest: None,
-        };
+        let client = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        let begun = RequestContext::begin(&request, RequestId::generate(), client);
+        let forwarded = Forwarded { prefix: self.prefix, ..Forwarded::default() };
+        let mut context = RequestContext { forwarded, ..begun };
         let (head, body) = handle(&self.server.app, &mut context, request).await.into_parts();
         let body = body.collect().await.unwrap().to_bytes();
         Reply { status: head.status, headers: head.headers, body, context }

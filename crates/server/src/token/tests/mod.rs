@@ -12,7 +12,7 @@ use berth_oci::{Algorithm, Digest};
 use berth_registry::Registry;
 use berth_vault::{Key, Vault};
 use bytes::Bytes;
-use http::{HeaderMap, Request, StatusCode, Version};
+use http::{HeaderMap, Request, StatusCode};
 use http_body_util::{BodyExt as _, Full};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -98,24 +98,9 @@ impl Server {
             request = request.header(*name, *value);
         }
         let request = request.body(Full::new(Bytes::copy_from_slice(body.as_bytes()))).unwrap();
-        let mut context = RequestContext {
-            request_id: RequestId::generate(),
-            client: IpAddr::V4(Ipv4Addr::LOCALHOST),
-            http_version: Version::HTTP_11,
-            method: request.method().clone(),
-            uri: request.uri().clone(),
-            user_agent: None,
-            certificate: None,
-            forwarded,
-            endpoint: Endpoint::Unknown,
-            caller: None,
-            repository: None,
-            reference: None,
-            slot: None,
-            error: None,
-            verdict: None,
-            digest: None,
-        };
+        let client = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        let begun = RequestContext::begin(&request, RequestId::generate(), client);
+        let mut context = RequestContext { forwarded, ..begun };
         let (head, body) = self.router.route(&self.app, &mut context, request).await.into_parts();
         let body = body.collect().await.unwrap().to_bytes();
         Reply { status: head.status, headers: head.headers, body, context }
