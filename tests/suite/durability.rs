@@ -118,7 +118,7 @@ fn absolute(call: &Call, name: &str) -> String {
 
 /// The sync of the catalog's log that ended last before the answer, with a write of it before.
 fn catalog_commit_before<'a>(calls: &'a [Call], answer: &Call) -> Result<&'a Call> {
-    let on_log = |call: &Call| call.first_path().is_some_and(|path| path.ends_with("-wal"));
+    let on_log = |call: &Call| call.first_path().is_some_and(|path| path.ends_with("/catalog.db-wal"));
     let committed = last(calls, answer.begin, |call| is_sync(call) && on_log(call))
         .context("the catalog was not synced")?;
     let written = last(calls, answer.begin, |call| is_write(call) && on_log(call))
