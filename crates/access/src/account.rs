@@ -32,6 +32,7 @@ use tokio::sync::watch;
 
 use crate::config::Config;
 
+pub(crate) use admin::account_event;
 pub use admin::{NewUser, Profile};
 pub use application::NewApplicationPassword;
 pub use error::{Ended, Error};

@@ -36,6 +36,8 @@ pub(crate) enum Endpoint {
     Token,
     /// `/.well-known/jwks.json`.
     Keys,
+    /// `/api/v1` and below.
+    Api,
     /// `/healthz`.
     Health,
     /// `/readyz`.
@@ -46,7 +48,7 @@ pub(crate) enum Endpoint {
 
 impl Endpoint {
     /// Every endpoint, in the order of the discriminants.
-    pub(crate) const ALL: [Self; 13] = [
+    pub(crate) const ALL: [Self; 14] = [
         Self::Unknown,
         Self::Base,
         Self::Catalog,
@@ -57,6 +59,7 @@ impl Endpoint {
         Self::Referrers,
         Self::Token,
         Self::Keys,
+        Self::Api,
         Self::Health,
         Self::Ready,
         Self::Metrics,
@@ -75,6 +78,7 @@ impl Endpoint {
             Self::Referrers => "referrers",
             Self::Token => "token",
             Self::Keys => "keys",
+            Self::Api => "api",
             Self::Health => "health",
             Self::Ready => "ready",
             Self::Metrics => "metrics",

@@ -148,14 +148,10 @@ async fn accounts(config: &Config, registry: &Registry, vault: &Vault) -> Result
 }
 
 /// Decides who calls, and lets clients get tokens unless that is switched off.
-async fn access(
-    config: &Config,
-    registry: &Registry,
-    vault: &Vault,
-    accounts: &Accounts,
-) -> Result<Access> {
+async fn access(config: &Config, registry: &Registry, vault: &Vault, accounts: &Accounts) -> Result<Access> {
     let (access, catalog) = (&config.access, registry.catalog());
-    let access = Access::open_with_accounts(access, registry.read_only(), catalog, Some(accounts.clone())).await?;
+    let access =
+        Access::open_with_accounts(access, registry.read_only(), catalog, Some(accounts.clone())).await?;
     if !config.access.tokens.enabled {
         return Ok(access);
     }

@@ -2,7 +2,10 @@
 
 use super::{Fixture, On, by, eventually, on_both, wrong};
 use crate::account::hash::Cost;
-use crate::{AccountError, Caller, LoginCause as Cause, HarborEntry, Identity, Imported, OperatorGrants, Proof, RobotName};
+use crate::{
+    AccountError, Caller, HarborEntry, Identity, Imported, LoginCause as Cause, OperatorGrants, Proof,
+    RobotName,
+};
 
 on_both!(
     hashes_verify_and_are_written_anew_at_their_first_use,

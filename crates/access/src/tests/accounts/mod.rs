@@ -20,7 +20,9 @@ use tempfile::TempDir;
 
 use super::basic;
 use crate::account::hash::Cost;
-use crate::{Access, Accounts, Caller, LoginCause as Cause, Config, NewUser, ReadOnly, Sealer, Unauthenticated};
+use crate::{
+    Access, Accounts, Caller, Config, LoginCause as Cause, NewUser, ReadOnly, Sealer, Unauthenticated,
+};
 
 /// Fits the default rules.
 const PASSWORD: &str = "Secret-1";

@@ -3,7 +3,7 @@
 use super::{Fixture, On, PASSWORD, by, eventually, new_user, on_both, wrong};
 use crate::account::hash::Cost;
 use crate::tests::{named, user};
-use crate::{AccountError, LoginCause as Cause, Config, NewUser, PasswordRules, Unauthenticated, UserAccess};
+use crate::{AccountError, Config, LoginCause as Cause, NewUser, PasswordRules, Unauthenticated, UserAccess};
 
 on_both!(
     a_password_proves_its_account_and_costs_one_hash,

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use super::{Fixture, On, PASSWORD, by, on_both, wrong};
 use crate::tests::named;
-use crate::{AccountError, Accounts, LoginCause as Cause, Enrolment, NewApplicationPassword, Unauthenticated};
+use crate::{
+    AccountError, Accounts, Enrolment, LoginCause as Cause, NewApplicationPassword, Unauthenticated,
+};
 
 on_both!(
     a_password_alone_is_not_enough_and_a_code_is_good_once,
