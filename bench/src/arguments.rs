@@ -22,11 +22,11 @@ const GROUPS: [&str; 13] = [
 ];
 
 /// Groups of rows that are measured when they are named: they start databases and object stores.
-const SHARED: [&str; 4] = ["bucket", "nodes", "queries", "tags"];
+const SHARED: [&str; 5] = ["bucket", "nodes", "queries", "tags", "audit"];
 
 const USAGE: &str = "usage: bench/run [--quick] [--only GROUP[,GROUP…]] [--tags NUMBER] [NAME=URL…]
 groups: manifest blob cold tls token push image listing scale collect memory start build
-named only: bucket nodes queries tags";
+named only: bucket nodes queries tags audit";
 
 impl Arguments {
     /// Reads the arguments, and refuses what would only fail after an hour.

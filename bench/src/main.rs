@@ -56,7 +56,7 @@ fn measure(arguments: &Arguments) -> Result<()> {
     let runs = if bench.runs() == 1 { "single runs" } else { "medians of three runs, the servers in turn" };
     println!("Loopback, load generator on the same cores; {runs}. MB = 10^6 bytes, GB = 10^9, MiB = 2^20.\n");
     let mut full_store_seconds = Vec::new();
-    let groups: [(&str, Group); 17] = [
+    let groups: [(&str, Group); 18] = [
         ("manifest", row::manifest::run),
         ("blob", row::blob::run),
         ("cold", row::cold::run),
@@ -74,6 +74,7 @@ fn measure(arguments: &Arguments) -> Result<()> {
         ("nodes", row::nodes::run),
         ("queries", row::queries::run),
         ("tags", row::tags::run),
+        ("audit", row::audit::run),
     ];
     for (name, group) in groups {
         if !arguments.wants(name) {

@@ -1,5 +1,6 @@
 //! The groups of rows, in the order of the report.
 
+pub(crate) mod audit;
 pub(crate) mod blob;
 pub(crate) mod bucket;
 pub(crate) mod build;

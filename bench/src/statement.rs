@@ -104,6 +104,7 @@ fn sender(sent: &[&str]) -> Sender {
         "pg_is_in_recovery()",
         "FROM generation",
         "FROM mode",
+        "FROM access_generation",
         "FROM import_source",
         "FROM access_generation",
         "EXISTS (SELECT 1 FROM ledger_delta)",

@@ -1,12 +1,15 @@
 //! Who may do what, with real clients over TLS under a private CA: a user and a robot log in and push to and pull from a private
 //! project, everybody pulls from a public one, and whoever is not who it says, or may not, hears so.
 
-mod artifacts;
 mod containerd;
+mod crane;
 mod docker;
-mod images;
+mod helm;
 mod libpod;
+mod oras;
+mod regctl;
 mod revoked;
+mod skopeo;
 
 use std::sync::Arc;
 
@@ -117,7 +120,7 @@ impl Registry for Stage {
 
 impl Home {
     /// Hashes a password as `berth passwd` does.
-    async fn hash(&self, password: &str) -> Result<String> {
+    pub(crate) async fn hash(&self, password: &str) -> Result<String> {
         let file = self.write("password.txt", password)?.display().to_string();
         let berth = crate::harness::berth()?.display().to_string();
         let text = self.run("sh", &["-c", &format!("'{berth}' passwd < '{file}'")]).await?;
@@ -131,4 +134,10 @@ impl Home {
 fn field(text: &str, name: &str) -> Result<String> {
     let value: serde_json::Value = serde_json::from_str(text)?;
     Ok(value[name].as_str().with_context(|| format!("no {name} in {text}"))?.to_owned())
+}
+
+/// Runs a program whose arguments were made up; it must fail and say one of `reasons`.
+async fn fails(home: &Home, program: &str, arguments: &[String], reasons: &[&str]) -> Result<()> {
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    home.fails(program, &arguments, reasons).await
 }

@@ -129,6 +129,17 @@ async fn commands_explain_and_refuse_with_advice() -> Result<()> {
         let told = fails(&server, &arguments).await?;
         ensure!(told.contains(part), "{arguments:?}: {told}");
     }
+    let role = server.data_dir().join("../role.yaml");
+    let role = role.to_str().context("a path")?;
+    for (text, part) in [
+        ("name: x\npolicies:\n  - {resources: [prject/a], actions: [pull]}", "neither system/ nor project/"),
+        ("name: x\npolicies:\n  - {resources: [project/a], actions: [pul]}", "unknown variant `pul`"),
+        ("name: x\nrules: []", "unknown field `rules`"),
+    ] {
+        std::fs::write(role, text)?;
+        let told = fails(&server, &["role", "set", role]).await?;
+        ensure!(told.contains(part), "{text}: {told}");
+    }
     let kinds: Vec<_> = server.events().await?.into_iter().map(|event| event.kind).collect();
     ensure!(kinds == ["project_created", "binding_added"], "{kinds:?}");
     Ok(())

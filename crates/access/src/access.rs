@@ -12,6 +12,7 @@ use crate::caller::{Caller, Identity};
 use crate::config::{Config, ConfigError, OpenError};
 use crate::credentials::Credentials;
 use crate::error::{Denied, Reason, Unauthenticated};
+use crate::federation::{Issuers, JOB};
 use crate::permit::{CatalogPermit, NewProject, Permit, Right};
 use crate::person::Persons;
 use crate::policy::{Decision, Outcome, Rules};
@@ -28,6 +29,7 @@ pub struct Access {
     read_only: ReadOnly,
     persons: Option<Persons>,
     pub(crate) tokens: Option<Tokens>,
+    pub(crate) issuers: Option<Arc<dyn Issuers>>,
 }
 
 struct Inner {
@@ -77,7 +79,7 @@ impl Access {
         accounts: Option<Accounts>,
     ) -> Result<Self, ConfigError> {
         let inner = Arc::new(Inner { verifier: Verifier::new(config, accounts)?, source });
-        Ok(Self { inner, read_only: read_only.clone(), persons: None, tokens: None })
+        Ok(Self { inner, read_only: read_only.clone(), persons: None, tokens: None, issuers: None })
     }
 
     /// Follows what the catalog says of roles, bindings, projects, accounts and robots until `stop` turns true.
@@ -130,7 +132,10 @@ impl Access {
             return self.bear(tokens, token).await;
         }
         match Credentials::parse(header)? {
-            Some(credentials) => self.inner.verifier.verify(&credentials).await,
+            Some(credentials) if credentials.name() == JOB && self.issuers.is_some() => {
+                self.exchange(str::from_utf8(credentials.password()).unwrap_or_default()).await
+            }
+            Some(credentials) => self.inner.verifier.verify(&credentials, self.generation()).await,
             None => Ok(Caller::anonymous()),
         }
     }
@@ -268,6 +273,16 @@ impl Access {
 
     pub(crate) fn snapshot(&self) -> arc_swap::Guard<Arc<Snapshot>> {
         self.inner.source.snapshot()
+    }
+
+    /// Tells whether there is such a user or robot.
+    pub(crate) fn knows(&self, identity: &Identity) -> bool {
+        self.inner.source.snapshot().knows(identity)
+    }
+
+    /// Returns the groups that a caller is in now.
+    pub(crate) fn groups_of(&self, caller: &Caller) -> Arc<[Arc<str>]> {
+        self.inner.source.snapshot().groups_of(caller).into()
     }
 
     pub(crate) fn now(&self) -> Timestamp {

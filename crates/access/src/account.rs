@@ -7,6 +7,7 @@
 mod admin;
 mod application;
 mod error;
+mod federated;
 mod harbor;
 pub(crate) mod hash;
 pub(crate) mod hasher;
@@ -22,20 +23,20 @@ mod totp;
 
 use std::collections::HashSet;
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
-use std::time::Duration;
+use std::sync::{Arc, OnceLock};
 
 use berth_catalog::{Catalog, Tx, access_generation, account, robot as robots};
 use jiff::Timestamp;
-use tokio::sync::watch;
 
 use crate::config::Config;
+use crate::federation::Directory;
 
 pub(crate) use admin::account_event;
 pub use admin::{NewUser, Profile};
 pub use application::NewApplicationPassword;
 pub use error::{Ended, Error};
+pub use federated::Looked;
 pub use harbor::{HarborEntry, Imported};
 pub use name::{RobotName, RobotNameError};
 pub(crate) use prove::{Proven, Purpose, caller};
@@ -49,9 +50,6 @@ pub use totp::{Enrolment, Sealer};
 use hasher::Hasher;
 use strikes::Strikes;
 
-/// How often a node looks whether something that decisions rest on has changed.
-const LOOK_EVERY: Duration = Duration::from_millis(250);
-
 /// The accounts that a catalog holds. Cheap to clone.
 #[derive(Clone)]
 pub struct Accounts(Arc<Inner>);
@@ -62,6 +60,8 @@ struct Inner {
     sealer: Option<Arc<dyn Sealer>>,
     hasher: Arc<Hasher>,
     strikes: Strikes,
+    /// Who is asked about others.
+    directory: OnceLock<Arc<dyn Directory>>,
     /// What was believed under another is asked again.
     generation: AtomicI64,
     /// Whether hashes of Harbor's wait for their first use.
@@ -95,6 +95,7 @@ impl Accounts {
             sealer,
             hasher: Arc::new(Hasher::new()),
             strikes: Strikes::default(),
+            directory: OnceLock::new(),
             generation: AtomicI64::new(-1),
             // Until somebody has looked.
             harbor_waits: AtomicBool::new(true),
@@ -123,24 +124,6 @@ impl Accounts {
         Ok(())
     }
 
-    /// Looks four times a second until told to stop.
-    pub async fn follow(&self, mut stop: watch::Receiver<bool>) {
-        let mut ticks = tokio::time::interval(LOOK_EVERY);
-        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        loop {
-            tokio::select! {
-                _ = stop.wait_for(|stop| *stop) => return,
-                _ = ticks.tick() => {}
-            }
-            // While nobody can say what changed, others find out too, and say so.
-            if self.0.catalog.outage().is_none()
-                && let Err(error) = self.look().await
-            {
-                tracing::debug!(%error, "could not look whether accounts have changed");
-            }
-        }
-    }
-
     /// Returns the number of what was last looked at.
     pub(crate) fn generation(&self) -> i64 {
         self.0.generation.load(Ordering::Acquire)
@@ -148,11 +131,18 @@ impl Accounts {
 
     /// Tells whether anybody can log in.
     pub async fn any(&self) -> Result<bool, berth_catalog::Error> {
+        if self.directory().is_some() {
+            return Ok(true);
+        }
         self.0.catalog.read(async |r| Ok(account::any(r).await? || robots::any(r).await?)).await
     }
 
     pub(crate) fn hasher(&self) -> &Arc<Hasher> {
         &self.0.hasher
+    }
+
+    pub(crate) fn catalog(&self) -> &Catalog {
+        &self.0.catalog
     }
 
     pub(crate) fn now(&self) -> Timestamp {

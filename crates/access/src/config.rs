@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::account::{ApplicationPasswordRules, PasswordRules, RobotRules, SessionRules, name};
 use crate::caller::Identity;
+use crate::federation::{JOB, Ldap, Oidc, Workload};
 use crate::password::{PasswordHash, PasswordHashError};
 use crate::policy::{BindingConfig, RoleConfig, RoleError, Rules, SubjectError};
 use crate::token::{TokensConfig, TokensConfigError};
@@ -46,6 +47,14 @@ pub struct Config {
     pub application_passwords: ApplicationPasswordRules,
     /// How long a login in a browser lasts.
     pub sessions: SessionRules,
+    /// The address of this registry as browsers know it, `https://registry.example.com`: where login services send users back to.
+    pub public_url: Option<String>,
+    /// Directories of users, asked in this order about names that Berth does not know itself.
+    pub ldap: Vec<Ldap>,
+    /// Services at which users log in with their browser.
+    pub oidc: Vec<Oidc>,
+    /// Which jobs of other systems are let in by the tokens that those give them.
+    pub workloads: Vec<Workload>,
 }
 
 impl Default for Config {
@@ -64,6 +73,10 @@ impl Default for Config {
             robots: RobotRules::default(),
             application_passwords: ApplicationPasswordRules::default(),
             sessions: SessionRules::default(),
+            public_url: None,
+            ldap: Vec::new(),
+            oidc: Vec::new(),
+            workloads: Vec::new(),
         }
     }
 }
@@ -196,6 +209,13 @@ impl Config {
     }
 }
 
+impl Config {
+    /// Tells whether the configuration names anybody who can prove who it is.
+    fn anybody_can_log_in(&self) -> bool {
+        !(self.users.is_empty() && self.ldap.is_empty() && self.oidc.is_empty() && self.workloads.is_empty())
+    }
+}
+
 pub(crate) fn name_problem(name: &str) -> Option<&'static str> {
     if name.is_empty() {
         Some("is empty")
@@ -210,6 +230,8 @@ pub(crate) fn name_problem(name: &str) -> Option<&'static str> {
         Some("looks like a robot account's")
     } else if name == Identity::ANONYMOUS {
         Some("stands for callers without credentials")
+    } else if name == JOB {
+        Some("stands for the tokens of CI jobs")
     } else {
         name::user_problem(name)
     }
@@ -231,7 +253,8 @@ pub enum OpenError {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
     "no users are configured, so only loopback addresses may be listened on; either add a user to access.users \
-     (`berth passwd NAME` prints the entry), or say what everybody may do with --anonymous read or --anonymous write"
+     (`berth passwd NAME` prints the entry), or say what everybody may do with --anonymous read, --anonymous write, or \
+     --anonymous none and accounts made by `berth user add`"
 )]
 pub struct Refusal;
 
@@ -239,7 +262,7 @@ pub struct Refusal;
 pub fn effective_anonymous(config: &Config, all_loopback: bool) -> Result<Anonymous, Refusal> {
     match config.anonymous {
         Some(anonymous) => Ok(anonymous),
-        None if !config.users.is_empty() => Ok(Anonymous::None),
+        None if config.anybody_can_log_in() => Ok(Anonymous::None),
         None if all_loopback => Ok(Anonymous::Write),
         None => Err(Refusal),
     }

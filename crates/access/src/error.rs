@@ -5,6 +5,7 @@ use berth_oci::RepositoryName;
 use crate::account::Ended;
 use crate::action::Action;
 use crate::caller::{Caller, Identity};
+use crate::federation::Refused;
 use crate::policy::{Decision, Outcome};
 use crate::read_only::{MOVED, READ_ONLY};
 use crate::resource::Resource;
@@ -59,6 +60,21 @@ pub enum Unauthenticated {
         /// Whether whoever asked can't send a code.
         client: bool,
     },
+    /// Another service vouches for somebody whose name belongs to another account here.
+    #[error("another account here has the name {name:?}; ask the administrator")]
+    NameTaken {
+        /// The name.
+        name: String,
+    },
+    /// The token of a job's own system lets nobody in.
+    #[error(transparent)]
+    Job(#[from] Refused),
+    /// The client's certificate names nobody here.
+    #[error("the client certificate names {name:?}, who is no user or robot here; ask the administrator")]
+    Certificate {
+        /// What it says.
+        name: String,
+    },
     /// The catalog, which keeps the accounts, can't be asked. Answered with 503.
     #[error("the catalog can't be asked who that is; try again in a few seconds")]
     Unavailable,
@@ -80,7 +96,19 @@ impl Unauthenticated {
 
     /// Tells whether the server was too busy to decide: 503 and `Retry-After`, not 401.
     pub fn is_busy(&self) -> bool {
-        matches!(self, Self::Busy | Self::Unavailable)
+        matches!(self, Self::Busy | Self::Unavailable | Self::Job(Refused::Unavailable(_)))
+    }
+
+    /// Returns the name that was given, for the log.
+    pub fn name(&self) -> Option<&str> {
+        match self {
+            Self::WrongCredentials { name, .. }
+            | Self::PasswordChangeNeeded { name, .. }
+            | Self::SecondFactorNeeded { name, .. }
+            | Self::NameTaken { name }
+            | Self::Certificate { name } => Some(name),
+            _ => None,
+        }
     }
 
     /// The word for the reason in logs. It may tell more than the message that a client gets.
@@ -92,6 +120,9 @@ impl Unauthenticated {
             Self::Ended(_) => "ended",
             Self::PasswordChangeNeeded { .. } => "password_change_needed",
             Self::SecondFactorNeeded { .. } => "second_factor_needed",
+            Self::NameTaken { .. } => "name_taken",
+            Self::Job(_) => "job_token",
+            Self::Certificate { .. } => "unknown_certificate",
             Self::NoUsers => "no_users",
             Self::InvalidToken(_) => "invalid_token",
             Self::Gone(_) => "revoked",
@@ -128,16 +159,6 @@ impl Cause {
             Self::WrongCode => "wrong_code",
             Self::Locked => "locked",
             Self::Elsewhere => "kept_elsewhere",
-        }
-    }
-
-    /// Returns the name that was given, for the log.
-    pub fn name(&self) -> Option<&str> {
-        match self {
-            Self::WrongCredentials { name, .. }
-            | Self::PasswordChangeNeeded { name, .. }
-            | Self::SecondFactorNeeded { name, .. } => Some(name),
-            _ => None,
         }
     }
 }

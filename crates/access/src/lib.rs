@@ -10,6 +10,7 @@ mod caller;
 mod config;
 mod credentials;
 mod error;
+pub mod federation;
 mod grant;
 mod manage;
 mod operator;
@@ -33,7 +34,7 @@ pub mod part;
 pub use access::Access;
 pub use account::{
     Accounts, ApplicationPasswordRules, Ended, Enrolment, Error as AccountError, Grantor, HarborEntry,
-    Imported, NewApplicationPassword, NewRobot, NewUser, OperatorGrants, PasswordRules, Profile,
+    Imported, Looked, NewApplicationPassword, NewRobot, NewUser, OperatorGrants, PasswordRules, Profile,
     RandomSecret, Resumed, RobotEffect, RobotName, RobotNameError, RobotPolicy, RobotRules, Rotated, Sealer,
     SecretKind, SessionRules, Sessions,
 };

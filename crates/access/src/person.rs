@@ -171,12 +171,6 @@ impl Persons {
         self.0.known.get(name)
     }
 
-    /// Finds the name to log in with of whoever logs call so, unless it was erased.
-    pub async fn name_of(&self, pseudonym: &str) -> Result<Option<String>, PersonError> {
-        let row = self.0.catalog.read(async |r| subject::find_by_pseudonym(r, pseudonym).await).await?;
-        Ok(row.and_then(|row| row.name))
-    }
-
     /// Finds the key to what logs say of somebody, by the name in logs or [`Persons::NOBODY`]; `None` if it was erased.
     pub async fn logged_as(&self, name: &str) -> Result<Option<Person>, PersonError> {
         if name == Self::NOBODY {

@@ -10,6 +10,7 @@ use moka::sync::Cache;
 use parking_lot::Mutex;
 use sha2::Sha256;
 use tokio::sync::OnceCell;
+use tokio::time::{Instant, sleep_until};
 
 use crate::account::hash::Cost;
 use crate::account::hasher::Hasher;
@@ -19,6 +20,7 @@ use crate::caller::{Caller, Identity, Proof};
 use crate::config::{Config, ConfigError};
 use crate::credentials::Credentials;
 use crate::error::{Cause, Unauthenticated};
+use crate::federation::REFUSAL;
 use crate::password;
 
 const CACHE_ENTRIES: u64 = 10_000;
@@ -88,17 +90,37 @@ impl Verifier {
         self.accounts.as_ref()
     }
 
-    /// Returns the caller whom the credentials prove.
-    pub(crate) async fn verify(&self, credentials: &Credentials) -> Result<Caller, Unauthenticated> {
-        self.refuse_without_users().await?;
+    /// Returns the caller whom the credentials prove. `generation` is the newest generation of access that decisions know of; none
+    /// where nobody follows it.
+    pub(crate) async fn verify(
+        &self,
+        credentials: &Credentials,
+        generation: Option<i64>,
+    ) -> Result<Caller, Unauthenticated> {
         let key = self.key(credentials);
-        if let Some(caller) = self.believed(&key) {
+        if let Some(caller) = self.believed(&key, generation) {
             return Ok(caller);
         }
+        let even = Instant::now() + REFUSAL;
+        self.refuse_without_users().await?;
         let flight = self.join(key);
         // If the request that computes is dropped, the next one waiting takes over.
-        let outcome = flight.outcome.get_or_try_init(|| self.compute(key, credentials)).await?;
-        outcome.clone()
+        let outcome = flight.outcome.get_or_try_init(|| self.compute(key, credentials, generation));
+        let outcome = outcome.await?.clone();
+        self.even_out(even, outcome).await
+    }
+
+    /// Where a directory is asked, lets every refusal take as long, whoever it was that refused.
+    async fn even_out(
+        &self,
+        at: Instant,
+        outcome: Result<Caller, Unauthenticated>,
+    ) -> Result<Caller, Unauthenticated> {
+        let asks = self.accounts.as_ref().is_some_and(|accounts| accounts.directory().is_some());
+        if asks && matches!(outcome, Err(Unauthenticated::WrongCredentials { .. })) {
+            sleep_until(at).await;
+        }
+        outcome
     }
 
     /// Returns the caller whom a person's password proves, and believes nothing from before.
@@ -109,13 +131,15 @@ impl Verifier {
         purpose: Purpose<'_>,
     ) -> Result<Caller, Unauthenticated> {
         self.refuse_without_users().await?;
-        match &self.accounts {
+        let even = Instant::now() + REFUSAL;
+        let outcome = match &self.accounts {
             Some(accounts) if !self.users.contains_key(name) => {
-                let (account, _) = accounts.person(name, password.as_bytes(), purpose, None).await?;
-                Ok(crate::account::caller(&account, Proof::Password))
+                let person = accounts.person(name, password.as_bytes(), purpose, None).await;
+                person.map(|(account, _)| crate::account::caller(&account, Proof::Password))
             }
             _ => self.user(name, password.as_bytes()).await?,
-        }
+        };
+        self.even_out(even, outcome).await
     }
 
     /// Lets no hash be computed until what it returns is dropped.
@@ -142,26 +166,33 @@ impl Verifier {
     }
 
     /// Returns whom these credentials proved a moment ago, if nothing has changed since.
-    fn believed(&self, key: &Key) -> Option<Caller> {
+    fn believed(&self, key: &Key, generation: Option<i64>) -> Option<Caller> {
         let found = self.verified.get(key)?;
         let Some(accounts) = &self.accounts else { return Some(found.caller) };
         let is_over = found.until.is_some_and(|until| until <= accounts.now());
-        (found.generation == accounts.generation() && !is_over).then_some(found.caller)
+        // This process may have changed something that decisions have not heard of, or the other way round.
+        let newest =
+            generation.map_or_else(|| accounts.generation(), |known| known.max(accounts.generation()));
+        (found.generation >= newest && !is_over).then_some(found.caller)
     }
 
     async fn compute(
         &self,
         key: Key,
         credentials: &Credentials,
+        generation: Option<i64>,
     ) -> Result<Result<Caller, Unauthenticated>, Unauthenticated> {
         // Another flight may have landed between the first look and joining this one.
-        if let Some(caller) = self.believed(&key) {
+        if let Some(caller) = self.believed(&key, generation) {
             return Ok(Ok(caller));
         }
         let (name, password) = (credentials.name(), credentials.password());
         let is_configured = self.users.contains_key(name) && !is_robot(name);
         let (generation, proven) = match &self.accounts {
             Some(accounts) if !is_configured => {
+                if generation.is_some_and(|known| known > accounts.generation()) {
+                    accounts.look().await.map_err(|_| Unauthenticated::Unavailable)?;
+                }
                 // Before anything is read: what changes meanwhile makes it stale.
                 let generation = accounts.generation();
                 let known = self.verified.get(&key).and_then(|found| found.hash);

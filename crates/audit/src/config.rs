@@ -4,6 +4,8 @@ use berth_catalog::trail::RetentionDays;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
+use crate::outlet::{Lines, Ship};
+
 /// What is recorded of who did what, and for how long it stays.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -25,6 +27,10 @@ pub struct Config {
     pub spool_bytes: u64,
     /// Most records held in memory.
     pub queue: usize,
+    /// Lines of JSON for each record, for whoever collects logs; none unless this is set.
+    pub lines: Option<Lines>,
+    /// Where records are shipped to; nowhere unless this is set.
+    pub ship: Option<Ship>,
     /// Seconds between two signed checkpoints, if anything was recorded.
     pub checkpoint_seconds: u64,
     /// Records after which there is a checkpoint in any case.
@@ -41,9 +47,19 @@ impl Default for Config {
             spool_dir: None,
             spool_bytes: 256 << 20,
             queue: 65_536,
+            lines: None,
+            ship: None,
             checkpoint_seconds: 3600,
             checkpoint_records: 10_000,
         }
+    }
+}
+
+impl Config {
+    /// Lists what the types let through but can't work.
+    pub fn problems(&self) -> impl Iterator<Item = String> {
+        let lines = self.lines.as_ref().and_then(Lines::problem).map(ToOwned::to_owned);
+        lines.into_iter().chain(self.ship.as_ref().and_then(Ship::problem))
     }
 }
 

@@ -16,8 +16,10 @@ mod flood;
 mod follower;
 mod keys;
 mod note;
+pub mod outlet;
 mod recorder;
 mod retention;
+pub mod search;
 mod spool;
 pub mod verify;
 

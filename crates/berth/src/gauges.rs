@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use berth_audit::outlet::{OutletStat, OutletStats};
 use berth_audit::{Audit, Stats};
 use berth_blobs::{CacheStats, Cached};
 use berth_catalog::ReplicaStats;
@@ -13,19 +14,23 @@ use parking_lot::Mutex;
 /// Counting reads whole indexes: a scrape within this time gets the last answer.
 const FRESH: Duration = Duration::from_secs(10);
 
-/// Samples the registry, its jobs and its event log.
-pub(crate) fn sampler(
-    registry: Registry,
-    collector: CollectJob,
-    cache: Option<Cached>,
-    audit: Audit,
-) -> Sampler {
+/// What is at work beside the registry.
+#[derive(Clone)]
+pub(crate) struct Watched {
+    pub(crate) collector: CollectJob,
+    pub(crate) cache: Option<Cached>,
+    pub(crate) audit: Audit,
+    pub(crate) outlets: OutletStats,
+}
+
+/// Samples the registry, its jobs and its logs.
+pub(crate) fn sampler(registry: Registry, watched: Watched) -> Sampler {
     let last: Arc<Mutex<Option<(Instant, Status)>>> = Arc::default();
     Box::new(move || {
-        let (registry, collector, cache) = (registry.clone(), collector.clone(), cache.clone());
-        let audit = audit.clone();
+        let (registry, watched) = (registry.clone(), watched.clone());
         let last = Arc::clone(&last);
         Box::pin(async move {
+            let Watched { collector, cache, audit, outlets } = watched;
             let health = registry.health().await;
             let mut samples = reach(&health).to_vec();
             samples.extend(registry.catalog().replica_stats().into_iter().flat_map(replica));
@@ -36,6 +41,11 @@ pub(crate) fn sampler(
                 && let Ok(lag) = audit.lag().await
             {
                 samples.push(lagging(lag));
+            }
+            if health.database.is_none()
+                && let Ok(stats) = outlets.take().await
+            {
+                samples.extend(stats.into_iter().flat_map(delivered));
             }
             let known = *last.lock();
             let status = match known {
@@ -126,6 +136,29 @@ fn cached(stats: CacheStats) -> [Sample; 4] {
             stats.corrupt as f64,
         ),
         Sample::gauge("disk_cache_bytes", "Bytes in the disk cache", stats.bytes as f64),
+    ]
+}
+
+#[expect(clippy::cast_precision_loss, reason = "metrics are floating point numbers")]
+fn delivered(stat: OutletStat) -> [Sample; 3] {
+    let (delivered, failures, waiting) = if stat.name == "ship" {
+        ("audit_shipped", "audit_ship_failures", "audit_ship_waiting")
+    } else {
+        ("audit_lines", "audit_lines_failures", "audit_lines_waiting")
+    };
+    let waits = "Records of the audit trail that are still to be delivered";
+    [
+        Sample::counter(
+            delivered,
+            "Records of the audit trail that this node delivered",
+            stat.delivered as f64,
+        ),
+        Sample::counter(
+            failures,
+            "Deliveries of audit records that failed, and are tried again",
+            stat.failures as f64,
+        ),
+        Sample::gauge(waiting, waits, stat.waiting as f64),
     ]
 }
 

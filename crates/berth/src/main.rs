@@ -4,6 +4,7 @@ mod cli;
 mod command;
 mod config;
 mod data;
+mod federation;
 mod gauges;
 mod log;
 mod operator;

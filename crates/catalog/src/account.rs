@@ -68,7 +68,7 @@ pub struct Account {
     pub password: Option<Hidden<String>>,
     /// When it was set.
     pub password_changed_at: Option<Timestamp>,
-    /// Whether nothing but a change of the password is allowed.
+    /// Whether nothing but a change of the password is allowed; of a person whom another service vouches for, whether that has ended.
     pub must_change: bool,
     /// Wrong passwords since the last right one.
     pub failures: u64,
@@ -302,6 +302,19 @@ pub async fn set_groups(tx: &mut Tx, id: AccountId, groups: &[String]) -> Result
     let json = groups_as_json(groups);
     let sql = "UPDATE account SET member_of = $1 WHERE id = $2 AND member_of <> $1";
     let changed = tx.execute(sql, params![&json, id.0]).await? > 0;
+    if changed {
+        bump(tx).await?;
+    }
+    Ok(changed)
+}
+
+/// Notes that the service which vouches for a person does so no more, or does so again: without it, what was proved before is good for
+/// nothing, and no password made here either. Tells whether that changed anything.
+pub async fn set_lapsed(tx: &mut Tx, id: AccountId, lapsed: bool, now: Timestamp) -> Result<bool> {
+    let sql =
+        "UPDATE account SET must_change = $1, valid_after = CASE WHEN $1 = 1 THEN $2 ELSE valid_after END
+                WHERE id = $3 AND source <> 'local' AND must_change <> $1";
+    let changed = tx.execute(sql, params![i64::from(lapsed), now, id.0]).await? > 0;
     if changed {
         bump(tx).await?;
     }

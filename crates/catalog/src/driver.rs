@@ -104,6 +104,25 @@ impl Reader {
         }
     }
 
+    /// Returns every row of a statement that was made for this one question.
+    pub(crate) async fn ask<T>(
+        &self,
+        sql: &str,
+        params: &[Param<'_>],
+        mut read: impl FnMut(&Row<'_>) -> Result<T>,
+    ) -> Result<Vec<T>> {
+        let mut items = Vec::new();
+        let see = |row: &Row<'_>| {
+            items.push(read(row)?);
+            Ok(ControlFlow::Continue(()))
+        };
+        match &self.0 {
+            Arm::Sqlite(session) => session.ask(sql, params, see)?,
+            Arm::Postgres(session) => Box::pin(session.ask(sql, params, see)).await?,
+        }
+        Ok(items)
+    }
+
     /// Changes rows and waits for no answer where that takes time; only a [`Tx`](crate::Tx) may.
     pub(crate) async fn post(&self, sql: &'static str, params: &[Param<'_>]) -> Result<()> {
         match &self.0 {

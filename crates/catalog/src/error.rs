@@ -91,6 +91,9 @@ pub enum Error {
         /// How old it must be.
         days: u32,
     },
+    /// A search took longer than it may.
+    #[error("the search took too long and was ended")]
+    TooSlow,
     /// Any other failure of the database.
     #[error("catalog failed: {0}")]
     Database(String),
@@ -104,6 +107,7 @@ impl From<rusqlite::Error> for Error {
         match error.sqlite_error_code() {
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Busy,
             Some(ErrorCode::DiskFull) => Self::Full,
+            Some(ErrorCode::OperationInterrupted) => Self::TooSlow,
             _ if error.to_string().contains(crate::moving::trigger::MOVED) => Self::Moved,
             _ => Self::Database(error.to_string()),
         }

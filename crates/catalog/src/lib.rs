@@ -45,6 +45,7 @@ pub mod sealed;
 pub mod secret;
 pub mod session;
 pub mod signing_key;
+pub mod spent;
 pub mod standing;
 pub mod subject;
 pub mod tag;

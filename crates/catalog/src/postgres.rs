@@ -192,13 +192,35 @@ impl Database {
         F: AsyncFnOnce(&Reader) -> Result<T, E>,
         E: From<Error>,
     {
+        self.view(SNAPSHOT, LONGEST_SNAPSHOT, body).await
+    }
+
+    /// Runs `body` in one read-only transaction that the database ends when it takes longer than `time`.
+    pub(crate) async fn search<T, E, F>(&self, time: Duration, body: F) -> Result<T, E>
+    where
+        F: AsyncFnOnce(&Reader) -> Result<T, E>,
+        E: From<Error>,
+    {
+        let milliseconds = time.as_millis().max(1);
+        // Its statements are made for one question: to compile them takes longer than most answers.
+        let begin = format!(
+            "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout = {milliseconds}; SET LOCAL jit = off"
+        );
+        self.view(&begin, time, body).await
+    }
+
+    async fn view<T, E, F>(&self, begin: &str, longest: Duration, body: F) -> Result<T, E>
+    where
+        F: AsyncFnOnce(&Reader) -> Result<T, E>,
+        E: From<Error>,
+    {
         let pool = &self.engine.pool;
         let limit = Instant::now() + pool.patience();
         let mut lease = pool.get(limit).await.map_err(|failure| failure.error)?;
         // Nobody gets the connection while its transaction is open, whatever becomes of the body.
         lease.set_fit(false);
-        transaction::within(limit, &lease, SNAPSHOT).await.map_err(|failure| failure.error)?;
-        let session = Session::working(Arc::clone(pool), lease, Instant::now() + LONGEST_SNAPSHOT);
+        transaction::within(limit, &lease, begin).await.map_err(|failure| failure.error)?;
+        let session = Session::working(Arc::clone(pool), lease, Instant::now() + longest);
         let reader = Reader::postgres(session);
         let outcome = body(&reader).await;
         let limit = Instant::now() + pool.patience();

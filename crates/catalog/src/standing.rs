@@ -12,6 +12,8 @@ pub struct Account {
     pub name: String,
     /// Since when it is disabled.
     pub disabled_at: Option<Timestamp>,
+    /// Whether nothing is allowed before a change of the password, or before the service that vouches for the user does so again.
+    pub must_change: bool,
     /// Tokens and sessions from before are good for nothing.
     pub valid_after: Timestamp,
     /// The user's groups, as a JSON array, as of the last login elsewhere.
@@ -38,14 +40,15 @@ pub struct Robot {
 /// Lists how accounts stand, in byte order of their names, after `after`.
 pub async fn list_accounts(r: &Reader, after: &str, limit: usize) -> Result<Vec<Account>> {
     r.query(
-        "SELECT name, disabled_at, valid_after, member_of FROM account WHERE name > $1 ORDER BY name LIMIT $2",
+        "SELECT name, disabled_at, must_change, valid_after, member_of FROM account WHERE name > $1 ORDER BY name LIMIT $2",
         params![after, limit],
         |row| {
             Ok(Account {
                 name: row.text(0)?.to_owned(),
                 disabled_at: row.time_opt(1)?,
-                valid_after: row.time(2)?,
-                member_of: row.text(3)?.to_owned(),
+                must_change: row.int(2)? != 0,
+                valid_after: row.time(3)?,
+                member_of: row.text(4)?.to_owned(),
             })
         },
     )

@@ -87,6 +87,16 @@ pub async fn list_erased(r: &Reader, since: Timestamp, limit: usize) -> Result<V
     .await
 }
 
+/// Lists the names of persons with their names in logs, behind a name, in order.
+pub async fn list_named(r: &Reader, after: &str, limit: usize) -> Result<Vec<(String, String)>> {
+    r.query(
+        "SELECT name, pseudonym FROM subject WHERE name > $1 ORDER BY name LIMIT $2",
+        params![after, limit],
+        |row| Ok((row.text(0)?.to_owned(), row.text(1)?.to_owned())),
+    )
+    .await
+}
+
 fn read(row: &Row<'_>) -> Result<Subject> {
     Ok(Subject {
         pseudonym: row.text(0)?.to_owned(),

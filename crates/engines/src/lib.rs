@@ -18,7 +18,10 @@
 mod authority;
 mod guard;
 mod haproxy;
+mod keycloak;
 mod link;
+mod oidc_provider;
+mod opensearch;
 mod pair;
 mod patience;
 mod pgbouncer;
@@ -26,12 +29,17 @@ mod port;
 mod postgres;
 mod program;
 mod rgw;
+mod slapd;
 
 pub use authority::authority;
 pub use haproxy::Haproxy;
+pub use keycloak::Keycloak;
 pub use link::Link;
+pub use oidc_provider::OidcProvider;
+pub use opensearch::{OpenSearch, search_python};
 pub use pair::PostgresPair;
 pub use pgbouncer::PgBouncer;
 pub use port::free_port;
 pub use postgres::Postgres;
 pub use rgw::{Rgw, RgwDoor};
+pub use slapd::Slapd;

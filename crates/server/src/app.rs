@@ -5,11 +5,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use berth_access::{Access, ManageError, Management, ReadOnly};
 use berth_audit::Recorder;
+use berth_audit::search::Search;
 use berth_catalog::Clock;
+use berth_federation::LoginService;
 use berth_registry::Registry;
 use prometheus_client::registry::Registry as MetricsRegistry;
 
 use crate::access_log::AccessLog;
+use crate::audit::AuditSearch;
 use crate::config::Config;
 use crate::limit::{LimitMetrics, Limits};
 use crate::metrics::{Metrics, ReadOnlyGauge, Sampler};
@@ -21,6 +24,8 @@ pub struct App {
     pub(crate) config: Config,
     /// Decides who may do what.
     pub(crate) access: Access,
+    /// Where users may log in with their browser.
+    pub(crate) login_services: Vec<LoginService>,
     /// The domain.
     pub(crate) registry: Registry,
     /// Tells the time, for log lines.
@@ -33,6 +38,8 @@ pub struct App {
     pub(crate) metrics: Metrics,
     /// Takes one line per request.
     pub(crate) access_log: AccessLog,
+    /// Answers searches of the audit trail.
+    pub(crate) audit: Option<AuditSearch>,
     /// Takes notes for the audit trail, if one is kept.
     pub(crate) recorder: Option<Recorder>,
     closing: AtomicBool,
@@ -50,12 +57,14 @@ impl App {
         Self {
             config,
             access,
+            login_services: Vec::new(),
             registry,
             clock,
             overload,
             limits,
             metrics,
             access_log: AccessLog::off(),
+            audit: None,
             recorder: None,
             closing: AtomicBool::new(false),
         }
@@ -68,10 +77,24 @@ impl App {
         self
     }
 
+    /// Answers `/api/v1/audit` by `search`.
+    #[must_use]
+    pub fn search_by(mut self, search: Search) -> Self {
+        self.audit = Some(AuditSearch::new(search));
+        self
+    }
+
     /// Hands notes of what is pulled, refused and logged in to `recorder`.
     #[must_use]
     pub fn record_to(mut self, recorder: Recorder) -> Self {
         self.recorder = Some(recorder);
+        self
+    }
+
+    /// Lets users log in with their browser at `services`.
+    #[must_use]
+    pub fn with_login_services(mut self, services: Vec<LoginService>) -> Self {
+        self.login_services = services;
         self
     }
 

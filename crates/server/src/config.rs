@@ -58,6 +58,54 @@ pub struct Tls {
     pub certificate: PathBuf,
     /// The private key of the first certificate: PKCS#8, PKCS#1 or SEC 1.
     pub key: PathBuf,
+    /// The authorities whose certificates prove who a client is, as a PEM file. Without it, clients are asked for none.
+    #[serde(default)]
+    pub client_ca: Option<PathBuf>,
+    /// Whether clients must show a certificate.
+    #[serde(default)]
+    pub client_certificates: ClientCertificates,
+    /// What of a client's certificate is the name of the user or robot that it proves.
+    #[serde(default)]
+    pub client_name: ClientName,
+}
+
+impl Tls {
+    /// Serves with this certificate and key, and asks clients for none.
+    pub fn new(certificate: impl Into<PathBuf>, key: impl Into<PathBuf>) -> Self {
+        Self {
+            certificate: certificate.into(),
+            key: key.into(),
+            client_ca: None,
+            client_certificates: ClientCertificates::default(),
+            client_name: ClientName::default(),
+        }
+    }
+}
+
+/// Whether clients must show a certificate, where there is a `client_ca`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum ClientCertificates {
+    /// Who shows none may log in otherwise.
+    #[default]
+    Optional,
+    /// Who shows none gets no connection, for health checks either.
+    Required,
+}
+
+/// What of a certificate is a name.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum ClientName {
+    /// The subject's common name.
+    #[default]
+    CommonName,
+    /// The first alternative name that is an email address.
+    Email,
+    /// The first alternative name that is a DNS name.
+    Dns,
+    /// The first alternative name that is a URI, behind its last `/`.
+    Uri,
 }
 
 /// Bounds that keep one client from taking the server from the others.

@@ -6,6 +6,7 @@ use berth_access::{Caller, Origin, Unauthenticated};
 use berth_oci::RepositoryName;
 use http::{HeaderValue, Method, Uri, Version};
 
+use crate::certificate::ClientCertificate;
 use crate::overload::Slot;
 use crate::proxy::Forwarded;
 use crate::request_id::RequestId;
@@ -44,11 +45,15 @@ pub(crate) enum Endpoint {
     Ready,
     /// `/metrics`.
     Metrics,
+    /// `/api/v1/audit` and below.
+    Audit,
+    /// `/login` and the pages below it.
+    Login,
 }
 
 impl Endpoint {
     /// Every endpoint, in the order of the discriminants.
-    pub(crate) const ALL: [Self; 14] = [
+    pub(crate) const ALL: [Self; 16] = [
         Self::Unknown,
         Self::Base,
         Self::Catalog,
@@ -63,7 +68,20 @@ impl Endpoint {
         Self::Health,
         Self::Ready,
         Self::Metrics,
+        Self::Audit,
+        Self::Login,
     ];
+
+    /// What a request with this method does, as the audit trail names it; the endpoint's own name for what is no matter of repositories.
+    pub(crate) fn action(self, method: &Method) -> &'static str {
+        match (self, method) {
+            (Self::Manifest | Self::Blob, &Method::DELETE) => "delete",
+            (Self::Manifest, &Method::PUT) | (Self::Upload, _) => "push",
+            (Self::Manifest | Self::Blob, _) => "pull",
+            (Self::Tags | Self::Catalog | Self::Referrers, _) => "list",
+            (other, _) => other.as_str(),
+        }
+    }
 
     /// The label in metrics and access lines.
     pub(crate) const fn as_str(self) -> &'static str {
@@ -82,6 +100,8 @@ impl Endpoint {
             Self::Health => "health",
             Self::Ready => "ready",
             Self::Metrics => "metrics",
+            Self::Audit => "audit",
+            Self::Login => "login",
         }
     }
 }
@@ -105,6 +125,8 @@ pub(crate) struct RequestContext {
     pub(crate) user_agent: Option<HeaderValue>,
     /// The address the client used, as a trusted proxy reports it; empty without one.
     pub(crate) forwarded: Forwarded,
+    /// Who the client is by its certificate.
+    pub(crate) certificate: Option<ClientCertificate>,
 
     /// The resource the request is for.
     pub(crate) endpoint: Endpoint,

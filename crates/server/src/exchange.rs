@@ -137,6 +137,7 @@ impl Exchange {
                 repository: context.repository.as_ref().map(berth_oci::RepositoryName::as_str),
                 reference: context.reference.as_deref(),
                 endpoint: context.endpoint.as_str(),
+                action: context.endpoint.action(&context.method),
                 status: self.head.map_or(CLIENT_WENT_AWAY, |(status, _)| status.as_u16()),
                 bytes_in: self.received.as_ref().map_or(0, |received| received.load(Ordering::Relaxed)),
                 bytes_out,

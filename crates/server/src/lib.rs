@@ -7,13 +7,16 @@
 mod access_log;
 mod api;
 mod app;
+mod audit;
 mod body;
+mod certificate;
 mod config;
 mod context;
 mod exchange;
 mod inbound;
 mod limit;
 mod listen;
+mod login;
 mod metrics;
 mod ops;
 mod overload;
@@ -31,7 +34,7 @@ mod v2;
 
 pub use access_log::{AccessLog, Format, LogWriter};
 pub use app::App;
-pub use config::{Config, ConfigError, Limits, Overload, ProxyHeaders, Tls};
+pub use config::{ClientCertificates, ClientName, Config, ConfigError, Limits, Overload, ProxyHeaders, Tls};
 pub use limit::{Rate, RateLimit, RateLimits};
 pub use metrics::{Point, Sample, SampleKind, Sampler};
 pub use probe::{ProbeError, probe};

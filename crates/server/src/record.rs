@@ -118,3 +118,6 @@ fn about(mut note: Note, context: &RequestContext) -> Note {
     }
     note
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,8 +3,10 @@
 //! | path | answered by |
 //! |---|---|
 //! | `/v2`, `/v2/…` | [`v2::handle`], without a framework: names contain slashes, and pulls are many |
+//! | `/api/v1/audit`, `/api/v1/audit/…` | [`audit::handle`]: the audit trail, as Elasticsearch |
 //! | `/token`, `/service/token`, `/.well-known/jwks.json` | [`token::handle`]: tokens for credentials, and the keys they are signed with |
 //! | `/api/v1/…` | [`api::handle`]: who may do what |
+//! | `/login`, `/login/…` | [`login::handle`]: pages to log in on with a browser |
 //! | `/healthz` | [`ops::health`]: the process is alive |
 //! | `/readyz` | [`ops::ready`]: requests can be sent here |
 //! | `/metrics` | [`ops::metrics`]: OpenMetrics text |
@@ -23,7 +25,7 @@ use tower::ServiceExt as _;
 use crate::app::App;
 use crate::body::Body;
 use crate::context::{Endpoint, RequestContext};
-use crate::{api, ops, token, v2};
+use crate::{api, audit, login, ops, token, v2};
 
 /// Finds the handler of a request.
 pub(crate) struct Router {
@@ -61,12 +63,19 @@ impl Router {
         if Self::is_registry(request.uri()) {
             return v2::handle(app, context, request).await;
         }
+        if audit::is_here(request.uri()) {
+            return audit::handle(app, context, request).await;
+        }
         if let Some(endpoint) = token::endpoint(request.uri().path()) {
             context.endpoint = endpoint;
             return token::handle(app, context, request).await;
         }
         if api::is_call(request.uri()) {
             return api::handle(app, &self.api, context, request).await;
+        }
+        if login::is_login(request.uri().path()) {
+            context.endpoint = Endpoint::Login;
+            return login::handle(app, context, request).await;
         }
         context.endpoint = match request.uri().path() {
             "/healthz" => Endpoint::Health,

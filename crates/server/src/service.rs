@@ -100,6 +100,7 @@ impl Service {
             uri: request.uri().clone(),
             user_agent: request.headers().get(USER_AGENT).cloned(),
             forwarded: origin.forwarded,
+            certificate: connection.certificate.get().cloned(),
             endpoint: Endpoint::Unknown,
             caller: None,
             repository: None,

@@ -10,14 +10,16 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwap;
-use rustls::ServerConfig;
 use rustls::crypto::aws_lc_rs;
+use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
+use rustls::{RootCertStore, ServerConfig};
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::server::TlsStream;
 
-use crate::config::Tls;
+use crate::certificate::ClientCertificate;
+use crate::config::{ClientCertificates, Tls};
 
 /// HTTP/2 in application-layer protocol negotiation.
 pub(crate) const ALPN_H2: &[u8] = b"h2";
@@ -33,7 +35,7 @@ pub(crate) struct TlsAcceptor {
 }
 
 /// Tells two states of the files apart without reading them.
-type Stamp = [Option<(SystemTime, u64)>; 2];
+type Stamp = [Option<(SystemTime, u64)>; 3];
 
 impl TlsAcceptor {
     /// Reads the certificate and its key.
@@ -49,6 +51,12 @@ impl TlsAcceptor {
         S: AsyncRead + AsyncWrite + Send + Unpin,
     {
         tokio_rustls::TlsAcceptor::from(self.config.load_full()).accept(socket)
+    }
+
+    /// Returns who the client is by the certificate that it showed, which the handshake has verified.
+    pub(crate) fn client<S>(&self, stream: &TlsStream<S>) -> Option<ClientCertificate> {
+        let shown = stream.get_ref().1.peer_certificates()?.first()?;
+        ClientCertificate::read(shown, self.files.client_name)
     }
 
     /// Follows changes of the files, for as long as it is polled. Clones made before share what is loaded.
@@ -91,31 +99,63 @@ impl TlsAcceptor {
 }
 
 fn stamp(files: &Tls) -> Stamp {
-    [&files.certificate, &files.key].map(|path| {
-        let metadata = std::fs::metadata(path).ok()?;
+    [Some(&files.certificate), Some(&files.key), files.client_ca.as_ref()].map(|path| {
+        let metadata = std::fs::metadata(path?).ok()?;
         Some((metadata.modified().ok()?, metadata.len()))
     })
 }
 
 fn read(files: &Tls, http2: bool) -> io::Result<ServerConfig> {
-    let certificates: Vec<_> = CertificateDer::pem_reader_iter(open(&files.certificate)?)
-        .collect::<Result<_, _>>()
-        .map_err(|error| unusable(&files.certificate, &error))?;
-    if certificates.is_empty() {
-        return Err(unusable(&files.certificate, &"it holds no PEM certificate"));
-    }
+    let certificates = certificates(&files.certificate)?;
     let key =
         PrivateKeyDer::from_pem_reader(open(&files.key)?).map_err(|error| unusable(&files.key, &error))?;
     let provider = Arc::new(aws_lc_rs::default_provider());
-    let mut config = ServerConfig::builder_with_provider(provider)
+    let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
-        .and_then(|builder| builder.with_no_client_auth().with_single_cert(certificates, key))
-        .map_err(|error| unusable(&files.certificate, &error))?;
+        .map_err(io::Error::other)?;
+    let builder = match &files.client_ca {
+        None => builder.with_no_client_auth(),
+        Some(authorities) => {
+            let verifier = WebPkiClientVerifier::builder_with_provider(roots(authorities)?.into(), provider);
+            let verifier = match files.client_certificates {
+                ClientCertificates::Required => verifier,
+                ClientCertificates::Optional => verifier.allow_unauthenticated(),
+            };
+            builder
+                .with_client_cert_verifier(verifier.build().map_err(|error| unusable(authorities, &error))?)
+        }
+    };
+    let mut config =
+        builder.with_single_cert(certificates, key).map_err(|error| unusable(&files.certificate, &error))?;
     config.alpn_protocols =
         if http2 { vec![ALPN_H2.into(), ALPN_HTTP1.into()] } else { vec![ALPN_HTTP1.into()] };
-    // Clients resume with a ticket that they keep, instead of a session that we would.
-    config.ticketer = aws_lc_rs::Ticketer::new().map_err(io::Error::other)?;
+    if files.client_ca.is_some() {
+        // Who resumes is not asked for a certificate again, and the authorities may have changed since.
+        config.session_storage = Arc::new(NoServerSessionStorage {});
+        config.send_tls13_tickets = 0;
+    } else {
+        // Clients resume with a ticket that they keep, instead of a session that we would.
+        config.ticketer = aws_lc_rs::Ticketer::new().map_err(io::Error::other)?;
+    }
     Ok(config)
+}
+
+fn certificates(path: &Path) -> io::Result<Vec<CertificateDer<'static>>> {
+    let certificates: Vec<_> = CertificateDer::pem_reader_iter(open(path)?)
+        .collect::<Result<_, _>>()
+        .map_err(|error| unusable(path, &error))?;
+    if certificates.is_empty() {
+        return Err(unusable(path, &"it holds no PEM certificate"));
+    }
+    Ok(certificates)
+}
+
+fn roots(path: &Path) -> io::Result<RootCertStore> {
+    let mut roots = RootCertStore::empty();
+    for certificate in certificates(path)? {
+        roots.add(certificate).map_err(|error| unusable(path, &error))?;
+    }
+    Ok(roots)
 }
 
 fn open(path: &Path) -> io::Result<File> {

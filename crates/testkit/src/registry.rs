@@ -155,7 +155,7 @@ fn collect_files(root: &Path, directory: &Path, files: &mut Vec<String>) {
 fn make_certificate(directory: &Path) -> (Tls, String) {
     let names = ["127.0.0.1".to_owned(), "localhost".to_owned()];
     let made = rcgen::generate_simple_self_signed(names).expect("a certificate can be made");
-    let files = Tls { certificate: directory.join("server.crt"), key: directory.join("server.key") };
+    let files = Tls::new(directory.join("server.crt"), directory.join("server.key"));
     let pem = made.cert.pem();
     std::fs::write(&files.certificate, &pem).expect("the certificate can be written");
     std::fs::write(&files.key, made.signing_key.serialize_pem()).expect("the key can be written");

@@ -26,6 +26,7 @@ const LIMIT: Duration = Duration::from_mins(1);
 pub(crate) struct Setup {
     authority: Option<Arc<Authority>>,
     with_user: bool,
+    is_administrator: bool,
     listen: Option<String>,
     data_dir: Option<PathBuf>,
     config: String,
@@ -43,6 +44,12 @@ impl Setup {
     pub(crate) fn with_user(mut self) -> Self {
         self.with_user = true;
         self
+    }
+
+    /// Only [`USER`] may come in, and may do everything.
+    pub(crate) fn with_administrator(mut self) -> Self {
+        self.is_administrator = true;
+        self.with_user()
     }
 
     /// Listens on a free port of `address` instead of 127.0.0.1.
@@ -118,16 +125,16 @@ impl Setup {
             )?;
         }
         if self.with_user {
-            yaml.push_str(&user_entry()?);
+            yaml.push_str(&user_entry(if self.is_administrator { "admin" } else { "write" })?);
         }
         Ok(yaml)
     }
 }
 
 /// What `berth passwd` prints for berth.yaml.
-fn user_entry() -> Result<String> {
+fn user_entry(access: &str) -> Result<String> {
     let mut passwd = Command::new(binary::berth()?)
-        .args(["passwd", USER])
+        .args(["passwd", USER, "--access", access])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()

@@ -103,6 +103,9 @@ pub enum Error {
     /// The catalog.
     #[error("{0}")]
     Catalog(String),
+    /// There is none, so there are no accounts.
+    #[error("there is no catalog that could hold accounts")]
+    NoCatalog,
 }
 
 impl From<berth_catalog::Error> for Error {

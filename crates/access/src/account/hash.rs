@@ -107,7 +107,7 @@ pub(crate) fn burn(rounds: u32, password: &[u8]) {
 
 /// What a password is compared with.
 pub(crate) enum Stored {
-    Argon2(argon2::PasswordHash),
+    Argon2(Box<argon2::PasswordHash>),
     Harbor(Harbor),
 }
 
@@ -117,7 +117,7 @@ impl Stored {
         if text.starts_with(HARBOR) {
             return Harbor::parse(text).map(Self::Harbor);
         }
-        text.parse::<PasswordHash>().ok()?.parsed().ok().map(Self::Argon2)
+        text.parse::<PasswordHash>().ok()?.parsed().ok().map(Box::new).map(Self::Argon2)
     }
 
     pub(crate) fn is_harbor(&self) -> bool {

@@ -44,11 +44,12 @@ pub(crate) enum Purpose<'a> {
 
 type Outcome = Result<Proven, Unauthenticated>;
 
-fn wrong<T>(name: &str, cause: Cause) -> Result<T, Unauthenticated> {
+pub(super) fn wrong<T>(name: &str, cause: Cause) -> Result<T, Unauthenticated> {
     Err(Unauthenticated::WrongCredentials { name: name.to_owned(), cause })
 }
 
-fn unavailable(error: berth_catalog::Error) -> Unauthenticated {
+#[expect(clippy::needless_pass_by_value, reason = "map_err hands it over")]
+pub(super) fn unavailable(error: berth_catalog::Error) -> Unauthenticated {
     tracing::warn!(%error, "the catalog can't say who somebody is");
     Unauthenticated::Unavailable
 }
@@ -80,6 +81,14 @@ impl Accounts {
         let find =
             async || self.0.catalog.read(async |r| account::find(r, name).await).await.map_err(unavailable);
         let before = find().await?;
+        if let Some(directory) = self.directory()
+            && before.as_ref().is_none_or(|account| account.source == Source::Ldap)
+        {
+            let account = self.of_directory(directory, before.as_ref(), name, password).await?;
+            let under_way = self.0.strikes.under_way(account.id);
+            self.allows(&account, self.count(&account, under_way), purpose, now).await?;
+            return Ok((account, None));
+        }
         let hash = before.as_ref().and_then(|account| account.password.clone());
         let is_known = known.is_some() && hash.as_ref().map(|hash| hash.as_str()) == known;
         let matches = is_known || self.matches(before.as_ref(), password).await?;
@@ -201,6 +210,12 @@ impl Accounts {
             return ended("expired", found.expires_at);
         }
         usable(&account)?;
+        if account.must_change && account.source != Source::Local {
+            return ended(
+                "ended, because the service that vouched for its owner does so no more,",
+                account.valid_after,
+            );
+        }
         if account.must_change {
             let why = "somebody else chose it";
             return Err(Unauthenticated::PasswordChangeNeeded { name: account.name, why });
@@ -256,12 +271,12 @@ impl Accounts {
         let harbor = found.as_ref().map(|(_, harbor, _)| harbor.clone());
         let given = secret.to_vec();
         let rounds = Version::Sha256.rounds();
-        let work = move || match harbor {
-            Some(harbor) => harbor.verify(&given),
-            None => {
+        let work = move || {
+            let Some(harbor) = harbor else {
                 hash::burn(rounds, &given);
-                false
-            }
+                return false;
+            };
+            harbor.verify(&given)
         };
         let matches = self.0.hasher.run(work).await.ok_or(Unauthenticated::Busy)?;
         self.0.hasher.count(hash::Cost { argon2: 0, rounds: rounds.into() });
@@ -277,7 +292,7 @@ pub(crate) fn caller(account: &Account, proof: Proof) -> Caller {
     Caller::new(Identity::User(account.name.as_str().into()), proof).with_groups(groups)
 }
 
-fn usable(account: &Account) -> Result<(), Unauthenticated> {
+pub(super) fn usable(account: &Account) -> Result<(), Unauthenticated> {
     let Some(at) = account.disabled_at else { return Ok(()) };
     let what = format!("account {:?}", account.name);
     Err(Unauthenticated::Ended(Ended { what, why: "was disabled", at, advice: "ask the administrator" }))

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Error;
 use crate::action::Action;
+use crate::policy::Role;
 
 const MAX_POLICIES: usize = 64;
 
@@ -85,7 +86,10 @@ pub(super) fn check(
         }
         grantor.may_grant(policy).map_err(Error::Beyond)?;
     }
-    serde_json::to_string(policies).map_err(|error| Error::Policies(error.to_string()))
+    let text = serde_json::to_string(policies).map_err(|error| Error::Policies(error.to_string()))?;
+    // As decisions will read it.
+    Role::read("robot".into(), &text).map_err(|error| Error::Policies(error.to_string()))?;
+    Ok(text)
 }
 
 fn is_pattern(resource: &str) -> bool {

@@ -30,12 +30,12 @@ pub enum AdminError {
     #[error("role {0:?} is built in or stands in the configuration; choose another name, or change it there")]
     FixedRole(String),
     /// The role is no role.
-    #[error("role {name:?}: {source}")]
+    #[error("role {name:?}: {problem}")]
     Role {
         /// The role.
         name: String,
         /// What is wrong with it.
-        source: RoleError,
+        problem: RoleError,
     },
     /// Somebody holds the role.
     #[error("role {role:?} is bound to {subject}; take it away first with `berth bind remove`")]

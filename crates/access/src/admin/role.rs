@@ -15,7 +15,7 @@ pub async fn set_role(
     now: Timestamp,
 ) -> Result<()> {
     let name = &config.name;
-    let wrong = |source| AdminError::Role { name: name.clone(), source };
+    let wrong = |problem| AdminError::Role { name: name.clone(), problem };
     let compiled = Role::compile(config).map_err(wrong)?;
     if rules.roles.contains_key(name.as_str()) {
         return Err(AdminError::FixedRole(name.clone()));

@@ -67,4 +67,4 @@ impl ManageError {
 }
 
 /// Result of a call.
-pub type Result<T, E = ManageError> = std::result::Result<T, E>;
+pub(super) type Result<T, E = ManageError> = std::result::Result<T, E>;

@@ -14,7 +14,8 @@ mod robot;
 mod role;
 mod user;
 
-pub use error::{ManageError, Result};
+pub use error::ManageError;
+use error::Result;
 pub use explain::Explanation;
 pub use me::{HeldRole, Me};
 pub use robot::{RobotChange, RobotWanted};

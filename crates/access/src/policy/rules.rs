@@ -22,6 +22,10 @@ pub struct Rules {
     pub(crate) users: Vec<Arc<str>>,
     pub(crate) separation: bool,
     pub(crate) create_projects: bool,
+    /// Whether others vouch for users or jobs.
+    pub(crate) is_federated: bool,
+    /// How long tokens are good that jobs get, by what their names begin with.
+    pub(crate) job_seconds: HashMap<String, u32>,
 }
 
 impl Rules {
@@ -49,6 +53,12 @@ impl Rules {
             users,
             separation: config.separation_of_duties,
             create_projects: config.create_projects,
+            is_federated: !(config.ldap.is_empty() && config.oidc.is_empty() && config.workloads.is_empty()),
+            job_seconds: config
+                .workloads
+                .iter()
+                .map(|one| (trust(&one.name), one.lifetime_seconds))
+                .collect(),
         };
         rules.bind(config)?;
         rules.check_duties(config)?;
@@ -80,6 +90,21 @@ impl Rules {
             let project = binding.project.as_deref().map(Arc::from);
             for subject in &binding.subjects {
                 self.bind_one(subject.clone(), &binding.role, project.clone())?;
+            }
+        }
+        self.bind_workloads(config)
+    }
+
+    /// Binds what trust policies grant to the jobs that they let in.
+    fn bind_workloads(&mut self, config: &Config) -> Result<(), ConfigError> {
+        for workload in &config.workloads {
+            let subject = Subject::new(Kind::Workload, &trust(&workload.name))?;
+            for grant in &workload.grants {
+                if let Some(name) = grant.project.as_ref().filter(|name| !is_project(name)) {
+                    return Err(ConfigError::Project { role: grant.role.clone(), name: name.clone() });
+                }
+                let project = grant.project.as_deref().map(Arc::from);
+                self.bind_one(subject.clone(), &grant.role, project)?;
             }
         }
         Ok(())
@@ -119,6 +144,11 @@ impl Rules {
         }
     }
 
+    /// Returns how long a token is good that a job gets.
+    pub(crate) fn job_seconds(&self, name: &str) -> Option<u32> {
+        self.job_seconds.get(name.split('/').next()?).copied()
+    }
+
     /// Opens a book with what the configuration binds.
     pub(crate) fn book(&self) -> Book {
         let mut book = Book::default();
@@ -142,4 +172,9 @@ impl Rules {
     pub fn bindings(&self) -> impl Iterator<Item = (&Subject, &str, Option<&str>)> {
         self.bindings.iter().map(|(subject, role, project)| (subject, &*role.name, project.as_deref()))
     }
+}
+
+/// What the names of all jobs begin with that a trust policy lets in.
+fn trust(policy: &str) -> String {
+    format!("ci:{policy}")
 }

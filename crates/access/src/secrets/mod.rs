@@ -1,6 +1,8 @@
 //! Secrets that the catalog keeps under the vault's key: reading and writing them, and sealing all of them anew under another key.
 
+mod error;
 mod reseal;
+mod sealer;
 
 use std::fmt;
 
@@ -9,30 +11,10 @@ use berth_catalog::{Catalog, secret};
 use berth_vault::{Vault, Zeroizing, context};
 use serde_json::json;
 
+pub use error::SecretError;
 pub use reseal::{Resealed, reseal};
 
-use crate::account::Sealer;
 use crate::admin::tell;
-
-/// A secret could not be kept or read.
-#[derive(Debug, Clone, thiserror::Error)]
-#[non_exhaustive]
-pub enum SecretError {
-    /// The catalog did not answer.
-    #[error(transparent)]
-    Catalog(#[from] berth_catalog::Error),
-    /// It could not be sealed or opened.
-    #[error("secret {name:?}: {error}")]
-    Vault {
-        /// Its name.
-        name: String,
-        /// Why.
-        error: berth_vault::Error,
-    },
-    /// The name means nothing.
-    #[error("secret name {0:?} must be 1 to 64 letters, digits, and `-._`")]
-    Name(String),
-}
 
 /// The secrets of the configuration. Cheap to clone.
 #[derive(Clone)]
@@ -83,17 +65,6 @@ impl Secrets {
             Ok::<_, berth_catalog::Error>(removed)
         });
         Ok(removed.await?)
-    }
-}
-
-/// The vault seals second factors, too.
-impl Sealer for Vault {
-    fn seal(&self, context: &str, secret: &[u8]) -> Result<Vec<u8>, String> {
-        self.seal(context, secret).map_err(|error| error.to_string())
-    }
-
-    fn open(&self, context: &str, sealed: &[u8]) -> Result<Vec<u8>, String> {
-        self.open(context, sealed).map(|secret| secret.to_vec()).map_err(|error| error.to_string())
     }
 }
 

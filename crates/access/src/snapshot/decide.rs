@@ -105,7 +105,13 @@ impl Snapshot {
                 holds(Kind::User, name);
             }
             Identity::Robot(name) => holds(Kind::Robot, name),
-            Identity::Workload(name) => holds(Kind::Workload, name),
+            Identity::Workload(name) => {
+                holds(Kind::Workload, name);
+                // What the policy that let it in grants to all that it lets in.
+                if let Some((trust, _)) = name.split_once('/') {
+                    holds(Kind::Workload, trust);
+                }
+            }
         }
         for group in self.groups_of(caller) {
             holds(Kind::Group, group);

@@ -77,7 +77,8 @@ impl Snapshot {
 
     /// Tells whether anybody can log in.
     pub(crate) fn has_users(&self) -> bool {
-        !(self.users.is_empty() && self.accounts.is_empty() && self.robots.is_empty())
+        self.rules.is_federated
+            || !(self.users.is_empty() && self.accounts.is_empty() && self.robots.is_empty())
     }
 }
 

@@ -1,7 +1,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use berth_catalog::standing;
+use berth_catalog::standing::{self, Account as Standing};
 use jiff::Timestamp;
 
 use super::{Snapshot, intern, read};
@@ -30,6 +30,8 @@ pub enum Gone {
 #[derive(Debug)]
 pub(super) struct Account {
     disabled_at: Option<Timestamp>,
+    /// Whether nothing is allowed before a change of the password, or before the service that vouches for the user does so again.
+    waits: bool,
     valid_after: Timestamp,
     /// As of the last login: who left a group has left it on tokens that are out, too.
     pub(super) groups: Box<[Arc<str>]>,
@@ -45,14 +47,16 @@ pub(super) struct Robot {
 }
 
 impl Account {
-    pub(super) fn read(stored: standing::Account) -> (Box<str>, Self) {
+    pub(super) fn read(mut stored: Standing) -> (Box<str>, Self) {
+        let name = std::mem::take(&mut stored.name);
         let groups = serde_json::from_str::<Vec<String>>(&stored.member_of).unwrap_or_else(|error| {
-            tracing::error!(user = stored.name, %error, "the groups of a user can't be read: it has none");
+            tracing::error!(user = name, %error, "the groups of a user can't be read: it has none");
             Vec::new()
         });
         let groups = groups.into_iter().map(Into::into).collect();
-        let account = Self { disabled_at: stored.disabled_at, valid_after: stored.valid_after, groups };
-        (stored.name.into(), account)
+        let Standing { disabled_at, must_change: waits, valid_after, .. } = stored;
+        let account = Self { disabled_at, waits, valid_after, groups };
+        (name.into(), account)
     }
 }
 
@@ -73,6 +77,18 @@ impl Robot {
 }
 
 impl Snapshot {
+    /// Tells whether there is a user or robot that may prove who it is without a secret of Berth's.
+    pub(crate) fn knows(&self, identity: &Identity) -> bool {
+        match identity {
+            Identity::User(name) => match self.accounts.get(&**name) {
+                Some(account) => !account.waits,
+                None => self.users.contains(name),
+            },
+            Identity::Robot(name) => self.robots.contains_key(&**name),
+            _ => false,
+        }
+    }
+
     /// Tells whether somebody to whom something was issued at a moment, such as a token or a session, still stands.
     pub(crate) fn stands(
         &self,

@@ -246,6 +246,35 @@ proptest! {
     }
 }
 
+proptest! {
+    /// With a token nobody may do more than without, nor anything that the token was not made for.
+    #[test]
+    fn a_token_takes_away_and_adds_nothing(
+        role in role(),
+        actions in prop::collection::vec(prop::sample::select(Action::ALL.to_vec()), 0..4),
+        elsewhere in any::<bool>(),
+    ) {
+        let role = RoleConfig { name: "r".to_owned(), ..role };
+        let bindings = json!([{ "role": "r", "subjects": ["user:ann"] }]);
+        let mut config = with_roles(json!({ "bindings": bindings }), json!([]));
+        config.roles.push(role);
+        let access = access_of(&config);
+        let (name, other) = ("lib/b".parse().unwrap(), "lib/a".parse().unwrap());
+        let made_for = if elsewhere { &other } else { &name };
+        let repositories = BTreeMap::from([(berth_oci::RepositoryName::clone(made_for), actions.iter().copied().collect())]);
+        let token = named("ann").within(Arc::new(Scope { repositories, catalog: false }));
+        let resource = Resource::Repository(&name);
+        let (with, without) = (access.granted(&token, &resource), access.granted(&named("ann"), &resource));
+        prop_assert!(with.without(without).is_empty());
+        let pushes = [Action::Create, Action::Update, Action::Sign];
+        for action in with.iter() {
+            let named = actions.contains(&action) || (pushes.contains(&action) && actions.contains(&Action::Push));
+            prop_assert!(named && !elsewhere, "{} by a token for {:?}", action, actions);
+        }
+        prop_assert!(access.granted(&token, &Resource::Project("lib")).is_empty());
+    }
+}
+
 /// The rule in its plainest words.
 fn says(role: &RoleConfig, effect: crate::Effect, action: Action, path: &str) -> bool {
     role.policies.iter().filter(|policy| policy.effect == effect).any(|policy| {

@@ -226,6 +226,7 @@ fn account(name: &str, groups: &str) -> standing::Account {
     standing::Account {
         name: name.to_owned(),
         disabled_at: None,
+        must_change: false,
         valid_after: Timestamp::UNIX_EPOCH,
         member_of: groups.to_owned(),
     }

@@ -6,7 +6,7 @@ use tokio::sync::watch;
 use super::{Ask, Issued, TokenError, Tokens};
 use crate::access::Access;
 use crate::account::{RandomSecret, SecretKind};
-use crate::caller::Caller;
+use crate::caller::{Caller, Identity};
 use crate::error::Unauthenticated;
 use crate::resource::Resource;
 use crate::scope::Scope;
@@ -37,8 +37,13 @@ impl Access {
     /// tokens can be had with.
     pub async fn issue(&self, caller: &Caller, asks: &[Ask], keep: bool) -> Result<Issued, TokenError> {
         let tokens = self.tokens.as_ref().ok_or(TokenError::Off)?;
-        let mut issued = tokens.issue(caller, &self.narrowed(caller, asks)).await?;
-        if keep && !caller.is_anonymous() {
+        let job_seconds = match caller.identity() {
+            Identity::Workload(name) => self.rules().job_seconds(name),
+            _ => None,
+        };
+        let mut issued = tokens.issue(caller, &self.narrowed(caller, asks), job_seconds).await?;
+        // A job is over soon: its own system vouches for it as long as it is not.
+        if keep && !caller.is_anonymous() && job_seconds.is_none() {
             issued.refresh_token = tokens.remember(caller).await;
         }
         Ok(issued)

@@ -9,17 +9,21 @@ mod claims;
 mod config;
 mod error;
 mod facade;
+mod issued;
+mod keep;
 mod key;
 mod keys;
 mod refresh;
 mod rotation;
 mod tokens;
+mod verify;
 
 pub use ask::Ask;
 pub use config::{TokensConfig, TokensConfigError};
 pub use error::TokenError;
+pub use issued::Issued;
 pub use rotation::{Successor, rotate};
-pub use tokens::{Issued, Tokens};
+pub use tokens::Tokens;
 
 /// Returns the token of an `Authorization` header whose scheme is Bearer (RFC 6750 section 2.1).
 pub(crate) fn bearer(header: &str) -> Option<&str> {

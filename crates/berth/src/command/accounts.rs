@@ -4,17 +4,11 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use berth_access::Accounts;
-use berth_catalog::event::Author;
 use jiff::{Timestamp, Unit};
 
 use crate::cli::Place;
 use crate::config::{self, Config};
 use crate::{data, vault};
-
-/// Who the log says did it: no user's name has a colon.
-pub(super) fn operator() -> Author {
-    Author::from("berth:operator")
-}
 
 /// Opens the accounts beside whoever serves them.
 pub(super) async fn open(place: Place) -> Result<(Config, Accounts)> {

@@ -4,9 +4,10 @@ use anyhow::Result;
 use berth_access::NewApplicationPassword;
 use berth_catalog::app_password::{AppPassword, AppPasswordId};
 
-use super::accounts::{open, operator, shown, table};
+use super::accounts::{open, shown, table};
 use super::{block_on, print};
 use crate::cli::{self, AppPasswordCommand};
+use crate::operator::author;
 
 pub(super) fn run(arguments: cli::AppPassword) -> Result<()> {
     match arguments.command {
@@ -14,7 +15,7 @@ pub(super) fn run(arguments: cli::AppPassword) -> Result<()> {
             let (_, accounts) = open(create.place).await?;
             let new =
                 NewApplicationPassword { user: create.user.clone(), name: create.name, days: create.days };
-            let (id, secret, ends_at) = accounts.create_application_password(new, &operator()).await?;
+            let (id, secret, ends_at) = accounts.create_application_password(new, &author()).await?;
             eprintln!(
                 "application password {} of {} ends at {}; its secret, which is not shown again:",
                 id.0,
@@ -37,7 +38,7 @@ pub(super) fn run(arguments: cli::AppPassword) -> Result<()> {
         AppPasswordCommand::Revoke(revoke) => block_on(async {
             let (_, accounts) = open(revoke.place).await?;
             let id = AppPasswordId(revoke.id);
-            Ok(accounts.revoke_application_password(&revoke.user, id, &operator()).await?)
+            Ok(accounts.revoke_application_password(&revoke.user, id, &author()).await?)
         }),
     }
 }

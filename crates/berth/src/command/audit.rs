@@ -43,8 +43,6 @@ pub(super) struct Opened {
     pub(super) config: Config,
     pub(super) catalog: Catalog,
     pub(super) trail: Trail,
-    pub(super) persons: Persons,
-    vault: berth_vault::Vault,
 }
 
 impl Opened {
@@ -52,14 +50,19 @@ impl Opened {
         data::must_exist(&config)?;
         let catalog = data::join_catalog(&config).await?;
         let trail = data::join_trail(&config).await?;
-        let vault = vault::open(&config, &catalog).await?;
-        let persons = Persons::new(catalog.clone(), vault.clone());
-        Ok(Self { config, catalog, trail, persons, vault })
+        Ok(Self { config, catalog, trail })
+    }
+
+    /// Returns who can open what is sealed.
+    pub(super) async fn persons(&self) -> Result<Persons> {
+        let vault = vault::open(&self.config, &self.catalog).await?;
+        Ok(Persons::new(self.catalog.clone(), vault))
     }
 
     /// Returns the keys that sign checkpoints.
     pub(super) async fn keys(&self) -> Result<SigningKeys> {
-        let keys = SigningKeys::find(&self.catalog, &self.vault).await?;
+        let vault = vault::open(&self.config, &self.catalog).await?;
+        let keys = SigningKeys::find(&self.catalog, &vault).await?;
         keys.context("the catalog keeps no key that signs the audit trail: `berth serve` makes it")
     }
 }

@@ -3,13 +3,12 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use berth_access::Persons;
 use berth_catalog::{Catalog, event};
 
 use super::audit::Names;
 use super::{block_on, print};
 use crate::cli::{self, EventsCommand};
-use crate::{config, data, vault};
+use crate::{config, data};
 
 /// Events read at a time.
 const BATCH: usize = 500;
@@ -28,8 +27,7 @@ pub(super) fn run(arguments: cli::Events) -> Result<()> {
             Some(after) => i64::try_from(after)?,
             None => catalog.read(async |r| event::last(r).await).await?.0.saturating_sub(LAST).max(0),
         };
-        let vault = vault::open(&config, &catalog).await?;
-        let names = Names::new(Persons::new(catalog.clone(), vault));
+        let names = Names::new(catalog.clone());
         tail(&catalog, names, start, arguments.follow).await
     })
 }

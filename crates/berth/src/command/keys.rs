@@ -4,9 +4,9 @@ use anyhow::{Context as _, Result};
 use berth_access::{Successor, rotate};
 use berth_catalog::signing_key;
 
-use super::access::OPERATOR;
 use super::{block_on, print};
 use crate::cli::{self, KeysCommand, Place};
+use crate::operator::author;
 use crate::{config, data, vault};
 
 pub(super) fn run(arguments: cli::Keys) -> Result<()> {
@@ -25,7 +25,7 @@ fn next(place: Place, when: Successor) -> Result<()> {
     block_on(async {
         let catalog = data::join_catalog(&config).await?;
         let vault = vault::open(&config, &catalog).await?;
-        let kid = rotate(&catalog, &vault, when, &OPERATOR.into()).await?.context("no key was made")?;
+        let kid = rotate(&catalog, &vault, when, &author()).await?.context("no key was made")?;
         Ok(print(format!("{kid} signs from now on\n"))?)
     })
 }

@@ -4,9 +4,10 @@ use anyhow::Result;
 use berth_access::{Accounts, NewRobot, OperatorGrants, RobotName, RobotPolicy};
 use berth_catalog::robot::{Robot, RobotId};
 
-use super::accounts::{open, operator, shown, table};
+use super::accounts::{open, shown, table};
 use super::{block_on, print};
 use crate::cli::{self, Named, RobotCommand, RobotCreate, RobotList, RobotRotate};
+use crate::operator::author;
 
 /// Robots read at a time.
 const PAGE: usize = 500;
@@ -20,7 +21,7 @@ pub(super) fn run(arguments: cli::Robot) -> Result<()> {
         RobotCommand::Enable(named) => block_on(disable(named, false)),
         RobotCommand::Delete(named) => block_on(async {
             let (_, accounts) = open(named.place).await?;
-            Ok(accounts.delete_robot(&RobotName::parse(&named.name)?, &operator()).await?)
+            Ok(accounts.delete_robot(&RobotName::parse(&named.name)?, &author()).await?)
         }),
     }
 }
@@ -39,7 +40,7 @@ async fn create(new: RobotCreate) -> Result<()> {
         days: (new.days > 0).then_some(new.days),
     };
     let name = robot.name.clone();
-    let (_, secret) = accounts.create_robot(robot, &OperatorGrants, &operator()).await?;
+    let (_, secret) = accounts.create_robot(robot, &OperatorGrants, &author()).await?;
     eprintln!("{name} may log in with this secret, which is not shown again:");
     Ok(print(format!("{}\n", secret.reveal()))?)
 }
@@ -48,7 +49,7 @@ async fn rotated(rotate: RobotRotate) -> Result<()> {
     let (_, accounts) = open(rotate.place).await?;
     let name = RobotName::parse(&rotate.name)?;
     let overlap = u32::try_from(rotate.overlap.as_secs()).unwrap_or(u32::MAX);
-    let rotated = accounts.rotate_robot(&name, overlap, rotate.days, &operator()).await?;
+    let rotated = accounts.rotate_robot(&name, overlap, rotate.days, &author()).await?;
     eprintln!(
         "secrets of {name} from before end at {}; the new one, which is not shown again:",
         shown(Some(rotated.before_ends_at))
@@ -58,7 +59,7 @@ async fn rotated(rotate: RobotRotate) -> Result<()> {
 
 async fn disable(named: Named, disabled: bool) -> Result<()> {
     let (_, accounts) = open(named.place).await?;
-    Ok(accounts.disable_robot(&RobotName::parse(&named.name)?, disabled, &operator()).await?)
+    Ok(accounts.disable_robot(&RobotName::parse(&named.name)?, disabled, &author()).await?)
 }
 
 async fn print_list(list: RobotList) -> Result<()> {

@@ -5,7 +5,7 @@ use std::io::Read as _;
 use anyhow::{Context as _, Result, bail};
 use berth_access::{PolicyConfig, RoleConfig, admin};
 use berth_catalog::role::{self, Role};
-use serde::Deserialize;
+use serde_json::Value;
 
 use super::access::{Desk, at_desk};
 use super::print;
@@ -13,14 +13,6 @@ use crate::cli::{self, RoleCommand};
 
 /// Roles read at a time.
 const BATCH: usize = 500;
-
-/// One role, or several.
-#[derive(Debug, Deserialize)]
-#[serde(untagged)]
-enum Given {
-    Many(Vec<RoleConfig>),
-    One(RoleConfig),
-}
 
 pub(super) fn run(arguments: cli::Role) -> Result<()> {
     match arguments.command {
@@ -58,13 +50,12 @@ fn read(file: &str) -> Result<Vec<RoleConfig>> {
     } else {
         text = std::fs::read_to_string(file).with_context(|| format!("{file} can't be read"))?;
     }
-    let given = serde_saphyr::from_str(&text).with_context(|| {
-        format!("{file} holds no role; use name and policies, with resources and actions, as `berth role show` prints them")
-    })?;
-    Ok(match given {
-        Given::Many(roles) => roles,
-        Given::One(role) => vec![role],
-    })
+    let roles =
+        serde_saphyr::from_str::<Value>(&text).map_err(anyhow::Error::from).and_then(|given| match given {
+            Value::Array(_) => Ok(serde_json::from_value(given)?),
+            _ => Ok(vec![serde_json::from_value(given)?]),
+        });
+    roles.with_context(|| format!("{file} holds no role; use what `berth role show` prints"))
 }
 
 async fn list(desk: &Desk) -> Result<()> {

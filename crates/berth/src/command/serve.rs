@@ -7,6 +7,8 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail};
 use berth_access::{Access, Accounts, Persons, Tokens};
 use berth_audit::Audit;
+use berth_audit::outlet::Outlets;
+use berth_audit::search::Search;
 use berth_catalog::Clock;
 use berth_jobs::{Runner, Schedule};
 use berth_registry::{CollectJob, Registry, ScrubJob};
@@ -22,6 +24,7 @@ use super::job;
 use crate::cli;
 use crate::config::{self, Config};
 use crate::data::{self, Opened};
+use crate::federation::Federation;
 #[cfg(feature = "otlp")]
 use crate::traces;
 use crate::{gauges, log, operator, vault};
@@ -70,15 +73,28 @@ async fn serve(config: &Config) -> Result<()> {
     let collector = CollectJob::new(registry.clone());
     let vault = vault::open(config, registry.catalog()).await?;
     let audit = audit(config, &registry, &vault).await?;
-    let sampler = gauges::sampler(registry.clone(), collector.clone(), cache, audit.clone());
+    let outlets = Outlets::new(&config.audit, audit.trail(), registry.catalog())?;
+    let watched = gauges::Watched {
+        collector: collector.clone(),
+        cache,
+        audit: audit.clone(),
+        outlets: outlets.stats(),
+    };
+    let sampler = gauges::sampler(registry.clone(), watched);
     let accounts = accounts(config, &registry, &vault).await?;
-    let access = access(config, &registry, &vault, &accounts).await?.with_persons(audit.persons().clone());
-    let app = app(config, access.clone(), &registry, sampler)?.record_to(audit.recorder().clone());
+    let federation = Federation::new(&config.access)?;
+    let access = federation.ask(access(config, &registry, &vault, &accounts).await?);
+    let access = access.with_persons(audit.persons().clone());
+    let runner = federation.keep(scheduled(config, &registry, collector), &accounts);
+    let search = Search::new(audit.trail().clone(), registry.catalog().clone());
+    let app = app(config, access.clone(), &registry, sampler)?
+        .record_to(audit.recorder().clone())
+        .search_by(search)
+        .with_login_services(federation.services);
     let server = Server::bind(app.with_registry(metrics)).context("can't listen")?;
     announce(config, &server)?;
 
     let (stop, stopped) = watch::channel(false);
-    let runner = scheduled(config, &registry, collector);
     let jobs = tokio::spawn(runner.run(stopped.clone()));
     let pulls = tokio::spawn({
         let registry = registry.clone();
@@ -88,10 +104,6 @@ async fn serve(config: &Config) -> Result<()> {
         let (registry, stopped) = (registry.clone(), stop.subscribe());
         async move { registry.follow_mode(stopped).await }
     });
-    let follower = tokio::spawn({
-        let stopped = stop.subscribe();
-        async move { accounts.follow(stopped).await }
-    });
     let rights = tokio::spawn({
         let (access, stopped) = (access.clone(), stop.subscribe());
         async move { access.follow(stopped).await }
@@ -100,6 +112,7 @@ async fn serve(config: &Config) -> Result<()> {
         let stopped = stop.subscribe();
         async move { access.keep_tokens(stopped).await }
     });
+    let delivering = tokio::spawn(outlets.run(stop.subscribe()));
     let auditing = tokio::spawn(audit.run(stop.subscribe()));
     server.run(shutdown_signal()?).await;
     stop.send_replace(true);
@@ -108,9 +121,9 @@ async fn serve(config: &Config) -> Result<()> {
         ("job runner", jobs.await),
         ("pull counter", pulls.await),
         ("follower of the mode", mode.await),
-        ("follower of the accounts", follower.await),
         ("follower of access", rights.await),
         ("keeper of the keys", keys.await),
+        ("delivery of audit records", delivering.await),
     ] {
         if let Err(error) = ended {
             tracing::error!(%error, "the {task} ended early");

@@ -12,10 +12,11 @@ use berth_access::{
 use berth_catalog::account::Account;
 use serde_json::json;
 
-use super::accounts::{open, operator, shown, table};
+use super::accounts::{open, shown, table};
 use super::{block_on, passwd, print};
 use crate::cli::{self, Chosen, Listed, TotpCommand, UserAdd, UserCommand, UserPasswd};
 use crate::config::Config;
+use crate::operator::author;
 
 /// Accounts read at a time.
 const PAGE: usize = 500;
@@ -32,26 +33,26 @@ pub(super) fn run(arguments: cli::User) -> Result<ExitCode> {
         })?,
         UserCommand::Disable(named) => block_on(async {
             let (_, accounts) = open(named.place).await?;
-            Ok(accounts.disable_user(&named.name, true, &operator()).await?)
+            Ok(accounts.disable_user(&named.name, true, &author()).await?)
         })?,
         UserCommand::Enable(named) => block_on(async {
             let (_, accounts) = open(named.place).await?;
-            Ok(accounts.disable_user(&named.name, false, &operator()).await?)
+            Ok(accounts.disable_user(&named.name, false, &author()).await?)
         })?,
         UserCommand::Delete(named) => block_on(async {
             let (_, accounts) = open(named.place).await?;
-            Ok(accounts.delete_user(&named.name, &operator()).await?)
+            Ok(accounts.delete_user(&named.name, &author()).await?)
         })?,
         UserCommand::Unlock(named) => block_on(async {
             let (_, accounts) = open(named.place).await?;
-            Ok(accounts.unlock_user(&named.name, &operator()).await?)
+            Ok(accounts.unlock_user(&named.name, &author()).await?)
         })?,
         UserCommand::Passwd(changed) => block_on(set_password(changed))?,
         UserCommand::Totp(totp) => match totp.command {
             TotpCommand::Enable(named) => block_on(enable_totp(named))?,
             TotpCommand::Disable(named) => block_on(async {
                 let (_, accounts) = open(named.place).await?;
-                Ok(accounts.disable_totp(&named.name, &operator()).await?)
+                Ok(accounts.disable_totp(&named.name, &author()).await?)
             })?,
         },
         UserCommand::ImportHarbor(import) => {
@@ -74,7 +75,7 @@ async fn add(new: UserAdd) -> Result<()> {
         password: password.clone(),
         own_choice: new.chosen.own_choice,
     };
-    accounts.create_user(user, &operator()).await?;
+    accounts.create_user(user, &author()).await?;
     say_password(&password, is_made_up)?;
     if config.access.users.is_empty() && config.access.anonymous.is_none() {
         eprintln!(
@@ -89,7 +90,7 @@ async fn set_password(changed: UserPasswd) -> Result<()> {
     // Before anybody types.
     accounts.user(&changed.name).await?;
     let (password, is_made_up) = choose(&changed.chosen, &config, &changed.name)?;
-    accounts.reset_password(&changed.name, &password, changed.chosen.own_choice, &operator()).await?;
+    accounts.reset_password(&changed.name, &password, changed.chosen.own_choice, &author()).await?;
     say_password(&password, is_made_up)
 }
 
@@ -183,7 +184,7 @@ async fn enable_totp(named: cli::Named) -> Result<()> {
     let enrolment = Enrolment::generate()?;
     eprintln!("{}\nsecret: {}", enrolment.to_uri("berth", &named.name), enrolment.to_base32());
     let code = passwd::read_line_of("Code: ")?;
-    Ok(accounts.enable_totp(&named.name, &enrolment, &code, &operator()).await?)
+    Ok(accounts.enable_totp(&named.name, &enrolment, &code, &author()).await?)
 }
 
 /// Takes every line in, and says which could not be.
@@ -205,7 +206,7 @@ async fn import_harbor(accounts: &Accounts, file: &Path) -> Result<ExitCode> {
         let entry = serde_json::from_str::<HarborEntry>(&line);
         let imported = match entry {
             Ok(entry) => {
-                accounts.import_harbor(entry, &OperatorGrants, &operator()).await.map_err(anyhow::Error::from)
+                accounts.import_harbor(entry, &OperatorGrants, &author()).await.map_err(anyhow::Error::from)
             }
             Err(error) => Err(error.into()),
         };

@@ -179,7 +179,12 @@ impl Config {
         });
         let http = self.http.check().err().map(|error| error.to_string());
         let access = self.access.validate().err().map(|error| error.to_string());
-        let rooms = self.database.problems().chain(self.storage.problems()).chain(self.traces.problems());
+        let rooms = self
+            .database
+            .problems()
+            .chain(self.storage.problems())
+            .chain(self.traces.problems())
+            .chain(self.audit.problems());
         [data_dir, http, access, level].into_iter().flatten().chain(rooms).collect()
     }
 

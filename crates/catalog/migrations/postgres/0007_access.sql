@@ -125,6 +125,13 @@ CREATE TABLE session (
 );
 CREATE INDEX session_expires ON session (expires_at);
 
+-- Tokens of others that are good once, and were used.
+CREATE TABLE spent (
+    digest     TEXT PRIMARY KEY,      -- SHA-256 in hex
+    expires_at BIGINT NOT NULL
+);
+CREATE INDEX spent_expires ON spent (expires_at);
+
 -- Keys that tokens are signed with; the newest signs, older ones verify until `gone_at`.
 CREATE TABLE signing_key (
     id         BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

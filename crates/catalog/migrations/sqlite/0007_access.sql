@@ -125,6 +125,13 @@ CREATE TABLE session (
 ) STRICT;
 CREATE INDEX session_expires ON session (expires_at);
 
+-- Tokens of others that are good once, and were used.
+CREATE TABLE spent (
+    digest     TEXT PRIMARY KEY,      -- SHA-256 in hex
+    expires_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX spent_expires ON spent (expires_at);
+
 -- Keys that tokens are signed with; the newest signs, older ones verify until `gone_at`.
 CREATE TABLE signing_key (
     id         INTEGER PRIMARY KEY,

@@ -86,6 +86,24 @@ impl Session {
         }
     }
 
+    /// Hands out the rows of a statement that was made for this one question.
+    pub(crate) fn ask(
+        &self,
+        sql: &str,
+        params: &[Param<'_>],
+        mut see: impl FnMut(&Row<'_>) -> Result<ControlFlow<()>>,
+    ) -> Result<()> {
+        let guard = self.0.lock();
+        let mut statement = guard.connection.prepare(sql)?;
+        let mut rows = statement.query(rusqlite::params_from_iter(params))?;
+        while let Some(row) = rows.next()? {
+            if see(&Row::sqlite(row))?.is_break() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
     /// Changes rows and returns how many.
     pub(crate) fn run(&self, sql: &'static str, params: &[Param<'_>]) -> Result<u64> {
         let mut guard = self.0.lock();

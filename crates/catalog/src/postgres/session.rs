@@ -11,7 +11,7 @@ use std::time::Duration;
 use futures_util::TryStreamExt as _;
 use futures_util::future::{BoxFuture, join};
 use parking_lot::Mutex;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 
 use super::connector::Connection;
 use super::pool::{Lease, Pool};
@@ -168,6 +168,36 @@ impl Session {
             if handed || over {
                 return Err(failure.error);
             }
+        }
+    }
+
+    /// Hands out the rows of a statement that was made for this one question; only in a transaction.
+    pub(crate) async fn ask(
+        &self,
+        sql: &str,
+        params: &[Param<'_>],
+        mut see: impl FnMut(&Row<'_>) -> Result<ControlFlow<()>>,
+    ) -> Result<()> {
+        let limit = self.deadline.ok_or(Error::Closed)?;
+        let connection = self.connection(limit).await?;
+        let typed = params.iter().map(|param| (*param, param.postgres_type()));
+        let asking = async {
+            let mut rows = pin!(connection.client().query_typed_raw(sql, typed).await?);
+            while let Some(row) = rows.try_next().await? {
+                if see(&Row::postgres(&row)).map_err(Stop::Refused)?.is_break() {
+                    break;
+                }
+            }
+            Ok(())
+        };
+        match timeout_at(limit, asking).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(Stop::Refused(error))) => Err(error),
+            // It was the statement's time that ended it.
+            Ok(Err(Stop::Failed(Failure { error: Error::Busy, remedy: Remedy::None }))) | Err(_) => {
+                Err(Error::TooSlow)
+            }
+            Ok(Err(Stop::Failed(failure))) => Err(failure.error),
         }
     }
 

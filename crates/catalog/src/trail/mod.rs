@@ -6,9 +6,11 @@
 
 pub mod chain;
 pub mod checkpoint;
+pub mod cursor;
 pub mod head;
 mod record;
 pub mod retention;
+pub mod search;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -128,6 +130,23 @@ impl Trail {
         match &self.0.arm {
             Arm::Embedded { readers, .. } => readers.snapshot(body),
             Arm::Shared(database) => database.snapshot(body).await,
+        }
+    }
+
+    /// Runs `body` as [`Trail::snapshot`] does, for `time` at most and where it holds up nobody: on a thread of its own that yields to
+    /// others. It ends early when the caller goes away.
+    ///
+    /// # Errors
+    /// The body's own, and [`Error::TooSlow`].
+    pub async fn search<T, E, F>(&self, time: Duration, body: F) -> Result<T, E>
+    where
+        F: AsyncFnOnce(&Reader) -> Result<T, E> + Send + 'static,
+        T: Send + 'static,
+        E: From<Error> + Send + 'static,
+    {
+        match &self.0.arm {
+            Arm::Embedded { readers, .. } => readers.search(time, body).await,
+            Arm::Shared(database) => database.search(time, body).await,
         }
     }
 

@@ -151,7 +151,7 @@ async fn another_catalog_takes_in_who_may_do_what(on: On) {
         )+ };
     }
     each!(Project Role Binding Account OldPassword AppPassword Robot RobotSecret SigningKey VaultKey Secret Subject);
-    assert_eq!(rows, 20);
+    assert_eq!(rows, 21);
     assert!(!to.catalog.read(async |r| restore::is_empty(r).await).await.unwrap());
     // A row that names what is not there comes to nothing.
     let lost =

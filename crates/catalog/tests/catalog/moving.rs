@@ -10,9 +10,10 @@ use rusqlite::Connection;
 use crate::{Fixture, On, Place, config, digest, name};
 
 /// Tables that stay: what they say has no meaning elsewhere, or follows from the rows.
-const STAY: [&str; 12] = [
+const STAY: [&str; 13] = [
     "access_generation",
     "session",
+    "spent",
     "identity",
     "upload",
     "job",

@@ -30,6 +30,8 @@ pub(crate) struct Line<'r> {
     pub(crate) repository: Option<&'r str>,
     pub(crate) reference: Option<&'r str>,
     pub(crate) endpoint: &'static str,
+    /// What was done: `pull`, `push`, `delete`, `list`, or the endpoint's name.
+    pub(crate) action: &'static str,
     /// 499 when the client went away before there was one.
     pub(crate) status: u16,
     pub(crate) bytes_in: u64,
@@ -46,8 +48,12 @@ pub(crate) struct Line<'r> {
 #[derive(Serialize)]
 struct Json<'l> {
     timestamp: &'l str,
+    /// The same, by the name that collectors of logs for Elasticsearch look for.
+    #[serde(rename = "@timestamp")]
+    at: &'l str,
     level: &'static str,
     message: &'static str,
+    action: &'static str,
     request_id: &'l str,
     client: IpAddr,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -76,8 +82,10 @@ impl Line<'_> {
         let user_agent = self.user_agent();
         let line = Json {
             timestamp,
+            at: timestamp,
             level: self.level(),
             message: self.message(),
+            action: self.action,
             request_id: self.request_id,
             client: self.client,
             caller: self.caller.map(Text),

@@ -42,6 +42,7 @@ fn sample() -> Line<'static> {
         repository: Some("library/nginx"),
         reference: Some("1.27"),
         endpoint: "manifest",
+        action: "pull",
         status: 200,
         bytes_in: 0,
         bytes_out: 2_048,
@@ -72,7 +73,8 @@ fn json_lines_hold_the_fields() {
     assert_eq!(
         text,
         concat!(
-            r#"{"timestamp":"2026-11-24T16:15:29.123456Z","level":"INFO","message":"request served","#,
+            r#"{"timestamp":"2026-11-24T16:15:29.123456Z","@timestamp":"2026-11-24T16:15:29.123456Z","level":"INFO","#,
+            r#""message":"request served","action":"pull","#,
             r#""request_id":"0123456789abcdef","client":"192.0.2.7","caller":"alice","method":"GET","#,
             r#""path":"/v2/library/nginx/manifests/1.27","repository":"library/nginx","reference":"1.27","#,
             r#""endpoint":"manifest","status":200,"bytes_in":0,"bytes_out":2048,"duration_us":345,"#,

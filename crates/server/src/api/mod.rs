@@ -10,8 +10,10 @@ use std::sync::Arc;
 
 use axum::response::IntoResponse as _;
 use axum::routing::{delete, get, post, put};
+use berth_access::Caller;
 use bytes::Bytes;
-use http::{Request, Response, StatusCode, Uri};
+use http::header::AUTHORIZATION;
+use http::{HeaderMap, Request, Response, StatusCode, Uri};
 use http_body::Body as HttpBody;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 
@@ -20,7 +22,7 @@ use crate::app::App;
 use crate::body::Body;
 use crate::context::{Endpoint, RequestContext, Verdict};
 use crate::overload::Class;
-use crate::{limit, stranger};
+use crate::{certificate, limit, login};
 
 mod application;
 mod binding;
@@ -116,6 +118,16 @@ where
     Response::from_parts(head, Body::full(body.to_bytes()))
 }
 
+/// Finds out who is logged in with a browser. Who sends credentials means those; a cookie of nobody counts for nothing.
+async fn session(app: &App, headers: &HeaderMap) -> Result<Option<Caller>, Problem> {
+    let secret = login::session_secret(headers).filter(|_| !headers.contains_key(AUTHORIZATION));
+    let Some(secret) = secret else { return Ok(None) };
+    match app.access.resume_session(secret).await? {
+        Some(caller) => Ok(Some(app.access.name_in_logs(caller).await)),
+        None => Ok(None),
+    }
+}
+
 /// Lets a call in; the handler finds its caller among the extensions.
 async fn admitted<B>(
     app: &App,
@@ -131,7 +143,11 @@ where
     }
     cx.slot = Some(app.overload.enter(Class::Push, cx.client).await?);
     let (mut head, body) = request.into_parts();
-    let caller = stranger::identify(app, cx.client, &head.headers).await?.from(Arc::new(cx.origin()));
+    let caller = match session(app, &head.headers).await? {
+        Some(caller) => caller,
+        None => certificate::identify(app, cx, &head.headers).await?,
+    };
+    let caller = caller.from(Arc::new(cx.origin()));
     cx.caller = Some(caller.clone());
     let by_session = caller.proof() == berth_access::Proof::Session;
     csrf::check(&head.method, &head.uri, &head.headers, &cx.forwarded, by_session)?;

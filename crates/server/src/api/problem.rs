@@ -178,7 +178,9 @@ impl From<Denied> for Problem {
         let text = denied.to_string();
         let mut problem = match denied.reason() {
             Reason::CredentialsNeeded => Self::new(StatusCode::UNAUTHORIZED, "unauthenticated", text.clone()),
-            Reason::Forbidden | Reason::OwnRights => Self::forbidden("forbidden", text.clone()),
+            Reason::Forbidden | Reason::OwnRights | Reason::OutOfScope => {
+                Self::forbidden("forbidden", text.clone())
+            }
             Reason::ReadOnly | Reason::Moved => Self::conflict("read_only", text.clone()),
             Reason::Unnamed => Self::unavailable(text.clone(), None),
         };

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 use berth_access::{RobotChange, RobotPolicy, RobotWanted};
 use berth_catalog::robot::{Robot, RobotId};

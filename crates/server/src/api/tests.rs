@@ -25,7 +25,7 @@ mod attack;
 mod duty;
 mod matrix;
 
-const PASSWORD: &str = "Secret-12345";
+const PASSWORD: &str = "Open-Harbour-7";
 const ROBOT: &str = "robot+team+ci";
 
 /// Who is bound to which role, and in which project.
@@ -155,6 +155,7 @@ impl Server {
             method: request.method().clone(),
             uri: request.uri().clone(),
             user_agent: None,
+            certificate: None,
             forwarded: Forwarded::default(),
             endpoint: Endpoint::Unknown,
             caller: None,

@@ -3,6 +3,7 @@
 use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::pin::pin;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::task::Poll;
 
@@ -10,6 +11,7 @@ use futures_util::task::AtomicWaker;
 use hyper_util::server::graceful::GracefulConnection;
 
 use super::watch::Snapshot;
+use crate::certificate::ClientCertificate;
 
 /// What a connection's driver is told to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -28,6 +30,8 @@ pub(super) enum Command {
 pub(crate) struct Connection {
     /// The other end.
     pub(crate) peer: SocketAddr,
+    /// Who the client is by its certificate; set before the first request.
+    pub(crate) certificate: OnceLock<ClientCertificate>,
     /// Bytes read from the socket.
     pub(super) received: AtomicU64,
     /// Bytes written to the socket.
@@ -46,6 +50,7 @@ impl Connection {
     pub(crate) fn new(peer: SocketAddr) -> Self {
         Self {
             peer,
+            certificate: OnceLock::new(),
             received: AtomicU64::new(0),
             sent: AtomicU64::new(0),
             multiplexed: AtomicBool::new(false),

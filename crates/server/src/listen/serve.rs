@@ -80,6 +80,10 @@ impl Serve {
         let socket = Metered::new(socket, Arc::clone(connection));
         let Some(handshake) = connection.unless_closing(tls.accept(socket)).await else { return Ok(()) };
         let stream = handshake.map_err(|error| format!("TLS handshake failed: {error}"))?;
+        if let Some(client) = tls.client(&stream) {
+            // Nobody else sets it.
+            let _ = connection.certificate.set(client);
+        }
         let http2 = stream.get_ref().1.alpn_protocol() == Some(ALPN_H2);
         self.speak(stream, http2, connection).await
     }

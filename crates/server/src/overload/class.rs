@@ -17,6 +17,8 @@ pub(crate) enum Class {
     Upload,
     /// Tags, repositories, referrers.
     List,
+    /// Searches of the audit trail.
+    Search,
 }
 
 /// What goes before what: the first is turned away last.
@@ -29,7 +31,8 @@ pub(super) enum Rank {
 
 impl Class {
     /// Every class, in the order of the discriminants.
-    pub(super) const ALL: [Self; 5] = [Self::Pull, Self::Download, Self::Push, Self::Upload, Self::List];
+    pub(super) const ALL: [Self; 6] =
+        [Self::Pull, Self::Download, Self::Push, Self::Upload, Self::List, Self::Search];
 
     /// Finds the class of a request.
     pub(crate) fn of(endpoint: &Endpoint, method: &Method) -> Self {
@@ -52,6 +55,7 @@ impl Class {
             Self::Push => "push",
             Self::Upload => "upload",
             Self::List => "list",
+            Self::Search => "search",
         }
     }
 
@@ -59,7 +63,7 @@ impl Class {
         match self {
             Self::Pull | Self::Download => Rank::Pull,
             Self::Push | Self::Upload => Rank::Push,
-            Self::List => Rank::List,
+            Self::List | Self::Search => Rank::List,
         }
     }
 

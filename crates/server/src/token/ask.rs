@@ -7,12 +7,18 @@ use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderValue};
 
 use super::form;
+use super::grant::Grant;
 use super::refusal::Refusal;
 
 /// The name under which Harbor's clients ask.
 const HARBOR: &str = "harbor-registry";
 /// More than a client asks for at once: docker asks for one repository, and another for each that it may mount from.
 const MAX_ASKS: usize = 256;
+
+/// Exchanging the token of another service for one of ours (RFC 8693), and the kinds that are taken.
+const EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
+const JWT: &str = "urn:ietf:params:oauth:token-type:jwt";
+const ID_TOKEN: &str = "urn:ietf:params:oauth:token-type:id_token";
 
 /// What a client wants.
 #[derive(Debug, Default)]
@@ -24,18 +30,6 @@ pub(super) struct Wanted {
     grant: Grant,
 }
 
-/// What a form holds instead of the header's credentials. No Debug: it would print the password.
-#[derive(Default)]
-enum Grant {
-    #[default]
-    None,
-    Password {
-        name: String,
-        password: String,
-    },
-    Refresh(String),
-}
-
 /// How the client proves who it is.
 pub(super) enum Credentials<'a> {
     /// By the request's header, or not at all.
@@ -44,6 +38,8 @@ pub(super) enum Credentials<'a> {
     Password(HeaderMap),
     /// By a refresh token.
     Refresh(&'a str),
+    /// By the token of a job's own system.
+    Job(&'a str),
 }
 
 impl Wanted {
@@ -66,6 +62,7 @@ impl Wanted {
     pub(super) fn of_form(text: String) -> Result<Self, Refusal> {
         let mut wanted = Self::default();
         let (mut grant, mut name, mut password, mut refresh) = (None, None, None, None);
+        let (mut subject, mut kind) = (None, None);
         for (key, value) in form::pairs(&text) {
             match key.as_str() {
                 "grant_type" => grant = Some(value),
@@ -75,6 +72,8 @@ impl Wanted {
                 "username" => name = Some(value),
                 "password" => password = Some(value),
                 "refresh_token" => refresh = Some(value),
+                "subject_token" => subject = Some(value),
+                "subject_token_type" => kind = Some(value),
                 _ => {}
             }
         }
@@ -85,6 +84,15 @@ impl Wanted {
                 Grant::Password { name, password }
             }
             (Some("refresh_token"), _, _, Some(token)) => Grant::Refresh(token),
+            (Some(EXCHANGE), ..) => match (subject, kind.as_deref()) {
+                (Some(token), None | Some(JWT | ID_TOKEN)) => Grant::Job(token),
+                (Some(_), Some(_)) => {
+                    return Err(Refusal::form(
+                        "has a subject_token_type that is not taken: use the one of a JWT",
+                    ));
+                }
+                (None, _) => return Err(Refusal::form("lacks subject_token")),
+            },
             (Some("password"), ..) => return Err(Refusal::form("lacks username or password")),
             (Some("refresh_token"), ..) => return Err(Refusal::form("lacks refresh_token")),
             (Some(_), ..) => return Err(Refusal::grant()),
@@ -111,6 +119,7 @@ impl Wanted {
         match &self.grant {
             Grant::None => Ok(Credentials::Header),
             Grant::Refresh(token) => Ok(Credentials::Refresh(token)),
+            Grant::Job(token) => Ok(Credentials::Job(token)),
             // In Basic credentials the first colon ends the name (RFC 7617 section 2), so this would name another user.
             Grant::Password { name, .. } if name.contains(':') => {
                 Err(Refusal::form("has a username with a colon, which no user has"))
@@ -123,21 +132,16 @@ impl Wanted {
         }
     }
 
+    /// Whether the token of another service is exchanged.
+    pub(super) fn is_exchange(&self) -> bool {
+        matches!(self.grant, Grant::Job(_))
+    }
+
     /// The refresh token that was shown, which stays good.
     pub(super) fn refresh_token(&self) -> Option<&str> {
         match &self.grant {
             Grant::Refresh(token) => Some(token),
             _ => None,
         }
-    }
-}
-
-impl std::fmt::Debug for Grant {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::None => "None",
-            Self::Password { .. } => "Password",
-            Self::Refresh(_) => "Refresh",
-        })
     }
 }

@@ -18,6 +18,7 @@ use self::ask::Wanted;
 use self::refusal::Refusal;
 use crate::app::App;
 use crate::body::Body;
+use crate::certificate;
 use crate::context::{Endpoint, RequestContext};
 use crate::overload::Class;
 use crate::stranger;
@@ -27,6 +28,7 @@ mod answer;
 mod ask;
 mod challenge;
 mod form;
+mod grant;
 mod refusal;
 
 pub(crate) use challenge::{Fault, challenge};
@@ -84,7 +86,12 @@ where
     let caller = caller(app, cx, &head.headers, &wanted).await?;
     cx.caller = Some(caller.clone());
     let issued = app.access.issue(&caller, &wanted.asks, wanted.keep && head.method != Method::HEAD).await?;
-    Ok(shape.of(&issued, wanted.refresh_token()))
+    let mut answer = shape.of(&issued, wanted.refresh_token());
+    if wanted.is_exchange() {
+        // RFC 8693 section 2.2.1.
+        answer["issued_token_type"] = "urn:ietf:params:oauth:token-type:access_token".into();
+    }
+    Ok(answer)
 }
 
 /// Finds out who asks: by what the form holds, or by the header.
@@ -96,8 +103,9 @@ async fn caller(
 ) -> Result<Caller, Refusal> {
     let caller = match wanted.credentials()? {
         ask::Credentials::Refresh(token) => app.access.refresh_caller(token).await?,
+        ask::Credentials::Job(token) => app.access.exchange(token).await?,
         ask::Credentials::Password(header) => stranger::identify(app, cx.client, &header).await?,
-        ask::Credentials::Header => stranger::identify(app, cx.client, headers).await?,
+        ask::Credentials::Header => certificate::identify(app, cx, headers).await?,
     };
     if caller.scope().is_some() {
         return Err(Refusal::narrowed());

@@ -25,7 +25,7 @@ use crate::app::App;
 use crate::body::Body;
 use crate::context::RequestContext;
 use crate::overload::Class;
-use crate::{limit, stranger, token};
+use crate::{certificate, limit, token};
 
 mod base;
 mod blob;
@@ -109,7 +109,7 @@ where
     // Before anything costs something. An operator must see a full server's state, so only the registry turns away.
     let class = Class::of(&endpoint, &head.method);
     cx.slot = Some(app.overload.enter(class, cx.client).await?);
-    let caller = stranger::identify(app, cx.client, &head.headers).await?.from(Arc::new(cx.origin()));
+    let caller = certificate::identify(app, cx, &head.headers).await?.from(Arc::new(cx.origin()));
     cx.caller = Some(caller.clone());
     if let Some(begins) = limit::Class::of(&endpoint, &head.method)
         && let Some(pause) = app.limits.check(begins, cx.client, &caller)?

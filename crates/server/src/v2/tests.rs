@@ -178,6 +178,7 @@ impl Ask<'_> {
             method: request.method().clone(),
             uri: request.uri().clone(),
             user_agent: None,
+            certificate: None,
             forwarded: Forwarded { prefix: self.prefix, ..Forwarded::default() },
             endpoint: Label::Unknown,
             caller: None,

@@ -29,7 +29,7 @@ fn client(trusted: &Certificate) -> reqwest::ClientBuilder {
 }
 
 fn start(root: &Path, http2: bool) -> TestServer {
-    let tls = berth_server::Tls { certificate: root.join("live/tls.crt"), key: root.join("live/tls.key") };
+    let tls = berth_server::Tls::new(root.join("live/tls.crt"), root.join("live/tls.key"));
     TestServer::start(berth_server::Config { tls: Some(tls), http2, ..config() })
 }
 
@@ -99,8 +99,7 @@ async fn a_server_without_a_usable_pair_does_not_start() {
         ("1/tls.crt", "1/tls.crt", "can't use "),
         ("1/tls.key", "1/tls.key", "it holds no PEM certificate"),
     ] {
-        let tls =
-            berth_server::Tls { certificate: root.path().join(certificate), key: root.path().join(key) };
+        let tls = berth_server::Tls::new(root.path().join(certificate), root.path().join(key));
         let directory = tempfile::tempdir().unwrap();
         let app = app(berth_server::Config { tls: Some(tls), ..config() }, directory.path());
         let error = Server::bind(app).unwrap_err().to_string();

@@ -2,8 +2,8 @@
 
 use super::{Fixture, On, PASSWORD, by, eventually, on_both, wrong};
 use crate::{
-    AccountError, ApplicationPasswordRules, Caller, Cause, Config, Identity, NewApplicationPassword, Proof,
-    RandomSecret,
+    AccountError, ApplicationPasswordRules, Caller, Config, Identity, LoginCause as Cause,
+    NewApplicationPassword, Proof, RandomSecret,
 };
 
 on_both!(

@@ -2,8 +2,8 @@
 
 use super::{Fixture, On, PASSWORD, by, eventually, on_both, wrong};
 use crate::{
-    AccountError, Action, Caller, Cause, Config, Identity, NewRobot, OperatorGrants, Proof, RandomSecret,
-    RobotEffect, RobotName, RobotPolicy, RobotRules, SecretKind,
+    AccountError, Action, Caller, Config, Identity, LoginCause as Cause, NewRobot, OperatorGrants, Proof,
+    RandomSecret, RobotEffect, RobotName, RobotPolicy, RobotRules, SecretKind,
 };
 
 on_both!(

@@ -2,7 +2,9 @@ mod ask;
 mod forged;
 mod keys;
 mod narrow;
+mod nodes;
 mod refresh;
+mod sealed;
 
 use std::time::Duration;
 

@@ -28,7 +28,7 @@ pub(super) fn list(arguments: ListAudit) -> Result<()> {
             Some(name) => of_user(&opened, name, &wanted).await?,
             None => newest(&opened, &wanted).await?,
         };
-        let mut names = Names::new(opened.persons.clone());
+        let mut names = Names::new(opened.catalog.clone());
         for record in records {
             let name = names.of(&record.entry.actor).await?;
             print(line(&record, &name))?;
@@ -131,7 +131,7 @@ fn line(record: &Record, name: &str) -> String {
 
 pub(super) fn export(arguments: ExportAudit) -> Result<()> {
     on(arguments.place, async |opened| {
-        let mut names = Names::new(opened.persons.clone());
+        let mut names = Names::new(opened.catalog.clone());
         let mut position = arguments.after;
         loop {
             let records = opened.trail.read(async |r| trail::list(r, position, BATCH).await).await?;

@@ -3,17 +3,17 @@
 use std::collections::HashMap;
 
 use anyhow::Result;
-use berth_access::Persons;
+use berth_catalog::{Catalog, subject};
 
 /// Remembers whom it has asked for.
 pub(crate) struct Names {
-    persons: Persons,
+    catalog: Catalog,
     known: HashMap<String, Option<String>>,
 }
 
 impl Names {
-    pub(crate) fn new(persons: Persons) -> Self {
-        Self { persons, known: HashMap::new() }
+    pub(crate) fn new(catalog: Catalog) -> Self {
+        Self { catalog, known: HashMap::new() }
     }
 
     /// Returns the name to log in with of whoever logs call so; what is no pseudonym, or nobody's any more, as it is.
@@ -22,8 +22,8 @@ impl Names {
             return Ok(actor.to_owned());
         }
         if !self.known.contains_key(actor) {
-            let name = self.persons.name_of(actor).await?;
-            self.known.insert(actor.to_owned(), name);
+            let row = self.catalog.read(async |r| subject::find_by_pseudonym(r, actor).await).await?;
+            self.known.insert(actor.to_owned(), row.and_then(|row| row.name));
         }
         let name = self.known.get(actor).cloned().flatten();
         Ok(name.unwrap_or_else(|| actor.to_owned()))

@@ -15,10 +15,11 @@ pub(super) fn run(arguments: VerifyAudit) -> Result<ExitCode> {
     let exported = arguments.checkpoint.iter().map(|file| read(file)).collect::<Result<Vec<_>>>()?;
     on(arguments.place, async |opened| {
         let keys = if arguments.key.is_empty() { opened.keys().await?.public() } else { arguments.key };
+        let persons = opened.persons().await?;
         let request = Request {
             keys,
             exported,
-            persons: Some(&opened.persons),
+            persons: Some(&persons),
             catalog: Some(&opened.catalog),
             archives: arguments.archive.as_deref(),
         };

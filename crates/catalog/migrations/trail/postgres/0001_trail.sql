@@ -48,3 +48,11 @@ CREATE TABLE trail_checkpoint (
     kid       TEXT NOT NULL,
     signature BYTEA NOT NULL
 );
+
+-- How far somebody who follows the trail has come, and who that is for now: one at a time.
+CREATE TABLE trail_cursor (
+    name     TEXT PRIMARY KEY NOT NULL,
+    position BIGINT NOT NULL,
+    owner    TEXT NOT NULL,
+    until    BIGINT NOT NULL      -- after that another may take over
+);

@@ -48,3 +48,11 @@ CREATE TABLE trail_checkpoint (
     kid       TEXT NOT NULL,
     signature BLOB NOT NULL
 ) STRICT;
+
+-- How far somebody who follows the trail has come, and who that is for now: one at a time.
+CREATE TABLE trail_cursor (
+    name     TEXT PRIMARY KEY NOT NULL,
+    position INTEGER NOT NULL,
+    owner    TEXT NOT NULL,
+    until    INTEGER NOT NULL      -- after that another may take over
+) STRICT;

@@ -1,4 +1,4 @@
-//! Who may do what: all tables but sessions, which end with the move, and the generation, which each side counts for itself.
+//! Who may do what: all tables but sessions and spent tokens, which end with the move, and the generation, which each side counts for itself.
 
 use super::Kind::{Bytes, Int, Text};
 use super::Table;

@@ -25,6 +25,7 @@ use crate::request_id::RequestId;
 use crate::router::Router;
 
 mod challenge;
+mod doors;
 mod flow;
 mod oauth2;
 mod scope;
@@ -103,6 +104,7 @@ impl Server {
             method: request.method().clone(),
             uri: request.uri().clone(),
             user_agent: None,
+            certificate: None,
             forwarded,
             endpoint: Endpoint::Unknown,
             caller: None,
@@ -179,6 +181,6 @@ fn basic(name: &str, password: &str) -> String {
 }
 
 fn with_tls() -> Config {
-    let tls = Tls { certificate: "certificate.pem".into(), key: "key.pem".into() };
+    let tls = Tls::new("certificate.pem", "key.pem");
     Config { tls: Some(tls), ..Config::default() }
 }

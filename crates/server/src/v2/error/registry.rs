@@ -1,14 +1,23 @@
 //! The domain's errors in the protocol's words.
 
+use berth_access::Action;
 use berth_oci::{ErrorCode, ErrorItem};
 use berth_registry::Error;
 use http::StatusCode;
 use serde_json::json;
 
 use super::Refusal;
+use crate::context::Verdict;
 
 impl From<Error> for Refusal {
     fn from(error: Error) -> Self {
+        let verdict = verdict(&error);
+        Self { verdict, ..Self::shaped(error) }
+    }
+}
+
+impl Refusal {
+    fn shaped(error: Error) -> Self {
         let (status, code) = classify(&error);
         let item = ErrorItem::new(code, error.to_string());
         match error {
@@ -44,6 +53,18 @@ impl From<Error> for Refusal {
             _ => Self::of(status, item),
         }
     }
+}
+
+/// What the audit trail says of a push that turned out to be more than its caller may do.
+fn verdict(error: &Error) -> Option<Verdict> {
+    let (action, reason) = match error {
+        Error::NotGranted { action, .. } => {
+            (*action, format!("forbidden: no role held there allows {action}"))
+        }
+        Error::NoProject { .. } => (Action::Create, "forbidden: the project does not exist".to_owned()),
+        _ => return None,
+    };
+    Some(Verdict::Denied { action, reason })
 }
 
 /// Gives every error of the domain its status and code.

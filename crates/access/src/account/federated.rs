@@ -1,0 +1,189 @@
+//! Accounts of persons whom other services vouch for.
+
+use std::sync::Arc;
+
+use berth_catalog::account::{self, Account, AccountId, New, Source};
+use berth_catalog::event::{self, Author};
+use berth_catalog::{Error as CatalogError, Tx};
+use jiff::Timestamp;
+
+use super::admin::account_event;
+use super::prove::{unavailable, usable, wrong};
+use super::{Accounts, Error};
+use crate::error::{Cause, Unauthenticated};
+use crate::federation::{self, Directory, LookedUp, Proven};
+
+/// Accounts that are looked at together.
+const PAGE: usize = 200;
+
+/// What a look at everybody whom a directory vouches for has found.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Looked {
+    /// Accounts looked at.
+    pub accounts: u64,
+    /// Of these, those whose groups were others than before.
+    pub changed: u64,
+    /// Of these, those whom the directory does not vouch for any more.
+    pub gone: u64,
+}
+
+impl Accounts {
+    /// Asks `directory` about names that have no account here, and about those that it vouches for.
+    pub fn ask(&self, directory: Arc<dyn Directory>) {
+        // The first one stays: there is one for all that the configuration names.
+        let _ = self.0.directory.set(directory);
+    }
+
+    pub(crate) fn directory(&self) -> Option<&Arc<dyn Directory>> {
+        self.0.directory.get()
+    }
+
+    /// Finds the account of somebody by the password that a directory keeps.
+    pub(super) async fn of_directory(
+        &self,
+        directory: &Arc<dyn Directory>,
+        known: Option<&Account>,
+        name: &str,
+        password: &[u8],
+    ) -> Result<Account, Unauthenticated> {
+        let cause = if known.is_some() { Cause::WrongPassword } else { Cause::UnknownName };
+        let Ok(password) = str::from_utf8(password) else { return wrong(name, cause) };
+        match directory.verify(name, password).await {
+            Ok(Some(proven)) => self.welcome(&proven).await,
+            Ok(None) => wrong(name, cause),
+            Err(federation::Unavailable) => Err(Unauthenticated::Unavailable),
+        }
+    }
+
+    /// Finds the account of somebody whom another service vouches for, makes it at the first time, and notes what is new.
+    pub(crate) async fn welcome(&self, proven: &Proven) -> Result<Account, Unauthenticated> {
+        let now = self.now();
+        let (source, groups) = (source(proven.source), sorted(&proven.groups));
+        let found = self.0.catalog.read(async |r| account::find_external(r, source, &proven.external).await);
+        let known = found.await.map_err(unavailable)?;
+        if let Some(account) = &known {
+            usable(account)?;
+            if !account.must_change && account.groups == groups && has_profile(account, proven) {
+                if account::is_news(account, now) {
+                    let id = account.id;
+                    self.note(async move |tx| account::note_login(tx, id, now).await);
+                }
+                return Ok(account.clone());
+            }
+        } else if self.0.rules.configured.contains(&proven.name) {
+            return Err(Unauthenticated::NameTaken { name: proven.name.clone() });
+        }
+        let new = New {
+            name: proven.name.clone(),
+            source,
+            external: Some(proven.external.clone()),
+            display_name: proven.display.clone(),
+            email: proven.email.clone(),
+            password: None,
+            must_change: false,
+            groups,
+        };
+        let written = self.0.catalog.write(async move |tx| enter(tx, &new, now).await).await;
+        let account = written.map_err(unavailable)?;
+        self.look().await.map_err(unavailable)?;
+        let account = account.ok_or_else(|| Unauthenticated::NameTaken { name: proven.name.clone() })?;
+        usable(&account)?;
+        Ok(account)
+    }
+
+    /// Looks what `directory` says now of everybody whom it vouches for: who left a group loses what the group may, and whom it does not
+    /// know any more is not believed until it does again.
+    ///
+    /// # Errors
+    /// The catalog's. That the directory can't be asked ends the look, and is no error: what is known stands.
+    pub async fn look_up_all(&self, directory: &dyn Directory) -> Result<Looked, Error> {
+        let (mut looked, mut after) = (Looked::default(), String::new());
+        loop {
+            let page = self.users(&after, PAGE).await?;
+            let Some(last) = page.last() else { return Ok(looked) };
+            after.clone_from(&last.name);
+            let theirs = |account: &Account| {
+                account.source == Source::Ldap && account.disabled_at.is_none() && !account.must_change
+            };
+            for account in page.into_iter().filter(theirs) {
+                let external = account.external.as_deref().unwrap_or_default();
+                let Ok(found) = directory.look_up(&account.name, external).await else { return Ok(looked) };
+                looked.accounts += 1;
+                match found {
+                    LookedUp::Unknown => {}
+                    LookedUp::Gone => looked.gone += u64::from(self.lapse(account.id).await?),
+                    LookedUp::Found(proven) => {
+                        looked.changed += u64::from(self.regroup(account.id, &proven.groups).await?);
+                    }
+                }
+            }
+        }
+    }
+
+    async fn lapse(&self, id: AccountId) -> Result<bool, Error> {
+        let now = self.now();
+        self.change(async move |tx| {
+            let changed = account::set_lapsed(tx, id, true, now).await?;
+            if changed {
+                event::append(tx, account_event(id, "gone from its directory", &by_directory(), now)).await;
+            }
+            Ok(changed)
+        })
+        .await
+    }
+
+    async fn regroup(&self, id: AccountId, groups: &[String]) -> Result<bool, Error> {
+        let (groups, now) = (sorted(groups), self.now());
+        self.change(async move |tx| {
+            let changed = account::set_groups(tx, id, &groups).await?;
+            if changed {
+                event::append(tx, account_event(id, "groups changed", &by_directory(), now)).await;
+            }
+            Ok(changed)
+        })
+        .await
+    }
+}
+
+/// Makes an account, or brings it up to date. `None` if somebody else has the name.
+async fn enter(tx: &mut Tx, new: &New, now: Timestamp) -> Result<Option<Account>, CatalogError> {
+    let author = Author { name: new.name.clone(), origin: None };
+    let external = new.external.as_deref().unwrap_or_default();
+    let id = if let Some(known) = account::find_external(tx, new.source, external).await? {
+        let returned = account::set_lapsed(tx, known.id, false, now).await?;
+        if account::set_groups(tx, known.id, &new.groups).await? || returned {
+            event::append(tx, account_event(known.id, "groups changed", &author, now)).await;
+        }
+        account::set_profile(tx, known.id, new.display_name.as_deref(), new.email.as_deref()).await?;
+        account::note_login(tx, known.id, now).await?;
+        known.id
+    } else {
+        let Some(id) = account::insert(tx, new, now).await? else { return Ok(None) };
+        event::append(tx, account_event(id, "created", &author, now)).await;
+        account::note_login(tx, id, now).await?;
+        id
+    };
+    account::find_by_id(tx, id).await
+}
+
+fn has_profile(account: &Account, proven: &Proven) -> bool {
+    account.display_name == proven.display && account.email == proven.email
+}
+
+fn by_directory() -> Author {
+    Author { name: "system:directory".to_owned(), origin: None }
+}
+
+fn sorted(groups: &[String]) -> Vec<String> {
+    let mut groups = groups.to_vec();
+    groups.sort_unstable();
+    groups.dedup();
+    groups
+}
+
+fn source(source: federation::Source) -> Source {
+    match source {
+        federation::Source::Ldap => Source::Ldap,
+        federation::Source::Oidc => Source::Oidc,
+    }
+}

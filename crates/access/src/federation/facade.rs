@@ -1,0 +1,157 @@
+//! What the rest of the house asks of identities that others vouch for, and of browser sessions.
+
+use std::sync::Arc;
+
+use berth_catalog::app_password::{AppPassword, AppPasswordId};
+use berth_catalog::spent;
+use serde::{Deserialize, Serialize};
+
+use super::{Directory, Issuers, Proven, Refused};
+use crate::access::Access;
+use crate::account::name::canonical_robot;
+use crate::account::{Accounts, Error, NewApplicationPassword, RandomSecret, caller};
+use crate::caller::{Caller, Identity, Proof};
+use crate::error::Unauthenticated;
+
+/// The name that stands for the token of a job, given as the password.
+pub(crate) const JOB: &str = "oidc";
+
+/// A little longer than clocks may differ.
+const LEEWAY: jiff::SignedDuration = jiff::SignedDuration::from_mins(5);
+
+/// Whom a session proves, as its row says it.
+#[derive(Serialize, Deserialize)]
+struct Remembered {
+    kind: String,
+    name: String,
+    proof: String,
+    groups: Vec<String>,
+}
+
+impl Access {
+    /// Asks `directory` about users that Berth does not know itself. Needs accounts.
+    #[must_use]
+    pub fn with_directory(self, directory: Arc<dyn Directory>) -> Self {
+        if let Some(accounts) = self.accounts() {
+            accounts.ask(directory);
+        }
+        self
+    }
+
+    /// Lets jobs in whose tokens `issuers` knows.
+    #[must_use]
+    pub fn with_issuers(mut self, issuers: Arc<dyn Issuers>) -> Self {
+        self.issuers = Some(issuers);
+        self
+    }
+
+    /// Finds out who a job is by the token of its own system.
+    pub async fn exchange(&self, token: &str) -> Result<Caller, Unauthenticated> {
+        let issuers = self.issuers.as_ref().ok_or(Refused::Issuer)?;
+        let now = self.now();
+        let job = issuers.exchange(token, now).await.inspect_err(|refused| {
+            if let Refused::Unavailable(reason) = refused {
+                tracing::warn!(reason, "the issuer of jobs' tokens can't be asked for its keys");
+            }
+        })?;
+        if let Some(digest) = job.once {
+            let accounts = self.accounts().ok_or(Unauthenticated::Unavailable)?;
+            let until = job.expires_at.checked_add(LEEWAY).unwrap_or(job.expires_at);
+            let spend = async move |tx: &mut _| spent::spend(tx, &digest, until, now).await;
+            let first = accounts.catalog().write(spend).await.map_err(|error| {
+                tracing::warn!(%error, "it can't be noted that a job's token was used");
+                Unauthenticated::Unavailable
+            })?;
+            if !first {
+                return Err(Refused::Used.into());
+            }
+        }
+        Ok(Caller::new(Identity::Workload(job.name.into()), Proof::Federation))
+    }
+
+    /// Finds out whom a client's certificate proves: a user or robot that is known here.
+    pub fn certified(&self, name: &str) -> Result<Caller, Unauthenticated> {
+        let identity = match canonical_robot(name) {
+            Some(robot) => Identity::Robot(robot.into()),
+            None => Identity::User(name.into()),
+        };
+        if !self.knows(&identity) {
+            return Err(Unauthenticated::Certificate { name: name.chars().take(128).collect() });
+        }
+        // It was proved at this moment, so what ended before does not matter; what is disabled or over does.
+        self.stands(&identity, jiff::Timestamp::MAX).map_err(Unauthenticated::Gone)?;
+        Ok(Caller::new(identity, Proof::Certificate))
+    }
+
+    /// Lets somebody in whom a login service vouches for, and returns who it is here.
+    pub async fn welcome(&self, proven: &Proven) -> Result<Caller, Unauthenticated> {
+        let accounts = self.accounts().ok_or(Unauthenticated::Unavailable)?;
+        Ok(caller(&accounts.welcome(proven).await?, Proof::Federation))
+    }
+
+    /// Begins a session of a browser; the secret is its cookie.
+    pub async fn begin_session(&self, caller: &Caller) -> Result<RandomSecret, Error> {
+        let remembered = Remembered {
+            kind: caller.identity().kind().to_owned(),
+            name: caller.name().to_owned(),
+            proof: caller.proof().as_str().to_owned(),
+            groups: caller.group_names(),
+        };
+        let identity = serde_json::to_string(&remembered).unwrap_or_default();
+        let origin = caller.origin();
+        let detail = serde_json::json!({
+            "client": origin.map(|origin| origin.client),
+            "agent": origin.and_then(|origin| origin.agent.as_deref()),
+        });
+        self.known_accounts()?.sessions().begin(identity, detail.to_string()).await
+    }
+
+    /// Finds out who is logged in by a cookie; `None` if nobody is, or what was proved then is not believed any more.
+    pub async fn resume_session(&self, cookie: &str) -> Result<Option<Caller>, Error> {
+        let Some(resumed) = self.known_accounts()?.sessions().resume(cookie).await? else { return Ok(None) };
+        let remembered: Option<Remembered> = serde_json::from_str(&resumed.identity).ok();
+        let identity = remembered.as_ref().and_then(|known| Identity::of(&known.kind, &known.name));
+        let Some((identity, known)) = identity.zip(remembered) else { return Ok(None) };
+        if self.stands(&identity, resumed.began_at).is_err() {
+            return Ok(None);
+        }
+        let groups: Arc<[Arc<str>]> = known.groups.into_iter().map(Into::into).collect();
+        let caller = Caller::new(identity, Proof::Session).with_groups(groups);
+        // As they are now, not as of the login.
+        let groups = self.groups_of(&caller);
+        Ok(Some(caller.with_groups(groups)))
+    }
+
+    /// Ends a session.
+    pub async fn end_session(&self, cookie: &str) -> Result<(), Error> {
+        self.known_accounts()?.sessions().end(cookie).await.map(|_| ())
+    }
+
+    /// Lists the application passwords of a caller who has an account.
+    pub async fn application_passwords(&self, caller: &Caller) -> Result<Vec<AppPassword>, Error> {
+        self.known_accounts()?.application_passwords(caller.name()).await
+    }
+
+    /// Makes an application password for a caller.
+    pub async fn make_application_password(
+        &self,
+        caller: &Caller,
+        name: &str,
+        days: u32,
+    ) -> Result<RandomSecret, Error> {
+        let new = NewApplicationPassword { user: caller.name().to_owned(), name: name.to_owned(), days };
+        let (_, secret, _) =
+            self.known_accounts()?.create_application_password(new, &caller.author()).await?;
+        Ok(secret)
+    }
+
+    /// Ends an application password of a caller's.
+    pub async fn end_application_password(&self, caller: &Caller, id: i64) -> Result<(), Error> {
+        let accounts = self.known_accounts()?;
+        accounts.revoke_application_password(caller.name(), AppPasswordId(id), &caller.author()).await
+    }
+
+    fn known_accounts(&self) -> Result<&Accounts, Error> {
+        self.accounts().ok_or(Error::NoCatalog)
+    }
+}

@@ -1,0 +1,53 @@
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+use berth_access::reseal;
+use berth_catalog::{Catalog, Error, access_generation, vault_key};
+use berth_vault::{Key, Vault};
+
+use super::super::print;
+use crate::config::Config;
+use crate::operator::author;
+use crate::vault;
+
+/// After this every node that can reach the catalog knows the key.
+const FOLLOWED: Duration = Duration::from_secs(2);
+
+/// Seals everything anew.
+pub(super) async fn run(config: Config, catalog: Catalog) -> Result<()> {
+    let mut vault = vault::open(&config, &catalog).await?;
+    if !vault.is_configured() {
+        vault = renewed(&config, &catalog).await?;
+    }
+    let done = reseal(&catalog, &vault, &author()).await?;
+    let (renewed, current) = (done.renewed, done.current);
+    print(format!(
+        "{renewed} sealed anew under key {}, {current} were sealed under it already\n",
+        vault.current()?
+    ))?;
+    if !done.lost.is_empty() {
+        for lost in &done.lost {
+            print(format!("not opened: {lost}\n"))?;
+        }
+        bail!(
+            "{} could not be opened and stay as they are: name the key that they are sealed under",
+            done.lost.len()
+        );
+    }
+    Ok(())
+}
+
+/// Makes another key, keeps it in the catalog, and waits until every node seals under it.
+async fn renewed(config: &Config, catalog: &Catalog) -> Result<Vault> {
+    let key = Key::generate()?;
+    let (kid, material, now) = (key.id().to_string(), key.material().to_vec(), catalog.clock().now());
+    catalog
+        .write(async move |tx| {
+            vault_key::insert(tx, &kid, Some(&material), now).await?;
+            access_generation::bump(tx).await?;
+            Ok::<_, Error>(())
+        })
+        .await?;
+    tokio::time::sleep(FOLLOWED).await;
+    vault::open(config, catalog).await
+}

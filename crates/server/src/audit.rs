@@ -1,0 +1,127 @@
+//! `/api/v1/audit`: the audit trail, for clients of Elasticsearch.
+//!
+//! They take this path for the address of a cluster with one index, `berth-audit`. Who asks needs `read` on `system/audit`. Two searches
+//! at a time reach the trail, the others wait for them, so that pulls never do.
+
+mod answer;
+mod path;
+
+use std::fmt::Display;
+use std::sync::Arc;
+use std::time::Duration;
+
+use berth_access::{Action, Origin, Resource};
+use berth_audit::search::{self, Search};
+use bytes::Bytes;
+use http::header::{AUTHORIZATION, CONTENT_TYPE};
+use http::request::Parts;
+use http::{Method, Request, Response, Uri};
+use http_body_util::{BodyExt as _, Limited};
+use serde_json::{Value, json};
+use tokio::sync::Semaphore;
+
+use self::answer::Refusal;
+use self::path::Call;
+use crate::app::App;
+use crate::body::Body;
+use crate::context::{Endpoint, RequestContext};
+use crate::overload::Class;
+
+/// Where it is found.
+const PREFIX: &str = "/api/v1/audit";
+/// The part of the system that one has to be allowed to read.
+const PART: &str = "audit";
+/// Longest body of a search, in bytes.
+const MOST_BYTES: usize = 1 << 20;
+/// Searches at work at once.
+const PLACES: usize = 2;
+/// How long others wait for a place.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Answers searches, so many at a time.
+#[derive(Debug)]
+pub(crate) struct AuditSearch {
+    search: Search,
+    places: Semaphore,
+}
+
+impl AuditSearch {
+    pub(crate) fn new(search: Search) -> Self {
+        Self { search, places: Semaphore::new(PLACES) }
+    }
+}
+
+/// Whether a request is for the audit trail.
+pub(crate) fn is_here(uri: &Uri) -> bool {
+    uri.path().strip_prefix(PREFIX).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// Answers a request.
+pub(crate) async fn handle<B>(app: &Arc<App>, cx: &mut RequestContext, request: Request<B>) -> Response<Body>
+where
+    B: http_body::Body<Data = Bytes> + Send + Unpin + 'static,
+    B::Error: Display,
+{
+    cx.endpoint = Endpoint::Audit;
+    let (head, body) = request.into_parts();
+    let answered = match answer(app, cx, &head, body).await {
+        Ok(value) => answer::ok(&value, &head),
+        Err(refusal) => refusal.into_response(cx, &head),
+    };
+    if head.method == Method::HEAD { answered.map(|_| Body::empty()) } else { answered }
+}
+
+async fn answer<B>(app: &App, cx: &mut RequestContext, head: &Parts, body: B) -> Result<Value, Refusal>
+where
+    B: http_body::Body<Data = Bytes> + Send + Unpin + 'static,
+    B::Error: Display,
+{
+    // Before anything costs something.
+    cx.slot = Some(app.overload.enter(Class::Search, cx.client).await?);
+    let authorization = head.headers.get(AUTHORIZATION).map(|value| value.to_str().unwrap_or_default());
+    let agent = cx.user_agent.as_ref().and_then(|agent| agent.to_str().ok());
+    let origin = Origin::new(cx.client, agent, cx.request_id.as_str());
+    let caller = app.access.authenticate(authorization).await?.from(Arc::new(origin));
+    cx.caller = Some(caller.clone());
+    app.access.require(&caller, Action::Read, Resource::System(PART))?;
+    let Some(audit) = &app.audit else { return Err(Refusal::off()) };
+    let call = Call::parse(&head.method, &head.uri, PREFIX)?;
+    let parameters = path::parameters(head.uri.query());
+    match call {
+        Call::Info => Ok(answer::info()),
+        Call::Exists => Ok(Value::Null),
+        Call::Mapping => Ok(json!({ search::INDEX: { "mappings": search::mapping() } })),
+        Call::Fields => {
+            let wanted = path::fields(&parameters);
+            Ok(search::capabilities(&|name| wanted.iter().any(|pattern| path::matches(pattern, name))))
+        }
+        Call::Search | Call::Count => {
+            let body = read(head, body).await?;
+            // A closed semaphore would be one that nobody closes.
+            let place = tokio::time::timeout(PATIENCE, audit.places.acquire()).await;
+            let _place = place.map_err(|_| search::Error::busy())?.map_err(|_| search::Error::busy())?;
+            Ok(match call {
+                Call::Search => audit.search.search(&body, &parameters).await?,
+                _ => audit.search.count(&body, &parameters).await?,
+            })
+        }
+    }
+}
+
+/// Reads the body of a search; null if there is none.
+async fn read<B>(head: &Parts, body: B) -> Result<Value, Refusal>
+where
+    B: http_body::Body<Data = Bytes> + Send + Unpin + 'static,
+    B::Error: Display,
+{
+    let body = Limited::new(body.map_err(|error| error.to_string()), MOST_BYTES).collect().await;
+    let bytes = body.map_err(|error| Refusal::body(&error.to_string(), MOST_BYTES))?.to_bytes();
+    if bytes.iter().all(u8::is_ascii_whitespace) {
+        return Ok(Value::Null);
+    }
+    let kind = head.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    if !answer::is_json(kind) {
+        return Err(Refusal::content_type(kind));
+    }
+    serde_json::from_slice(&bytes).map_err(|error| Refusal::json(&error))
+}

@@ -1,0 +1,126 @@
+//! Forms, and whether they were sent from one of our pages.
+
+use std::fmt::Display;
+
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use bytes::Bytes;
+use http::header::{HOST, ORIGIN};
+use http::{HeaderMap, Uri};
+use http_body::Body as HttpBody;
+use http_body_util::{BodyExt as _, Limited};
+use percent_encoding::percent_decode_str;
+use sha2::{Digest as _, Sha256};
+use subtle::ConstantTimeEq as _;
+
+/// Longest form.
+const MAX_BYTES: usize = 16 * 1024;
+/// The field that shows that a page of ours was read.
+pub(super) const TOKEN: &str = "csrf";
+
+/// The fields of a form. No Debug: it would print passwords.
+pub(super) struct Form(Vec<(String, String)>);
+
+impl Form {
+    /// Reads a form; `None` if it is none, or too long.
+    pub(super) async fn read<B>(body: B) -> Option<Self>
+    where
+        B: HttpBody<Data = Bytes> + Send + Unpin + 'static,
+        B::Error: Display,
+    {
+        let body = Limited::new(body.map_err(|error| error.to_string()), MAX_BYTES).collect().await.ok()?;
+        let bytes = body.to_bytes();
+        Some(Self::parse(std::str::from_utf8(&bytes).ok()?))
+    }
+
+    /// Reads the fields of a query or a form.
+    pub(super) fn parse(text: &str) -> Self {
+        let decode =
+            |text: &str| percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned();
+        let pairs = text.split('&').filter(|pair| !pair.is_empty()).map(|pair| {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            (decode(name), decode(value))
+        });
+        Self(pairs.collect())
+    }
+
+    /// Returns a field.
+    pub(super) fn get(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
+    /// Tells whether it holds what a page showed that was made for the holder of `secret`, which lies in a cookie.
+    pub(super) fn is_of(&self, secret: &str) -> bool {
+        let given = self.get(TOKEN).unwrap_or_default();
+        token(secret).as_bytes().ct_eq(given.as_bytes()).into()
+    }
+}
+
+/// What the forms hold that are made for the holder of a secret. It tells nothing about the secret.
+pub(super) fn token(secret: &str) -> String {
+    let mut hash = Sha256::new();
+    hash.update("berth form ");
+    hash.update(secret);
+    BASE64_URL_SAFE_NO_PAD.encode(hash.finalize())
+}
+
+/// Tells whether a browser says that another site sent a request.
+pub(super) fn is_cross_site(headers: &HeaderMap, uri: &Uri, forwarded_host: Option<&str>) -> bool {
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    if let Some(site) = text("sec-fetch-site") {
+        return !matches!(site, "same-origin" | "none");
+    }
+    let Some(origin) = text(ORIGIN.as_str()) else { return false };
+    let host = forwarded_host
+        .or_else(|| uri.authority().map(http::uri::Authority::as_str))
+        .or_else(|| text(HOST.as_str()));
+    let of_origin = origin.split_once("://").map(|(_, host)| host);
+    of_origin.is_none() || of_origin != host
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn fields_are_decoded() {
+        let form = Form::parse("name=Alice+B&password=%E6%9D%8E%26%2B&empty=&csrf=x");
+        assert_eq!(form.get("name"), Some("Alice B"));
+        assert_eq!(form.get("password"), Some("李&+"));
+        assert_eq!(form.get("empty"), Some(""));
+        assert_eq!(form.get("other"), None);
+    }
+
+    #[test]
+    fn a_form_is_of_who_was_shown_it() {
+        let form = Form::parse(&format!("csrf={}", token("mine")));
+        assert!(form.is_of("mine"));
+        assert!(!form.is_of("another's"));
+        assert!(!Form::parse("").is_of("mine"));
+    }
+
+    #[test]
+    fn another_site_is_known() {
+        let headers = |pairs: &[(&'static str, &'static str)]| -> HeaderMap {
+            let all = pairs
+                .iter()
+                .map(|(name, value)| (http::HeaderName::from_static(name), HeaderValue::from_static(value)));
+            all.collect()
+        };
+        let uri = Uri::from_static("/login");
+        for (pairs, expected) in [
+            (&[("sec-fetch-site", "same-origin")][..], false),
+            (&[("sec-fetch-site", "none")], false),
+            (&[("sec-fetch-site", "cross-site")], true),
+            (&[("sec-fetch-site", "same-site")], true),
+            (&[("origin", "https://registry.example.com"), ("host", "registry.example.com")], false),
+            (&[("origin", "https://evil.example"), ("host", "registry.example.com")], true),
+            (&[("origin", "null"), ("host", "registry.example.com")], true),
+            (&[("host", "registry.example.com")], false),
+        ] {
+            assert_eq!(is_cross_site(&headers(pairs), &uri, None), expected, "{pairs:?}");
+        }
+    }
+}

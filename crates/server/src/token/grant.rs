@@ -1,0 +1,23 @@
+/// What a form holds instead of the header's credentials. No Debug: it would print the password.
+#[derive(Default)]
+pub(super) enum Grant {
+    #[default]
+    None,
+    Password {
+        name: String,
+        password: String,
+    },
+    Refresh(String),
+    Job(String),
+}
+
+impl std::fmt::Debug for Grant {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::None => "None",
+            Self::Password { .. } => "Password",
+            Self::Refresh(_) => "Refresh",
+            Self::Job(_) => "Job",
+        })
+    }
+}
