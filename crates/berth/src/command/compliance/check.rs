@@ -129,7 +129,10 @@ pub(super) fn anonymous(facts: &Facts) -> Finding {
 /// Accounts and robots that nobody needs any more.
 pub(super) fn superfluous(facts: &Facts) -> Vec<Finding> {
     let (people, robots) = (&facts.people, &facts.robots);
-    let text = format!("{} accounts, {} of them disabled", people.all, people.disabled);
+    let text = format!(
+        "{} accounts, {} kept by Berth itself, {} with a second factor, {} disabled",
+        people.all, people.local, people.with_factor, people.disabled
+    );
     let accounts =
         Finding::if_so(people.unused == 0, &format!("{text}; all others were used within 90 days"), || {
             Finding::partly(

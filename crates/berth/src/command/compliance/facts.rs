@@ -118,9 +118,9 @@ impl People {
     }
 
     fn judge(&mut self, access: &Access, name: String, has_factor: bool) {
-        use berth_access::Action::{Administer, Delete, Update};
+        use berth_access::Action::{self, Administer, Delete, Update};
         let caller = Caller::new(Identity::User(Arc::from(name.as_str())), Proof::None);
-        let may = |part, action| access.granted(&caller, &Resource::System(part)).has(action);
+        let may = |part: &str, action: Action| access.granted(&caller, &Resource::System(part)).has(action);
         let changes = part::ALL
             .into_iter()
             .any(|part| [Administer, Delete, Update].into_iter().any(|action| may(part, action)));
