@@ -127,3 +127,38 @@ fn compare(server: &Server, engine: &OpenSearch) -> Result<()> {
     ensure!(said.contains("queries are answered alike"), "{said}");
     Ok(())
 }
+
+/// Who may push may not read who pushed; and what is asked in no known way is refused as Elasticsearch does it.
+#[tokio::test]
+async fn others_are_refused_in_elasticsearch_s_shape() -> Result<()> {
+    let (pusher, auditor) =
+        (Setup::default().with_user().start().await?, Setup::default().with_administrator().start().await?);
+    let http = reqwest::Client::new();
+    let ask = |server: &Server, path: &str| http.post(format!("http://{}/api/v1/audit{path}", server.host()));
+    let refused = async |request: reqwest::RequestBuilder, status: u16, kind: &str| -> Result<()> {
+        let response = request.send().await?;
+        let product = response.headers().get("x-elastic-product").cloned();
+        ensure!(product.is_some_and(|product| product == "Elasticsearch"), "no product is named");
+        ensure!(response.status() == status, "{} instead of {status}", response.status());
+        let body: Value = response.json().await?;
+        ensure!(body["error"]["type"] == kind && body["status"] == status, "{body}");
+        ensure!(body["error"]["root_cause"][0]["type"] == kind, "{body}");
+        Ok(())
+    };
+    refused(ask(&pusher, "/_search"), 401, "security_exception").await?;
+    refused(ask(&pusher, "/_search").basic_auth(USER, Some("wrong")), 401, "security_exception").await?;
+    refused(ask(&pusher, "/_search").basic_auth(USER, Some(PASSWORD)), 403, "security_exception").await?;
+    refused(ask(&pusher, "/_count").basic_auth(USER, Some(PASSWORD)), 403, "security_exception").await?;
+    let ask = |path: &str| ask(&auditor, path).basic_auth(USER, Some(PASSWORD));
+    refused(ask("/elsewhere/_search"), 404, "index_not_found_exception").await?;
+    refused(ask("/berth-audit/_delete_by_query"), 400, "illegal_argument_exception").await?;
+    refused(ask("/_search?scroll=1m"), 400, "illegal_argument_exception").await?;
+    refused(ask("/_search").body("action:push"), 406, "media_type_header_exception").await?;
+    let json = |text: String| ask("/_search").header("content-type", "application/json").body(text);
+    refused(json("{".into()), 400, "parsing_exception").await?;
+    refused(json("[".repeat(100_000)), 400, "parsing_exception").await?;
+    refused(json(" ".repeat(2 << 20)), 413, "content_too_long_exception").await?;
+    let answer = ask("/_search").send().await?;
+    ensure!(answer.status() == 200, "{}", answer.status());
+    Ok(())
+}

@@ -6,6 +6,7 @@ mod jobs;
 mod login;
 
 /// The browser of the room's own tests.
+#[expect(clippy::unwrap_used, clippy::panic, reason = "a browser that can't go on fails its test")]
 #[path = "../../crates/federation/tests/federation/browser.rs"]
 mod browser;
 

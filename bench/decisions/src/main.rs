@@ -36,12 +36,12 @@ async fn run() -> Result<()> {
 
     println!("{USERS} users, {PROJECTS} projects, {bindings} bindings\n");
     println!("| what | median | 99 % | slowest |\n|---|---|---|---|");
-    let names: Vec<RepositoryName> = (0..PROJECTS)
-        .map(|n| format!("p{n}/team/application/image").parse())
-        .collect::<Result<_, _>>()?;
+    let names: Vec<RepositoryName> =
+        (0..PROJECTS).map(|n| format!("p{n}/team/application/image").parse()).collect::<Result<_, _>>()?;
     let users: Vec<Caller> = (0..USERS).map(|n| Caller::user(&format!("user{n}"))).collect();
     let groups: Arc<[Arc<str>]> = (0..GROUPS).map(|n| Arc::from(format!("group{n}"))).collect();
-    let members: Vec<Caller> = users.iter().map(|user| user.clone().with_groups(Arc::clone(&groups))).collect();
+    let members: Vec<Caller> =
+        users.iter().map(|user| user.clone().with_groups(Arc::clone(&groups))).collect();
     let own = |n: usize| &names[home(n, 0)];
     row("pull by a role in the project", |n| {
         drop(black_box(access.permit::<Pull>(&users[n % USERS], own(n % USERS))));
@@ -66,7 +66,11 @@ async fn run() -> Result<()> {
         let resource = Resource::Repository(own(n % USERS));
         drop(black_box(access.decide(&users[n % USERS], Action::Push, &resource)));
     });
-    println!("\nread and compiled in {} ms; a change heeded {} ms after its commit by the node that made it", loaded.as_millis(), heeded.as_millis());
+    println!(
+        "\nread and compiled in {} ms; a change heeded {} ms after its commit by the node that made it",
+        loaded.as_millis(),
+        heeded.as_millis()
+    );
     Ok(())
 }
 
@@ -130,6 +134,12 @@ fn row(what: &str, mut decide: impl FnMut(usize)) {
         })
         .collect();
     times.sort_unstable();
-    let micros = |at: usize| format!("{:.2} µs", times.get(at).copied().unwrap_or_default().as_secs_f64() * 1e6);
-    println!("| {what} | {} | {} | {} |", micros(DECISIONS / 2), micros(DECISIONS / 100 * 99), micros(DECISIONS - 1));
+    let micros =
+        |at: usize| format!("{:.2} µs", times.get(at).copied().unwrap_or_default().as_secs_f64() * 1e6);
+    println!(
+        "| {what} | {} | {} | {} |",
+        micros(DECISIONS / 2),
+        micros(DECISIONS / 100 * 99),
+        micros(DECISIONS - 1)
+    );
 }

@@ -97,9 +97,9 @@ impl Audit {
         let spool = spool.map(|place| Spool::open(place, self.config.spool_bytes, self.vault.clone()));
         let batches = Batches::new(self.recorder, self.trail.clone(), self.persons, spool.transpose()?);
         let archiver = self.place.archive.map(|place| {
-            let shelf = Shelf::directory(&place);
+            let archive = Shelf::directory(&place);
             let days = self.config.retention_days.0;
-            Retention::new(self.trail.clone(), self.checkpoints.clone(), self.keys, shelf, days)
+            Retention::new(self.trail.clone(), self.checkpoints.clone(), self.keys, archive, days)
         });
         let archiving = async {
             if let Some(archiver) = archiver {

@@ -30,7 +30,7 @@ const BATCH: usize = 500;
 /// How often an outlet that has come to the end looks again.
 const TICK: Duration = Duration::from_millis(250);
 /// How long an outlet is another node's after it was last heard of.
-const LEASE: Duration = Duration::from_secs(60);
+const LEASE: Duration = Duration::from_mins(1);
 /// How long a node waits before it looks whether another has stopped.
 const ASIDE: Duration = Duration::from_secs(5);
 /// The first pause after a failure; each next one is twice as long.

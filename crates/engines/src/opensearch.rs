@@ -111,11 +111,10 @@ fn directory() -> PathBuf {
     if let Some(directory) = std::env::var_os("BERTH_SEARCH") {
         return directory.into();
     }
-    let cache = std::env::var_os("BERTH_TOOLS").map(PathBuf::from).unwrap_or_else(|| {
-        let home = || PathBuf::from(std::env::var_os("HOME").expect("there is a home")).join(".cache");
-        std::env::var_os("XDG_CACHE_HOME").map_or_else(home, PathBuf::from).join("berth-tools")
-    });
-    cache.join("search")
+    let below_home = || PathBuf::from(std::env::var_os("HOME").expect("there is a home")).join(".cache");
+    let below_cache =
+        || std::env::var_os("XDG_CACHE_HOME").map_or_else(below_home, PathBuf::from).join("berth-tools");
+    std::env::var_os("BERTH_TOOLS").map_or_else(below_cache, PathBuf::from).join("search")
 }
 
 /// It runs on Java 17, not on whichever is the newest here.

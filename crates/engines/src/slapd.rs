@@ -1,4 +1,4 @@
-//! OpenLDAP: a directory with a few people and groups, over plain LDAP, StartTLS and LDAPS with a private authority.
+//! A directory (`slapd`): a directory with a few people and groups, over plain LDAP, `StartTLS` and LDAPS with a private authority.
 
 use std::io::Write as _;
 use std::net::TcpStream;
@@ -173,7 +173,7 @@ impl Slapd {
         run(Command::new("kill").args(["-s", signal, &pid]));
     }
 
-    /// Its address for LDAP without TLS, and with StartTLS.
+    /// Its address for LDAP without TLS, and with `StartTLS`.
     pub fn url(&self) -> String {
         format!("ldap://127.0.0.1:{}", self.port)
     }

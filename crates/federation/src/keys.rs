@@ -20,7 +20,7 @@ struct Key {
     /// The algorithm that it is for, where it says so.
     algorithm: Option<String>,
     kind: Kind,
-    key: DecodingKey,
+    verifying: DecodingKey,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,7 +44,7 @@ impl Keys {
             Some(id) => fit.find(|key| key.id.as_deref() == Some(id)),
             None => fit.next().filter(|_| fit.next().is_none()),
         }
-        .map(|key| &key.key)
+        .map(|key| &key.verifying)
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -69,7 +69,12 @@ impl Key {
             _ => return None,
         };
         let algorithm = value.get("alg").and_then(Value::as_str).map(str::to_owned);
-        Some(Self { id: jwk.common.key_id.clone(), algorithm, kind, key: DecodingKey::from_jwk(&jwk).ok()? })
+        Some(Self {
+            id: jwk.common.key_id.clone(),
+            algorithm,
+            kind,
+            verifying: DecodingKey::from_jwk(&jwk).ok()?,
+        })
     }
 
     /// A key is for one kind of signature, whatever the token says: that confuses no algorithms.

@@ -6,7 +6,8 @@ pub(crate) fn matches(pattern: &str, text: &str) -> bool {
     let (pattern, text) = (pattern.as_bytes(), text.as_bytes());
     let (mut p, mut t) = (0, 0);
     // Where to go on if what follows the last star of each kind does not fit: behind it in the pattern, one further in the text.
-    let (mut short, mut long): (Option<(usize, usize)>, Option<(usize, usize)>) = (None, None);
+    let mut short: Option<(usize, usize)> = None;
+    let mut long: Option<(usize, usize)> = None;
     loop {
         if pattern[p..].starts_with(b"**") {
             p += 2;

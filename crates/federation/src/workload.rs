@@ -112,7 +112,7 @@ fn mark(issuer: &str, jti: &str) -> String {
     hash.update((issuer.len() as u64).to_be_bytes());
     hash.update(issuer);
     hash.update(jti);
-    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    hex::encode(hash.finalize())
 }
 
 fn shown(values: &OneOrMany) -> String {

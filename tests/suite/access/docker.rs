@@ -29,7 +29,8 @@ async fn logs_in_pushes_and_pulls() -> Result<()> {
         home.fails(DOCKER, &login("wrong"), REFUSED).await?;
         home.run(DOCKER, &login(&who.password)).await?;
         let kept = std::fs::read_to_string(home.path().join("docker/config.json"))?;
-        ensure!(kept.contains("\"identitytoken\": \"berth_t_"), "docker keeps a refresh token: {kept}");
+        let is_kept = kept.contains("\"identitytoken\": \"berth_t_");
+        ensure!(is_kept == (who.word == "user"), "docker keeps a refresh token for a password alone: {kept}");
         let repository = format!("team/docker-{}", who.word);
         let reference = format!("{host}/{repository}:1");
         home.run(DOCKER, &["tag", &open, &reference]).await?;

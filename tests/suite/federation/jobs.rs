@@ -53,8 +53,11 @@ async fn token(provider: &OidcProvider, audience: &str, repository: &str, second
 }
 
 fn form(fields: &[(&str, &str)]) -> String {
-    let encoded = |text: &str| text.bytes().map(|byte| format!("%{byte:02x}")).collect::<String>();
-    fields.iter().map(|(name, value)| format!("{name}={}", encoded(value))).collect::<Vec<_>>().join("&")
+    fields
+        .iter()
+        .map(|(name, value)| format!("{name}={}", super::login::encoded(value)))
+        .collect::<Vec<_>>()
+        .join("&")
 }
 
 /// Exchanges a job's token for one of Berth's.

@@ -74,8 +74,13 @@ impl Stage {
     }
 }
 
-fn encoded(text: &str) -> String {
-    text.bytes().map(|byte| format!("%{byte:02x}")).collect()
+/// Encodes every byte of a form's value.
+pub(super) fn encoded(text: &str) -> String {
+    text.bytes().flat_map(|byte| ['%', digit(byte >> 4), digit(byte & 15)]).collect()
+}
+
+fn digit(four_bits: u8) -> char {
+    char::from_digit(four_bits.into(), 16).unwrap_or('0')
 }
 
 fn path(url: &Url) -> String {
@@ -89,8 +94,8 @@ fn location(response: &Response) -> Result<Url> {
 
 /// Finds a cookie that is handed out, as `name=value`, and checks that nobody else gets at it.
 fn cookie(response: &Response, name: &str) -> Option<String> {
-    let all = response.headers().get_all(SET_COOKIE).iter().filter_map(|value| value.to_str().ok());
-    let found = all.filter(|cookie| cookie.starts_with(&format!("{name}="))).next_back()?;
+    let mut all = response.headers().get_all(SET_COOKIE).iter().filter_map(|value| value.to_str().ok());
+    let found = all.rfind(|cookie| cookie.starts_with(&format!("{name}=")))?;
     for part in ["HttpOnly", "Secure", "SameSite=Lax", "Path=/"] {
         assert!(found.contains(part), "{found}");
     }
@@ -122,9 +127,8 @@ async fn a_password_made_after_a_login_lets_docker_in() -> Result<()> {
     ensure!(!page.contains("<script"), "{page}");
 
     let csrf = token(&page)?;
-    let fields = [("csrf", csrf.as_str()), ("name", "<laptop>"), ("days", "7")];
-    let made = stage.post("/login/passwords", &session, &fields);
-    let page = made.await?.text().await?;
+    let form = [("csrf", csrf.as_str()), ("name", "<laptop>"), ("days", "7")];
+    let page = stage.post("/login/passwords", &session, &form).await?.text().await?;
     let (_, rest) = page.split_once("<code>").context("no password is shown")?;
     let password = rest.split("</code>").next().unwrap_or_default().to_owned();
     ensure!(password.starts_with("berth_a_"), "{page}");

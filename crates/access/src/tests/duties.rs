@@ -7,6 +7,7 @@ use serde_json::json;
 use super::{access_of, named, user, with_roles};
 use crate::{Access, Action, ConfigError, ReadOnly, Reason, Resource, Subject, UserAccess};
 
+#[expect(clippy::needless_pass_by_value, reason = "it reads best with the value in place")]
 fn apart(bindings: serde_json::Value, roles: serde_json::Value) -> crate::Config {
     with_roles(json!({ "separation_of_duties": true, "bindings": bindings }), roles)
 }

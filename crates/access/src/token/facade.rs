@@ -6,7 +6,7 @@ use tokio::sync::watch;
 use super::{Ask, Issued, TokenError, Tokens};
 use crate::access::Access;
 use crate::account::{RandomSecret, SecretKind};
-use crate::caller::{Caller, Identity};
+use crate::caller::{Caller, Identity, Proof};
 use crate::error::Unauthenticated;
 use crate::resource::Resource;
 use crate::scope::Scope;
@@ -43,7 +43,8 @@ impl Access {
         };
         let mut issued = tokens.issue(caller, &self.narrowed(caller, asks), job_seconds).await?;
         // A job is over soon: its own system vouches for it as long as it is not.
-        if keep && !caller.is_anonymous() && job_seconds.is_none() {
+        // Who has a secret that was made for one client needs no second, which would outlive the first.
+        if keep && caller.proof() == Proof::Password && job_seconds.is_none() {
             issued.refresh_token = tokens.remember(caller).await;
         }
         Ok(issued)

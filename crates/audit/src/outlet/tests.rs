@@ -12,7 +12,7 @@ use tokio::sync::watch;
 
 use super::{Lines, LinesTo, Outlet, Sink, Start, Undelivered};
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A trail that grows.
 struct Fixture {
@@ -27,7 +27,7 @@ impl Fixture {
         let clock = Clock::manual("2026-11-27T10:00:00Z".parse().unwrap());
         let directory = TempDir::new().unwrap();
         let (catalog, trail) = if on_postgres {
-            let settings = PostgresConfig { pool: 4, ..PostgresConfig::new(&Postgres::shared().database()) };
+            let settings = PostgresConfig { pool: 4, ..PostgresConfig::new(Postgres::shared().database()) };
             let catalog = Catalog::connect(&settings, clock.clone()).await.unwrap();
             (catalog, Trail::connect(&settings, clock.clone()).await.unwrap())
         } else {

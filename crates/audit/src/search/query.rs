@@ -104,7 +104,7 @@ impl<'r> Parser<'r> {
             "range" => self.range(body),
             "prefix" => self.prefix(body),
             "wildcard" => self.wildcard(body),
-            "exists" => self.exists(body),
+            "exists" => Self::exists(body),
             "ids" => self.ids(body),
             "match" | "match_phrase" => self.match_text(name, body),
             "query_string" => self.query_string(body),

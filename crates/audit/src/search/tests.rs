@@ -63,7 +63,7 @@ impl Fixture {
             }
             On::Postgres => {
                 let settings =
-                    PostgresConfig { pool: 4, ..PostgresConfig::new(&Postgres::shared().database()) };
+                    PostgresConfig { pool: 4, ..PostgresConfig::new(Postgres::shared().database()) };
                 let catalog = Catalog::connect(&settings, clock.clone()).await.unwrap();
                 (catalog, Trail::connect(&settings, clock.clone()).await.unwrap())
             }

@@ -57,7 +57,7 @@ pub(crate) struct RobotCreate {
     /// Who answers for it
     #[arg(long, value_name = "NAME")]
     pub(crate) owner: String,
-    /// Days that it lives; 0 for ever, where access.robots.max_days allows that
+    /// Days that it lives; 0 for ever, where the configuration sets no maximum
     #[arg(long, default_value_t = 90)]
     pub(crate) days: u32,
     #[command(flatten)]

@@ -99,7 +99,7 @@ async fn every_sealed_value_is_found_and_replaced_once(on: On) {
         };
         let found = list(0).await;
         let old = Sealed { id: 7, name: name.to_owned(), value: Hidden::new(b"old".to_vec()) };
-        assert_eq!(found, [old.clone()], "{column:?}");
+        assert_eq!(found, std::slice::from_ref(&old), "{column:?}");
         assert_eq!(list(7).await, []);
         for expected in [true, false] {
             let old = old.clone();

@@ -125,8 +125,8 @@ async fn events_are_copied_once_whoever_is_first(on: On) {
             [Entry { event: Some(1), ..entry(now, "a") }, Entry { event: Some(2), ..entry(now, "b") }];
         nodes[n % 2].write(async move |tx| trail::copy_events(tx, 0, 2, &entries).await)
     });
-    let copied = join_all(copies).await.into_iter().map(|copied: Result<_, Error>| copied.unwrap());
-    assert_eq!(copied.flatten().count(), 1);
+    let outcomes = join_all(copies).await.into_iter().map(|outcome: Result<_, Error>| outcome.unwrap());
+    assert_eq!(outcomes.flatten().count(), 1);
     assert_eq!(assert_whole(&nodes[0]).await.len(), 2);
     assert_eq!(nodes[1].read(async |r| head::find(r).await).await.unwrap().event, 2);
     let again = [Entry { event: Some(2), ..entry(now, "c") }];

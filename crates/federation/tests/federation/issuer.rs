@@ -80,12 +80,12 @@ impl Issuer {
         let served = serve(listener, router);
         *state.discovery.lock() = json!({"issuer": url, "jwks_uri": format!("{url}/keys")});
         let issuer = Self { url, state, task: tokio::spawn(served) };
-        issuer.show(keys.iter().map(|key| key.public()).collect());
+        issuer.show(&keys.iter().map(|key| key.public()).collect::<Vec<_>>());
         issuer
     }
 
     /// Shows other keys.
-    pub(crate) fn show(&self, keys: Vec<Value>) {
+    pub(crate) fn show(&self, keys: &[Value]) {
         *self.state.keys.lock() = json!({ "keys": keys });
     }
 

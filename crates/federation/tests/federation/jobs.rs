@@ -44,12 +44,12 @@ async fn only(policy: impl Fn(&str) -> Workload, token: Value, name: &str, chang
     let job = exchange(&workloads, &key.sign(&issuer.claims(token.clone()))).await.unwrap();
     assert_eq!((job.name.as_str(), job.lifetime_seconds, job.once), (name, 900, None));
     for change in changes {
-        let mut changed = token.clone();
+        let mut other = token.clone();
         let Value::Object(change) = change else { panic!("a change is an object") };
         for (claim, value) in change {
-            changed[claim] = value.clone();
+            other[claim] = value.clone();
         }
-        let refused = exchange(&workloads, &key.sign(&issuer.claims(changed))).await;
+        let refused = exchange(&workloads, &key.sign(&issuer.claims(other))).await;
         assert!(matches!(refused, Err(Refused::Claims(_))), "{change:?}: {refused:?}");
     }
 }
@@ -187,7 +187,7 @@ async fn a_job_of_a_real_issuer() {
         assert!(matches!(refused, Err(Refused::Claims(_))), "{audience} {claims}: {refused:?}");
     }
     let token = ci.token("registry.test", &json!({"repository": "my-org/app"}), 60).await;
-    let later = Clock::system().now() + std::time::Duration::from_secs(120);
+    let later = Clock::system().now() + std::time::Duration::from_mins(2);
     let refused = workloads.exchange(&token, later).await.unwrap_err();
     assert_eq!(refused.to_string(), "this token proves nothing: it has expired");
     // Another issuer, even one that signs with the same key.

@@ -3,6 +3,7 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use base64::Engine as _;
 use berth_access::federation::Refused;
 use berth_federation::Workloads;
 use hmac::{Hmac, KeyInit as _, Mac as _};
@@ -28,7 +29,6 @@ fn symmetric(header: &Value, claims: &Value, secret: &[u8]) -> String {
     let message = format!("{}.{}", encoded(header), encoded(claims));
     let mut mac = Hmac::<Sha256>::new_from_slice(secret).unwrap();
     mac.update(message.as_bytes());
-    use base64::Engine as _;
     let signature = base64::prelude::BASE64_URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes());
     format!("{message}.{signature}")
 }
@@ -135,7 +135,7 @@ async fn keys_that_are_none_are_left_out() {
     for_encryption["use"] = "enc".into();
     let mut for_another = Key::new("1").public();
     for_another["alg"] = "ES384".into();
-    issuer.show(vec![
+    issuer.show(&[
         json!({"kty": "oct", "kid": "1", "k": "c2VjcmV0", "alg": "HS256"}),
         json!({"kty": "unheard of", "kid": "1"}),
         json!("nonsense"),
@@ -179,7 +179,7 @@ async fn keys_change_and_stay_when_nobody_can_be_asked() {
     let workloads = workloads(&issuer);
     let claims = issuer.claims(json!({}));
     assert!(exchange(&workloads, &first.sign(&claims)).await.is_ok());
-    issuer.show(vec![second.public()]);
+    issuer.show(&[second.public()]);
     // Made-up keys make us ask once in a while, not each time.
     for _ in 0..50 {
         assert!(exchange(&workloads, &Key::new("x").sign(&claims)).await.is_err());

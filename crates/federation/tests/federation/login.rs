@@ -153,6 +153,6 @@ fn what_can_not_work_is_said() {
         let said = said(&[wrong], Some(PUBLIC_URL));
         assert!(said.contains(expected), "{said}");
     }
-    assert!(said(&[good.clone()], None).contains("needs access.public_url"));
+    assert!(said(std::slice::from_ref(&good), None).contains("needs access.public_url"));
     assert!(said(&[good.clone(), good], Some(PUBLIC_URL)).contains("two of this name"));
 }

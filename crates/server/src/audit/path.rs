@@ -36,7 +36,7 @@ impl Call {
             ("", "HEAD") => Self::Exists,
             ("_search", "GET" | "POST") => Self::Search,
             ("_count", "GET" | "POST") => Self::Count,
-            ("", "GET") | ("_mapping" | "_mappings", "GET") => Self::Mapping,
+            ("" | "_mapping" | "_mappings", "GET") => Self::Mapping,
             ("_field_caps", "GET" | "POST") => Self::Fields,
             _ => return Err(Refusal::no_handler(method, path)),
         };

@@ -117,9 +117,7 @@ where
         ("POST", ["passwords", id]) => passwords::end(visit, body, id).await,
         ("GET", ["oidc", name]) => (oidc::begin(visit, name).await, None),
         ("GET", ["oidc", name, "callback"]) => oidc::finish(visit, name).await,
-        (_, [] | ["out"] | ["passwords", ..] | ["oidc", ..]) => {
-            (refuse(visit, StatusCode::METHOD_NOT_ALLOWED), None)
-        }
+        (_, [] | ["out" | "passwords" | "oidc", ..]) => (refuse(visit, StatusCode::METHOD_NOT_ALLOWED), None),
         _ => (refuse(visit, StatusCode::NOT_FOUND), None),
     }
 }

@@ -140,14 +140,12 @@ where
         Ok(None) => return Err(session::entrance(visit, StatusCode::UNAUTHORIZED, Some(words.again))),
         Err(()) => return Err(session::entrance(visit, StatusCode::SERVICE_UNAVAILABLE, Some(words.busy))),
     };
-    match visit.form(body, here.secret).await {
-        Some(form) => Ok((here, form)),
-        None => {
-            let mut response = overview(visit, &here, Some(words.again)).await;
-            *response.status_mut() = StatusCode::FORBIDDEN;
-            Err(response)
-        }
+    if let Some(form) = visit.form(body, here.secret).await {
+        return Ok((here, form));
     }
+    let mut response = overview(visit, &here, Some(words.again)).await;
+    *response.status_mut() = StatusCode::FORBIDDEN;
+    Err(response)
 }
 
 fn day(at: Timestamp) -> String {

@@ -15,14 +15,15 @@ pub(super) fn of(app: &App, cx: &RequestContext, headers: &HeaderMap) -> Option<
     let host = match &forwarded.host {
         Some(host) => host.clone(),
         // HTTP/2 names it in the target (RFC 9113 section 8.3.1), and so may HTTP/1.1, where that goes before the field.
-        None => match cx.uri.authority() {
-            Some(authority) => proxy::host(authority.as_str())?,
-            None => {
+        None => {
+            if let Some(authority) = cx.uri.authority() {
+                proxy::host(authority.as_str())?
+            } else {
                 let mut hosts = headers.get_all(HOST).iter();
                 let host = hosts.next().filter(|_| hosts.next().is_none())?;
                 proxy::host(host.to_str().ok()?)?
             }
-        },
+        }
     };
     let prefix = forwarded.prefix.as_deref().unwrap_or_default();
     Some(format!("{scheme}://{host}{prefix}"))

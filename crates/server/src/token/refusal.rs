@@ -1,4 +1,4 @@
-//! Refusals of `/token`: in the words of OAuth2 and in those of the registry, since clients read either.
+//! Refusals of `/token`: in the words of RFC 6749 and in those of the registry, since clients read either.
 
 use berth_oci::ErrorCode;
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, WWW_AUTHENTICATE};

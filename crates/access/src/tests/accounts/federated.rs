@@ -252,7 +252,7 @@ fn workload(name: &str, role: &str, project: &str) -> Workload {
 async fn a_job_is_what_its_policy_grants(on: On) {
     let workloads = vec![workload("github", "maintainer", "app"), workload("git", "maintainer", "other")];
     let f = Fixture::with(on, Config { workloads, ..Config::default() }).await;
-    let issuers = |once| Arc::new(Ci { once, expires_at: f.clock.now() + Duration::from_secs(60) });
+    let issuers = |once| Arc::new(Ci { once, expires_at: f.clock.now() + Duration::from_mins(1) });
     let access = f.access.clone().with_issuers(issuers(false));
     let as_job = async |access: &Access, token: &str| {
         access.authenticate(Some(&crate::tests::basic("oidc", token))).await

@@ -125,7 +125,7 @@ impl Parser<'_> {
         }
     }
 
-    pub(super) fn exists(&mut self, body: &Object) -> Result<Query> {
+    pub(super) fn exists(body: &Object) -> Result<Query> {
         none_but("exists", body, &["field", "boost", "_name"])?;
         let Some(Value::String(name)) = body.get("field") else {
             return Err(Error::parsing("[exists] must be provided with a [field]"));

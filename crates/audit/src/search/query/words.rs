@@ -177,7 +177,7 @@ impl Reader<'_, '_, '_> {
         }
         if name == "_exists_" {
             let Said::Text(field, _) = self.value()? else { return Err(self.wrong("no field")) };
-            return self.parser.exists(json!({ "field": field }).as_object().unwrap_or(&Object::new()));
+            return Parser::exists(json!({ "field": field }).as_object().unwrap_or(&Object::new()));
         }
         if self.take(&["("]) {
             let outer = std::mem::replace(&mut self.fields, vec![name]);

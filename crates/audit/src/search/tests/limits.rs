@@ -4,6 +4,7 @@ use super::{Fixture, on_both};
 
 on_both!(what_is_not_supported_is_named, bombs_are_refused);
 
+#[expect(clippy::too_many_lines, reason = "a table")]
 async fn what_is_not_supported_is_named(fixture: &Fixture) {
     for (body, kind, named) in [
         (json!({ "query": { "span_near": {} } }), "parsing_exception", "unknown query [span_near]"),

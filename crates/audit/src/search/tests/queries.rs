@@ -37,6 +37,7 @@ async fn the_mission_s_query_finds_the_pushes_of_the_last_hour(fixture: &Fixture
     assert_eq!(hit["_source"], expected);
 }
 
+#[expect(clippy::too_many_lines, reason = "a table")]
 async fn each_query_finds_its_records(fixture: &Fixture) {
     let all: &[(Value, &str)] = &[
         (json!({ "match_all": {} }), "abcdefgh"),

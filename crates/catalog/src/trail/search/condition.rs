@@ -2,7 +2,7 @@
 
 use std::ops::Bound;
 
-use sea_query::{Alias, Expr, ExprTrait as _, Func, LikeExpr};
+use sea_query::{Alias, Expr, ExprTrait, Func, LikeExpr};
 
 use super::{Column, Condition, Glob, Value};
 
@@ -28,7 +28,8 @@ impl From<Value> for Expr {
 impl Condition {
     pub(super) fn expression(&self, dialect: Dialect) -> Expr {
         match self {
-            Self::All => Expr::cust("TRUE"),
+            Self::Present(column) if column.is_optional() => Expr::col(*column).is_not_null(),
+            Self::All | Self::Present(_) => Expr::cust("TRUE"),
             Self::Nothing => Expr::cust("FALSE"),
             // NULL compares with nothing: what is not known to hold does not.
             Self::Not(one) => one.total(dialect).not(),
@@ -39,7 +40,7 @@ impl Condition {
                     let case = sea_query::CaseStatement::new().case(one.expression(dialect), 1_i64);
                     Expr::Case(Box::new(case.finally(0_i64)))
                 });
-                let sum = ones.reduce(|sum, one| sum.add(one)).unwrap_or_else(|| Expr::cust("0"));
+                let sum = ones.reduce(ExprTrait::add).unwrap_or_else(|| Expr::cust("0"));
                 sum.gte(i64::try_from(*least).unwrap_or(i64::MAX))
             }
             Self::In(column, values) => match &values[..] {
@@ -50,8 +51,6 @@ impl Condition {
             Self::Between(column, from, until) => between(*column, from, until),
             Self::Begins(column, text) => begins(*column, text),
             Self::Like(column, glob) => like(*column, glob, dialect),
-            Self::Present(column) if column.is_optional() => Expr::col(*column).is_not_null(),
-            Self::Present(_) => Expr::cust("TRUE"),
             Self::Within(network) => {
                 let (column, network) = (Expr::col(Column::Client), Expr::val(network.trunc().to_string()));
                 match dialect {
