@@ -18,7 +18,7 @@ use crate::person::Persons;
 use crate::policy::{Decision, Outcome, Rules};
 use crate::read_only::ReadOnly;
 use crate::resource::{Resource, project_of};
-use crate::snapshot::{Gone, Source};
+use crate::snapshot::{Gone, Snapshot, Source};
 use crate::token::{Tokens, bearer};
 use crate::verifier::Verifier;
 
@@ -270,6 +270,10 @@ impl Access {
 
     pub(crate) fn is_in(&self, caller: &Caller, group: &str) -> bool {
         self.inner.source.snapshot().groups_of(caller).iter().any(|known| **known == *group)
+    }
+
+    pub(crate) fn snapshot(&self) -> arc_swap::Guard<Arc<Snapshot>> {
+        self.inner.source.snapshot()
     }
 
     /// Tells whether there is such a user or robot.

@@ -12,6 +12,7 @@ mod credentials;
 mod error;
 pub mod federation;
 mod grant;
+mod manage;
 mod operator;
 mod origin;
 mod password;
@@ -38,11 +39,15 @@ pub use account::{
     SecretKind, SessionRules, Sessions,
 };
 pub use action::{Action, Actions, UnknownAction};
+pub use admin::ProjectChange;
 pub use caller::{Caller, Identity, Proof};
 pub use config::{Anonymous, Config, ConfigError, OpenError, Refusal, User, UserAccess, effective_anonymous};
 pub use credentials::claimed_name;
 pub use error::{Cause as LoginCause, Denied, Reason, Unauthenticated};
 pub use grant::Grant;
+pub use manage::{
+    Explanation, HeldRole, KnownRole, ManageError, Management, Me, RobotChange, RobotWanted, UserChange,
+};
 pub use operator::Operator;
 pub use origin::Origin;
 pub use password::{HashError, PasswordHash, PasswordHashError, hash_password};

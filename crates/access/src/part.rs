@@ -12,3 +12,6 @@ pub const ACCESS: &str = "access";
 pub const PROJECTS: &str = "projects";
 /// The audit trail.
 pub const AUDIT: &str = "audit";
+
+/// Every part.
+pub const ALL: [&str; 6] = [CONFIGURATION, JOBS, USERS, ACCESS, PROJECTS, AUDIT];

@@ -15,6 +15,7 @@ mod access;
 mod audit;
 mod backup;
 mod bucket;
+mod compliance;
 mod import;
 mod keys;
 mod migrate;
@@ -30,6 +31,7 @@ pub(crate) use audit::{
 };
 pub(crate) use backup::{Backup, BackupCommand, Kept, Prune, Restore, VerifyBackup};
 pub(crate) use bucket::{Address, BucketFlags};
+pub(crate) use compliance::{Compliance, ComplianceCommand, ComplianceFormat, ComplianceScheme};
 pub(crate) use import::{Import, ImportCommand, ImportRegistry};
 pub(crate) use keys::{Keys, KeysCommand};
 pub(crate) use migrate::{Cancel, Migrate, MigrateCommand};
@@ -107,6 +109,8 @@ pub(crate) enum Command {
     Passwd(Passwd),
     /// Check the configuration, or print its JSON Schema
     Config(Config),
+    /// Say how this installation stands against 等保2.0 level 3 and the GDPR
+    Compliance(Compliance),
     /// Check this machine and say what to fix
     Doctor(Doctor),
     /// Ask the running server whether it is ready, for health checks in containers

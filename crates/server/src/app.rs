@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use berth_access::{Access, ReadOnly};
+use berth_access::{Access, ManageError, Management, ReadOnly};
 use berth_audit::Recorder;
 use berth_audit::search::Search;
 use berth_catalog::Clock;
@@ -110,6 +110,12 @@ impl App {
     pub fn with_sampler(mut self, sampler: Sampler) -> Self {
         self.metrics.sample(sampler);
         self
+    }
+
+    /// What the management API does; only where there is a catalog of accounts.
+    pub(crate) fn manage(&self) -> Result<Management, ManageError> {
+        let accounts = self.access.accounts().ok_or(ManageError::Hidden)?;
+        Ok(Management::new(&self.access, accounts, self.registry.catalog()))
     }
 
     /// Returns the switch for read-only mode.

@@ -38,6 +38,8 @@ pub(crate) enum Endpoint {
     Token,
     /// `/.well-known/jwks.json`.
     Keys,
+    /// `/api/v1` and below.
+    Api,
     /// `/healthz`.
     Health,
     /// `/readyz`.
@@ -52,7 +54,7 @@ pub(crate) enum Endpoint {
 
 impl Endpoint {
     /// Every endpoint, in the order of the discriminants.
-    pub(crate) const ALL: [Self; 15] = [
+    pub(crate) const ALL: [Self; 16] = [
         Self::Unknown,
         Self::Base,
         Self::Catalog,
@@ -63,6 +65,7 @@ impl Endpoint {
         Self::Referrers,
         Self::Token,
         Self::Keys,
+        Self::Api,
         Self::Health,
         Self::Ready,
         Self::Metrics,
@@ -94,6 +97,7 @@ impl Endpoint {
             Self::Referrers => "referrers",
             Self::Token => "token",
             Self::Keys => "keys",
+            Self::Api => "api",
             Self::Health => "health",
             Self::Ready => "ready",
             Self::Metrics => "metrics",

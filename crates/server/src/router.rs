@@ -5,6 +5,7 @@
 //! | `/v2`, `/v2/…` | [`v2::handle`], without a framework: names contain slashes, and pulls are many |
 //! | `/api/v1/audit`, `/api/v1/audit/…` | [`audit::handle`]: the audit trail, as Elasticsearch |
 //! | `/token`, `/service/token`, `/.well-known/jwks.json` | [`token::handle`]: tokens for credentials, and the keys they are signed with |
+//! | `/api/v1/…` | [`api::handle`]: who may do what |
 //! | `/login`, `/login/…` | [`login::handle`]: pages to log in on with a browser |
 //! | `/healthz` | [`ops::health`]: the process is alive |
 //! | `/readyz` | [`ops::ready`]: requests can be sent here |
@@ -24,11 +25,12 @@ use tower::ServiceExt as _;
 use crate::app::App;
 use crate::body::Body;
 use crate::context::{Endpoint, RequestContext};
-use crate::{audit, login, ops, token, v2};
+use crate::{api, audit, login, ops, token, v2};
 
 /// Finds the handler of a request.
 pub(crate) struct Router {
     ops: axum::Router,
+    api: axum::Router,
 }
 
 impl Router {
@@ -39,7 +41,7 @@ impl Router {
             .route("/metrics", get(ops::metrics))
             .fallback(ops::unknown)
             .with_state(Arc::clone(app));
-        Self { ops }
+        Self { ops, api: api::router(app) }
     }
 
     /// Whether a request is for the registry itself.
@@ -67,6 +69,9 @@ impl Router {
         if let Some(endpoint) = token::endpoint(request.uri().path()) {
             context.endpoint = endpoint;
             return token::handle(app, context, request).await;
+        }
+        if api::is_call(request.uri()) {
+            return api::handle(app, &self.api, context, request).await;
         }
         if login::is_login(request.uri().path()) {
             context.endpoint = Endpoint::Login;

@@ -34,7 +34,7 @@ pub struct Profile {
 }
 
 /// Who made what of which account, for the log.
-pub(super) fn account_event(id: AccountId, change: &str, by: &Author, at: Timestamp) -> NewEvent {
+pub(crate) fn account_event(id: AccountId, change: &str, by: &Author, at: Timestamp) -> NewEvent {
     event_of(Kind::AccountChanged, by, json!({ "change": change, "account": id.0 }), at)
 }
 

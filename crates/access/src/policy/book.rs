@@ -127,6 +127,14 @@ impl Held {
         }
     }
 
+    /// Lists every role, and the project that each is confined to.
+    pub(crate) fn all(&self) -> impl Iterator<Item = (&Arc<Role>, Option<&Arc<str>>)> {
+        let everywhere = self.everywhere.iter().map(|role| (role, None));
+        let within = self.within.iter();
+        everywhere
+            .chain(within.flat_map(|(project, roles)| roles.iter().map(move |role| (role, Some(project)))))
+    }
+
     /// Tells whether a role that counts anywhere might let somebody see a repository.
     pub(crate) fn lists(&self) -> bool {
         self.everywhere.iter().any(|role| role.lists())

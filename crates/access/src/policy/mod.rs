@@ -20,7 +20,7 @@ pub(crate) use decision::{enough, from_rules, within_token};
 pub(crate) use duty::{Conflict, Duties};
 pub(crate) use path::Path;
 pub use pattern::PatternError;
-pub(crate) use role::Role;
 pub use role::{Effect, PolicyConfig, RoleConfig, RoleError};
+pub(crate) use role::{PUSHES, Role};
 pub use rules::Rules;
 pub use subject::{Subject, SubjectError};

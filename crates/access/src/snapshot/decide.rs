@@ -65,7 +65,12 @@ impl Snapshot {
 
     /// Shows every role that counts for a caller in a project, or in none. Where duties are kept apart, who has come to hold two of
     /// them, by a group say, has neither.
-    fn each_role<'a>(&'a self, caller: &'a Caller, project: Option<&str>, see: &mut dyn FnMut(Bound<'a>)) {
+    pub(super) fn each_role<'a>(
+        &'a self,
+        caller: &'a Caller,
+        project: Option<&str>,
+        see: &mut dyn FnMut(Bound<'a>),
+    ) {
         let mut duties = Duties::NONE;
         if self.rules.separation {
             self.each_holder(caller, &mut |_, held| duties = duties.or(held.duties()));
@@ -82,7 +87,11 @@ impl Snapshot {
     }
 
     /// Shows what each subject holds that a caller is. What everybody holds counts for all: logging in never takes anything away.
-    fn each_holder<'a>(&'a self, caller: &'a Caller, see: &mut dyn FnMut((Kind, &'a str), &'a Held)) {
+    pub(super) fn each_holder<'a>(
+        &'a self,
+        caller: &'a Caller,
+        see: &mut dyn FnMut((Kind, &'a str), &'a Held),
+    ) {
         let mut holds = |kind: Kind, name: &'a str| {
             if let Some(held) = self.book.held(kind, name) {
                 see((kind, name), held);

@@ -4,6 +4,7 @@
 
 mod decide;
 mod follow;
+mod holds;
 mod load;
 mod standing;
 

@@ -7,6 +7,7 @@ mod audit;
 mod backup;
 mod bind;
 mod completions;
+mod compliance;
 mod config;
 mod doctor;
 mod events;
@@ -59,6 +60,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::AppPassword(arguments) => app_password::run(arguments)?,
         Command::Passwd(arguments) => passwd::run(&arguments)?,
         Command::Config(arguments) => config::run(arguments)?,
+        Command::Compliance(arguments) => return compliance::run(arguments),
         Command::Doctor(arguments) => return Ok(doctor::run(arguments)),
         Command::Ready(arguments) => ready::run(arguments)?,
         Command::Completions(arguments) => completions::run(&arguments)?,

@@ -65,6 +65,11 @@ impl Visit<'_> {
     }
 }
 
+/// Finds the secret of the session that a browser is in, as it sends it along with every request.
+pub(crate) fn session_secret(headers: &http::HeaderMap) -> Option<&str> {
+    cookie::find(headers, cookie::SESSION)
+}
+
 /// Tells whether a path is one of these.
 pub(crate) fn is_login(path: &str) -> bool {
     path.strip_prefix(PREFIX).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))

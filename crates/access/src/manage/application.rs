@@ -1,0 +1,64 @@
+use berth_catalog::app_password::{AppPassword, AppPasswordId};
+use jiff::Timestamp;
+
+use super::user::is_own;
+use super::{ManageError, Management, Result};
+use crate::account::{Error as AccountError, NewApplicationPassword, RandomSecret};
+use crate::action::Action;
+use crate::caller::{Caller, Identity};
+use crate::part;
+use crate::resource::Resource;
+
+impl Management {
+    /// Lists a user's application passwords, the newest first, without their secrets.
+    pub async fn application_passwords(&self, caller: &Caller, user: &str) -> Result<Vec<AppPassword>> {
+        if !is_own(caller, user) {
+            self.see(caller, &Resource::System(part::USERS))?;
+        }
+        self.account(user).await?;
+        Ok(self.accounts.application_passwords(user).await?)
+    }
+
+    /// Makes one for the caller, and for nobody else: who makes it knows it.
+    pub async fn create_application_password(
+        &self,
+        caller: &Caller,
+        name: String,
+        days: u32,
+    ) -> Result<(AppPasswordId, RandomSecret, Timestamp)> {
+        Self::in_person(caller)?;
+        let Identity::User(user) = caller.identity() else {
+            if caller.is_anonymous() {
+                self.see(caller, &Resource::System(part::USERS))?;
+            }
+            return Err(ManageError::Invalid(
+                "only users have application passwords; a robot has its secret".to_owned(),
+            ));
+        };
+        if caller.scope().is_some() {
+            return Err(ManageError::NotByThis);
+        }
+        self.account(user).await?;
+        let new = NewApplicationPassword { user: user.to_string(), name, days };
+        Ok(self.accounts.create_application_password(new, &caller.author()).await?)
+    }
+
+    /// Revokes one of a user's.
+    pub async fn revoke_application_password(
+        &self,
+        caller: &Caller,
+        user: &str,
+        id: AppPasswordId,
+    ) -> Result<()> {
+        Self::in_person(caller)?;
+        if !is_own(caller, user) {
+            self.see(caller, &Resource::System(part::USERS))?;
+            self.access.require(caller, Action::Update, Resource::System(part::USERS))?;
+        }
+        self.account(user).await?;
+        match self.accounts.revoke_application_password(user, id, &caller.author()).await {
+            Err(AccountError::Unknown { .. }) => Err(ManageError::Hidden),
+            other => Ok(other?),
+        }
+    }
+}

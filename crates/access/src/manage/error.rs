@@ -1,0 +1,70 @@
+use crate::admin::AdminError;
+use crate::error::Denied;
+
+/// Why a call of the management API was not answered with what it asked for.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ManageError {
+    /// It is not there, or the caller may not know that it is.
+    #[error("nothing here, or nothing that you may see")]
+    Hidden,
+    /// The caller may see it, and may not do this to it.
+    #[error(transparent)]
+    Denied(#[from] Denied),
+    /// Nobody would be left who may say who may do what.
+    #[error(
+        "nobody would be left who may say who may do what; give somebody else the right to administer system/access first"
+    )]
+    LastAdministrator,
+    /// A password made for one client is for that client.
+    #[error(
+        "an application password is for pulling and pushing; change things with your own password or a session"
+    )]
+    NotByThis,
+    /// The change would let the caller act as somebody who may do more.
+    #[error("{name} may do more to the system than you; ask somebody who may at least as much")]
+    Mightier {
+        /// Who.
+        name: String,
+    },
+    /// The robot is the caller's own, where nobody changes its own rights.
+    #[error(
+        "you made this robot, and know its secret; where duties are kept apart somebody else binds roles to it"
+    )]
+    OwnRobot,
+    /// A name that roles wait for already.
+    #[error("roles are bound to {name:?} already; only who may bind them may make the account")]
+    Awaited {
+        /// The name.
+        name: String,
+    },
+    /// There is one already.
+    #[error("{0} is there already")]
+    Exists(&'static str),
+    /// What was given is none.
+    #[error("{0}")]
+    Invalid(String),
+    /// An account, a robot or their secrets can't be so.
+    #[error(transparent)]
+    Account(#[from] crate::account::Error),
+    /// The change was not made.
+    #[error(transparent)]
+    Admin(#[from] AdminError),
+}
+
+impl From<berth_catalog::Error> for ManageError {
+    fn from(error: berth_catalog::Error) -> Self {
+        Self::Admin(error.into())
+    }
+}
+
+impl ManageError {
+    /// Tells whether the password that was to prove who it is was wrong.
+    pub fn is_wrong_password(&self) -> bool {
+        use crate::account::Error;
+        matches!(self, Self::Account(Error::Unproved(error)) if !error.is_busy())
+    }
+}
+
+/// Result of a call.
+pub(super) type Result<T, E = ManageError> = std::result::Result<T, E>;

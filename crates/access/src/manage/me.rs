@@ -1,0 +1,56 @@
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::Management;
+use crate::action::Action;
+use crate::caller::Caller;
+use crate::part;
+use crate::resource::Resource;
+
+/// A role that somebody holds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct HeldRole {
+    /// The role.
+    pub role: String,
+    /// Whom it is bound to: the user, a group, everybody.
+    pub subject: String,
+    /// The only project it counts in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub project: Option<String>,
+}
+
+/// Who a caller is, and what it may do.
+#[derive(Debug, Clone, Serialize)]
+pub struct Me {
+    /// The name.
+    pub name: String,
+    /// `user`, `robot`, `workload` or `anonymous`.
+    pub kind: &'static str,
+    /// How that was proved.
+    pub proof: &'static str,
+    /// The groups it belongs to.
+    pub groups: Vec<String>,
+    /// The roles that it holds.
+    pub roles: Vec<HeldRole>,
+    /// What it may do to the parts of the system.
+    pub system: BTreeMap<&'static str, Vec<Action>>,
+}
+
+impl Management {
+    /// Tells a caller about itself.
+    pub fn me(&self, caller: &Caller) -> Me {
+        let parts = part::ALL.into_iter().filter_map(|part| {
+            let granted: Vec<_> = self.access.granted(caller, &Resource::System(part)).iter().collect();
+            (!granted.is_empty()).then_some((part, granted))
+        });
+        Me {
+            name: caller.name().to_owned(),
+            kind: caller.identity().kind(),
+            proof: caller.proof().as_str(),
+            groups: self.access.groups(caller),
+            roles: self.access.holds(caller),
+            system: parts.collect(),
+        }
+    }
+}

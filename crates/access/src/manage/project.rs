@@ -1,0 +1,99 @@
+use berth_catalog::project::{self, Project};
+
+use super::{BATCH, MOST_SEEN, ManageError, Management, Result};
+use crate::action::Action;
+use crate::admin::{self, ProjectChange};
+use crate::caller::Caller;
+use crate::resource::{Resource, is_project};
+
+impl Management {
+    /// Lists the projects that a caller may know of, in the order of their names, behind `after`.
+    pub async fn projects(&self, caller: &Caller, after: &str, limit: usize) -> Result<Vec<Project>> {
+        let (mut after, mut found, mut looked_at) = (after.to_owned(), Vec::new(), 0);
+        loop {
+            let page = self.catalog.read(async |r| project::list(r, &after, BATCH).await).await?;
+            let is_last = page.len() < BATCH;
+            looked_at += page.len();
+            if let Some(last) = page.last() {
+                after.clone_from(&last.name);
+            }
+            let visible = page
+                .into_iter()
+                .filter(|project| self.see(caller, &Resource::Project(&project.name)).is_ok());
+            found.extend(visible.take(limit - found.len()));
+            if is_last || found.len() >= limit || looked_at >= MOST_SEEN {
+                return Ok(found);
+            }
+        }
+    }
+
+    /// Finds a project that a caller may know of.
+    pub async fn project(&self, caller: &Caller, name: &str) -> Result<Project> {
+        self.see_project(caller, name)?;
+        self.catalog.read(async |r| project::find(r, name).await).await?.ok_or(ManageError::Hidden)
+    }
+
+    /// Makes a project, and nobody a member of it.
+    pub async fn create_project(&self, caller: &Caller, name: &str, public: bool) -> Result<Project> {
+        Self::in_person(caller)?;
+        if !is_project(name) {
+            return Err(admin::AdminError::ProjectName(name.chars().take(64).collect()).into());
+        }
+        self.access.require(caller, Action::Create, Resource::Project(name))?;
+        let (author, now, name) = (caller.author(), self.access.now(), name.to_owned());
+        self.change(async move |tx| {
+            admin::create_project(tx, &name, public, &author, now).await?;
+            project::find(tx, &name).await?.ok_or(ManageError::Hidden)
+        })
+        .await
+    }
+
+    /// Changes a project. Whether everybody may pull is for whoever says who may do what in it.
+    pub async fn change_project(
+        &self,
+        caller: &Caller,
+        name: &str,
+        change: ProjectChange,
+    ) -> Result<Project> {
+        Self::in_person(caller)?;
+        self.see_project(caller, name)?;
+        if change.public.is_some() {
+            self.access.may_grant(caller, Some(name), None)?;
+        }
+        if change.settings.is_some() {
+            self.access.require(caller, Action::Administer, Resource::Project(name))?;
+        }
+        let (author, now, name) = (caller.author(), self.access.now(), name.to_owned());
+        self.change(async move |tx| {
+            if project::find(tx, &name).await?.is_none() {
+                return Err(ManageError::Hidden);
+            }
+            admin::change_project(tx, &name, &change, &author, now).await?;
+            project::find(tx, &name).await?.ok_or(ManageError::Hidden)
+        })
+        .await
+    }
+
+    /// Deletes a project without repositories.
+    pub async fn delete_project(&self, caller: &Caller, name: &str) -> Result<()> {
+        Self::in_person(caller)?;
+        self.see_project(caller, name)?;
+        self.access.require(caller, Action::Delete, Resource::Project(name))?;
+        let (author, now, name) = (caller.author(), self.access.now(), name.to_owned());
+        self.change(async move |tx| {
+            if project::find(tx, &name).await?.is_none() {
+                return Err(ManageError::Hidden);
+            }
+            Ok(admin::delete_project(tx, &name, &author, now).await?)
+        })
+        .await
+    }
+
+    /// Sees that a caller may know of a project. A name that none can have is one that is not there.
+    pub(super) fn see_project(&self, caller: &Caller, name: &str) -> Result<()> {
+        if !is_project(name) {
+            return Err(ManageError::Hidden);
+        }
+        self.see(caller, &Resource::Project(name)).map(drop)
+    }
+}

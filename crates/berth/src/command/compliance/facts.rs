@@ -1,0 +1,177 @@
+//! What the report rests on: the configuration, and what the catalog and the trail hold.
+
+use std::sync::Arc;
+
+use anyhow::Result;
+use berth_access::{Access, Caller, Identity, Proof, ReadOnly, Resource, part};
+use berth_catalog::account::{self, Account, Source};
+use berth_catalog::robot::{self, Robot};
+use berth_catalog::trail::{checkpoint, head};
+use berth_catalog::{Catalog, project, vault_key};
+use jiff::{SignedDuration, Timestamp};
+
+use crate::config::Config;
+use crate::{data, vault};
+
+/// Rows read at a time.
+const PAGE: usize = 500;
+/// An account that nobody used for so long is superfluous.
+const UNUSED: SignedDuration = SignedDuration::from_hours(90 * 24);
+
+/// What was found.
+#[derive(Debug)]
+pub(super) struct Facts {
+    pub(super) config: Config,
+    pub(super) people: People,
+    pub(super) robots: Robots,
+    pub(super) public_projects: usize,
+    pub(super) trail: Option<TrailFacts>,
+    /// Whether secrets are sealed under a key that lies in the catalog beside them; none while nothing was sealed.
+    pub(super) key_in_catalog: Option<bool>,
+}
+
+/// Accounts, by number.
+#[derive(Debug, Default)]
+pub(super) struct People {
+    pub(super) all: usize,
+    pub(super) local: usize,
+    pub(super) disabled: usize,
+    pub(super) with_factor: usize,
+    pub(super) unused: usize,
+    pub(super) harbor_hashes: bool,
+    /// Who may change something of the system.
+    pub(super) administrators: usize,
+    pub(super) administrators_without_factor: usize,
+    /// Who may administer two of configuration, access and audit.
+    pub(super) with_two_duties: Vec<String>,
+}
+
+/// Robots, by number.
+#[derive(Debug, Default)]
+pub(super) struct Robots {
+    pub(super) all: usize,
+    pub(super) without_end: usize,
+    pub(super) expired: usize,
+    pub(super) unused: usize,
+}
+
+/// The audit trail.
+#[derive(Debug)]
+pub(super) struct TrailFacts {
+    pub(super) records: u64,
+    pub(super) signed_until: Option<i64>,
+    pub(super) last: i64,
+}
+
+impl Facts {
+    /// Gathers them beside whoever serves.
+    pub(super) async fn gather(config: Config) -> Result<Self> {
+        data::must_exist(&config)?;
+        let catalog = data::join_catalog(&config).await?;
+        let access = Access::open(&config.access, &ReadOnly::default(), &catalog).await?;
+        let now = catalog.clock().now();
+        let people = people(&catalog, &access, &config, now).await?;
+        let robots = robots(&catalog, now).await?;
+        let public_projects = public_projects(&catalog).await?;
+        let trail = trail(&config).await;
+        let keys = catalog.read(async |r| vault_key::list(r).await).await?;
+        let configured = !vault::configured(&config).await?.is_empty();
+        let kept = keys.iter().any(|key| key.material.is_some());
+        let key_in_catalog = (configured || kept).then_some(!configured);
+        Ok(Self { config, people, robots, public_projects, trail, key_in_catalog })
+    }
+}
+
+async fn people(catalog: &Catalog, access: &Access, config: &Config, now: Timestamp) -> Result<People> {
+    let mut people = People { all: config.access.users.len(), ..People::default() };
+    let configured = config.access.users.iter().map(|user| (user.name.clone(), false));
+    let mut known: Vec<(String, bool)> = configured.collect();
+    let mut after = String::new();
+    loop {
+        let page = catalog.read(async |r| account::list(r, &after, PAGE).await).await?;
+        for account in &page {
+            people.count(account, now);
+            if account.disabled_at.is_none() {
+                known.push((account.name.clone(), account.totp.is_some() || account.source != Source::Local));
+            }
+        }
+        match page.last() {
+            Some(last) if page.len() == PAGE => after.clone_from(&last.name),
+            _ => break,
+        }
+    }
+    people.harbor_hashes = catalog.read(async |r| account::any_of_harbor(r).await).await?;
+    for (name, has_factor) in known {
+        people.judge(access, name, has_factor);
+    }
+    Ok(people)
+}
+
+impl People {
+    fn count(&mut self, account: &Account, now: Timestamp) {
+        self.all += 1;
+        self.local += usize::from(account.source == Source::Local);
+        self.disabled += usize::from(account.disabled_at.is_some());
+        self.with_factor += usize::from(account.totp.is_some());
+        let used = account.seen_at.unwrap_or(account.created_at);
+        self.unused += usize::from(account.disabled_at.is_none() && now.duration_since(used) > UNUSED);
+    }
+
+    fn judge(&mut self, access: &Access, name: String, has_factor: bool) {
+        use berth_access::Action::{self, Administer, Delete, Update};
+        let caller = Caller::new(Identity::User(Arc::from(name.as_str())), Proof::None);
+        let may = |part: &str, action: Action| access.granted(&caller, &Resource::System(part)).has(action);
+        let changes = part::ALL
+            .into_iter()
+            .any(|part| [Administer, Delete, Update].into_iter().any(|action| may(part, action)));
+        self.administrators += usize::from(changes);
+        self.administrators_without_factor += usize::from(changes && !has_factor);
+        let duties = [part::CONFIGURATION, part::ACCESS, part::AUDIT];
+        if duties.into_iter().filter(|part| may(part, Administer)).count() > 1 {
+            self.with_two_duties.push(name);
+        }
+    }
+}
+
+async fn robots(catalog: &Catalog, now: Timestamp) -> Result<Robots> {
+    let (mut robots, mut after) = (Robots::default(), String::new());
+    loop {
+        let page: Vec<Robot> = catalog.read(async |r| robot::list(r, &after, PAGE).await).await?;
+        for robot in &page {
+            robots.all += 1;
+            robots.without_end += usize::from(robot.expires_at.is_none());
+            robots.expired += usize::from(robot.expires_at.is_some_and(|end| end <= now));
+            let used = robot.used_at.unwrap_or(robot.created_at);
+            robots.unused += usize::from(now.duration_since(used) > UNUSED);
+        }
+        match page.last() {
+            Some(last) if page.len() == PAGE => after.clone_from(&last.name),
+            _ => return Ok(robots),
+        }
+    }
+}
+
+async fn public_projects(catalog: &Catalog) -> Result<usize> {
+    let (mut count, mut after) = (0, String::new());
+    loop {
+        let page = catalog.read(async |r| project::list_public(r, &after, PAGE).await).await?;
+        count += page.len();
+        match page.last() {
+            Some(last) if page.len() == PAGE => after.clone_from(last),
+            _ => return Ok(count),
+        }
+    }
+}
+
+/// A trail that is not there yet, or can't be read, is a finding and no failure of the report.
+async fn trail(config: &Config) -> Option<TrailFacts> {
+    let opened = data::join_trail(config).await.ok()?;
+    let found = opened.read(async |r| {
+        let head = head::find(r).await?;
+        // Positions have no gaps.
+        let records = u64::try_from(head.position - head.first + 1).unwrap_or_default();
+        let signed_until = checkpoint::last(r).await?.map(|checkpoint| checkpoint.position);
+        Ok::<_, berth_catalog::Error>(TrailFacts { records, signed_until, last: head.position })
+    });
+    found.await.ok()
+}

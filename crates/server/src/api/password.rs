@@ -1,0 +1,42 @@
+//! `/password`: people change their own, also where nothing else is allowed before that.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::{IntoResponse as _, Response};
+use http::StatusCode;
+use serde::Deserialize;
+
+use super::input::{Asking, Input};
+use super::problem::Problem;
+use crate::app::App;
+
+/// The old password proves who it is, so the call needs no other credentials.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Change {
+    name: String,
+    old: String,
+    new: String,
+    code: Option<String>,
+}
+
+/// `PUT /password`
+pub(super) async fn change(
+    State(app): State<Arc<App>>,
+    Asking(caller): Asking,
+    Input(Change { name, old, new, code }): Input<Change>,
+) -> Result<Response, Problem> {
+    let client = caller.origin().map(|origin| origin.client);
+    let client = client.ok_or_else(|| Problem::internal("a call came in from nowhere"))?;
+    let attempt = app.limits.login(client, &name, &old)?;
+    let changed = app.manage()?.change_own_password(&caller, &name, &old, &new, code.as_deref()).await;
+    match &changed {
+        Ok(()) => attempt.succeeded(),
+        Err(error) if error.is_wrong_password() => drop(attempt),
+        // What went wrong after the old one was right is no guess.
+        Err(_) => attempt.undecided(),
+    }
+    changed?;
+    Ok(StatusCode::NO_CONTENT.into_response())
+}

@@ -1,0 +1,161 @@
+//! `/robots` and `/projects/{project}/robots`. A secret is in the answer that makes it, and nowhere else.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::{IntoResponse as _, Response};
+use berth_access::{RobotChange, RobotPolicy, RobotWanted};
+use berth_catalog::robot::{Robot, RobotId};
+use http::StatusCode;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::binding::number;
+use super::input::{Asking, Input, Place, created, reply};
+use super::page::Paging;
+use super::problem::Problem;
+use crate::app::App;
+
+/// A robot as calls show it.
+#[derive(Serialize)]
+struct Shown {
+    /// The whole name, to log in with.
+    name: String,
+    description: String,
+    policies: Value,
+    owner: String,
+    created_at: String,
+    expires_at: Option<String>,
+    disabled_at: Option<String>,
+    used_at: Option<String>,
+    /// What `last` says of it.
+    #[serde(skip)]
+    id: i64,
+}
+
+impl From<Robot> for Shown {
+    fn from(robot: Robot) -> Self {
+        let text = |time: Option<jiff::Timestamp>| time.map(|time| time.to_string());
+        Self {
+            id: robot.id.0,
+            policies: serde_json::from_str(&robot.policies).unwrap_or_default(),
+            created_at: robot.created_at.to_string(),
+            expires_at: text(robot.expires_at),
+            disabled_at: text(robot.disabled_at),
+            used_at: text(robot.used_at),
+            name: robot.name,
+            description: robot.description,
+            owner: robot.owner,
+        }
+    }
+}
+
+/// What makes a robot. Its project is the path's, its owner whoever makes it.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct New {
+    name: String,
+    #[serde(default)]
+    description: String,
+    policies: Vec<RobotPolicy>,
+    days: Option<u32>,
+}
+
+/// What may change.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Change {
+    description: Option<String>,
+    policies: Option<Vec<RobotPolicy>>,
+    disabled: Option<bool>,
+}
+
+/// How a secret takes over from the one before.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Rotation {
+    #[serde(default)]
+    overlap_seconds: u32,
+    days: Option<u32>,
+}
+
+/// `GET …/robots`
+pub(super) async fn list(
+    State(app): State<Arc<App>>,
+    Asking(caller): Asking,
+    place: Place,
+    page: Paging,
+) -> Result<Response, Problem> {
+    let after = RobotId(number(page.last.as_deref())?);
+    let found = app.manage()?.robots(&caller, place.project(), after, page.limit()).await?;
+    let shown: Vec<Shown> = found.into_iter().map(Into::into).collect();
+    Ok(page.reply(shown, |robot| robot.id.to_string()))
+}
+
+/// `POST …/robots`
+pub(super) async fn create(
+    State(app): State<Arc<App>>,
+    Asking(caller): Asking,
+    place: Place,
+    Input(New { name, description, policies, days }): Input<New>,
+) -> Result<Response, Problem> {
+    let wanted = RobotWanted { name: name.clone(), description, policies, days };
+    let (robot, secret) = app.manage()?.create_robot(&caller, place.project(), wanted).await?;
+    let mut shown = json!(Shown::from(robot));
+    shown["secret"] = secret.reveal().into();
+    let path = match place.project() {
+        Some(project) => vec!["projects", project, "robots", &name],
+        None => vec!["robots", &name],
+    };
+    Ok(created(&path, &shown))
+}
+
+/// `GET …/robots/{robot}`
+pub(super) async fn get(
+    State(app): State<Arc<App>>,
+    Asking(caller): Asking,
+    place: Place,
+) -> Result<Response, Problem> {
+    Ok(reply(&Shown::from(app.manage()?.robot(&caller, place.project(), place.robot()?).await?)))
+}
+
+/// `PATCH …/robots/{robot}`
+pub(super) async fn change(
+    State(app): State<Arc<App>>,
+    Asking(caller): Asking,
+    place: Place,
+    Input(Change { description, policies, disabled }): Input<Change>,
+) -> Result<Response, Problem> {
+    let change = RobotChange { description, policies, disabled };
+    let robot = app.manage()?.change_robot(&caller, place.project(), place.robot()?, change).await?;
+    Ok(reply(&Shown::from(robot)))
+}
+
+/// `POST …/robots/{robot}/secrets`
+pub(super) async fn rotate(
+    State(app): State<Arc<App>>,
+    Asking(caller): Asking,
+    place: Place,
+    Input(Rotation { overlap_seconds, days }): Input<Rotation>,
+) -> Result<Response, Problem> {
+    let (project, robot) = (place.project(), place.robot()?);
+    let rotated = app.manage()?.rotate_robot(&caller, project, robot, overlap_seconds, days).await?;
+    let shown = json!({
+        "secret": rotated.secret.reveal(),
+        "before_ends_at": rotated.before_ends_at.to_string(),
+        "expires_at": rotated.expires_at.map(|time| time.to_string()),
+    });
+    let mut response = reply(&shown);
+    *response.status_mut() = StatusCode::CREATED;
+    Ok(response)
+}
+
+/// `DELETE …/robots/{robot}`
+pub(super) async fn delete(
+    State(app): State<Arc<App>>,
+    Asking(caller): Asking,
+    place: Place,
+) -> Result<Response, Problem> {
+    app.manage()?.delete_robot(&caller, place.project(), place.robot()?).await?;
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
