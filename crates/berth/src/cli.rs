@@ -31,7 +31,9 @@ pub(crate) use audit::{
 };
 pub(crate) use backup::{Backup, BackupCommand, Kept, Prune, Restore, VerifyBackup};
 pub(crate) use bucket::{Address, BucketFlags};
-pub(crate) use compliance::{Compliance, ComplianceCommand, ComplianceFormat, ComplianceScheme};
+pub(crate) use compliance::{
+    Compliance, ComplianceCommand, ComplianceFormat, ComplianceLanguage, ComplianceScheme,
+};
 pub(crate) use import::{Import, ImportCommand, ImportRegistry};
 pub(crate) use keys::{Keys, KeysCommand};
 pub(crate) use migrate::{Cancel, Migrate, MigrateCommand};

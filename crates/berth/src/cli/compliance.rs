@@ -17,7 +17,8 @@ partly (something is to be done, and the report says what), unmet, or outside: n
 
 Examples:
       berth compliance report --config /etc/berth.yaml
-      berth compliance report --scheme djcp --format json | jq .")]
+      berth compliance report --scheme djcp --language zh-cn
+      berth compliance report --format json | jq .")]
     Report(ComplianceReport),
 }
 
@@ -28,6 +29,9 @@ pub(crate) struct ComplianceReport {
     /// Only these clauses
     #[arg(long)]
     pub(crate) scheme: Option<ComplianceScheme>,
+    /// The language of what it says
+    #[arg(long, default_value = "en")]
+    pub(crate) language: ComplianceLanguage,
     /// For people or for machines
     #[arg(long, default_value = "text")]
     pub(crate) format: ComplianceFormat,
@@ -50,4 +54,12 @@ pub(crate) enum ComplianceFormat {
     Text,
     /// For machines
     Json,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum ComplianceLanguage {
+    /// English
+    En,
+    /// 简体中文
+    ZhCn,
 }

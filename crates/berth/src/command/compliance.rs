@@ -4,9 +4,10 @@ mod check;
 mod clause;
 mod djcp;
 mod facts;
+mod finding;
 mod gdpr;
+mod text;
 
-use std::fmt::Write as _;
 use std::process::ExitCode;
 
 use anyhow::Result;
@@ -14,8 +15,9 @@ use serde_json::json;
 
 use self::clause::{Clause, Scheme, State};
 use self::facts::Facts;
+use self::finding::Language;
 use super::{block_on, print};
-use crate::cli::{self, ComplianceCommand, ComplianceFormat, ComplianceScheme};
+use crate::cli::{self, ComplianceCommand, ComplianceFormat, ComplianceLanguage, ComplianceScheme};
 use crate::config;
 
 pub(super) fn run(arguments: cli::Compliance) -> Result<ExitCode> {
@@ -28,48 +30,22 @@ pub(super) fn run(arguments: cli::Compliance) -> Result<ExitCode> {
         Some(ComplianceScheme::Djcp) => clause.scheme == Scheme::Djcp,
         Some(ComplianceScheme::Gdpr) => clause.scheme == Scheme::Gdpr,
     });
+    let language = match arguments.language {
+        ComplianceLanguage::En => Language::English,
+        ComplianceLanguage::ZhCn => Language::Chinese,
+    };
     print(match arguments.format {
-        ComplianceFormat::Text => text(&clauses),
-        ComplianceFormat::Json => {
-            let document = json!({ "version": env!("CARGO_PKG_VERSION"), "clauses": clauses });
-            serde_json::to_string_pretty(&document)? + "\n"
-        }
+        ComplianceFormat::Text => text::text(&clauses, language),
+        ComplianceFormat::Json => json(&clauses, language)?,
     })?;
     let all = clauses.iter().all(|clause| matches!(clause.state, State::Met | State::Outside));
     Ok(if arguments.strict && !all { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-fn text(clauses: &[Clause]) -> String {
-    let mut text = String::new();
-    let mut scheme = None;
-    // Writing to a text can't fail.
-    for clause in clauses {
-        if scheme.replace(clause.scheme) != Some(clause.scheme) {
-            let title = match clause.scheme {
-                Scheme::Djcp => "GB/T 22239-2019 8.1.4, level 3",
-                Scheme::Gdpr => "Regulation (EU) 2016/679 (GDPR)",
-            };
-            let _ = writeln!(text, "{}{title}\n", if text.is_empty() { "" } else { "\n" });
-        }
-        let _ = writeln!(text, "{:<7}  {:<12}  {}", clause.state.as_str(), clause.number, clause.asks);
-        for finding in &clause.findings {
-            let _ = writeln!(text, "{:23}{}: {}", "", finding.state.as_str(), finding.evidence);
-            if let Some(advice) = finding.advice {
-                let _ = writeln!(text, "{:25}{advice}", "");
-            }
-        }
-        let _ = writeln!(text, "{:23}see: {}", "", clause.shown_by);
-    }
-    let count = |state| clauses.iter().filter(|clause| clause.state == state).count();
-    let _ = writeln!(
-        text,
-        "\n{} met, {} partly, {} unmet, {} not a registry's to do",
-        count(State::Met),
-        count(State::Partly),
-        count(State::Unmet),
-        count(State::Outside)
-    );
-    text
+fn json(clauses: &[Clause], language: Language) -> Result<String> {
+    let clauses: Vec<_> = clauses.iter().map(|clause| clause.written(language)).collect();
+    let document = json!({ "version": env!("CARGO_PKG_VERSION"), "clauses": clauses });
+    Ok(serde_json::to_string_pretty(&document)? + "\n")
 }
 
 #[cfg(test)]

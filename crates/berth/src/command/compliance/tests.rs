@@ -1,4 +1,9 @@
+use clap::CommandFactory as _;
+
+use super::clause::state_of;
 use super::facts::{People, Robots, TrailFacts};
+use super::finding::Finding;
+use super::text::text;
 use super::*;
 use crate::config::Config;
 
@@ -88,10 +93,66 @@ fn the_manual_names_every_clause_in_both_languages() {
 }
 
 #[test]
-fn the_text_counts_and_advises() {
+fn a_clause_stands_as_its_findings_do() {
+    let advice = ("do", "做");
+    let (met, partly, unmet) = (
+        Finding::met(("a", "一")),
+        Finding::partly(("b", "二"), advice),
+        Finding::unmet(("c", "三"), advice),
+    );
+    let outside = Finding::outside(("d", "四"));
+    for (findings, expected) in [
+        (vec![met.clone(), met.clone()], State::Met),
+        (vec![met.clone(), outside.clone()], State::Met),
+        (vec![outside.clone()], State::Outside),
+        (vec![met.clone(), unmet.clone()], State::Partly),
+        (vec![met, partly], State::Partly),
+        (vec![unmet.clone(), unmet, outside], State::Unmet),
+    ] {
+        assert_eq!(state_of(&findings), expected, "{findings:?}");
+    }
+}
+
+#[test]
+fn the_text_counts_and_advises_in_both_languages() {
     let clauses = gdpr::clauses(&facts(|facts| facts.config.scrub.every_seconds = 0));
-    let text = text(&clauses);
-    assert!(text.starts_with("Regulation (EU) 2016/679 (GDPR)\n\nmet      5(1)(c), 25"), "{text}");
-    assert!(text.contains("set scrub.every_seconds, or run `berth scrub`"), "{text}");
-    assert!(text.lines().last().unwrap().ends_with("not a registry's to do"), "{text}");
+    let english = text(&clauses, Language::English);
+    assert!(english.starts_with("Regulation (EU) 2016/679 (GDPR)\n\nmet       5(1)(c), 25"), "{english}");
+    assert!(english.contains("set scrub.every_seconds, or run `berth scrub`"), "{english}");
+    assert!(english.lines().last().unwrap().ends_with("not a registry's to do"), "{english}");
+    let chinese = text(&clauses, Language::Chinese);
+    assert!(chinese.contains("设置 scrub.every_seconds，或运行 `berth scrub`"), "{chinese}");
+    assert_eq!(english.lines().count(), chinese.lines().count());
+}
+
+#[test]
+fn nothing_is_left_untranslated() {
+    let clauses = [djcp::clauses(&facts(|_| {})), gdpr::clauses(&facts(|_| {}))].concat();
+    let is_chinese = |text: &str| text.chars().any(|char| ('\u{4e00}'..='\u{9fff}').contains(&char));
+    for clause in &clauses {
+        assert!(is_chinese(clause.asks(Language::Chinese)), "{}", clause.number);
+        for finding in &clause.findings {
+            let written = finding.written(Language::Chinese);
+            assert!(is_chinese(written.evidence), "{}: {}", clause.number, written.evidence);
+            assert!(!is_chinese(finding.written(Language::English).evidence), "{}", clause.number);
+        }
+    }
+}
+
+#[test]
+fn every_command_that_is_named_is_there() {
+    let facts = facts(|facts| facts.config.access.passwords.max_age_days = 0);
+    let clauses = [djcp::clauses(&facts), gdpr::clauses(&facts)].concat();
+    let shown = clauses.iter().flat_map(|clause| clause.shown_by.split("; "));
+    let mut found = 0;
+    for line in shown.filter(|line| line.starts_with("berth ")) {
+        let mut command = cli::Cli::command();
+        for word in
+            line.split(' ').skip(1).take_while(|word| !word.starts_with('-') && *word != word.to_uppercase())
+        {
+            command = command.find_subcommand(word).unwrap_or_else(|| panic!("{line}: no {word}")).clone();
+        }
+        found += 1;
+    }
+    assert!(found > 20, "{found}");
 }
