@@ -22,6 +22,8 @@ pub(super) enum State {
     Partly,
     /// All that a registry can do is done.
     Met,
+    /// Berth has nothing for it.
+    Lacking,
     /// Not a registry's to do.
     Outside,
 }
@@ -81,6 +83,21 @@ impl Clause {
             shown_by: self.shown_by,
         }
     }
+}
+
+impl State {
+    /// All of them, the best first.
+    pub(super) const ALL: [Self; 5] = [Self::Met, Self::Partly, Self::Unmet, Self::Lacking, Self::Outside];
+
+    /// Whether there is nothing that somebody could do about it with this version.
+    pub(super) fn is_settled(self) -> bool {
+        !matches!(self, Self::Unmet | Self::Partly)
+    }
+}
+
+/// Counts the clauses that stand so.
+pub(super) fn count(clauses: &[Clause], state: State) -> usize {
+    clauses.iter().filter(|clause| clause.state == state).count()
 }
 
 /// Outside counts only where it is all there is; else a clause is as good as its findings: some met and some not is partly.

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use anyhow::Result;
-use berth_access::{Access, Caller, Identity, Proof, ReadOnly, Resource, part};
+use berth_access::{Access, Action, Caller, Identity, Proof, ReadOnly, Resource, part};
 use berth_catalog::account::{self, Account, Source};
 use berth_catalog::robot::{self, Robot};
 use berth_catalog::trail::{checkpoint, head};
 use berth_catalog::{Catalog, project, vault_key};
+use berth_oci::RepositoryName;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::config::Config;
@@ -18,13 +19,18 @@ const PAGE: usize = 500;
 /// An account that nobody used for so long is superfluous.
 const UNUSED: SignedDuration = SignedDuration::from_hours(90 * 24);
 
+/// A project that nobody has, so that only what holds everywhere is asked.
+const NOBODYS: &str = "berth--compliance--report";
+
 /// What was found.
 #[derive(Debug)]
 pub(super) struct Facts {
+    /// When they were gathered.
+    pub(super) at: Timestamp,
     pub(super) config: Config,
     pub(super) people: People,
     pub(super) robots: Robots,
-    pub(super) public_projects: usize,
+    pub(super) open: Open,
     pub(super) trail: Option<TrailFacts>,
     /// Whether secrets are sealed under a key that lies in the catalog beside them; none while nothing was sealed.
     pub(super) key_in_catalog: Option<bool>,
@@ -34,6 +40,8 @@ pub(super) struct Facts {
 #[derive(Debug, Default)]
 pub(super) struct People {
     pub(super) all: usize,
+    /// In the configuration.
+    pub(super) configured: usize,
     pub(super) local: usize,
     pub(super) disabled: usize,
     pub(super) with_factor: usize,
@@ -44,6 +52,17 @@ pub(super) struct People {
     pub(super) administrators_without_factor: usize,
     /// Who may administer two of configuration, access and audit.
     pub(super) with_two_duties: Vec<String>,
+}
+
+/// What somebody may do who brings no credentials.
+#[derive(Debug, Default)]
+pub(super) struct Open {
+    pub(super) everywhere_push: bool,
+    pub(super) everywhere_pull: bool,
+    /// Projects that everybody may push to.
+    pub(super) projects_push: usize,
+    /// Projects that everybody may pull from.
+    pub(super) projects_pull: usize,
 }
 
 /// Robots, by number.
@@ -72,18 +91,19 @@ impl Facts {
         let now = catalog.clock().now();
         let people = people(&catalog, &access, &config, now).await?;
         let robots = robots(&catalog, now).await?;
-        let public_projects = public_projects(&catalog).await?;
+        let open = open(&catalog, &access).await?;
         let trail = trail(&config).await;
         let keys = catalog.read(async |r| vault_key::list(r).await).await?;
         let configured = !vault::configured(&config).await?.is_empty();
         let kept = keys.iter().any(|key| key.material.is_some());
         let key_in_catalog = (configured || kept).then_some(!configured);
-        Ok(Self { config, people, robots, public_projects, trail, key_in_catalog })
+        Ok(Self { at: now, config, people, robots, open, trail, key_in_catalog })
     }
 }
 
 async fn people(catalog: &Catalog, access: &Access, config: &Config, now: Timestamp) -> Result<People> {
-    let mut people = People { all: config.access.users.len(), ..People::default() };
+    let mut people =
+        People { all: config.access.users.len(), configured: config.access.users.len(), ..People::default() };
     let configured = config.access.users.iter().map(|user| (user.name.clone(), false));
     let mut known: Vec<(String, bool)> = configured.collect();
     let mut after = String::new();
@@ -92,7 +112,7 @@ async fn people(catalog: &Catalog, access: &Access, config: &Config, now: Timest
         for account in &page {
             people.count(account, now);
             if account.disabled_at.is_none() {
-                known.push((account.name.clone(), account.totp.is_some() || account.source != Source::Local));
+                known.push((account.name.clone(), account.totp.is_some() || account.source == Source::Oidc));
             }
         }
         match page.last() {
@@ -118,7 +138,7 @@ impl People {
     }
 
     fn judge(&mut self, access: &Access, name: String, has_factor: bool) {
-        use berth_access::Action::{self, Administer, Delete, Update};
+        use Action::{Administer, Delete, Update};
         let caller = Caller::new(Identity::User(Arc::from(name.as_str())), Proof::None);
         let may = |part: &str, action: Action| access.granted(&caller, &Resource::System(part)).has(action);
         let changes = part::ALL
@@ -151,16 +171,30 @@ async fn robots(catalog: &Catalog, now: Timestamp) -> Result<Robots> {
     }
 }
 
-async fn public_projects(catalog: &Catalog) -> Result<usize> {
-    let (mut count, mut after) = (0, String::new());
+async fn open(catalog: &Catalog, access: &Access) -> Result<Open> {
+    let (push, pull) = may_anybody(access, NOBODYS)?;
+    let mut open = Open { everywhere_push: push, everywhere_pull: pull, ..Open::default() };
+    let mut after = String::new();
     loop {
-        let page = catalog.read(async |r| project::list_public(r, &after, PAGE).await).await?;
-        count += page.len();
+        let page = catalog.read(async |r| project::list(r, &after, PAGE).await).await?;
+        for project in &page {
+            let (push, pull) = may_anybody(access, &project.name)?;
+            open.projects_push += usize::from(push);
+            open.projects_pull += usize::from(pull);
+        }
         match page.last() {
-            Some(last) if page.len() == PAGE => after.clone_from(last),
-            _ => return Ok(count),
+            Some(last) if page.len() == PAGE => after.clone_from(&last.name),
+            _ => return Ok(open),
         }
     }
+}
+
+/// Tells whether whoever brings no credentials may push to a repository of a project, and pull from it.
+fn may_anybody(access: &Access, project: &str) -> Result<(bool, bool)> {
+    let repository: RepositoryName = format!("{project}/any").parse()?;
+    let granted = access.granted(&Caller::anonymous(), &Resource::Repository(&repository));
+    let push = [Action::Create, Action::Update].into_iter().any(|action| granted.has(action));
+    Ok((push, granted.has(Action::Pull)))
 }
 
 /// A trail that is not there yet, or can't be read, is a finding and no failure of the report.

@@ -64,6 +64,10 @@ impl Finding {
         Self { state: State::Unmet, evidence: evidence.into(), advice: Some(advice.into()) }
     }
 
+    pub(super) fn lacking(evidence: impl Into<Said>, advice: (&'static str, &'static str)) -> Self {
+        Self { state: State::Lacking, evidence: evidence.into(), advice: Some(advice.into()) }
+    }
+
     pub(super) fn outside(evidence: impl Into<Said>) -> Self {
         Self { state: State::Outside, evidence: evidence.into(), advice: None }
     }

@@ -30,7 +30,7 @@ fn principles(facts: &Facts) -> Vec<Clause> {
             "5(1)(c), 25",
             ("minimal data, protection by default", "数据最小化，默认保护"),
             "berth user show NAME",
-            [check::anonymous(facts)],
+            check::anonymous(facts),
         ),
         clause("5(1)(e)", ("kept no longer than needed", "保存期限"), "berth config check", [retention]),
         clause(
@@ -93,7 +93,7 @@ fn security(facts: &Facts) -> Vec<Clause> {
             "32(1)(b)",
             ("confidentiality, integrity, availability, resilience", "保密、完整、可用、韧性"),
             "berth doctor",
-            [check::anonymous(facts), check::scrubbed(facts), check::redundancy(facts)],
+            [check::anonymous(facts), vec![check::scrubbed(facts), check::redundancy(facts)]].concat(),
         ),
         clause(
             "32(1)(c)",

@@ -1,7 +1,7 @@
 use clap::CommandFactory as _;
 
 use super::clause::state_of;
-use super::facts::{People, Robots, TrailFacts};
+use super::facts::{Open, People, Robots, TrailFacts};
 use super::finding::Finding;
 use super::text::text;
 use super::*;
@@ -9,10 +9,11 @@ use crate::config::Config;
 
 fn facts(change: impl FnOnce(&mut Facts)) -> Facts {
     let mut facts = Facts {
+        at: jiff::Timestamp::UNIX_EPOCH,
         config: Config::default(),
         people: People { all: 3, local: 3, administrators: 3, with_factor: 3, ..People::default() },
         robots: Robots { all: 1, ..Robots::default() },
-        public_projects: 0,
+        open: Open::default(),
         trail: Some(TrailFacts { records: 9, signed_until: Some(9), last: 9 }),
         key_in_catalog: Some(false),
     };
@@ -41,11 +42,7 @@ fn each_clause_follows_what_it_is_about() {
             State::Unmet,
         ),
         ("8.1.4.1 d)", |facts| facts.people.administrators_without_factor = 1, State::Partly),
-        (
-            "8.1.4.2 a)",
-            |facts| facts.config.access.anonymous = Some(berth_access::Anonymous::Write),
-            State::Unmet,
-        ),
+        ("8.1.4.2 a)", |facts| facts.open.projects_push = 1, State::Unmet),
         ("8.1.4.2 b)", |facts| facts.config.access.passwords.change_first = false, State::Partly),
         ("8.1.4.2 c)", |facts| facts.robots.without_end = 1, State::Partly),
         (
@@ -60,11 +57,7 @@ fn each_clause_follows_what_it_is_about() {
         ("8.1.4.7 b)", |facts| facts.config.scrub.every_seconds = 0, State::Partly),
         ("8.1.4.8 b)", |facts| facts.key_in_catalog = Some(true), State::Partly),
         ("8.1.4.10 a)", |facts| facts.people.harbor_hashes = true, State::Partly),
-        (
-            "5(1)(c), 25",
-            |facts| facts.config.access.anonymous = Some(berth_access::Anonymous::Read),
-            State::Partly,
-        ),
+        ("5(1)(c), 25", |facts| facts.open.everywhere_pull = true, State::Partly),
         ("32(1)(d)", |facts| facts.config.scrub.every_seconds = 0, State::Partly),
     ];
     for (number, change, expected) in cases {
@@ -116,13 +109,28 @@ fn a_clause_stands_as_its_findings_do() {
 #[test]
 fn the_text_counts_and_advises_in_both_languages() {
     let clauses = gdpr::clauses(&facts(|facts| facts.config.scrub.every_seconds = 0));
-    let english = text(&clauses, Language::English);
-    assert!(english.starts_with("Regulation (EU) 2016/679 (GDPR)\n\nmet       5(1)(c), 25"), "{english}");
+    let english = text("Berth", &clauses, Language::English);
+    assert!(
+        english.starts_with("Berth\n\nRegulation (EU) 2016/679 (GDPR)\n\nmet       5(1)(c), 25"),
+        "{english}"
+    );
     assert!(english.contains("set scrub.every_seconds, or run `berth scrub`"), "{english}");
-    assert!(english.lines().last().unwrap().ends_with("not a registry's to do"), "{english}");
-    let chinese = text(&clauses, Language::Chinese);
+    assert!(english.ends_with(" outside\n"), "{english}");
+    let chinese = text("Berth", &clauses, Language::Chinese);
     assert!(chinese.contains("设置 scrub.every_seconds，或运行 `berth scrub`"), "{chinese}");
     assert_eq!(english.lines().count(), chinese.lines().count());
+}
+
+#[test]
+fn what_berth_lacks_is_said_and_nobody_s_fault() {
+    let clauses = djcp::clauses(&facts(|_| {}));
+    let lacking: Vec<_> = clauses
+        .iter()
+        .filter(|clause| clause.findings.iter().any(|finding| finding.state == State::Lacking))
+        .map(|clause| (clause.number, clause.state))
+        .collect();
+    assert_eq!(lacking, [("8.1.4.2 g)", State::Partly), ("8.1.4.5", State::Partly)]);
+    assert!(State::Lacking.is_settled() && State::Outside.is_settled() && !State::Partly.is_settled());
 }
 
 #[test]

@@ -2,20 +2,20 @@
 
 use std::fmt::Write as _;
 
-use super::clause::{Clause, Scheme, State};
+use super::clause::{Clause, Scheme, State, count};
 use super::finding::Language;
 
 /// Columns before what was found.
 const INDENT: usize = 24;
 
-/// Writes clauses under the titles of their schemes, and how many stand how.
-pub(super) fn text(clauses: &[Clause], language: Language) -> String {
-    let mut text = String::new();
+/// Writes clauses under the titles of their schemes, and how many stand how, below a line on what was looked at.
+pub(super) fn text(of: &str, clauses: &[Clause], language: Language) -> String {
+    let mut text = format!("{of}\n");
     let mut scheme = None;
     // Writing to a text can't fail.
     for clause in clauses {
         if scheme.replace(clause.scheme) != Some(clause.scheme) {
-            let _ = writeln!(text, "{}{}\n", if text.is_empty() { "" } else { "\n" }, title(clause.scheme));
+            let _ = writeln!(text, "\n{}\n", title(clause.scheme));
         }
         let state = padded(clause.state, language);
         let _ = writeln!(text, "{state}  {:<12}  {}", clause.number, clause.asks(language));
@@ -29,9 +29,7 @@ pub(super) fn text(clauses: &[Clause], language: Language) -> String {
         let see = if language == Language::English { "see" } else { "参见" };
         let _ = writeln!(text, "{:INDENT$}{see}: {}", "", clause.shown_by);
     }
-    let count = |state| clauses.iter().filter(|clause| clause.state == state).count();
-    let counts = [State::Met, State::Partly, State::Unmet, State::Outside].map(count);
-    text + &sum(counts, language)
+    text + &sum(clauses, language)
 }
 
 fn title(scheme: Scheme) -> &'static str {
@@ -41,15 +39,16 @@ fn title(scheme: Scheme) -> &'static str {
     }
 }
 
-fn sum([met, partly, unmet, outside]: [usize; 4], language: Language) -> String {
-    match language {
+fn sum(clauses: &[Clause], language: Language) -> String {
+    let (separator, counts) = match language {
         Language::English => {
-            format!("\n{met} met, {partly} partly, {unmet} unmet, {outside} not a registry's to do\n")
+            (", ", State::ALL.map(|state| format!("{} {}", count(clauses, state), word(state, language))))
         }
         Language::Chinese => {
-            format!("\n符合 {met} 项，部分符合 {partly} 项，不符合 {unmet} 项，不属于镜像仓库 {outside} 项\n")
+            ("，", State::ALL.map(|state| format!("{} {} 项", word(state, language), count(clauses, state))))
         }
-    }
+    };
+    format!("\n{}\n", counts.join(separator))
 }
 
 /// The words that assessors use.
@@ -58,10 +57,12 @@ fn word(state: State, language: Language) -> &'static str {
         (Language::English, State::Met) => "met",
         (Language::English, State::Partly) => "partly",
         (Language::English, State::Unmet) => "unmet",
+        (Language::English, State::Lacking) => "lacking",
         (Language::English, State::Outside) => "outside",
         (Language::Chinese, State::Met) => "符合",
         (Language::Chinese, State::Partly) => "部分符合",
         (Language::Chinese, State::Unmet) => "不符合",
+        (Language::Chinese, State::Lacking) => "未提供",
         (Language::Chinese, State::Outside) => "不适用",
     }
 }

@@ -1,6 +1,5 @@
 //! How people come in.
 
-use berth_access::Anonymous;
 use berth_server::Rate;
 
 use super::super::facts::Facts;
@@ -37,7 +36,7 @@ pub(in super::super) fn passwords(facts: &Facts) -> Vec<Finding> {
             format!("口令使用 {days} 天后必须更换"),
         )),
     };
-    vec![complex, age]
+    [Some(complex), Some(age), configured(facts)].into_iter().flatten().collect()
 }
 
 /// What happens when logins fail, and when people stop.
@@ -74,26 +73,60 @@ pub(in super::super) fn logins(facts: &Facts) -> Vec<Finding> {
     vec![lock, rate, ends]
 }
 
-/// Whether somebody may come in without credentials.
-pub(in super::super) fn anonymous(facts: &Facts) -> Finding {
-    match facts.config.access.anonymous {
-        Some(Anonymous::Write) => Finding::unmet(
-            ("everybody may push and delete without credentials", "任何人无需凭据即可推送和删除"),
-            ("make users, and set access.anonymous to none", "创建用户，并将 access.anonymous 设为 none"),
-        ),
-        Some(Anonymous::Read) => Finding::partly(
+/// What somebody may do who brings no credentials.
+pub(in super::super) fn anonymous(facts: &Facts) -> Vec<Finding> {
+    let open = &facts.open;
+    let everywhere = match (open.everywhere_push, open.everywhere_pull) {
+        (true, _) => Some(Finding::unmet(
+            ("everybody may push without credentials", "任何人无需凭据即可推送"),
+            (
+                "make users, set access.anonymous to none, and see `berth bind list`",
+                "创建用户，将 access.anonymous 设为 none，并查看 `berth bind list`",
+            ),
+        )),
+        (false, true) => Some(Finding::partly(
             ("everybody may pull everything", "任何人可以拉取一切"),
             (
                 "set access.anonymous to none, and make projects public one by one",
                 "将 access.anonymous 设为 none，并逐个公开项目",
             ),
-        ),
-        _ => {
-            let public = facts.public_projects;
-            Finding::met((
-                format!("without credentials nothing is seen but {public} public projects"),
-                format!("没有凭据只能看到 {public} 个公开项目"),
-            ))
-        }
+        )),
+        _ => None,
+    };
+    let pushed = (open.projects_push > 0 && !open.everywhere_push).then(|| {
+        let projects = open.projects_push;
+        Finding::unmet(
+            (
+                format!("everybody may push to {projects} projects without credentials"),
+                format!("任何人无需凭据即可向 {projects} 个项目推送"),
+            ),
+            ("take these roles away: `berth bind list`", "取消这些绑定：`berth bind list`"),
+        )
+    });
+    let found: Vec<_> = everywhere.into_iter().chain(pushed).collect();
+    if !found.is_empty() {
+        return found;
     }
+    let public = open.projects_pull;
+    vec![Finding::met((
+        format!("without credentials nothing is seen but {public} public projects"),
+        format!("没有凭据只能看到 {public} 个公开项目"),
+    ))]
+}
+
+/// Users in the configuration, whose passwords are whatever was hashed.
+fn configured(facts: &Facts) -> Option<Finding> {
+    let users = facts.people.configured;
+    (users > 0).then(|| {
+        Finding::partly(
+            (
+                format!("{users} users are in the configuration: no rule holds for their passwords"),
+                format!("{users} 个用户写在配置中，其口令不受这些规则约束"),
+            ),
+            (
+                "make accounts of them: `berth user add NAME`, and take them out of access.users",
+                "改为账户：`berth user add NAME`，并从 access.users 中删除",
+            ),
+        )
+    })
 }

@@ -59,10 +59,13 @@ pub(super) fn intrusion(facts: &Facts) -> Vec<Clause> {
             "8.1.4.5",
             ("malicious code is recognised and blocked", "识别并阻断恶意代码"),
             "berth scrub",
-            [Finding::partly(
-                ("what is stored is never run; images are not scanned", "存储的内容从不执行；不扫描镜像"),
-                ("scan images where they are built or run", "在构建或运行处扫描镜像"),
-            )],
+            [
+                Finding::met(("what is stored is never run here", "存储的内容从不在此执行")),
+                Finding::lacking(
+                    ("images are not scanned", "不扫描镜像"),
+                    ("scan images where they are built or run", "在构建或运行处扫描镜像"),
+                ),
+            ],
         ),
         clause(
             "8.1.4.6",

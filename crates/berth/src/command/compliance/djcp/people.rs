@@ -39,11 +39,12 @@ pub(super) fn identity(facts: &Facts) -> Vec<Clause> {
 }
 
 pub(super) fn access(facts: &Facts) -> Vec<Clause> {
-    let labels = Finding::partly(
-        (
-            "projects are private or public, and denials win; mandatory labels there are none",
-            "项目分私有和公开，拒绝优先；没有强制访问控制的标记",
-        ),
+    let marks = Finding::met((
+        "projects are private or public, and denials win over all grants",
+        "项目分私有和公开，拒绝优先于一切授权",
+    ));
+    let labels = Finding::lacking(
+        ("there are no mandatory labels", "没有强制访问控制的标记"),
         ("keep what is classified in an installation of its own", "将有密级的内容放在单独的安装中"),
     );
     let rules = Finding::met((
@@ -56,7 +57,7 @@ pub(super) fn access(facts: &Facts) -> Vec<Clause> {
             "8.1.4.2 a)",
             ("accounts and rights for whoever logs in", "为登录的用户分配账户和权限"),
             "berth bind list",
-            [check::anonymous(facts)],
+            check::anonymous(facts),
         ),
         clause(
             "8.1.4.2 b)",
@@ -88,7 +89,7 @@ pub(super) fn access(facts: &Facts) -> Vec<Clause> {
             "berth access explain USER ACTION RESOURCE",
             [granularity],
         ),
-        clause("8.1.4.2 g)", ("security labels", "设置安全标记"), "berth project list", [labels]),
+        clause("8.1.4.2 g)", ("security labels", "设置安全标记"), "berth project list", [marks, labels]),
     ]
 }
 
