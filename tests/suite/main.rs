@@ -17,6 +17,7 @@ mod deploy;
 mod durability;
 mod faults;
 mod federation;
+mod first_password;
 mod harness;
 mod import;
 mod import_registry;

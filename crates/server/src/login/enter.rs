@@ -8,7 +8,7 @@ use bytes::Bytes;
 use http::{Response, StatusCode};
 use http_body::Body as HttpBody;
 
-use super::{Visit, cookie, refused, session};
+use super::{Visit, cookie, refused, renew, session};
 use crate::body::Body;
 use crate::context::Verdict;
 
@@ -40,13 +40,18 @@ where
             paid.succeeded();
             session::begin(visit, caller, attempt.next()).await
         }
+        Err(error @ Unauthenticated::PasswordChangeNeeded { .. }) => {
+            // The password was right.
+            paid.undecided();
+            let page = renew::show(visit, name, (StatusCode::FORBIDDEN, Some(words.must_change)));
+            (refused(page, Verdict::not_proved(&error)), None)
+        }
         Err(error) => {
             if error.is_busy() {
                 paid.undecided();
             }
             let (status, problem) = match &error {
                 error if error.is_busy() => (StatusCode::SERVICE_UNAVAILABLE, words.busy),
-                Unauthenticated::PasswordChangeNeeded { .. } => (StatusCode::FORBIDDEN, words.must_change),
                 // Which of them is wrong is nobody's business.
                 _ => (StatusCode::UNAUTHORIZED, words.wrong),
             };

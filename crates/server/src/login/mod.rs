@@ -26,6 +26,7 @@ mod form;
 mod html;
 mod oidc;
 mod passwords;
+mod renew;
 mod session;
 mod words;
 
@@ -113,11 +114,15 @@ where
         ("GET" | "HEAD", []) => session::show(visit).await,
         ("POST", []) => enter::enter(visit, body).await,
         ("POST", ["out"]) => session::leave(visit, body).await,
+        ("GET" | "HEAD", ["password"]) => (renew::show(visit, "", (StatusCode::OK, None)), None),
+        ("POST", ["password"]) => renew::change(visit, body).await,
         ("POST", ["passwords"]) => passwords::make(visit, body).await,
         ("POST", ["passwords", id]) => passwords::end(visit, body, id).await,
         ("GET", ["oidc", name]) => (oidc::begin(visit, name).await, None),
         ("GET", ["oidc", name, "callback"]) => oidc::finish(visit, name).await,
-        (_, [] | ["out" | "passwords" | "oidc", ..]) => (refuse(visit, StatusCode::METHOD_NOT_ALLOWED), None),
+        (_, [] | ["out" | "password" | "passwords" | "oidc", ..]) => {
+            (refuse(visit, StatusCode::METHOD_NOT_ALLOWED), None)
+        }
         _ => (refuse(visit, StatusCode::NOT_FOUND), None),
     }
 }

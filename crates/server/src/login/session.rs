@@ -75,12 +75,13 @@ pub(super) fn entrance(visit: &Visit<'_>, status: StatusCode, problem: Option<&s
          <label>{}<input name=\"name\" autocomplete=\"username\" required maxlength=\"128\"></label>\n\
          <label>{}<input name=\"password\" type=\"password\" autocomplete=\"current-password\" required></label>\n\
          <label>{}<input name=\"code\" inputmode=\"numeric\" autocomplete=\"one-time-code\" maxlength=\"16\"></label>\n\
-         <button>{}</button>\n</form>\n",
+         <button>{}</button>\n</form>\n<p><a href=\"{PREFIX}/password\">{}</a></p>\n",
         token(&attempt.cookie()),
         words.name,
         words.password,
         words.code,
-        words.log_in
+        words.log_in,
+        words.change
     );
     let mut response = visit.page(status, problem, &content);
     cookie::set(&mut response, cookie::ATTEMPT, &attempt.cookie(), ATTEMPT_SECONDS);

@@ -35,6 +35,12 @@ pub(super) struct Words {
     pub(super) again: &'static str,
     pub(super) busy: &'static str,
     pub(super) must_change: &'static str,
+    pub(super) change: &'static str,
+    pub(super) old: &'static str,
+    pub(super) new: &'static str,
+    pub(super) new_again: &'static str,
+    pub(super) not_twice: &'static str,
+    pub(super) changed: &'static str,
 }
 
 const ENGLISH: Words = Words {
@@ -66,7 +72,13 @@ const ENGLISH: Words = Words {
     wrong: "Wrong name, password or code. Try again.",
     again: "This form is too old, or was not sent from here. Try again.",
     busy: "The registry can't tell who you are now. Try again in a few seconds.",
-    must_change: "Your password must be changed first: ask the administrator, or use the API.",
+    must_change: "Your password must be changed before you can log in.",
+    change: "Change your password",
+    old: "Password until now",
+    new: "New password",
+    new_again: "New password, once more",
+    not_twice: "The new password was not the same both times. Try again.",
+    changed: "Your password is changed. Log in with the new one.",
 };
 
 const CHINESE: Words = Words {
@@ -98,7 +110,13 @@ const CHINESE: Words = Words {
     wrong: "用户名、密码或验证码错误，请重试。",
     again: "表单已过期，或不是从此页面提交的，请重试。",
     busy: "暂时无法确认您的身份，请几秒后重试。",
-    must_change: "必须先修改密码：请联系管理员，或使用 API。",
+    must_change: "登录前必须先修改密码。",
+    change: "修改密码",
+    old: "当前密码",
+    new: "新密码",
+    new_again: "再次输入新密码",
+    not_twice: "两次输入的新密码不一致，请重试。",
+    changed: "密码已修改，请使用新密码登录。",
 };
 
 /// Picks the language that the reader likes better (RFC 9110 section 12.5.4); English if none is known.
