@@ -34,6 +34,7 @@ pub(super) struct Words {
     pub(super) wrong: &'static str,
     pub(super) again: &'static str,
     pub(super) busy: &'static str,
+    pub(super) unrecorded: &'static str,
     pub(super) must_change: &'static str,
 }
 
@@ -66,6 +67,7 @@ const ENGLISH: Words = Words {
     wrong: "Wrong name, password or code. Try again.",
     again: "This form is too old, or was not sent from here. Try again.",
     busy: "The registry can't tell who you are now. Try again in a few seconds.",
+    unrecorded: "Nothing can be recorded in the audit trail now, so nobody is let in. Try again in a few seconds.",
     must_change: "Your password must be changed first: ask the administrator, or use the API.",
 };
 
@@ -98,6 +100,7 @@ const CHINESE: Words = Words {
     wrong: "用户名、密码或验证码错误，请重试。",
     again: "表单已过期，或不是从此页面提交的，请重试。",
     busy: "暂时无法确认您的身份，请几秒后重试。",
+    unrecorded: "审计记录暂时无法写入，因此暂停登录，请几秒后重试。",
     must_change: "必须先修改密码：请联系管理员，或使用 API。",
 };
 
