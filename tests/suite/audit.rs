@@ -59,7 +59,7 @@ async fn what_clients_do_is_recorded_and_verified() -> Result<()> {
             && count(records, "login", "success") > 0
     })
     .await?;
-    ensure!(count(&all, "configure", "success") == 1, "{all:#?}");
+    ensure!(count(&all, "configure", "success") == 1 && count(&all, "start", "success") == 1, "{all:#?}");
     for record in all.iter().filter(|record| record["action"] == "push" || record["action"] == "pull") {
         ensure!(record["name"] == USER && record["kind"] == "user", "{record:#}");
         ensure!(record["actor"].as_str().is_some_and(|actor| actor.starts_with("person-")), "{record:#}");
@@ -139,5 +139,47 @@ async fn an_operator_erases_a_person() -> Result<()> {
     ensure!(verified.ends_with("whole\n"), "{verified}");
     let unknown = server.berth(&["audit", "erase", "nobody-here", "--yes"]).await?;
     ensure!(!unknown.success && unknown.stderr.contains("know nobody"), "{}", unknown.text());
+    Ok(())
+}
+
+/// Whoever looks at the trail, copies the registry away, or starts it with other settings is in the trail, too.
+#[tokio::test]
+async fn what_operators_do_is_recorded() -> Result<()> {
+    let mut server = Setup::default().with_administrator().start().await?;
+    push(&server.api()?, "one").await?;
+    let http = reqwest::Client::new();
+    for _ in 0..3 {
+        let search = http.post(format!("http://{}/api/v1/audit/_search", server.host()));
+        let answer = search.basic_auth(USER, Some(PASSWORD)).json(&json!({ "size": 1 })).send().await?;
+        ensure!(answer.status() == 200, "{}", answer.status());
+    }
+    server.succeeds(&["audit", "list", "--limit", "1"]).await?;
+    let backup = server.data_dir().with_extension("backup").display().to_string();
+    server.succeeds(&["backup", &backup]).await?;
+    server.succeeds(&["backup", "prune", "--keep", "1", &backup]).await?;
+    let from = |record: &Value| record["detail"]["command"].as_str().map(ToOwned::to_owned);
+    let all = wait_for(&server, "search, list, backup and prune", |records| {
+        let reads: Vec<_> = records.iter().filter(|record| record["action"] == "read").map(from).collect();
+        reads.contains(&None)
+            && reads.contains(&Some("audit list".into()))
+            && count(records, "backup", "success") == 1
+            && count(records, "backup_prune", "success") == 1
+    })
+    .await?;
+    let searched: Vec<_> =
+        all.iter().filter(|record| record["action"] == "read" && from(record).is_none()).collect();
+    ensure!(searched.len() == 1 && searched[0]["name"] == USER, "reading on is no other look: {searched:#?}");
+    ensure!(
+        searched[0]["detail"]["part"] == "system/audit" && searched[0]["client"] == "127.0.0.1",
+        "{searched:#?}"
+    );
+    ensure!(all.iter().any(|record| from(record).as_deref() == Some("audit export")), "{all:#?}");
+
+    server.stop().await?;
+    std::fs::rename(server.data_dir(), server.data_dir().with_extension("old"))?;
+    server.succeeds(&["restore", &backup]).await?;
+    let events = server.succeeds(&["events", "tail", "--after", "0"]).await?;
+    let last: Value = serde_json::from_str(events.lines().last().context("no event")?)?;
+    ensure!(last["kind"] == "administered" && last["detail"]["action"] == "restore", "{events}");
     Ok(())
 }

@@ -26,7 +26,7 @@ async fn elasticsearch_s_client_finds_the_same_as_in_a_real_engine() -> Result<(
     );
     let mut server = Setup::default().with_administrator().with_config(&ship).start().await?;
     work(&server, 0).await?;
-    let before = shipped(&server, &engine).await?;
+    let (before, _) = shipped(&server, &engine).await?;
     ensure!(before >= 20, "only {before} records were shipped");
 
     // While the engine is away records wait in the trail, also when Berth itself dies meanwhile.
@@ -40,10 +40,10 @@ async fn elasticsearch_s_client_finds_the_same_as_in_a_real_engine() -> Result<(
         engine
     });
     let engine = engine.await?;
-    let after = shipped(&server, &engine).await?;
+    let (after, until) = shipped(&server, &engine).await?;
     ensure!(after > before, "{after} records after {before}");
 
-    compare(&server, &engine)?;
+    compare(&server, &engine, until)?;
     let lines = std::fs::read_to_string(lines)?;
     let lines: Vec<Value> = lines.lines().map(serde_json::from_str).collect::<Result<_, _>>()?;
     ensure!(
@@ -75,11 +75,13 @@ async fn work(server: &Server, round: usize) -> Result<()> {
     Ok(())
 }
 
-/// Waits until everything that has happened so far is in the engine, each record once. Returns how many they are.
-async fn shipped(server: &Server, engine: &OpenSearch) -> Result<u64> {
+/// Waits until everything that has happened so far is in the engine, each record once. Returns how many they are, and until when: that
+/// somebody asks is recorded itself.
+async fn shipped(server: &Server, engine: &OpenSearch) -> Result<(u64, u64)> {
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let http = reqwest::Client::new();
-    let until = json!({ "query": { "range": { "@timestamp": { "lt": now() } } } });
+    let now = now();
+    let until = json!({ "query": { "range": { "@timestamp": { "lt": now } } } });
     let begun = Instant::now();
     loop {
         let here = http
@@ -102,7 +104,7 @@ async fn shipped(server: &Server, engine: &OpenSearch) -> Result<u64> {
         http.post(format!("{}/{INDEX}/_refresh", engine.url())).send().await?;
         let there = ask("_count").await?["count"].as_u64();
         if there == Some(here) && begun.elapsed() > Duration::from_secs(2) {
-            return Ok(here);
+            return Ok((here, now));
         }
         ensure!(begun.elapsed() < PATIENCE, "{there:?} of {here} records were shipped");
         tokio::time::sleep(Duration::from_millis(200)).await;
@@ -116,12 +118,12 @@ fn now() -> u64 {
 }
 
 /// Lets the real clients ask both.
-fn compare(server: &Server, engine: &OpenSearch) -> Result<()> {
+fn compare(server: &Server, engine: &OpenSearch, until: u64) -> Result<()> {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("suite/audit_search/compare.py");
     let output = Command::new(search_python())
         .arg(script)
         .arg(format!("http://{}/api/v1/audit", server.host()))
-        .args([USER, PASSWORD, &engine.url(), INDEX, &now().to_string()])
+        .args([USER, PASSWORD, &engine.url(), INDEX, &until.to_string()])
         .output()?;
     let said = String::from_utf8_lossy(&output.stdout);
     ensure!(output.status.success(), "{said}\n{}", String::from_utf8_lossy(&output.stderr));

@@ -12,7 +12,8 @@ use crate::outlet::{Lines, Ship};
 pub struct Config {
     /// Record each blob that is pulled, beside the manifest that names it.
     pub blobs: bool,
-    /// Refuse requests rather than let records be lost, when the trail can't be written and there is no room to keep them elsewhere.
+    /// Refuse every request that would be recorded rather than let records be lost, when the trail can't be written and there is no room
+    /// to keep them elsewhere.
     /// Otherwise the registry goes on, and counts in `berth_audit_dropped_total` what it lost.
     pub strict: bool,
     /// Days that records stay, 180 or more. Older ones go to `archive_dir`.

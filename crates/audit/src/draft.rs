@@ -56,6 +56,9 @@ impl Draft {
         if let Some(reason) = &note.reason {
             detail.insert("reason".to_owned(), cut(reason, REASON_BYTES).into());
         }
+        if let Some(part) = note.part {
+            detail.insert("part".to_owned(), part.into());
+        }
         if repeats > 0 {
             detail.insert("repeats".to_owned(), repeats.into());
         }

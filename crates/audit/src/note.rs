@@ -100,4 +100,6 @@ pub struct Note {
     pub status: Option<u16>,
     /// Why it was refused.
     pub reason: Option<String>,
+    /// Which part of the system it was about.
+    pub part: Option<&'static str>,
 }

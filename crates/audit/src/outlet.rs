@@ -9,6 +9,7 @@ mod bulk;
 mod lines;
 
 use std::collections::HashMap;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -31,8 +32,12 @@ const BATCH: usize = 500;
 const TICK: Duration = Duration::from_millis(250);
 /// How long an outlet is another node's after it was last heard of.
 const LEASE: Duration = Duration::from_mins(1);
+/// How often whoever has it says so, if nothing is delivered meanwhile.
+const RENEWAL: SignedDuration = SignedDuration::from_secs(20);
 /// How long a node waits before it looks whether another has stopped.
 const ASIDE: Duration = Duration::from_secs(5);
+/// How long the end waits for what is on its way.
+const GRACE: Duration = Duration::from_secs(5);
 /// The first pause after a failure; each next one is twice as long.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
@@ -79,6 +84,16 @@ pub struct Outlet<S> {
     start: Start,
     sink: S,
     progress: Arc<Progress>,
+    held: Option<Held>,
+}
+
+/// The outlet is this node's.
+#[derive(Debug, Clone, Copy)]
+struct Held {
+    /// The last record that has arrived.
+    position: i64,
+    /// When this node last said so.
+    since: Timestamp,
 }
 
 impl<S: Sink> Outlet<S> {
@@ -86,7 +101,7 @@ impl<S: Sink> Outlet<S> {
     pub fn new(trail: Trail, catalog: Catalog, name: &'static str, start: Start, sink: S) -> Self {
         // Whoever holds a data directory is alone with it, and takes over at once from a process that died.
         let owner = if trail.is_shared() { uuid::Uuid::new_v4().to_string() } else { "here".to_owned() };
-        Self { trail, catalog, name, owner, start, sink, progress: Arc::default() }
+        Self { trail, catalog, name, owner, start, sink, progress: Arc::default(), held: None }
     }
 
     /// Returns what it has done so far, as long as it runs.
@@ -103,10 +118,18 @@ impl<S: Sink> Outlet<S> {
                 // The sender's end is the end, too.
                 let _ = stop.wait_for(|stop| *stop).await;
             };
-            let round = tokio::select! {
-                () = stopped => break,
-                round = self.round() => round,
+            let ended = {
+                let mut round = pin!(self.round());
+                tokio::select! {
+                    ended = &mut round => Some(ended),
+                    // What is on its way arrives, and is not sent again.
+                    () = stopped => {
+                        let _ = tokio::time::timeout(GRACE, round).await;
+                        None
+                    }
+                }
             };
+            let Some(round) = ended else { break };
             let wait = match round {
                 Ok(wait) => {
                     if std::mem::take(&mut is_failing) {
@@ -140,7 +163,7 @@ impl<S: Sink> Outlet<S> {
 
     /// Delivers one batch. Returns how long to wait for the next.
     async fn round(&mut self) -> Result<Duration, Undelivered> {
-        let Some(position) = self.take().await? else { return Ok(ASIDE) };
+        let Some(Held { position, .. }) = self.hold().await? else { return Ok(ASIDE) };
         let records = self.trail.read(async |r| trail::list(r, position, BATCH).await).await?;
         let Some(last) = records.last().map(|record| record.position) else { return Ok(TICK) };
         let is_full = records.len() == BATCH;
@@ -149,9 +172,26 @@ impl<S: Sink> Outlet<S> {
         let delivered = self.sink.deliver(&mut documents).await;
         self.progress.delivered.fetch_add((count - documents.len()) as u64, Ordering::Relaxed);
         delivered?;
+        // Whatever comes of it, the row says how far it is.
+        self.held = None;
         let (name, owner, until) = (self.name, self.owner.clone(), self.until());
+        let since = self.trail.clock().now();
         let advanced = self.trail.write(async move |tx| cursor::advance(tx, name, &owner, last, until).await);
-        Ok(if advanced.await? && is_full { Duration::ZERO } else { TICK })
+        let advanced = advanced.await?;
+        self.held = advanced.then_some(Held { position: last, since });
+        Ok(if advanced && is_full { Duration::ZERO } else { TICK })
+    }
+
+    /// Makes sure that the outlet is this node's. The cursor is written only when it moves, and when the lease is to be renewed: an
+    /// outlet that looks four times a second for what is new only reads.
+    async fn hold(&mut self) -> Result<Option<Held>, Undelivered> {
+        let now = self.trail.clock().now();
+        let is_fresh = |held: &Held| (held.since..held.since + RENEWAL).contains(&now);
+        if !self.held.as_ref().is_some_and(is_fresh) {
+            self.held = None;
+            self.held = self.take().await?.map(|position| Held { position, since: now });
+        }
+        Ok(self.held)
     }
 
     async fn take(&self) -> Result<Option<i64>, Undelivered> {

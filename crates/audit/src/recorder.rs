@@ -1,10 +1,8 @@
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use berth_access::Caller;
-use moka::sync::Cache;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
@@ -14,15 +12,17 @@ use crate::flood::Flood;
 use crate::note::Note;
 
 mod batches;
+mod recently;
 
 pub(crate) use batches::Batches;
+use recently::Recently;
 
 /// Records to a unit of work. As many are written at once, without waiting for more.
 const BATCH: usize = 1000;
 /// For how long a login of the same caller from the same place is the same login.
 const LOGIN: Duration = Duration::from_mins(10);
-/// Logins remembered.
-const LOGINS: u64 = 100_000;
+/// For how long reading on is the same look at the trail: a page of figures asks again every few seconds.
+const LOOK: Duration = Duration::from_mins(1);
 
 /// Takes notes of what happens and goes on at once; [`Audit::run`](crate::Audit::run) writes them down. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -36,8 +36,9 @@ struct Inner {
     capacity: usize,
     blobs: bool,
     strict: bool,
-    logins: Cache<u64, ()>,
-    /// Records are about to be lost.
+    logins: Recently,
+    looks: Recently,
+    /// Records are about to be lost, or nobody writes them any more.
     stuck: AtomicBool,
     counts: Counts,
 }
@@ -82,13 +83,15 @@ impl Recorder {
             capacity: config.queue.max(BATCH),
             blobs: config.blobs,
             strict: config.strict,
-            logins: Cache::builder().max_capacity(LOGINS).time_to_live(LOGIN).build(),
+            logins: Recently::new(LOGIN),
+            looks: Recently::new(LOOK),
             stuck: AtomicBool::new(false),
             counts: Counts::default(),
         }))
     }
 
-    /// Takes a note. Never waits: what has no room is counted as lost.
+    /// Takes a note. Never waits: what has no room is counted as lost, unless requests are refused before it comes to that. What those
+    /// that were let in have done is kept, too; they are as many as may be at work at once.
     pub fn record(&self, note: Note) {
         let inner = &*self.0;
         let mut queue = inner.queue.lock();
@@ -98,7 +101,7 @@ impl Recorder {
                 *repeats += 1;
             }
             inner.counts.repeats.fetch_add(1, Ordering::Relaxed);
-        } else if place >= inner.capacity {
+        } else if place >= inner.capacity && !inner.strict {
             inner.counts.dropped.fetch_add(1, Ordering::Relaxed);
         } else {
             queue.notes.push((note, 0));
@@ -114,15 +117,12 @@ impl Recorder {
         if caller.is_anonymous() || caller.scope().is_some() {
             return false;
         }
-        let mut hasher = DefaultHasher::new();
-        (caller.identity(), caller.proof()).hash(&mut hasher);
-        caller.origin().map(|origin| (origin.client, &origin.agent)).hash(&mut hasher);
-        let key = hasher.finish();
-        let known = self.0.logins.contains_key(&key);
-        if !known {
-            self.0.logins.insert(key, ());
-        }
-        !known
+        self.0.logins.is_new(caller)
+    }
+
+    /// Tells whether that a caller read the trail is to be recorded, and not reading on.
+    pub fn is_look(&self, caller: &Caller) -> bool {
+        self.0.looks.is_new(caller)
     }
 
     /// Tells whether pulls of blobs are recorded.
@@ -130,9 +130,14 @@ impl Recorder {
         self.0.blobs
     }
 
-    /// Tells whether requests are to be refused, because what they do could not be recorded.
+    /// Tells whether requests are to be refused, because what they do could not be recorded: nobody writes, or nothing more has room.
     pub fn refuses(&self) -> bool {
-        self.0.strict && self.0.stuck.load(Ordering::Relaxed)
+        let inner = &*self.0;
+        inner.strict && (inner.stuck.load(Ordering::Relaxed) || self.waiting() >= inner.capacity as u64)
+    }
+
+    fn waiting(&self) -> u64 {
+        self.0.counts.waiting.load(Ordering::Relaxed) + self.0.queue.lock().notes.len() as u64
     }
 
     /// Counts.
@@ -143,7 +148,7 @@ impl Recorder {
             written: get(&counts.written),
             repeats: get(&counts.repeats),
             dropped: get(&counts.dropped),
-            waiting: get(&counts.waiting) + self.0.queue.lock().notes.len() as u64,
+            waiting: self.waiting(),
             spooled_bytes: get(&counts.spooled_bytes),
         }
     }

@@ -2,8 +2,9 @@
 
 use anyhow::Result;
 use berth_audit::administer;
-use berth_catalog::event::Author;
+use berth_catalog::event::{Author, Kind, NewEvent};
 use berth_catalog::trail::Trail;
+use jiff::Timestamp;
 use rustix::process::getuid;
 use serde_json::{Value, json};
 
@@ -43,11 +44,29 @@ pub(crate) async fn record(trail: &Trail, action: &str, mut detail: Value) -> Re
 /// Records what a command is about to do, beside the server or without one. A command goes on if that can't be recorded, and says so:
 /// who may run it could also remove the trail.
 pub(crate) async fn note(config: &Config, action: &str, detail: Value) {
-    let recorded = match data::join_trail(config).await {
-        Ok(trail) => record(&trail, action, detail).await,
-        Err(error) => Err(error),
-    };
-    if let Err(error) = recorded {
+    match data::join_trail(config).await {
+        Ok(trail) => note_in(&trail, action, detail).await,
+        Err(error) => eprintln!("not recorded in the audit trail: {error:#}"),
+    }
+}
+
+/// The same in a trail that is open.
+pub(crate) async fn note_in(trail: &Trail, action: &str, detail: Value) {
+    if let Err(error) = record(trail, action, detail).await {
         eprintln!("not recorded in the audit trail: {error:#}");
+    }
+}
+
+/// An event of whoever runs this process, for the catalog's log; its detail names the action.
+pub(crate) fn event(detail: Value, at: Timestamp) -> NewEvent {
+    NewEvent {
+        id: uuid::Uuid::new_v4(),
+        at,
+        kind: Kind::Administered,
+        repository: None,
+        tag: None,
+        digest: None,
+        author: author(),
+        detail,
     }
 }

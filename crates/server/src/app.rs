@@ -118,6 +118,11 @@ impl App {
         Ok(Management::new(&self.access, accounts, self.registry.catalog()))
     }
 
+    /// Tells whether requests are to be refused, because what they do could not be recorded.
+    pub(crate) fn refuses_unrecorded(&self) -> bool {
+        self.recorder.as_ref().is_some_and(Recorder::refuses)
+    }
+
     /// Returns the switch for read-only mode.
     pub fn read_only(&self) -> &ReadOnly {
         self.access.read_only()

@@ -32,6 +32,8 @@ use crate::{certificate, limit};
 const PREFIX: &str = "/api/v1/audit";
 /// The part of the system that one has to be allowed to read.
 const PART: &str = "audit";
+/// The same in records of who read it.
+const READ: &str = "system/audit";
 /// Longest body of a search, in bytes.
 const MOST_BYTES: usize = 1 << 20;
 /// Searches at work at once.
@@ -77,6 +79,9 @@ where
     B: http_body::Body<Data = Bytes> + Send + Unpin + 'static,
     B::Error: Display,
 {
+    if app.refuses_unrecorded() {
+        return Err(Refusal::unrecorded());
+    }
     // Before anything costs something.
     cx.slot = Some(app.overload.enter(Class::Search, cx.client).await?);
     let caller = certificate::identify(app, cx, &head.headers).await?.from(Arc::new(cx.origin()));
@@ -100,6 +105,7 @@ where
             Ok(search::capabilities(&|name| wanted.iter().any(|pattern| path::matches(pattern, name))))
         }
         Call::Search | Call::Count => {
+            cx.part = Some(READ);
             let body = read(head, body).await?;
             // A closed semaphore would be one that nobody closes.
             let place = tokio::time::timeout(PATIENCE, audit.places.acquire()).await;

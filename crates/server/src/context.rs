@@ -145,6 +145,8 @@ pub(crate) struct RequestContext {
     pub(crate) verdict: Option<Verdict>,
     /// The manifest or blob that was handed out.
     pub(crate) digest: Option<String>,
+    /// The part of the system of which something was handed out.
+    pub(crate) part: Option<&'static str>,
 }
 
 /// Why somebody was not let in.
@@ -186,6 +188,7 @@ impl RequestContext {
             error: None,
             verdict: None,
             digest: None,
+            part: None,
         }
     }
 

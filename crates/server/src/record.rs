@@ -61,7 +61,8 @@ fn counts(recorder: &Recorder, context: &RequestContext, status: Option<StatusCo
 
 /// Tells what was read, if anything was.
 fn read(recorder: &Recorder, context: &RequestContext, status: StatusCode) -> Option<Action> {
-    if context.method != Method::GET {
+    // Searches come with a body.
+    if context.method != Method::GET && context.endpoint != Endpoint::Audit {
         return None;
     }
     // A client that has it is told so; a blob may be fetched from the bucket, where a redirect leads.
@@ -70,6 +71,9 @@ fn read(recorder: &Recorder, context: &RequestContext, status: StatusCode) -> Op
         Endpoint::Manifest if handed_out => Some(Action::Pull),
         Endpoint::Blob if handed_out && recorder.records_blobs() => Some(Action::Pull),
         Endpoint::Catalog | Endpoint::Tags | Endpoint::Referrers if handed_out => Some(Action::List),
+        Endpoint::Audit if handed_out && context.part.is_some() => {
+            recorder.is_look(context.caller.as_ref()?).then_some(Action::Read)
+        }
         _ => None,
     }
 }
@@ -101,6 +105,7 @@ fn note(clock: &Clock, context: &RequestContext, action: Action, outcome: Outcom
         digest: None,
         status: None,
         reason: None,
+        part: None,
     }
 }
 
@@ -108,6 +113,7 @@ fn note(clock: &Clock, context: &RequestContext, action: Action, outcome: Outcom
 fn about(mut note: Note, context: &RequestContext) -> Note {
     note.repository.clone_from(&context.repository);
     note.digest.clone_from(&context.digest);
+    note.part = context.part;
     if let Some(reference) = &context.reference {
         let is_digest = reference.contains(':');
         if context.endpoint == Endpoint::Manifest && !is_digest {

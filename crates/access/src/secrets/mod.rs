@@ -1,6 +1,7 @@
 //! Secrets that the catalog keeps under the vault's key: reading and writing them, and sealing all of them anew under another key.
 
 mod error;
+mod follow;
 mod reseal;
 mod sealer;
 
@@ -12,6 +13,7 @@ use berth_vault::{Vault, Zeroizing, context};
 use serde_json::json;
 
 pub use error::SecretError;
+pub(crate) use follow::kept;
 pub use reseal::{Resealed, reseal};
 
 use crate::admin::tell;

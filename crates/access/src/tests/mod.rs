@@ -10,6 +10,7 @@ mod model;
 mod policy;
 mod read_only;
 mod stored;
+mod vault;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
-use berth_catalog::{Catalog, signing_key, vault_key};
-use berth_vault::{Key, Vault};
+use berth_catalog::{Catalog, signing_key};
+use berth_vault::Vault;
 use jiff::Timestamp;
 use jsonwebtoken::jwk::JwkSet;
 use tokio::sync::Mutex;
@@ -14,6 +14,7 @@ use tokio::sync::Mutex;
 use super::error::TokenError;
 use super::key::Pair;
 use super::rotation::{self, BY_ITSELF, Successor};
+use crate::secrets::kept;
 
 /// Least time between two looks at the catalog for the sake of unknown keys, which anybody may name.
 const PAUSE: Duration = Duration::from_millis(200);
@@ -108,7 +109,7 @@ impl Keys {
 
     async fn look(&self) -> Result<(), TokenError> {
         // Others may have sealed under a key that this node has not heard of, and expect it to do so from now on.
-        learn(&self.catalog, &self.vault).await?;
+        self.vault.learn(&kept(&self.catalog).await?)?;
         let rows = self.catalog.read(async |r| signing_key::list(r).await).await?;
         let old = self.set.load_full();
         let now = self.catalog.clock().now();
@@ -140,11 +141,4 @@ impl Keys {
         self.set.store(Arc::new(KeySet { epoch, signer, pairs }));
         Ok(())
     }
-}
-
-/// Tells a vault of the keys that the catalog keeps.
-async fn learn(catalog: &Catalog, vault: &Vault) -> Result<(), TokenError> {
-    let kept = catalog.read(async |r| vault_key::list(r).await).await?;
-    let keys: Vec<_> = kept.iter().filter_map(|key| Key::from_bytes(key.material.as_ref()?)).collect();
-    Ok(vault.learn(&keys)?)
 }

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use berth_catalog::trail::{self, Entry, Trail};
+use berth_catalog::trail::{self, Entry, Trail, cursor};
 use berth_catalog::{Catalog, Clock, PostgresConfig};
 use berth_engines::Postgres;
 use jiff::Timestamp;
@@ -148,6 +148,60 @@ async fn one_at_a_time_delivers(fixture: Fixture) {
     assert_eq!(first.ids.lock().len(), 10);
 }
 
+async fn who_waits_writes_only_to_stay(fixture: Fixture) {
+    fixture.add(0..2).await;
+    let (first, second) = (Kept::default(), Kept::default());
+    let mut one = fixture.outlet(Start::Beginning, first.clone());
+    let mut other = fixture.outlet(Start::Beginning, second.clone());
+    (one.owner, other.owner) = ("one".into(), "other".into());
+    one.round().await.unwrap();
+    // Looks that find nothing do not say that it is still here: the lease ends a minute after the delivery.
+    for _ in 0..19 {
+        fixture.clock.advance(Duration::from_secs(1));
+        one.round().await.unwrap();
+    }
+    fixture.clock.advance(Duration::from_secs(41));
+    fixture.add(2..3).await;
+    other.round().await.unwrap();
+    assert_eq!(*second.ids.lock(), [2], "nothing was written meanwhile");
+    // It says so in time.
+    for _ in 0..4 {
+        fixture.clock.advance(Duration::from_secs(19));
+        other.round().await.unwrap();
+    }
+    fixture.add(3..4).await;
+    one.round().await.unwrap();
+    other.round().await.unwrap();
+    assert_eq!((&*first.ids.lock(), &*second.ids.lock()), (&vec![0, 1], &vec![2, 3]));
+}
+
+/// Delivers slowly.
+#[derive(Clone, Default)]
+struct Slow(Kept);
+
+impl Sink for Slow {
+    async fn deliver(&mut self, documents: &mut Vec<(String, Value)>) -> Result<(), Undelivered> {
+        *self.0.deliveries.lock() += 1;
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        self.0.deliver(documents).await
+    }
+}
+
+async fn what_is_on_its_way_arrives_before_a_stop(fixture: Fixture) {
+    fixture.add(0..3).await;
+    let slow = Slow::default();
+    let (stop, stopped) = watch::channel(false);
+    let task = tokio::spawn(fixture.outlet(Start::Beginning, slow.clone()).run(stopped));
+    while *slow.0.deliveries.lock() == 0 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    stop.send_replace(true);
+    task.await.unwrap();
+    assert_eq!(*slow.0.ids.lock(), [0, 1, 2]);
+    let reached = fixture.trail.read(async |r| cursor::find(r, "test").await).await.unwrap();
+    assert_eq!(reached, Some(3), "and is not sent again");
+}
+
 async fn lines_begin_now_and_are_whole(fixture: Fixture) {
     fixture.add(0..5).await;
     let path = fixture.directory.path().join("lines.json");
@@ -186,4 +240,10 @@ macro_rules! on_both {
         }
     };
 }
-on_both!(nothing_is_lost, one_at_a_time_delivers, lines_begin_now_and_are_whole);
+on_both!(
+    nothing_is_lost,
+    one_at_a_time_delivers,
+    who_waits_writes_only_to_stay,
+    what_is_on_its_way_arrives_before_a_stop,
+    lines_begin_now_and_are_whole
+);

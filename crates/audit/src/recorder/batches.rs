@@ -49,19 +49,16 @@ impl Batches {
             }
             self.flush().await;
             if stopped {
-                break;
+                return;
             }
-        }
-        let lost = self.backlog.len();
-        if lost > 0 {
-            self.lose(lost);
         }
     }
 
     async fn flush(&mut self) {
         self.backlog.extend(self.recorder.take());
+        // A try may take long, and what comes meanwhile waits behind these.
+        self.count();
         if self.failing {
-            // A try may take long; what waits must not.
             self.keep().await;
         }
         match self.write_all().await {
@@ -81,10 +78,14 @@ impl Batches {
         let stuck = self.failing && self.backlog.len() > capacity / 2;
         self.recorder.0.stuck.store(stuck, Ordering::Relaxed);
         let excess = self.backlog.len().saturating_sub(capacity);
-        if excess > 0 {
+        if excess > 0 && !self.recorder.0.strict {
             self.backlog.drain(..excess);
             self.lose(excess);
         }
+        self.count();
+    }
+
+    fn count(&self) {
         let counts = &self.recorder.0.counts;
         counts.waiting.store(self.backlog.len() as u64, Ordering::Relaxed);
         counts.spooled_bytes.store(self.spool.as_ref().map_or(0, Spool::bytes), Ordering::Relaxed);
@@ -165,6 +166,17 @@ impl Batches {
         match spool.append(self.backlog.make_contiguous()).await {
             Ok(()) => self.backlog.clear(),
             Err(error) => tracing::debug!(%error, "cannot keep records of the audit trail on disk"),
+        }
+    }
+}
+
+impl Drop for Batches {
+    /// However it ends, nobody writes any more.
+    fn drop(&mut self) {
+        self.recorder.0.stuck.store(true, Ordering::Relaxed);
+        self.recorder.0.counts.waiting.store(0, Ordering::Relaxed);
+        if !self.backlog.is_empty() {
+            self.lose(self.backlog.len());
         }
     }
 }

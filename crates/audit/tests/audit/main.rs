@@ -6,6 +6,7 @@ mod archive;
 mod erasure;
 mod events;
 mod recording;
+mod room;
 mod tampering;
 
 use std::path::Path;
@@ -27,6 +28,9 @@ use tokio::task::JoinHandle;
 
 /// Longer than anything here takes on a busy machine.
 const PATIENCE: Duration = Duration::from_mins(1);
+/// Makes the trail unusable, and usable again.
+const BREAK: &str = "ALTER TABLE trail_head RENAME TO trail_gone";
+const MEND: &str = "ALTER TABLE trail_gone RENAME TO trail_head";
 
 /// Which database a test runs on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -212,6 +216,7 @@ fn pull(at: Timestamp, caller: Caller, tag: &str) -> Note {
         digest: None,
         status: Some(200),
         reason: None,
+        part: None,
     }
 }
 

@@ -8,11 +8,7 @@ use berth_audit::{Action, Config, Note, Outcome, Who};
 use berth_catalog::subject;
 use serde_json::Value;
 
-use crate::{Fixture, On, eventually, on_both, pull};
-
-/// Makes the trail unusable, and usable again.
-const BREAK: &str = "ALTER TABLE trail_head RENAME TO trail_gone";
-const MEND: &str = "ALTER TABLE trail_gone RENAME TO trail_head";
+use crate::{BREAK, Fixture, MEND, On, eventually, on_both, pull};
 
 async fn a_pull_is_on_disk_within_a_second(on: On) {
     let fixture = Fixture::new(on).await;
@@ -137,28 +133,6 @@ async fn a_spool_that_was_half_brought_home_brings_no_record_twice(on: On) {
     }
 }
 
-async fn what_has_no_room_is_counted_or_refused(on: On) {
-    let fixture = Fixture::new(on).await;
-    fixture.alter(BREAK);
-    let config = Config { queue: 1000, strict: true, spool_bytes: 10, ..Config::default() };
-    let kept = fixture.keep(&config).await;
-    let recorder = kept.audit.recorder().clone();
-    assert!(!recorder.refuses());
-    for n in 0..900 {
-        recorder.record(pull(fixture.clock.now(), Caller::anonymous(), &n.to_string()));
-    }
-    eventually("requests are refused", async || recorder.refuses()).await;
-    assert_eq!(recorder.stats().dropped, 0, "nothing is lost yet");
-    for n in 900..3000 {
-        recorder.record(pull(fixture.clock.now(), Caller::anonymous(), &n.to_string()));
-    }
-    eventually("the rest is counted as lost", async || recorder.stats().dropped == 2000).await;
-    fixture.alter(MEND);
-    eventually("what was held is written", async || fixture.records().await.len() == 1000).await;
-    eventually("requests are taken again", async || !recorder.refuses()).await;
-    kept.stop().await;
-}
-
 async fn names_that_prove_nobody_are_sealed(on: On) {
     let fixture = Fixture::new(on).await;
     let alice = fixture.persons.of("alice").await.unwrap();
@@ -220,6 +194,5 @@ on_both! {
     a_flood_is_counted,
     while_the_trail_fails_records_wait_on_disk_and_come_once,
     a_spool_that_was_half_brought_home_brings_no_record_twice,
-    what_has_no_room_is_counted_or_refused,
     names_that_prove_nobody_are_sealed,
 }

@@ -101,6 +101,9 @@ pub(crate) struct Prune {
     /// How many of the latest points stay
     #[arg(long, value_name = "NUMBER")]
     pub(crate) keep: NonZeroUsize,
+    // The registry whose audit trail records this.
+    #[command(flatten)]
+    pub(crate) place: Place,
     #[command(flatten)]
     pub(crate) kept: Kept,
 }

@@ -18,7 +18,7 @@ pub(super) fn run(mut arguments: cli::Backup) -> Result<ExitCode> {
     match arguments.command.take() {
         Some(BackupCommand::List(kept)) => block_on(list(&kept)),
         Some(BackupCommand::Verify(arguments)) => block_on(verify(&arguments)),
-        Some(BackupCommand::Prune(arguments)) => block_on(prune(&arguments)),
+        Some(BackupCommand::Prune(arguments)) => prune(arguments),
         None => {
             let shelf = arguments.shelf()?;
             let config = config::load(arguments.place.into())?.config;
@@ -141,10 +141,19 @@ async fn verify(arguments: &cli::VerifyBackup) -> Result<ExitCode> {
     Ok(if verified.problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-async fn prune(arguments: &cli::Prune) -> Result<ExitCode> {
-    let archive = Archive::change(arguments.kept.shelf()?).await?;
+fn prune(arguments: cli::Prune) -> Result<ExitCode> {
+    let (shelf, keep) = (arguments.kept.shelf()?, arguments.keep.get());
+    let config = config::load(arguments.place.into())?.config;
+    block_on(async {
+        let archive = Archive::change(shelf).await?;
+        operator::note(&config, "backup_prune", json!({ "keep": keep })).await;
+        remove(archive, keep).await
+    })
+}
+
+async fn remove(archive: Archive, keep: usize) -> Result<ExitCode> {
     let bar = progress_bar();
-    let pruned = berth_backup::prune(&archive, arguments.keep.get(), &follow(&bar)).await;
+    let pruned = berth_backup::prune(&archive, keep, &follow(&bar)).await;
     archive.close().await;
     let pruned = pruned?;
     bar.finish_and_clear();

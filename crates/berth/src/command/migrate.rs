@@ -28,7 +28,7 @@ pub(super) fn run(arguments: cli::Migrate) -> Result<ExitCode> {
     let target = config::load(Flags { file: arguments.to, ..Flags::default() })?.config;
     refuse_senseless(&source, &target)?;
     block_on(async {
-        operator::note(&source, "migrate", json!({ "switch": arguments.switch })).await;
+        operator::note(&source, "migrate", json!({ "step": "begin", "switch": arguments.switch })).await;
         migrate(&source, &target, arguments.switch).await
     })
 }
@@ -63,8 +63,8 @@ async fn migrate(source: &Config, target: &Config, switch: bool) -> Result<ExitC
     }
     let placed = open()?;
     let peer = moving.peer.clone();
-    let source = (from.catalog(), from.blobs().as_ref());
-    let mut moving = Move::new(source, moving, (arriving, &to.catalog), placed, &watch);
+    let leaving = (from.catalog(), from.blobs().as_ref());
+    let mut moving = Move::new(leaving, moving, (arriving, &to.catalog), placed, &watch);
     let settled = moving.settle().await?;
     bar.finish_and_clear();
     say(&settled)?;
@@ -75,6 +75,7 @@ async fn migrate(source: &Config, target: &Config, switch: bool) -> Result<ExitC
         )?;
         list(&switched.problems)?;
         whole &= switched.problems.is_empty();
+        record_switch(source, target, &peer).await;
         print(format!(
             "moved to {peer}: pushes rested for {:.1} s, in which {} rows came over\n\
              this registry serves pulls only from now on: start the new nodes with `berth serve --config`\n",
@@ -84,6 +85,17 @@ async fn migrate(source: &Config, target: &Config, switch: bool) -> Result<ExitC
         print("everything goes on as before, and every change is noted: run it again with --switch\n")?;
     }
     Ok(if whole { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// The trail stays behind: the old one ends with where the registry went, the new one begins with where it came from.
+async fn record_switch(source: &Config, target: &Config, peer: &str) {
+    operator::note(source, "migrate", json!({ "step": "switched", "to": peer })).await;
+    let from = std::path::absolute(&source.data_dir).unwrap_or_else(|_| source.data_dir.clone());
+    let detail = json!({ "step": "arrived", "from": from.display().to_string() });
+    match data::open_trail(target).await {
+        Ok(trail) => operator::note_in(&trail, "migrate", detail).await,
+        Err(error) => eprintln!("not recorded in the new audit trail: {error:#}"),
+    }
 }
 
 async fn refuse_importing(source: &Config, from: &Registry) -> Result<()> {

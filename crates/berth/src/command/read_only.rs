@@ -4,9 +4,8 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 use berth_catalog::Catalog;
-use berth_catalog::event::{self, Kind, NewEvent};
+use berth_catalog::event;
 use berth_catalog::mode::{self, Rest};
-use jiff::Timestamp;
 use serde_json::json;
 
 use super::{block_on, print};
@@ -39,7 +38,7 @@ fn switch(place: Place, on: bool) -> Result<()> {
         catalog
             .write(async move |tx| {
                 if mode::set_read_only(tx, on, now).await? {
-                    event::append(tx, event(on, now)).await;
+                    event::append(tx, operator::event(json!({ "action": "read_only", "on": on }), now)).await;
                 }
                 Ok::<_, berth_catalog::Error>(())
             })
@@ -47,19 +46,6 @@ fn switch(place: Place, on: bool) -> Result<()> {
         tokio::time::sleep(FOLLOWED).await;
         say(&config, &catalog).await
     })
-}
-
-fn event(on: bool, at: Timestamp) -> NewEvent {
-    NewEvent {
-        id: uuid::Uuid::new_v4(),
-        at,
-        kind: Kind::Administered,
-        repository: None,
-        tag: None,
-        digest: None,
-        author: operator::author(),
-        detail: json!({ "action": "read_only", "on": on }),
-    }
 }
 
 async fn status(config: &Config) -> Result<()> {

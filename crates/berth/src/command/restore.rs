@@ -4,12 +4,14 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
 use berth_backup::{Archive, Restored};
+use berth_catalog::event;
+use serde_json::json;
 
 use super::progress::{follow, progress_bar, say};
 use super::{block_on, print};
 use crate::cli;
 use crate::config::{self, Config};
-use crate::data;
+use crate::{data, operator};
 
 pub(super) fn run(arguments: cli::Restore) -> Result<ExitCode> {
     let (shelf, point) = (arguments.kept.shelf()?, arguments.point);
@@ -38,6 +40,7 @@ async fn restore(config: &Config, archive: &Archive, point: &str) -> Result<Exit
     let restored =
         berth_backup::restore(archive, (&name, &summary), &new.catalog, new.blobs.as_ref(), &watch).await?;
     new.finish().await?;
+    note(config, &name).await;
     bar.finish_and_clear();
     for problem in &restored.problems {
         print(format!("{}: {}\n", problem.digest, problem.reason))?;
@@ -48,6 +51,23 @@ async fn restore(config: &Config, archive: &Archive, point: &str) -> Result<Exit
     print(summary_of(&name, &restored))?;
     let whole = restored.problems.is_empty() && restored.broken_event.is_none();
     Ok(if whole { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Says in the event log, behind what came from the backup, that it was restored: every trail that follows it has that, also one that
+/// is put back later.
+async fn note(config: &Config, point: &str) {
+    let appended = async {
+        let catalog = data::join_catalog(config).await?;
+        let event = operator::event(json!({ "action": "restore", "point": point }), catalog.clock().now());
+        let unit = async move |tx: &mut berth_catalog::Tx| {
+            event::append(tx, event.clone()).await;
+            Ok::<_, berth_catalog::Error>(())
+        };
+        Ok::<_, anyhow::Error>(catalog.write(unit).await?)
+    };
+    if let Err(error) = appended.await {
+        eprintln!("not recorded in the event log: {error:#}");
+    }
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a rate for people to read")]

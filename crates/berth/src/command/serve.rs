@@ -1,5 +1,8 @@
 //! `berth serve`: opens the rooms, wires them, serves until told to stop.
 
+mod parts;
+mod started;
+
 use std::io::{self, IsTerminal as _};
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,11 +18,10 @@ use berth_registry::{CollectJob, Registry, ScrubJob};
 use berth_server::{AccessLog, App, Format, LogWriter, MetricsRegistry, Sampler, Server};
 use berth_vault::Vault;
 use rustix::process::{Resource, getrlimit, setrlimit};
-use serde_json::json;
-use sha2::{Digest as _, Sha256};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
+use self::parts::Parts;
 use super::job;
 use crate::cli;
 use crate::config::{self, Config};
@@ -27,7 +29,7 @@ use crate::data::{self, Opened};
 use crate::federation::Federation;
 #[cfg(feature = "otlp")]
 use crate::traces;
-use crate::{gauges, log, operator, vault};
+use crate::{gauges, log, vault};
 
 pub(super) fn run(arguments: cli::Serve) -> Result<()> {
     let config = config::load_for_serving(arguments.flags.into())?.config;
@@ -95,47 +97,64 @@ async fn serve(config: &Config) -> Result<()> {
     announce(config, &server)?;
 
     let (stop, stopped) = watch::channel(false);
-    let jobs = tokio::spawn(runner.run(stopped.clone()));
-    let pulls = tokio::spawn({
-        let registry = registry.clone();
-        async move { registry.count_pulls(stopped).await }
+    let mut parts = beside(&registry, &access, vault, &stopped);
+    parts.spawn("job runner", runner.run(stopped.clone()));
+    parts.spawn("delivery of audit records", outlets.run(stopped.clone()));
+    parts.try_spawn("audit trail", {
+        let (audit, stopped) = (audit.clone(), stopped.clone());
+        async { Ok(audit.run(stopped).await?) }
     });
-    let mode = tokio::spawn({
-        let (registry, stopped) = (registry.clone(), stop.subscribe());
-        async move { registry.follow_mode(stopped).await }
-    });
-    let rights = tokio::spawn({
-        let (access, stopped) = (access.clone(), stop.subscribe());
-        async move { access.follow(stopped).await }
-    });
-    let keys = tokio::spawn({
-        let stopped = stop.subscribe();
-        async move { access.keep_tokens(stopped).await }
-    });
-    let delivering = tokio::spawn(outlets.run(stop.subscribe()));
-    let auditing = tokio::spawn(audit.run(stop.subscribe()));
-    server.run(shutdown_signal()?).await;
+    let (shutdown, mut failed) = (shutdown_signal()?, None);
+    server
+        .run(async {
+            tokio::select! {
+                () = shutdown => {}
+                error = parts.failed() => {
+                    tracing::error!("{error:#}: stopping, no new connections, transfers may finish");
+                    failed = Some(error);
+                }
+            }
+        })
+        .await;
     stop.send_replace(true);
     // They end by themselves now; a panic in one must not keep the others.
-    for (task, ended) in [
-        ("job runner", jobs.await),
-        ("pull counter", pulls.await),
-        ("follower of the mode", mode.await),
-        ("follower of access", rights.await),
-        ("keeper of the keys", keys.await),
-        ("delivery of audit records", delivering.await),
-    ] {
-        if let Err(error) = ended {
-            tracing::error!(%error, "the {task} ended early");
+    parts.end().await;
+    if let Some(error) = failed {
+        // If it was the trail, what was noted since is written now.
+        if let Err(error) = tokio::spawn(audit.run(stopped)).await {
+            tracing::error!(%error, "records of the audit trail are lost");
         }
-    }
-    match auditing.await {
-        Ok(Ok(())) => {}
-        Ok(Err(error)) => tracing::error!(%error, "the end of the audit trail is not signed"),
-        Err(error) => tracing::error!(%error, "the audit trail ended early"),
+        return Err(error.context("the server stopped because a part of it did"));
     }
     tracing::info!("stopped");
     Ok(())
+}
+
+/// Lets run what keeps a node up to date with the others.
+fn beside(registry: &Registry, access: &Access, vault: Vault, stopped: &watch::Receiver<bool>) -> Parts {
+    let mut parts = Parts::default();
+    let stop = || stopped.clone();
+    parts.spawn("pull counter", {
+        let (registry, stop) = (registry.clone(), stop());
+        async move { registry.count_pulls(stop).await }
+    });
+    parts.spawn("follower of the mode", {
+        let (registry, stop) = (registry.clone(), stop());
+        async move { registry.follow_mode(stop).await }
+    });
+    parts.spawn("follower of access", {
+        let (access, stop) = (access.clone(), stop());
+        async move { access.follow(stop).await }
+    });
+    parts.spawn("keeper of the keys that sign", {
+        let (access, stop) = (access.clone(), stop());
+        async move { access.keep_tokens(stop).await }
+    });
+    parts.spawn("keeper of the keys that seal", {
+        let (access, catalog, stop) = (access.clone(), registry.catalog().clone(), stop());
+        async move { access.keep_vault(&catalog, &vault, stop).await }
+    });
+    parts
 }
 
 /// Opens the audit trail and records the start.
@@ -146,9 +165,7 @@ async fn audit(config: &Config, registry: &Registry, vault: &Vault) -> Result<Au
     let audit = Audit::open(&config.audit, catalog, trail, persons, vault.clone(), place)
         .await
         .context("the audit trail can't be kept")?;
-    let digest = hex::encode(Sha256::digest(config.to_yaml()?));
-    let detail = json!({ "version": env!("CARGO_PKG_VERSION"), "configuration_sha256": digest });
-    operator::record(audit.trail(), "configure", detail).await?;
+    started::record(audit.trail(), config).await?;
     Ok(audit)
 }
 

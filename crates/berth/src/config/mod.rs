@@ -204,15 +204,18 @@ impl Config {
         }
     }
 
-    /// Writes the configuration as YAML, without the users' password hashes and the database's password.
+    /// Writes the configuration as YAML, without the users' password hashes and the databases' passwords.
     pub(crate) fn to_yaml(&self) -> anyhow::Result<String> {
         let mut value = serde_json::to_value(self)?;
         let users = value.pointer_mut("/access/users").and_then(serde_json::Value::as_array_mut);
         for user in users.into_iter().flatten() {
             user["password"] = "(hidden)".into();
         }
-        if let Some(url) = &self.database.url {
-            value["database"]["url"] = url.to_string().into();
+        let Database { url, replica_url, .. } = &self.database;
+        for (key, url) in [("url", url), ("replica_url", replica_url)] {
+            if let Some(url) = url {
+                value["database"][key] = url.to_string().into();
+            }
         }
         Ok(serde_saphyr::to_string(&value)?)
     }

@@ -138,7 +138,7 @@ where
     B: HttpBody<Data = Bytes> + Send + Unpin + 'static,
     B::Error: Display,
 {
-    if app.recorder.as_ref().is_some_and(berth_audit::Recorder::refuses) {
+    if app.refuses_unrecorded() {
         return Err(Problem::unrecorded());
     }
     cx.slot = Some(app.overload.enter(Class::Push, cx.client).await?);

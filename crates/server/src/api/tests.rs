@@ -165,6 +165,7 @@ impl Server {
             error: None,
             verdict: None,
             digest: None,
+            part: None,
         };
         let (head, body) = handle(&self.app, &self.calls, &mut context, request).await.into_parts();
         let body = body.collect().await.unwrap().to_bytes();

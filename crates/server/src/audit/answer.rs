@@ -48,6 +48,14 @@ impl Refusal {
         Self::new("index_not_found_exception", 404, "this registry keeps no audit trail")
     }
 
+    /// What is read here is recorded, too.
+    pub(super) fn unrecorded() -> Self {
+        let reason = "nothing can be recorded in the audit trail for now: try again in a moment";
+        let mut refusal = Self::new("unavailable_exception", 503, reason);
+        refusal.header = Some((RETRY_AFTER, HeaderValue::from_static("1")));
+        refusal
+    }
+
     pub(super) fn json(error: &serde_json::Error) -> Self {
         Self::new("parsing_exception", 400, format!("the body is not JSON: {error}"))
     }

@@ -32,6 +32,8 @@ mod words;
 
 /// Everything here.
 pub(crate) const PREFIX: &str = "/login";
+/// How the pages look: nothing that would be recorded.
+const STYLE: &str = "/login/style.css";
 
 /// What every page needs.
 struct Visit<'a> {
@@ -88,6 +90,9 @@ where
     let words = words::of(&head.headers);
     let visit = Visit { app, head, words, origin, forwarded_host: forwarded_host.as_deref() };
     let is_head = visit.head.method == Method::HEAD;
+    if app.refuses_unrecorded() && cx.uri.path() != STYLE {
+        return visit.page(StatusCode::SERVICE_UNAVAILABLE, Some(words.unrecorded), "");
+    }
     let Ok(slot) = app.overload.enter(Class::Pull, cx.client).await else {
         return visit.page(StatusCode::SERVICE_UNAVAILABLE, Some(words.busy), "");
     };

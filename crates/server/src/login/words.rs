@@ -34,6 +34,7 @@ pub(super) struct Words {
     pub(super) wrong: &'static str,
     pub(super) again: &'static str,
     pub(super) busy: &'static str,
+    pub(super) unrecorded: &'static str,
     pub(super) must_change: &'static str,
     pub(super) change: &'static str,
     pub(super) old: &'static str,
@@ -79,6 +80,7 @@ const ENGLISH: Words = Words {
     new_again: "New password, once more",
     not_twice: "The new password was not the same both times. Try again.",
     changed: "Your password is changed. Log in with the new one.",
+    unrecorded: "Nothing can be recorded in the audit trail now, so nobody is let in. Try again in a few seconds.",
 };
 
 const CHINESE: Words = Words {
@@ -117,6 +119,7 @@ const CHINESE: Words = Words {
     new_again: "再次输入新密码",
     not_twice: "两次输入的新密码不一致，请重试。",
     changed: "密码已修改，请使用新密码登录。",
+    unrecorded: "审计记录暂时无法写入，因此暂停登录，请几秒后重试。",
 };
 
 /// Picks the language that the reader likes better (RFC 9110 section 12.5.4); English if none is known.

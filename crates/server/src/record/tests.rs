@@ -75,6 +75,24 @@ fn refusals_are_recorded_and_challenges_are_not() {
 }
 
 #[test]
+fn a_look_at_the_trail_is_recorded_and_reading_on_is_not() {
+    let recorder = Recorder::new(&Config::default());
+    let look = |name: &str, part, status: u16| {
+        let mut context = context(Method::POST, Endpoint::Audit, Some(Caller::user(name)));
+        context.part = part;
+        let status = StatusCode::from_u16(status).unwrap();
+        counts(&recorder, &context, Some(status))
+            .map(|(action, outcome, ..)| (action.as_str(), outcome.as_str()))
+    };
+    let read = Some(("read", "success"));
+    assert_eq!(look("ann", None, 200), None, "what the index is like");
+    assert_eq!(look("ann", Some("system/audit"), 400), None);
+    assert_eq!(look("ann", Some("system/audit"), 200), read);
+    assert_eq!(look("ann", Some("system/audit"), 200), None, "the same a moment later");
+    assert_eq!(look("bob", Some("system/audit"), 200), read);
+}
+
+#[test]
 fn a_note_says_what_the_request_was_about() {
     let recorder = Recorder::new(&Config { queue: 1000, ..Config::default() });
     let mut context = context(Method::GET, Endpoint::Manifest, Some(Caller::user("alice")));

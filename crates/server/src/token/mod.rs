@@ -76,6 +76,9 @@ where
     B::Error: Display,
 {
     let (head, body) = request.into_parts();
+    if app.refuses_unrecorded() {
+        return Err(Refusal::unrecorded());
+    }
     cx.slot = Some(app.overload.enter(Class::Pull, cx.client).await?);
     let (wanted, shape) = match head.method {
         Method::GET | Method::HEAD => (Wanted::of_query(head.uri.query().unwrap_or_default()), Shape::Docker),

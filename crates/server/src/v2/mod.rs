@@ -103,7 +103,7 @@ where
     let endpoint = Endpoint::parse(head.uri.path(), head.uri.query())
         .map_err(|error| Refusal::path(error, &head.method))?;
     endpoint.describe(cx);
-    if app.recorder.as_ref().is_some_and(berth_audit::Recorder::refuses) {
+    if app.refuses_unrecorded() {
         return Err(Refusal::unrecorded());
     }
     // Before anything costs something. An operator must see a full server's state, so only the registry turns away.

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use super::{Names, Opened, on, print};
 use crate::cli::{ExportAudit, ListAudit};
+use crate::operator;
 
 /// Records read at a time.
 const BATCH: usize = 1000;
@@ -24,6 +25,7 @@ pub(super) fn list(arguments: ListAudit) -> Result<()> {
         limit: arguments.limit,
     };
     on(place, async |opened| {
+        read(&opened, "audit list").await;
         let records = match &arguments.user {
             Some(name) => of_user(&opened, name, &wanted).await?,
             None => newest(&opened, &wanted).await?,
@@ -35,6 +37,11 @@ pub(super) fn list(arguments: ListAudit) -> Result<()> {
         }
         Ok(())
     })
+}
+
+/// Records that somebody looks at what is recorded.
+async fn read(opened: &Opened, command: &str) {
+    operator::note_in(&opened.trail, "read", json!({ "part": "system/audit", "command": command })).await;
 }
 
 /// What a reader wants to see.
@@ -131,6 +138,7 @@ fn line(record: &Record, name: &str) -> String {
 
 pub(super) fn export(arguments: ExportAudit) -> Result<()> {
     on(arguments.place, async |opened| {
+        read(&opened, "audit export").await;
         let mut names = Names::new(opened.catalog.clone());
         let mut position = arguments.after;
         loop {

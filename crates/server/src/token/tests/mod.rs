@@ -30,6 +30,7 @@ mod flow;
 mod oauth2;
 mod refused;
 mod scope;
+mod unrecorded;
 
 /// A server without sockets, in which `ann` may write and `bob` read.
 struct Server {
@@ -56,6 +57,15 @@ impl Server {
         http: Config,
         change: impl FnOnce(&mut berth_access::Config),
     ) -> Self {
+        Self::build(anonymous, http, change, |app| app).await
+    }
+
+    async fn build(
+        anonymous: Anonymous,
+        http: Config,
+        change: impl FnOnce(&mut berth_access::Config),
+        finish: impl FnOnce(App) -> App,
+    ) -> Self {
         let user = |name: &str, access| User {
             name: name.into(),
             password: hash_password("secret").unwrap(),
@@ -73,7 +83,7 @@ impl Server {
         if config.tokens.enabled {
             access = access.with_tokens(Tokens::new(&config.tokens, catalog, vault));
         }
-        let app = Arc::new(App::new(http, access, registry, Clock::system()));
+        let app = Arc::new(finish(App::new(http, access, registry, Clock::system())));
         Self { router: Router::new(&app), app, _directory: directory }
     }
 
