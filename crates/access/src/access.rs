@@ -217,9 +217,9 @@ impl Access {
         self.inner.source.snapshot().decide(caller, action, resource, self.now())
     }
 
-    /// Tells whether somebody to whom a token or a session was issued at a moment still stands.
-    pub fn stands(&self, identity: &Identity, issued_at: Timestamp) -> Result<(), Gone> {
-        self.inner.source.snapshot().stands(identity, issued_at, self.now())
+    /// Tells whether somebody to whom a token or a session was issued at a moment still stands, and so does what proved it.
+    pub(crate) fn stands(&self, caller: &Caller, issued_at: Timestamp) -> Result<(), Gone> {
+        self.inner.source.snapshot().stands(caller, issued_at, self.now())
     }
 
     /// Returns what the configuration says of roles.

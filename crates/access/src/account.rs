@@ -6,6 +6,7 @@
 
 mod admin;
 mod application;
+mod enrolment;
 mod error;
 mod federated;
 mod harbor;
@@ -41,10 +42,9 @@ pub use harbor::{HarborEntry, Imported};
 pub use name::{RobotName, RobotNameError};
 pub(crate) use prove::{Proven, Purpose, caller};
 pub use robot::{NewRobot, Rotated};
-pub use robot_policy::{Effect as RobotEffect, Grantor, OperatorGrants, RobotPolicy};
+pub use robot_policy::{Grantor, OperatorGrants};
 pub use rules::{ApplicationPasswordRules, PasswordRules, RobotRules, SessionRules};
 pub use secret::{RandomSecret, SecretKind};
-pub use session::{Resumed, Sessions};
 pub use totp::{Enrolment, Sealer};
 
 use hasher::Hasher;
@@ -135,6 +135,16 @@ impl Accounts {
             return Ok(true);
         }
         self.0.catalog.read(async |r| Ok(account::any(r).await? || robots::any(r).await?)).await
+    }
+
+    /// Tells whether a name belongs to a user of the configuration, whatever account has it.
+    pub(crate) fn is_configured(&self, name: &str) -> bool {
+        self.0.rules.configured.contains(name)
+    }
+
+    /// Tells whether hashes of Harbor's wait for their first use.
+    pub(crate) fn harbor_waits(&self) -> bool {
+        self.0.harbor_waits.load(Ordering::Acquire)
     }
 
     pub(crate) fn hasher(&self) -> &Arc<Hasher> {

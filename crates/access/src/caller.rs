@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use berth_catalog::event::Author;
 
+use crate::evidence::Evidence;
 use crate::origin::Origin;
 use crate::person::{Person, Persons};
 use crate::scope::Scope;
@@ -126,6 +127,7 @@ pub struct Caller(Arc<Inner>);
 struct Inner {
     identity: Identity,
     proof: Proof,
+    evidence: Option<Evidence>,
     groups: Arc<[Arc<str>]>,
     /// Set when the call came with a token of Berth's own: nothing beyond it is allowed, whatever the roles say.
     scope: Option<Arc<Scope>>,
@@ -151,6 +153,7 @@ impl Caller {
         Self(Arc::new(Inner {
             identity,
             proof,
+            evidence: None,
             groups: Arc::default(),
             scope: None,
             origin: None,
@@ -177,6 +180,12 @@ impl Caller {
     /// The names of its groups, to be written down.
     pub(crate) fn group_names(&self) -> Vec<String> {
         self.groups().iter().map(ToString::to_string).collect()
+    }
+
+    /// Says by which secret it was proved.
+    #[must_use]
+    pub(crate) fn by(self, evidence: Option<Evidence>) -> Self {
+        self.changed(|inner| inner.evidence = evidence)
     }
 
     /// Allows nothing beyond `scope`.
@@ -243,6 +252,11 @@ impl Caller {
         self.0.proof
     }
 
+    /// Returns by which secret it was proved, where that can end before the caller does.
+    pub(crate) fn evidence(&self) -> Option<&Evidence> {
+        self.0.evidence.as_ref()
+    }
+
     /// Returns the groups that the caller belongs to.
     pub fn groups(&self) -> &[Arc<str>] {
         &self.0.groups
@@ -271,7 +285,7 @@ impl Caller {
     }
 }
 
-/// The same identity, proof, groups and scope: where a request came from makes nobody another.
+/// The same identity, proof, groups and scope: where a request came from, and which of its secrets it bore, makes nobody another.
 impl PartialEq for Caller {
     fn eq(&self, other: &Self) -> bool {
         let (one, other) = (&self.0, &other.0);

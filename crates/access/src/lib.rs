@@ -10,6 +10,7 @@ mod caller;
 mod config;
 mod credentials;
 mod error;
+mod evidence;
 pub mod federation;
 mod grant;
 mod manage;
@@ -20,6 +21,7 @@ mod permit;
 mod person;
 mod policy;
 mod read_only;
+mod remembered;
 mod resource;
 mod scope;
 mod secrets;
@@ -35,8 +37,7 @@ pub use access::Access;
 pub use account::{
     Accounts, ApplicationPasswordRules, Ended, Enrolment, Error as AccountError, Grantor, HarborEntry,
     Imported, Looked, NewApplicationPassword, NewRobot, NewUser, OperatorGrants, PasswordRules, Profile,
-    RandomSecret, Resumed, RobotEffect, RobotName, RobotNameError, RobotPolicy, RobotRules, Rotated, Sealer,
-    SecretKind, SessionRules, Sessions,
+    RandomSecret, RobotName, RobotNameError, RobotRules, Rotated, Sealer, SecretKind, SessionRules,
 };
 pub use action::{Action, Actions, UnknownAction};
 pub use admin::ProjectChange;

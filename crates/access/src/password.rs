@@ -1,9 +1,11 @@
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use argon2::{ARGON2ID_IDENT, Argon2, Params, PasswordHasher as _, PasswordVerifier as _};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 
 // More is a typing error that would take the server down at a login.
 const MAX_MEMORY_KIB: u32 = 1024 * 1024;
@@ -19,6 +21,12 @@ impl PasswordHash {
     /// Returns the PHC string.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// Stands for the hash where it has to be told whether it is still the same. It tells nothing about the password to who does not know
+    /// the hash, salt and all.
+    pub(crate) fn fingerprint(&self) -> Arc<str> {
+        hex::encode(&Sha256::digest(&self.0)[..16]).into()
     }
 
     pub(crate) fn parsed(&self) -> Result<argon2::PasswordHash, PasswordHashError> {

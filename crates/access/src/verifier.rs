@@ -12,16 +12,16 @@ use sha2::Sha256;
 use tokio::sync::OnceCell;
 use tokio::time::{Instant, sleep_until};
 
-use crate::account::hash::Cost;
+use crate::account::hash::{self, Cost, Stored};
 use crate::account::hasher::Hasher;
 use crate::account::name::is_robot;
-use crate::account::{Accounts, Proven, Purpose};
+use crate::account::{Accounts, Proven, Purpose, RandomSecret, SecretKind};
 use crate::caller::{Caller, Identity, Proof};
 use crate::config::{Config, ConfigError};
 use crate::credentials::Credentials;
 use crate::error::{Cause, Unauthenticated};
+use crate::evidence::Evidence;
 use crate::federation::REFUSAL;
-use crate::password;
 
 const CACHE_ENTRIES: u64 = 10_000;
 
@@ -31,15 +31,21 @@ type Outcome = Arc<OnceCell<Result<Caller, Unauthenticated>>>;
 
 /// Finds out whether credentials are right, at the cost of as few hashes as it can.
 pub(crate) struct Verifier {
-    users: HashMap<Arc<str>, Arc<argon2::PasswordHash>>,
+    users: HashMap<Arc<str>, Configured>,
     /// What an unknown user's password is verified against where there are no accounts, so that the time taken doesn't tell whether a
     /// name exists.
-    decoy: Option<Arc<argon2::PasswordHash>>,
+    decoy: Option<Arc<Stored>>,
     accounts: Option<Accounts>,
     cache_key: Hmac<Sha256>,
     verified: Cache<Key, Believed>,
     in_flight: Mutex<HashMap<Key, (usize, Outcome)>>,
     hasher: Arc<Hasher>,
+}
+
+/// A user of the configuration.
+struct Configured {
+    hash: Arc<Stored>,
+    fingerprint: Arc<str>,
 }
 
 /// What was proved a moment ago.
@@ -60,9 +66,12 @@ impl Verifier {
                 .password
                 .parsed()
                 .map_err(|source| ConfigError::Password { name: user.name.clone(), source })?;
-            users.insert(Arc::from(user.name.as_str()), Arc::new(hash));
+            let hash = Arc::new(Stored::Argon2(Box::new(hash)));
+            let configured = Configured { hash, fingerprint: user.password.fingerprint() };
+            users.insert(Arc::from(user.name.as_str()), configured);
         }
-        let decoy = config.users.first().and_then(|user| users.get(user.name.as_str()).cloned());
+        let decoy = config.users.first().and_then(|user| users.get(user.name.as_str()));
+        let decoy = decoy.map(|user| Arc::clone(&user.hash));
         let mut key = [0; 64];
         getrandom::fill(&mut key).map_err(|error| ConfigError::Random(error.to_string()))?;
         Ok(Self {
@@ -201,6 +210,7 @@ impl Verifier {
             accounts => {
                 let generation = accounts.as_ref().map_or(0, Accounts::generation);
                 let caller = self.user(name, password).await?;
+                let caller = self.say_whose(credentials, caller).await;
                 (generation, caller.map(|caller| Proven { caller, hash: None, until: None }))
             }
         };
@@ -215,27 +225,51 @@ impl Verifier {
         }
     }
 
-    /// Compares a password with that of a user of the configuration, or with a decoy.
+    /// Compares a password with that of a user of the configuration, or with a decoy. A refusal costs what it costs for a name that
+    /// nobody has.
     async fn user(
         &self,
         name: &str,
         password: &[u8],
     ) -> Result<Result<Caller, Unauthenticated>, Unauthenticated> {
         let user = self.users.get_key_value(name);
-        let Some(hash) = user.map(|(_, hash)| hash).or(self.decoy.as_ref()).cloned() else {
+        let Some(hash) = user.map(|(_, user)| &user.hash).or(self.decoy.as_ref()).cloned() else {
             return Err(Unauthenticated::NoUsers);
         };
         let password = password.to_vec();
+        let harbor_waits = self.accounts.as_ref().is_some_and(Accounts::harbor_waits);
+        let proved_at = self.accounts.as_ref().map(Accounts::now);
         self.hasher.count(Cost { argon2: 1, rounds: 0 });
-        let matches = self.hasher.run(move || password::verify(&password, &hash)).await;
-        let cause = match (user, matches.ok_or(Unauthenticated::Busy)?) {
-            (Some((name, _)), true) => {
-                return Ok(Ok(Caller::new(Identity::User(Arc::clone(name)), Proof::Password)));
+        let checked = self.hasher.run(move || hash::check(Some(&hash), &password, harbor_waits)).await;
+        let (matches, cost) = checked.ok_or(Unauthenticated::Busy)?;
+        self.hasher.count(Cost { argon2: 0, ..cost });
+        let cause = match (user, matches) {
+            (Some((name, user)), true) => {
+                let evidence = Evidence::Configured { fingerprint: Arc::clone(&user.fingerprint), proved_at };
+                let caller = Caller::new(Identity::User(Arc::clone(name)), Proof::Password);
+                return Ok(Ok(caller.by(Some(evidence))));
             }
             (Some(_), false) => Cause::WrongPassword,
             (None, _) => Cause::UnknownName,
         };
         Ok(Err(Unauthenticated::WrongCredentials { name: name.to_owned(), cause }))
+    }
+
+    /// Says so to whoever has the application password of an account whose name the configuration has given to somebody else. It costs a
+    /// look-up, and tells nothing to who has none.
+    async fn say_whose(
+        &self,
+        credentials: &Credentials,
+        outcome: Result<Caller, Unauthenticated>,
+    ) -> Result<Caller, Unauthenticated> {
+        let made_up = RandomSecret::parse(SecretKind::Application, credentials.password()).is_some();
+        let Some(accounts) = self.accounts.as_ref().filter(|_| outcome.is_err() && made_up) else {
+            return outcome;
+        };
+        match accounts.prove(credentials.name(), credentials.password(), None).await {
+            Err(taken @ Unauthenticated::NameTaken { .. }) => Err(taken),
+            _ => outcome,
+        }
     }
 
     /// A key that tells nothing about the password, should memory leak. A name has no NUL, so pairs don't collide.

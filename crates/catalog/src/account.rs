@@ -10,6 +10,7 @@ use crate::binding;
 use crate::driver::{Reader, Row, params};
 use crate::error::{Error, Result};
 use crate::hidden::Hidden;
+use crate::session;
 use crate::tx::Tx;
 
 /// An account's row id.
@@ -248,6 +249,7 @@ pub async fn set_password(
         params![hash, now, i64::from(must_change), id.0],
     )
     .await?;
+    session::delete_of_account(tx, id).await?;
     bump(tx).await
 }
 
@@ -278,12 +280,14 @@ pub async fn unlock(tx: &mut Tx, id: AccountId) -> Result<()> {
 pub async fn set_disabled(tx: &mut Tx, id: AccountId, disabled: bool, now: Timestamp) -> Result<()> {
     let sql = "UPDATE account SET disabled_at = $1, valid_after = $2 WHERE id = $3";
     tx.post(sql, params![disabled.then_some(now), now, id.0]).await?;
+    session::delete_of_account(tx, id).await?;
     bump(tx).await
 }
 
 /// Ends all tokens and sessions from before.
 pub async fn set_valid_after(tx: &mut Tx, id: AccountId, at: Timestamp) -> Result<()> {
     tx.post("UPDATE account SET valid_after = $1 WHERE id = $2", params![at, id.0]).await?;
+    session::delete_of_account(tx, id).await?;
     bump(tx).await
 }
 
@@ -317,15 +321,25 @@ pub async fn set_lapsed(tx: &mut Tx, id: AccountId, lapsed: bool, now: Timestamp
                 WHERE id = $3 AND source <> 'local' AND must_change <> $1";
     let changed = tx.execute(sql, params![i64::from(lapsed), now, id.0]).await? > 0;
     if changed {
+        if lapsed {
+            session::delete_of_account(tx, id).await?;
+        }
         bump(tx).await?;
     }
     Ok(changed)
 }
 
-/// Sets the sealed secret of the second factor, or takes it away.
-pub async fn set_totp(tx: &mut Tx, id: AccountId, sealed: Option<&[u8]>, step: Option<i64>) -> Result<()> {
-    let sql = "UPDATE account SET totp = $1, totp_step = $2 WHERE id = $3";
-    tx.post(sql, params![sealed, step, id.0]).await?;
+/// Sets the sealed secret of the second factor, or takes it away. What was proved before, without it or with it, is good for nothing.
+pub async fn set_totp(
+    tx: &mut Tx,
+    id: AccountId,
+    sealed: Option<&[u8]>,
+    step: Option<i64>,
+    now: Timestamp,
+) -> Result<()> {
+    let sql = "UPDATE account SET totp = $1, totp_step = $2, valid_after = $3 WHERE id = $4";
+    tx.post(sql, params![sealed, step, now, id.0]).await?;
+    session::delete_of_account(tx, id).await?;
     bump(tx).await
 }
 
@@ -346,9 +360,10 @@ pub async fn note_login(tx: &mut Tx, id: AccountId, now: Timestamp) -> Result<()
     tx.post(sql, params![now, id.0]).await
 }
 
-/// Deletes an account with its passwords, and the roles that were given to its name: whoever gets the name next has none of them.
+/// Deletes an account with its passwords and sessions, and the roles that were given to its name: whoever gets the name next has none of them.
 pub async fn delete(tx: &mut Tx, id: AccountId) -> Result<()> {
     binding::delete_user(tx, id).await?;
+    session::delete_of_account(tx, id).await?;
     tx.post("DELETE FROM old_password WHERE account_id = $1", params![id.0]).await?;
     tx.post("DELETE FROM app_password WHERE account_id = $1", params![id.0]).await?;
     tx.post("DELETE FROM account WHERE id = $1", params![id.0]).await?;

@@ -68,6 +68,21 @@ pub async fn list(r: &Reader, account: AccountId, limit: usize) -> Result<Vec<Ap
     .await
 }
 
+/// Lists those that were revoked at `since` or later, and when, in the order of their ids, behind `after`.
+pub async fn list_revoked(
+    r: &Reader,
+    since: Timestamp,
+    after: AppPasswordId,
+    limit: usize,
+) -> Result<Vec<(AppPasswordId, Timestamp)>> {
+    r.query(
+        "SELECT id, revoked_at FROM app_password WHERE revoked_at >= $1 AND id > $2 ORDER BY id LIMIT $3",
+        params![since, after.0, limit],
+        |row| Ok((AppPasswordId(row.int(0)?), row.time(1)?)),
+    )
+    .await
+}
+
 /// Makes one.
 pub async fn insert(
     tx: &mut Tx,

@@ -30,6 +30,7 @@ pub mod imported;
 pub mod job;
 pub mod ledger;
 pub mod link;
+pub mod logout;
 pub mod manifest;
 pub mod mode;
 pub mod moving;

@@ -170,12 +170,6 @@ pub async fn set_disabled(tx: &mut Tx, id: RobotId, disabled: bool, now: Timesta
     bump(tx).await
 }
 
-/// Ends all tokens from before.
-pub async fn set_valid_after(tx: &mut Tx, id: RobotId, at: Timestamp) -> Result<()> {
-    tx.post("UPDATE robot SET valid_after = $1 WHERE id = $2", params![at, id.0]).await?;
-    bump(tx).await
-}
-
 /// Tells whether a use at `now` is to be noted.
 pub fn is_news(robot: &Robot, now: Timestamp) -> bool {
     robot.used_at.is_none_or(|used| now.duration_since(used) >= NOTED_EVERY)

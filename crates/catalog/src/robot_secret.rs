@@ -60,6 +60,21 @@ pub async fn list(r: &Reader, robot: RobotId, limit: usize) -> Result<Vec<RobotS
     .await
 }
 
+/// Lists those that end at `since` or later, and when, in the order of their ids, behind `after`.
+pub async fn list_ending(
+    r: &Reader,
+    since: Timestamp,
+    after: RobotSecretId,
+    limit: usize,
+) -> Result<Vec<(RobotSecretId, Timestamp)>> {
+    r.query(
+        "SELECT id, expires_at FROM robot_secret WHERE expires_at >= $1 AND id > $2 ORDER BY id LIMIT $3",
+        params![since, after.0, limit],
+        |row| Ok((RobotSecretId(row.int(0)?), row.time(1)?)),
+    )
+    .await
+}
+
 /// Gives a robot another secret.
 pub async fn insert(
     tx: &mut Tx,

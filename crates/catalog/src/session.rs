@@ -1,9 +1,11 @@
-//! Browser sessions and refresh tokens: what was proved once and is believed for a while.
+//! Browser sessions and refresh tokens: what was proved once and is believed for a while. And second factors that wait for their first
+//! code.
 
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
-use crate::driver::{Reader, params};
+use crate::account::AccountId;
+use crate::driver::{Reader, Row, params};
 use crate::error::Result;
 use crate::tx::Tx;
 
@@ -22,6 +24,8 @@ pub enum Kind {
     Browser,
     /// A client, by a refresh token.
     Refresh,
+    /// Nobody: it is a second factor that its owner has not confirmed yet.
+    Enrolment,
 }
 
 impl Kind {
@@ -30,6 +34,7 @@ impl Kind {
         match self {
             Self::Browser => "browser",
             Self::Refresh => "refresh",
+            Self::Enrolment => "enrolment",
         }
     }
 }
@@ -38,7 +43,10 @@ impl std::str::FromStr for Kind {
     type Err = ();
 
     fn from_str(text: &str) -> Result<Self, ()> {
-        [Self::Browser, Self::Refresh].into_iter().find(|kind| kind.as_str() == text).ok_or(())
+        [Self::Browser, Self::Refresh, Self::Enrolment]
+            .into_iter()
+            .find(|kind| kind.as_str() == text)
+            .ok_or(())
     }
 }
 
@@ -49,6 +57,10 @@ pub struct Session {
     pub id: SessionId,
     /// What holds it.
     pub kind: Kind,
+    /// The user's name.
+    pub owner: String,
+    /// Fingerprint of the password's hash, of a user of the configuration.
+    pub configured: Option<String>,
     /// Whom it proves, as JSON: kind, name, proof, groups.
     pub identity: String,
     /// More, as a JSON object.
@@ -61,22 +73,39 @@ pub struct Session {
     pub expires_at: Timestamp,
 }
 
+fn read(row: &Row<'_>) -> Result<Session> {
+    let text = |column| row.text(column).map(ToOwned::to_owned);
+    Ok(Session {
+        id: SessionId(row.int(0)?),
+        kind: row.parse(1, "kind of a session")?,
+        owner: text(2)?,
+        configured: row.text_opt(3)?.map(ToOwned::to_owned),
+        identity: text(4)?,
+        detail: text(5)?,
+        created_at: row.time(6)?,
+        seen_at: row.time(7)?,
+        expires_at: row.time(8)?,
+    })
+}
+
 /// Finds a session by the SHA-256 of its secret in hex, also one that has ended.
 pub async fn find(r: &Reader, kind: Kind, secret: &str) -> Result<Option<Session>> {
     r.query_opt(
-        "SELECT id, kind, identity, detail, created_at, seen_at, expires_at FROM session WHERE secret = $1 AND kind = $2",
+        "SELECT id, kind, owner, configured, identity, detail, created_at, seen_at, expires_at
+           FROM session WHERE secret = $1 AND kind = $2",
         params![secret, kind.as_str()],
-        |row| {
-            Ok(Session {
-                id: SessionId(row.int(0)?),
-                kind: row.parse(1, "kind of a session")?,
-                identity: row.text(2)?.to_owned(),
-                detail: row.text(3)?.to_owned(),
-                created_at: row.time(4)?,
-                seen_at: row.time(5)?,
-                expires_at: row.time(6)?,
-            })
-        },
+        read,
+    )
+    .await
+}
+
+/// Finds the newest of a user's, also one that has ended.
+pub async fn find_newest(r: &Reader, kind: Kind, owner: &str) -> Result<Option<Session>> {
+    r.query_opt(
+        "SELECT id, kind, owner, configured, identity, detail, created_at, seen_at, expires_at
+           FROM session WHERE owner = $1 AND kind = $2 ORDER BY seen_at DESC, id DESC LIMIT 1",
+        params![owner, kind.as_str()],
+        read,
     )
     .await
 }
@@ -88,6 +117,10 @@ pub struct New {
     pub kind: Kind,
     /// SHA-256 of its secret, in hex.
     pub secret: String,
+    /// The user's name.
+    pub owner: String,
+    /// Fingerprint of the password's hash, of a user of the configuration.
+    pub configured: Option<String>,
     /// Whom it proves, as JSON.
     pub identity: String,
     /// More, as a JSON object.
@@ -96,12 +129,27 @@ pub struct New {
     pub expires_at: Timestamp,
 }
 
-/// Begins a session.
-pub async fn insert(tx: &mut Tx, new: &New, now: Timestamp) -> Result<()> {
+/// Begins a session. Of the kind's that its owner has beside it, those go that nobody used for the longest time, so that `most` are left.
+pub async fn insert(tx: &mut Tx, new: &New, most: usize, now: Timestamp) -> Result<()> {
     tx.post(
-        "INSERT INTO session (secret, kind, identity, detail, created_at, seen_at, expires_at)
-         VALUES ($1, $2, $3, $4, $5, $5, $6)",
-        params![&new.secret, new.kind.as_str(), &new.identity, &new.detail, now, new.expires_at],
+        "INSERT INTO session (secret, kind, owner, configured, identity, detail, created_at, seen_at, expires_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $7, $8)",
+        params![
+            &new.secret,
+            new.kind.as_str(),
+            &new.owner,
+            new.configured.as_deref(),
+            &new.identity,
+            &new.detail,
+            now,
+            new.expires_at,
+        ],
+    )
+    .await?;
+    tx.post(
+        "DELETE FROM session WHERE owner = $1 AND kind = $2 AND id NOT IN (
+             SELECT id FROM session WHERE owner = $1 AND kind = $2 ORDER BY seen_at DESC, id DESC LIMIT $3)",
+        params![&new.owner, new.kind.as_str(), most],
     )
     .await
 }
@@ -120,6 +168,18 @@ pub async fn note_use(tx: &mut Tx, id: SessionId, now: Timestamp) -> Result<()> 
 pub async fn delete(tx: &mut Tx, kind: Kind, secret: &str) -> Result<bool> {
     let sql = "DELETE FROM session WHERE secret = $1 AND kind = $2";
     Ok(tx.execute(sql, params![secret, kind.as_str()]).await? == 1)
+}
+
+/// Ends all sessions of a user's name.
+pub async fn delete_of(tx: &mut Tx, owner: &str) -> Result<()> {
+    tx.post("DELETE FROM session WHERE owner = $1", params![owner]).await
+}
+
+/// Ends all sessions of an account. A user of the configuration who has its name keeps others.
+pub async fn delete_of_account(tx: &mut Tx, id: AccountId) -> Result<()> {
+    let sql =
+        "DELETE FROM session WHERE configured IS NULL AND owner = (SELECT name FROM account WHERE id = $1)";
+    tx.post(sql, params![id.0]).await
 }
 
 /// Deletes sessions that have ended. Returns how many.

@@ -15,7 +15,7 @@ use crate::access_log::AccessLog;
 use crate::audit::AuditSearch;
 use crate::config::Config;
 use crate::limit::{LimitMetrics, Limits};
-use crate::metrics::{Metrics, ReadOnlyGauge, Sampler};
+use crate::metrics::{HashCounter, Metrics, ReadOnlyGauge, Sampler};
 use crate::overload::{Overload, OverloadMetrics};
 
 /// What every request needs, shared by all connections.
@@ -49,6 +49,7 @@ impl App {
     /// Puts the parts together; access lines go nowhere until [`App::log_to`] says where.
     pub fn new(config: Config, access: Access, registry: Registry, clock: Clock) -> Self {
         let mut metrics = Metrics::new();
+        metrics.register(Box::new(HashCounter(access.clone())));
         metrics.register(Box::new(ReadOnlyGauge(access.read_only().clone())));
         let overload = Arc::new(Overload::new(&config.limits));
         metrics.register(Box::new(OverloadMetrics(Arc::clone(&overload))));

@@ -12,11 +12,13 @@ use prometheus_client::encoding::text;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
+mod hashes;
 mod histogram;
 mod http;
 mod mode;
 mod sample;
 
+pub(crate) use self::hashes::HashCounter;
 pub(crate) use self::http::{Finished, HttpMetrics, Outcome};
 pub(crate) use self::mode::ReadOnlyGauge;
 pub use sample::{Point, Sample, SampleKind, Sampler};

@@ -15,6 +15,11 @@ pub fn totp(account: &str) -> String {
     format!("account/{account}/totp")
 }
 
+/// The secret of a second factor that waits for its first code, by the account's name.
+pub fn enrolment(account: &str) -> String {
+    format!("account/{account}/enrolment")
+}
+
 /// The key to what the logs say of a person, by the pseudonym.
 pub fn subject(pseudonym: &str) -> String {
     format!("subject/{pseudonym}")

@@ -2,7 +2,7 @@
 
 use berth_catalog::account::{self, Account, AccountId, New, Source};
 use berth_catalog::event::{self, Author, Kind, NewEvent};
-use berth_catalog::{Hidden, Tx, old_password};
+use berth_catalog::{Hidden, Tx, logout, old_password};
 use jiff::Timestamp;
 use serde_json::json;
 
@@ -52,7 +52,7 @@ impl Accounts {
         if let Some(problem) = name_problem(&new.name) {
             return Err(Error::Name { name: new.name, problem });
         }
-        if self.0.rules.configured.contains(&new.name) {
+        if self.is_configured(&new.name) {
             return Err(Error::Taken(new.name));
         }
         self.0.rules.passwords.check(&new.name, &new.password)?;
@@ -110,8 +110,18 @@ impl Accounts {
         self.on(name, "unlocked", by, async |tx, id, _| account::unlock(tx, id).await).await
     }
 
-    /// Ends all sessions and tokens of an account.
+    /// Ends all sessions and tokens of an account, or of a user of the configuration.
     pub async fn log_out_everywhere(&self, name: &str, by: &Author) -> Result<(), Error> {
+        if self.is_configured(name) {
+            let (name, by, now) = (name.to_owned(), by.clone(), self.now());
+            let unit = async move |tx: &mut Tx| {
+                logout::set(tx, &name, now).await?;
+                let detail = json!({ "change": "logged out everywhere", "configured": name });
+                event::append(tx, event_of(Kind::AccountChanged, &by, detail, now)).await;
+                Ok(())
+            };
+            return self.change(unit).await;
+        }
         let unit = async |tx: &mut Tx, id, now| account::set_valid_after(tx, id, now).await;
         self.on(name, "logged out everywhere", by, unit).await
     }

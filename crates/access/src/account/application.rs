@@ -47,6 +47,9 @@ impl Accounts {
                 problem: "names no client: use 1 to 128 bytes, no control characters",
             });
         }
+        if self.is_configured(&new.user) {
+            return Err(Error::Configured(new.user));
+        }
         let account = self.user(&new.user).await?;
         if account.must_change && account.source == Source::Local {
             return Err(Error::Factor("the account's password must be changed first"));

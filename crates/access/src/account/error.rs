@@ -33,6 +33,9 @@ pub enum Error {
     /// A person whom another service vouches for has no password here.
     #[error("{0:?} logs in through another service, which keeps the password; change it there")]
     Elsewhere(String),
+    /// A user of the configuration has what stands there, and no account.
+    #[error("{0:?} is a user of the configuration, and has no account that could hold this")]
+    Configured(String),
     /// A password that the rules refuse.
     #[error("the password {0}")]
     Weak(String),

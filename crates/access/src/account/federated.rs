@@ -61,6 +61,10 @@ impl Accounts {
         let (source, groups) = (source(proven.source), sorted(&proven.groups));
         let found = self.0.catalog.read(async |r| account::find_external(r, source, &proven.external).await);
         let known = found.await.map_err(unavailable)?;
+        let name = known.as_ref().map_or(&proven.name, |account| &account.name);
+        if self.is_configured(name) {
+            return Err(Unauthenticated::NameTaken { name: name.clone() });
+        }
         if let Some(account) = &known {
             usable(account)?;
             if !account.must_change && account.groups == groups && has_profile(account, proven) {
@@ -70,8 +74,6 @@ impl Accounts {
                 }
                 return Ok(account.clone());
             }
-        } else if self.0.rules.configured.contains(&proven.name) {
-            return Err(Unauthenticated::NameTaken { name: proven.name.clone() });
         }
         let new = New {
             name: proven.name.clone(),

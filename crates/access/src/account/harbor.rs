@@ -8,9 +8,10 @@ use serde::Deserialize;
 use super::admin::account_event;
 use super::hash::{Harbor, Version};
 use super::robot::log;
-use super::robot_policy::{Grantor, RobotPolicy, check};
+use super::robot_policy::{Grantor, check};
 use super::{Accounts, Error, RobotName};
 use crate::config::name_problem;
+use crate::policy::PolicyConfig;
 
 /// One line of a file of Harbor's credentials.
 #[derive(Clone, Deserialize)]
@@ -37,7 +38,7 @@ pub struct HarborEntry {
     pub description: String,
     /// What a robot may do; else it may pull from and push to its project.
     #[serde(default)]
-    pub policies: Option<Vec<RobotPolicy>>,
+    pub policies: Option<Vec<PolicyConfig>>,
     /// Who answers for a robot.
     #[serde(default)]
     pub owner: Option<String>,
@@ -85,7 +86,7 @@ impl Accounts {
         if let Some(problem) = name_problem(&entry.name) {
             return Err(Error::Name { name: entry.name, problem });
         }
-        if self.0.rules.configured.contains(&entry.name) {
+        if self.is_configured(&entry.name) {
             return Ok(Imported::Known);
         }
         let row = New {
@@ -117,7 +118,7 @@ impl Accounts {
         let (name, now) = (RobotName::parse(&entry.name)?, self.now());
         let policies = match (&entry.policies, name.project()) {
             (Some(policies), _) => policies.clone(),
-            (None, Some(project)) => vec![RobotPolicy::of_project(project)],
+            (None, Some(project)) => vec![PolicyConfig::of_project(project)],
             (None, None) => {
                 return Err(Error::Policies(format!("{name} is a robot of the system: say what it may do")));
             }

@@ -16,6 +16,7 @@ use super::strikes::Count;
 use super::{Accounts, Ended};
 use crate::caller::{Caller, Identity, Proof};
 use crate::error::{Cause, Unauthenticated};
+use crate::evidence::{Evidence, SecretId};
 use crate::password::{PasswordHash, hash_bytes};
 
 /// Secrets of one robot that are looked at: two while one takes over from the other, and a few that ended.
@@ -78,10 +79,15 @@ impl Accounts {
         known: Option<&str>,
     ) -> Result<(Account, Option<Hidden<String>>), Unauthenticated> {
         let now = self.now();
-        let find =
-            async || self.0.catalog.read(async |r| account::find(r, name).await).await.map_err(unavailable);
+        // An account that has the name of a user of the configuration is nobody's.
+        let is_hidden = self.is_configured(name);
+        let find = async || {
+            let found = self.0.catalog.read(async |r| account::find(r, name).await).await;
+            found.map(|found| found.filter(|_| !is_hidden)).map_err(unavailable)
+        };
         let before = find().await?;
         if let Some(directory) = self.directory()
+            && !is_hidden
             && before.as_ref().is_none_or(|account| account.source == Source::Ldap)
         {
             let account = self.of_directory(directory, before.as_ref(), name, password).await?;
@@ -122,8 +128,7 @@ impl Accounts {
     async fn matches(&self, account: Option<&Account>, password: &[u8]) -> Result<bool, Unauthenticated> {
         let text = account.and_then(|account| account.password.clone());
         let stored = text.as_ref().and_then(|text| Stored::parse(text));
-        let (given, harbor_waits) =
-            (password.to_vec(), self.0.harbor_waits.load(std::sync::atomic::Ordering::Acquire));
+        let (given, harbor_waits) = (password.to_vec(), self.harbor_waits());
         let work = move || {
             let (matches, mut cost) = hash::check(stored.as_ref(), &given, harbor_waits);
             let rehash = matches && stored.as_ref().is_some_and(Stored::is_harbor);
@@ -199,6 +204,9 @@ impl Accounts {
         if account.name != name {
             return wrong(name, Cause::WrongSecret);
         }
+        if self.is_configured(name) {
+            return Err(Unauthenticated::NameTaken { name: account.name });
+        }
         let ended = |why, at| {
             let what = format!("application password {:?} of {name:?}", found.name);
             Err(Unauthenticated::Ended(Ended { what, why, at, advice: "make another, and log in with that" }))
@@ -224,8 +232,10 @@ impl Accounts {
             let id = found.id;
             self.note(async move |tx| app_password::note_use(tx, id, now).await);
         }
-        let caller = caller(&account, Proof::ApplicationPassword);
-        Ok(Proven { caller, hash: None, until: Some(found.expires_at) })
+        let until = Some(found.expires_at);
+        let evidence = Evidence::Secret { id: SecretId::Application(found.id), until };
+        let caller = caller(&account, Proof::ApplicationPassword).by(Some(evidence));
+        Ok(Proven { caller, hash: None, until })
     }
 
     /// Whom a robot's secret proves. `given` is the name that the client gave.
@@ -249,8 +259,10 @@ impl Accounts {
             let id = robot.id;
             self.note(async move |tx| robot::note_use(tx, id, now).await);
         }
-        let caller = Caller::new(Identity::Robot(robot.name.as_str().into()), Proof::RobotSecret);
         let until = [robot.expires_at, secret.expires_at].into_iter().flatten().min();
+        let evidence = Evidence::Secret { id: SecretId::Robot(secret.id), until };
+        let caller =
+            Caller::new(Identity::Robot(robot.name.as_str().into()), Proof::RobotSecret).by(Some(evidence));
         Ok(Proven { caller, hash: None, until })
     }
 
@@ -289,7 +301,8 @@ impl Accounts {
 
 pub(crate) fn caller(account: &Account, proof: Proof) -> Caller {
     let groups: Arc<[Arc<str>]> = account.groups.iter().map(|group| Arc::from(group.as_str())).collect();
-    Caller::new(Identity::User(account.name.as_str().into()), proof).with_groups(groups)
+    let evidence = Evidence::Account { id: account.id, valid_after: account.valid_after };
+    Caller::new(Identity::User(account.name.as_str().into()), proof).with_groups(groups).by(Some(evidence))
 }
 
 pub(super) fn usable(account: &Account) -> Result<(), Unauthenticated> {

@@ -8,10 +8,11 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::admin::event_of;
-use super::robot_policy::{Grantor, RobotPolicy, check};
+use super::robot_policy::{Grantor, check};
 use super::rules::after;
 use super::secret::{RandomSecret, SecretKind};
 use super::{Accounts, Error, RobotName};
+use crate::policy::PolicyConfig;
 
 /// Ended secrets are remembered for so long, so that whoever still has one hears why.
 const REMEMBERED_SECONDS: i64 = 180 * 86_400;
@@ -31,7 +32,7 @@ pub struct NewRobot {
     /// What it is for.
     pub description: String,
     /// What it may do.
-    pub policies: Vec<RobotPolicy>,
+    pub policies: Vec<PolicyConfig>,
     /// Who answers for it.
     pub owner: String,
     /// Days that it lives; `None` for ever, if the rules allow that.
@@ -134,7 +135,7 @@ impl Accounts {
         &self,
         name: &RobotName,
         description: &str,
-        policies: &[RobotPolicy],
+        policies: &[PolicyConfig],
         grantor: &dyn Grantor,
         by: &Author,
     ) -> Result<(), Error> {
@@ -168,10 +169,6 @@ impl Accounts {
             robot_secret::end_others(tx, found.id, made, before_ends_at).await?;
             if let Some(expires_at) = renewed {
                 robot::set_expiry(tx, found.id, expires_at).await?;
-            }
-            if before_ends_at <= now {
-                // Whoever has the old secret has tokens too.
-                robot::set_valid_after(tx, found.id, now).await?;
             }
             log(tx, &name, "secret rotated", &by, now).await;
             Ok(renewed.unwrap_or(found.expires_at))

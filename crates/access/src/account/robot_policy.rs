@@ -1,27 +1,12 @@
 //! What robots may do: policies in the form of a role's, capped by their project and by whoever makes them.
 
-use serde::{Deserialize, Serialize};
-
 use super::Error;
 use crate::action::Action;
-use crate::policy::Role;
+use crate::policy::{Effect, PolicyConfig, Role};
 
 const MAX_POLICIES: usize = 64;
 
-/// What a robot is allowed or denied on some resources.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct RobotPolicy {
-    /// Patterns, as in a role.
-    pub resources: Vec<String>,
-    /// What may be done, or may not.
-    pub actions: Vec<Action>,
-    /// Whether it allows.
-    #[serde(default)]
-    pub effect: Effect,
-}
-
-impl RobotPolicy {
+impl PolicyConfig {
     /// Lets a robot pull from its project and push to it.
     pub fn of_project(project: &str) -> Self {
         let (resources, actions) = (vec![format!("project/{project}")], vec![Action::Pull, Action::Push]);
@@ -29,21 +14,10 @@ impl RobotPolicy {
     }
 }
 
-/// Whether a policy allows or denies.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Effect {
-    /// Allows.
-    #[default]
-    Allow,
-    /// Denies, whatever other policies allow.
-    Deny,
-}
-
 /// Says how much whoever makes a robot may give away.
 pub trait Grantor: Send + Sync {
     /// Tells whether all that a policy allows may be given, and if not, what not.
-    fn may_grant(&self, policy: &RobotPolicy) -> Result<(), String>;
+    fn may_grant(&self, policy: &PolicyConfig) -> Result<(), String>;
 }
 
 /// The operator of the machine, who may do everything.
@@ -51,14 +25,14 @@ pub trait Grantor: Send + Sync {
 pub struct OperatorGrants;
 
 impl Grantor for OperatorGrants {
-    fn may_grant(&self, _policy: &RobotPolicy) -> Result<(), String> {
+    fn may_grant(&self, _policy: &PolicyConfig) -> Result<(), String> {
         Ok(())
     }
 }
 
 /// Checks a robot's policies, and writes them as the catalog keeps them.
 pub(super) fn check(
-    policies: &[RobotPolicy],
+    policies: &[PolicyConfig],
     project: Option<&str>,
     grantor: &dyn Grantor,
 ) -> Result<String, Error> {
@@ -112,8 +86,8 @@ fn is_within(resource: &str, project: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn policy(resource: &str, effect: Effect) -> RobotPolicy {
-        RobotPolicy { resources: vec![resource.to_owned()], actions: vec![Action::Pull], effect }
+    fn policy(resource: &str, effect: Effect) -> PolicyConfig {
+        PolicyConfig { resources: vec![resource.to_owned()], actions: vec![Action::Pull], effect }
     }
 
     #[test]
@@ -156,13 +130,13 @@ mod tests {
     fn nobody_gives_more_than_they_have() {
         struct Reader;
         impl Grantor for Reader {
-            fn may_grant(&self, policy: &RobotPolicy) -> Result<(), String> {
+            fn may_grant(&self, policy: &PolicyConfig) -> Result<(), String> {
                 if policy.actions == [Action::Pull] { Ok(()) } else { Err("you may only pull".to_owned()) }
             }
         }
         let mut given = policy("project/team", Effect::Allow);
         let kept = check(std::slice::from_ref(&given), Some("team"), &Reader).unwrap();
-        assert_eq!(serde_json::from_str::<Vec<RobotPolicy>>(&kept).unwrap(), [given.clone()]);
+        assert_eq!(serde_json::from_str::<Vec<PolicyConfig>>(&kept).unwrap(), [given.clone()]);
         given.actions.push(Action::Push);
         let refused = check(&[given], Some("team"), &Reader).unwrap_err();
         assert!(refused.to_string().contains("you may only pull"), "{refused}");

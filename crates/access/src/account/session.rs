@@ -1,50 +1,58 @@
 //! Browser sessions: what was proved at a login, for as long as the rules say.
 
-use berth_catalog::session::{self, Kind, New, Session};
+use berth_catalog::session::{self, Kind, Session};
 use jiff::Timestamp;
 
 use super::secret::{RandomSecret, SecretKind};
 use super::{Accounts, Error};
+use crate::caller::Caller;
+use crate::error::Unauthenticated;
+use crate::remembered;
+use crate::snapshot::Gone;
 
 /// Begins, finds and ends browser sessions.
 #[derive(Debug, Clone)]
-pub struct Sessions(Accounts);
+pub(crate) struct Sessions(Accounts);
 
 /// A session that goes on.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Resumed {
-    /// Whom it proves, as JSON, as it was begun with.
-    pub identity: String,
-    /// More, as JSON.
-    pub detail: String,
+pub(crate) struct Resumed {
+    /// Whom it proves, by what was proved at its begin.
+    pub(crate) caller: Caller,
     /// When it began: what its owner's account ended since is not to be believed.
-    pub began_at: Timestamp,
+    pub(crate) began_at: Timestamp,
 }
 
 impl Accounts {
     /// Opens the browser sessions.
-    pub fn sessions(&self) -> Sessions {
+    pub(crate) fn sessions(&self) -> Sessions {
         Sessions(self.clone())
     }
 }
 
 impl Sessions {
     /// Begins a session; the secret is the cookie.
-    pub async fn begin(&self, identity: String, detail: String) -> Result<RandomSecret, Error> {
+    ///
+    /// # Errors
+    /// [`Error::Unproved`] if what the caller proved has ended meanwhile.
+    pub(crate) async fn begin(&self, caller: &Caller) -> Result<RandomSecret, Error> {
         let (accounts, secret) = (&self.0, RandomSecret::generate(SecretKind::Session)?);
         let now = accounts.now();
-        let expires_at = accounts.0.rules.sessions.ends_at(now);
-        let new = New { kind: Kind::Browser, secret: secret.hash(), identity, detail, expires_at };
+        let ends_at = accounts.0.rules.sessions.ends_at(now);
+        let (hash, caller) = (secret.hash(), caller.clone());
         let unit = async move |tx: &mut _| {
             session::forget(tx, now).await?;
-            session::insert(tx, &new, now).await
+            remembered::begin(tx, Kind::Browser, &hash, &caller, |_| Some(ends_at), now).await
         };
-        accounts.0.catalog.write(unit).await?;
-        Ok(secret)
+        if accounts.0.catalog.write(unit).await? {
+            Ok(secret)
+        } else {
+            Err(Error::Unproved(Unauthenticated::Gone(Gone::Changed)))
+        }
     }
 
     /// Finds a session by its cookie; `None` if there is none, or it was idle for too long, or it is over.
-    pub async fn resume(&self, cookie: &str) -> Result<Option<Resumed>, Error> {
+    pub(crate) async fn resume(&self, cookie: &str) -> Result<Option<Resumed>, Error> {
         let Some(hash) = hash(cookie) else { return Ok(None) };
         let (accounts, now) = (&self.0, self.0.now());
         let found = accounts.0.catalog.read(async |r| session::find(r, Kind::Browser, &hash).await).await?;
@@ -55,11 +63,11 @@ impl Sessions {
             let id = found.id;
             accounts.note(async move |tx| session::note_use(tx, id, now).await);
         }
-        Ok(Some(Resumed { identity: found.identity, detail: found.detail, began_at: found.created_at }))
+        Ok(remembered::caller(&found).map(|caller| Resumed { caller, began_at: found.created_at }))
     }
 
     /// Ends a session. Returns false if there was none.
-    pub async fn end(&self, cookie: &str) -> Result<bool, Error> {
+    pub(crate) async fn end(&self, cookie: &str) -> Result<bool, Error> {
         let Some(hash) = hash(cookie) else { return Ok(false) };
         let unit = async move |tx: &mut _| session::delete(tx, Kind::Browser, &hash).await;
         Ok(self.0.0.catalog.write(unit).await?)

@@ -52,6 +52,11 @@ impl Accounts {
         row.or(under_way).or(self.0.strikes.under_way(account.id))
     }
 
+    /// Returns the count of an account whose row was read just now.
+    pub(super) fn count_of(&self, account: &Account) -> Count {
+        self.count(account, Count::default())
+    }
+
     /// Counts another wrong password. While an account is locked nothing counts: who guesses on can't keep its owner out for ever.
     pub(super) fn strike(&self, id: AccountId, count: Count, now: Timestamp) {
         if count.is_locked(now) {

@@ -23,7 +23,7 @@ pub trait Sealer: Send + Sync {
 
 /// A second factor that is not in use before a code of it is given.
 #[derive(Clone)]
-pub struct Enrolment(Totp);
+pub struct Enrolment(pub(super) Totp);
 
 impl Enrolment {
     /// Makes one up.
@@ -71,7 +71,7 @@ impl fmt::Debug for Enrolment {
     }
 }
 
-fn totp(secret: &[u8]) -> Result<Totp, Error> {
+pub(super) fn totp(secret: &[u8]) -> Result<Totp, Error> {
     let built = Builder::new().with_secret(secret).build();
     built.map_err(|_| Error::Factor("the secret of the second factor is damaged"))
 }
@@ -82,11 +82,11 @@ fn context(account: &Account) -> String {
 }
 
 impl Accounts {
-    fn sealer(&self) -> Result<&dyn Sealer, Error> {
+    pub(super) fn sealer(&self) -> Result<&dyn Sealer, Error> {
         self.0.sealer.as_deref().ok_or_else(|| Error::Seal("this process has no key for them".to_owned()))
     }
 
-    /// Begins to ask an account for a second factor, once a code of it was given.
+    /// Begins to ask an account for a second factor, once a code of it was given. What was proved without it ends.
     ///
     /// # Errors
     /// [`Error::Code`] for a wrong code; [`Error::Seal`] where there is no key to seal its secret with.
@@ -109,16 +109,16 @@ impl Accounts {
             self.sealer()?.seal(&context(&account), enrolment.0.secret().as_bytes()).map_err(Error::Seal)?;
         let by = by.clone();
         self.change(async move |tx| {
-            account::set_totp(tx, account.id, Some(&sealed), Some(step)).await?;
+            account::set_totp(tx, account.id, Some(&sealed), Some(step), now).await?;
             event::append(tx, account_event(account.id, "second factor enabled", &by, now)).await;
             Ok(())
         })
         .await
     }
 
-    /// Asks an account for no second factor any more.
+    /// Asks an account for no second factor any more. What was proved with it ends.
     pub async fn disable_totp(&self, name: &str, by: &Author) -> Result<(), Error> {
-        let unit = async |tx: &mut _, id, _| account::set_totp(tx, id, None, None).await;
+        let unit = async |tx: &mut _, id, now| account::set_totp(tx, id, None, None, now).await;
         self.on(name, "second factor disabled", by, unit).await
     }
 

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use berth_catalog::app_password::{AppPassword, AppPasswordId};
 use berth_catalog::spent;
-use serde::{Deserialize, Serialize};
 
 use super::{Directory, Issuers, Proven, Refused};
 use crate::access::Access;
@@ -18,15 +17,6 @@ pub(crate) const JOB: &str = "oidc";
 
 /// A little longer than clocks may differ.
 const LEEWAY: jiff::SignedDuration = jiff::SignedDuration::from_mins(5);
-
-/// Whom a session proves, as its row says it.
-#[derive(Serialize, Deserialize)]
-struct Remembered {
-    kind: String,
-    name: String,
-    proof: String,
-    groups: Vec<String>,
-}
 
 impl Access {
     /// Asks `directory` about users that Berth does not know itself. Needs accounts.
@@ -78,9 +68,10 @@ impl Access {
         if !self.knows(&identity) {
             return Err(Unauthenticated::Certificate { name: name.chars().take(128).collect() });
         }
+        let caller = Caller::new(identity, Proof::Certificate);
         // It was proved at this moment, so what ended before does not matter; what is disabled or over does.
-        self.stands(&identity, jiff::Timestamp::MAX).map_err(Unauthenticated::Gone)?;
-        Ok(Caller::new(identity, Proof::Certificate))
+        self.stands(&caller, jiff::Timestamp::MAX).map_err(Unauthenticated::Gone)?;
+        Ok(caller)
     }
 
     /// Lets somebody in whom a login service vouches for, and returns who it is here.
@@ -92,34 +83,20 @@ impl Access {
 
     /// Begins a session of a browser; the secret is its cookie.
     pub async fn begin_session(&self, caller: &Caller) -> Result<RandomSecret, Error> {
-        let remembered = Remembered {
-            kind: caller.identity().kind().to_owned(),
-            name: caller.name().to_owned(),
-            proof: caller.proof().as_str().to_owned(),
-            groups: caller.group_names(),
-        };
-        let identity = serde_json::to_string(&remembered).unwrap_or_default();
-        let origin = caller.origin();
-        let detail = serde_json::json!({
-            "client": origin.map(|origin| origin.client),
-            "agent": origin.and_then(|origin| origin.agent.as_deref()),
-        });
-        self.known_accounts()?.sessions().begin(identity, detail.to_string()).await
+        self.known_accounts()?.sessions().begin(caller).await
     }
 
     /// Finds out who is logged in by a cookie; `None` if nobody is, or what was proved then is not believed any more.
     pub async fn resume_session(&self, cookie: &str) -> Result<Option<Caller>, Error> {
         let Some(resumed) = self.known_accounts()?.sessions().resume(cookie).await? else { return Ok(None) };
-        let remembered: Option<Remembered> = serde_json::from_str(&resumed.identity).ok();
-        let identity = remembered.as_ref().and_then(|known| Identity::of(&known.kind, &known.name));
-        let Some((identity, known)) = identity.zip(remembered) else { return Ok(None) };
-        if self.stands(&identity, resumed.began_at).is_err() {
+        let began = resumed.caller;
+        if self.stands(&began, resumed.began_at).is_err() {
             return Ok(None);
         }
-        let groups: Arc<[Arc<str>]> = known.groups.into_iter().map(Into::into).collect();
-        let caller = Caller::new(identity, Proof::Session).with_groups(groups);
+        let evidence = began.evidence().cloned();
+        let caller = Caller::new(began.identity().clone(), Proof::Session).by(evidence);
         // As they are now, not as of the login.
-        let groups = self.groups_of(&caller);
+        let groups = self.groups_of(&caller.clone().with_groups(began.groups().into()));
         Ok(Some(self.name_in_logs(caller.with_groups(groups)).await))
     }
 
@@ -130,7 +107,7 @@ impl Access {
 
     /// Lists the application passwords of a caller who has an account.
     pub async fn application_passwords(&self, caller: &Caller) -> Result<Vec<AppPassword>, Error> {
-        self.known_accounts()?.application_passwords(caller.name()).await
+        self.accounts_of(caller)?.application_passwords(caller.name()).await
     }
 
     /// Makes an application password for a caller.
@@ -148,8 +125,17 @@ impl Access {
 
     /// Ends an application password of a caller's.
     pub async fn end_application_password(&self, caller: &Caller, id: i64) -> Result<(), Error> {
-        let accounts = self.known_accounts()?;
+        let accounts = self.accounts_of(caller)?;
         accounts.revoke_application_password(caller.name(), AppPasswordId(id), &caller.author()).await
+    }
+
+    /// Returns where the account of a caller is, who is not one of the configuration.
+    fn accounts_of(&self, caller: &Caller) -> Result<&Accounts, Error> {
+        let accounts = self.known_accounts()?;
+        match caller.name() {
+            name if accounts.is_configured(name) => Err(Error::Configured(name.to_owned())),
+            _ => Ok(accounts),
+        }
     }
 
     fn known_accounts(&self) -> Result<&Accounts, Error> {

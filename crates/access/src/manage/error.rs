@@ -59,10 +59,14 @@ impl From<berth_catalog::Error> for ManageError {
 }
 
 impl ManageError {
-    /// Tells whether the password that was to prove who it is was wrong.
-    pub fn is_wrong_password(&self) -> bool {
+    /// Tells whether the password, or the code, that was to prove who it is was wrong.
+    pub fn is_wrong_proof(&self) -> bool {
         use crate::account::Error;
-        matches!(self, Self::Account(Error::Unproved(error)) if !error.is_busy())
+        match self {
+            Self::Account(Error::Unproved(error)) => !error.is_busy(),
+            Self::Account(Error::Code) => true,
+            _ => false,
+        }
     }
 }
 

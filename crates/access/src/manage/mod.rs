@@ -6,6 +6,7 @@
 mod application;
 mod error;
 mod explain;
+mod factor;
 mod last;
 mod me;
 mod member;

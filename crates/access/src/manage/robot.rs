@@ -3,12 +3,11 @@ use berth_catalog::robot::{Robot, RobotId};
 
 use super::{ManageError, Management, Result};
 use crate::access::Access;
-use crate::account::{
-    Error as AccountError, Grantor, NewRobot, RandomSecret, RobotName, RobotPolicy, Rotated,
-};
+use crate::account::{Error as AccountError, Grantor, NewRobot, RandomSecret, RobotName, Rotated};
 use crate::action::Action;
 use crate::caller::{Caller, Identity, Proof};
 use crate::part;
+use crate::policy::{Effect, PolicyConfig};
 use crate::resource::Resource;
 
 /// A robot to make, where its path says.
@@ -19,7 +18,7 @@ pub struct RobotWanted {
     /// What it is for.
     pub description: String,
     /// What it may do.
-    pub policies: Vec<RobotPolicy>,
+    pub policies: Vec<PolicyConfig>,
     /// Days that it lives; `None` for ever, if the rules allow that.
     pub days: Option<u32>,
 }
@@ -30,7 +29,7 @@ pub struct RobotChange {
     /// What it is for.
     pub description: Option<String>,
     /// What it may do.
-    pub policies: Option<Vec<RobotPolicy>>,
+    pub policies: Option<Vec<PolicyConfig>>,
     /// Whether it can't be used.
     pub disabled: Option<bool>,
 }
@@ -42,7 +41,7 @@ struct Giver<'a> {
 }
 
 impl Grantor for Giver<'_> {
-    fn may_grant(&self, policy: &RobotPolicy) -> Result<(), String> {
+    fn may_grant(&self, policy: &PolicyConfig) -> Result<(), String> {
         self.access.may_pass_on(self.caller, &policy.resources, policy.actions.iter().copied().collect())
     }
 }
@@ -106,7 +105,7 @@ impl Management {
         if change.policies.is_some() || change.description.is_some() {
             let kept = serde_json::from_str(&robot.policies)
                 .map_err(|error| ManageError::Invalid(error.to_string()));
-            let policies: Vec<RobotPolicy> = change.policies.map_or(kept, Ok)?;
+            let policies: Vec<PolicyConfig> = change.policies.map_or(kept, Ok)?;
             let description = change.description.unwrap_or(robot.description);
             let giver = Giver { access: &self.access, caller };
             self.accounts.set_robot_policies(&whole, &description, &policies, &giver, &by).await?;
@@ -128,10 +127,10 @@ impl Management {
         days: Option<u32>,
     ) -> Result<Rotated> {
         let (robot, whole) = self.own_robot(caller, project, name).await?;
-        let policies: Vec<RobotPolicy> =
+        let policies: Vec<PolicyConfig> =
             serde_json::from_str(&robot.policies).map_err(|error| ManageError::Invalid(error.to_string()))?;
         let giver = Giver { access: &self.access, caller };
-        for policy in policies.iter().filter(|policy| policy.effect == crate::account::RobotEffect::Allow) {
+        for policy in policies.iter().filter(|policy| policy.effect == Effect::Allow) {
             giver.may_grant(policy).map_err(AccountError::Beyond)?;
         }
         // And what was bound to its name.
@@ -143,7 +142,9 @@ impl Management {
         if mightier {
             return Err(ManageError::Mightier { name: robot.name });
         }
-        Ok(self.accounts.rotate_robot(&whole, overlap_seconds, days, &caller.author()).await?)
+        let rotated = self.accounts.rotate_robot(&whole, overlap_seconds, days, &caller.author()).await?;
+        self.heed().await;
+        Ok(rotated)
     }
 
     /// Deletes a robot, its secrets and the roles of its name.

@@ -32,7 +32,7 @@ impl Management {
 
     /// Finds an account; everybody may look at their own.
     pub async fn user(&self, caller: &Caller, name: &str) -> Result<Account> {
-        if !is_own(caller, name) {
+        if !self.is_own(caller, name) {
             self.see(caller, &USERS)?;
         }
         self.account(name).await
@@ -58,7 +58,7 @@ impl Management {
     pub async fn change_user(&self, caller: &Caller, name: &str, change: UserChange) -> Result<Account> {
         Self::in_person(caller)?;
         let account = self.user(caller, name).await?;
-        if !is_own(caller, name) || change.disabled.is_some() {
+        if !self.is_own(caller, name) || change.disabled.is_some() {
             self.access.require(caller, Action::Update, USERS)?;
         }
         if change.display_name.is_some() || change.email.is_some() {
@@ -98,7 +98,9 @@ impl Management {
     /// Asks a user for no second factor any more.
     pub async fn remove_factor(&self, caller: &Caller, name: &str) -> Result<()> {
         self.mind(caller, name, Action::Administer).await?;
-        Ok(self.accounts.disable_totp(name, &caller.author()).await?)
+        self.accounts.disable_totp(name, &caller.author()).await?;
+        self.heed().await;
+        Ok(())
     }
 
     /// Forgets that passwords were wrong.
@@ -107,12 +109,10 @@ impl Management {
         Ok(self.accounts.unlock_user(name, &caller.author()).await?)
     }
 
-    /// Ends all sessions and tokens of a user; everybody may do that for themselves.
+    /// Ends all sessions and tokens of a user, also of one of the configuration; everybody may do that for themselves.
     pub async fn log_out_everywhere(&self, caller: &Caller, name: &str) -> Result<()> {
         Self::in_person(caller)?;
-        if is_own(caller, name) {
-            self.account(name).await?;
-        } else {
+        if !is_named(caller, name) {
             self.mind(caller, name, Action::Update).await?;
         }
         self.accounts.log_out_everywhere(name, &caller.author()).await?;
@@ -145,12 +145,19 @@ impl Management {
         }
     }
 
+    /// Tells whether an account is the caller's. One that has the name of a user of the configuration is nobody's.
+    pub(super) fn is_own(&self, caller: &Caller, name: &str) -> bool {
+        is_named(caller, name) && !self.accounts.is_configured(name)
+    }
+
     /// Sees that a caller may do something to an account, and is no less to the system than its owner.
     async fn mind(&self, caller: &Caller, name: &str, action: Action) -> Result<()> {
         Self::in_person(caller)?;
         self.see(caller, &USERS)?;
         self.access.require(caller, action, USERS)?;
-        self.account(name).await?;
+        if !self.accounts.is_configured(name) {
+            self.account(name).await?;
+        }
         let owner = Caller::new(Identity::User(name.into()), Proof::None);
         let mightier = part::ALL.into_iter().any(|part| {
             let (theirs, ours) = (
@@ -159,7 +166,7 @@ impl Management {
             );
             theirs.and(ours) != theirs
         });
-        if mightier && !is_own(caller, name) {
+        if mightier && !is_named(caller, name) {
             return Err(ManageError::Mightier { name: name.to_owned() });
         }
         Ok(())
@@ -187,7 +194,7 @@ impl Management {
     }
 }
 
-pub(super) fn is_own(caller: &Caller, name: &str) -> bool {
+fn is_named(caller: &Caller, name: &str) -> bool {
     matches!(caller.identity(), Identity::User(own) if **own == *name)
 }
 

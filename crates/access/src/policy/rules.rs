@@ -19,7 +19,8 @@ pub struct Rules {
     /// The names of those that the configuration makes.
     configured: HashSet<String>,
     bindings: Vec<(Subject, Arc<Role>, Option<Arc<str>>)>,
-    pub(crate) users: Vec<Arc<str>>,
+    /// Users, each with what stands for the hash of its password.
+    pub(crate) users: HashMap<Arc<str>, Arc<str>>,
     pub(crate) separation: bool,
     pub(crate) create_projects: bool,
     /// Whether others vouch for users or jobs.
@@ -44,7 +45,11 @@ impl Rules {
                 .map_err(|source| ConfigError::Role { name: config.name.clone(), source })?;
             compiled.insert(Arc::clone(&role.name), Arc::new(role));
         }
-        let users = config.users.iter().map(|user| Arc::from(user.name.as_str())).collect();
+        let users = config
+            .users
+            .iter()
+            .map(|user| (Arc::from(user.name.as_str()), user.password.fingerprint()))
+            .collect();
         let mut rules = Self {
             roles: compiled,
             configs,

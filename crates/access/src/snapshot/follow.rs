@@ -31,7 +31,15 @@ impl Source {
 
     /// Reads the catalog beside the configuration.
     pub(crate) async fn open(rules: &Arc<Rules>, catalog: &Catalog) -> Result<Self, Error> {
-        let current = ArcSwap::from_pointee(Snapshot::new(rules, Stored::load(catalog).await?));
+        let stored = Stored::load(catalog).await?;
+        for account in stored.accounts.iter().filter(|one| rules.users.contains_key(one.name.as_str())) {
+            tracing::warn!(
+                user = account.name,
+                "an account of the catalog has the name of a user in access.users: it can't log in; rename the user there, or delete \
+                 the account"
+            );
+        }
+        let current = ArcSwap::from_pointee(Snapshot::new(rules, stored));
         Ok(Self {
             current,
             catalog: Some(catalog.clone()),

@@ -1,9 +1,16 @@
+use berth_catalog::app_password::{self, AppPasswordId};
 use berth_catalog::binding::{Binding, NewBinding};
+use berth_catalog::logout::{self, Logout};
+use berth_catalog::robot_secret::{self, RobotSecretId};
 use berth_catalog::{Catalog, Error, Reader, access_generation, binding, project, role, standing};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
+
+use crate::evidence::SecretId;
 
 /// Rows read at a time.
 const PAGE: usize = 2000;
+/// Of a secret that ended longer ago no token is out: none lives for more than an hour.
+const OUT: SignedDuration = SignedDuration::from_hours(2);
 
 /// What the catalog holds of all that decisions rest on.
 #[derive(Debug)]
@@ -15,6 +22,9 @@ pub(crate) struct Stored {
     pub(crate) public: Vec<String>,
     pub(crate) accounts: Vec<standing::Account>,
     pub(crate) robots: Vec<standing::Robot>,
+    pub(crate) logouts: Vec<Logout>,
+    /// Secrets that ended, or will, of which tokens may be out.
+    pub(crate) ended: Vec<(SecretId, Timestamp)>,
 }
 
 impl Stored {
@@ -28,6 +38,8 @@ impl Stored {
             public: Vec::new(),
             accounts: Vec::new(),
             robots: Vec::new(),
+            logouts: Vec::new(),
+            ended: Vec::new(),
         }
     }
 
@@ -60,8 +72,27 @@ impl Stored {
         let robots = all(async |last: Option<&standing::Robot>| {
             standing::list_robots(r, last.map_or("", |robot| &robot.name), PAGE).await
         });
-        Ok(Self { generation, at, roles, bindings, public, accounts, robots: robots.await? })
+        let robots = robots.await?;
+        let logouts = all(async |last: Option<&Logout>| {
+            logout::list(r, last.map_or("", |logout| &logout.name), PAGE).await
+        });
+        let (logouts, ended) = (logouts.await?, ended(r, at).await?);
+        Ok(Self { generation, at, roles, bindings, public, accounts, robots, logouts, ended })
     }
+}
+
+/// Reads which secrets ended, or will, of which tokens may be out.
+async fn ended(r: &Reader, at: Timestamp) -> Result<Vec<(SecretId, Timestamp)>, Error> {
+    let since = at.checked_sub(OUT).unwrap_or(Timestamp::MIN);
+    let revoked = all(async |last: Option<&(AppPasswordId, Timestamp)>| {
+        app_password::list_revoked(r, since, last.map_or(AppPasswordId(0), |(id, _)| *id), PAGE).await
+    });
+    let revoked = revoked.await?.into_iter().map(|(id, at)| (SecretId::Application(id), at));
+    let ending = all(async |last: Option<&(RobotSecretId, Timestamp)>| {
+        robot_secret::list_ending(r, since, last.map_or(RobotSecretId(0), |(id, _)| *id), PAGE).await
+    });
+    let ending = ending.await?.into_iter().map(|(id, at)| (SecretId::Robot(id), at));
+    Ok(revoked.chain(ending).collect())
 }
 
 /// Reads page after page.

@@ -18,6 +18,7 @@ pub(crate) use load::Stored;
 pub use standing::Gone;
 use standing::{Account, Robot};
 
+use crate::evidence::SecretId;
 use crate::policy::{Book, Role, Rules, Subject};
 
 /// What decisions rest on, at one moment.
@@ -30,7 +31,10 @@ pub struct Snapshot {
     rules: Arc<Rules>,
     book: Book,
     public: HashSet<Box<str>>,
-    users: HashSet<Arc<str>>,
+    /// Since when what users of the configuration proved counts, of those of whom somebody ended all.
+    logouts: HashMap<Box<str>, Timestamp>,
+    /// When secrets ended, or will, of which tokens may be out.
+    ended: HashMap<SecretId, Timestamp>,
     accounts: HashMap<Box<str>, Account>,
     robots: HashMap<Box<str>, Robot>,
 }
@@ -59,8 +63,15 @@ impl Snapshot {
             rules: Arc::clone(rules),
             book,
             public: stored.public.into_iter().map(Into::into).collect(),
-            users: rules.users.iter().cloned().collect(),
-            accounts: stored.accounts.into_iter().map(Account::read).collect(),
+            logouts: stored.logouts.into_iter().map(|one| (one.name.into(), one.valid_after)).collect(),
+            ended: stored.ended.into_iter().collect(),
+            accounts: stored
+                .accounts
+                .into_iter()
+                // The name is another's.
+                .filter(|account| !rules.users.contains_key(account.name.as_str()))
+                .map(Account::read)
+                .collect(),
             robots: stored.robots.into_iter().map(|robot| Robot::read(robot, &mut projects)).collect(),
         }
     }
@@ -78,7 +89,7 @@ impl Snapshot {
     /// Tells whether anybody can log in.
     pub(crate) fn has_users(&self) -> bool {
         self.rules.is_federated
-            || !(self.users.is_empty() && self.accounts.is_empty() && self.robots.is_empty())
+            || !(self.rules.users.is_empty() && self.accounts.is_empty() && self.robots.is_empty())
     }
 }
 

@@ -5,7 +5,8 @@ use berth_catalog::standing::{self, Account as Standing};
 use jiff::Timestamp;
 
 use super::{Snapshot, intern, read};
-use crate::caller::Identity;
+use crate::caller::{Caller, Identity, Proof};
+use crate::evidence::Evidence;
 use crate::policy::Held;
 
 /// Why somebody who proved who it is gets nothing any more.
@@ -24,6 +25,12 @@ pub enum Gone {
     /// What was proved before a moment counts no more: the password was changed, or somebody ended all sessions.
     #[error("what was issued before {0} has been revoked; log in again")]
     Revoked(Timestamp),
+    /// The secret that proved it was revoked, or has ended.
+    #[error("the password or secret that it was issued for ended at {0}; log in with another")]
+    Withdrawn(Timestamp),
+    /// The password stands in the configuration, and is another now; or the name is another's.
+    #[error("the password, or whose name it is, has changed; log in again")]
+    Changed,
 }
 
 /// How a user's account stands.
@@ -82,37 +89,70 @@ impl Snapshot {
         match identity {
             Identity::User(name) => match self.accounts.get(&**name) {
                 Some(account) => !account.waits,
-                None => self.users.contains(name),
+                None => self.rules.users.contains_key(name),
             },
             Identity::Robot(name) => self.robots.contains_key(&**name),
             _ => false,
         }
     }
 
-    /// Tells whether somebody to whom something was issued at a moment, such as a token or a session, still stands.
-    pub(crate) fn stands(
-        &self,
-        identity: &Identity,
-        issued_at: Timestamp,
-        now: Timestamp,
-    ) -> Result<(), Gone> {
+    /// Tells whether somebody to whom something was issued at a moment, such as a token or a session, still stands, and so does the
+    /// secret that proved it.
+    pub(crate) fn stands(&self, caller: &Caller, issued_at: Timestamp, now: Timestamp) -> Result<(), Gone> {
+        let identity = caller.identity();
         self.is_whole(identity, now)?;
+        let ends_at = caller.evidence().and_then(Evidence::secret).and_then(|id| self.ended.get(&id));
+        if let Some(at) = ends_at.filter(|at| **at <= now) {
+            return Err(Gone::Withdrawn(*at));
+        }
         let since = match identity {
-            Identity::User(name) => match self.accounts.get(&**name) {
-                Some(account) => account.valid_after,
-                None if self.users.contains(name) => return Ok(()),
-                // Who issued it since this was read may have heard of somebody new.
-                None if issued_at > self.at => return Ok(()),
-                None => return Err(Gone::Deleted),
+            Identity::User(name) => match self.rules.users.get(name) {
+                Some(fingerprint) => self.of_configured(caller, name, fingerprint)?,
+                None => self.of_account(caller, name, issued_at)?,
             },
             Identity::Robot(name) => match self.robots.get(&**name) {
-                Some(robot) => robot.valid_after,
-                None if issued_at > self.at => return Ok(()),
+                Some(robot) => Some(robot.valid_after),
+                None if issued_at > self.at => None,
                 None => return Err(Gone::Deleted),
             },
-            Identity::Anonymous | Identity::Workload(_) | Identity::Work(_) => return Ok(()),
+            Identity::Anonymous | Identity::Workload(_) | Identity::Work(_) => None,
         };
-        if issued_at < since { Err(Gone::Revoked(since)) } else { Ok(()) }
+        match since {
+            Some(since) if issued_at < since => Err(Gone::Revoked(since)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Returns since when what a user of the configuration proved counts, if not always. An account of the same name proved nothing.
+    fn of_configured(
+        &self,
+        caller: &Caller,
+        name: &str,
+        fingerprint: &str,
+    ) -> Result<Option<Timestamp>, Gone> {
+        let proved = caller.evidence().and_then(Evidence::fingerprint);
+        let is_it = match caller.proof() {
+            Proof::Certificate => true,
+            _ => proved == Some(fingerprint),
+        };
+        if is_it { Ok(self.logouts.get(name).copied()) } else { Err(Gone::Changed) }
+    }
+
+    /// Returns since when what a user with an account proved counts; none of somebody new.
+    fn of_account(
+        &self,
+        caller: &Caller,
+        name: &str,
+        issued_at: Timestamp,
+    ) -> Result<Option<Timestamp>, Gone> {
+        match self.accounts.get(name) {
+            // Who had the name stood in the configuration.
+            _ if caller.evidence().and_then(Evidence::fingerprint).is_some() => Err(Gone::Deleted),
+            Some(account) => Ok(Some(account.valid_after)),
+            // Who issued it since this was read may have heard of somebody new.
+            None if issued_at > self.at => Ok(None),
+            None => Err(Gone::Deleted),
+        }
     }
 
     /// Tells whether an account is neither disabled nor over, whenever it was proved.

@@ -21,11 +21,11 @@ use crate::{Access, Anonymous, Caller, Config, PasswordHash, ReadOnly, User, Use
 const SECRET: &str =
     "$argon2id$v=19$m=8,t=1,p=1$c29tZXNhbHRzYWx0$4bKx8xqYl+hsJtplzfOhb58XVdEg2q8nqW/oZg1WP/o";
 
-fn basic(name: &str, password: &str) -> String {
+pub(crate) fn basic(name: &str, password: &str) -> String {
     format!("Basic {}", STANDARD.encode(format!("{name}:{password}")))
 }
 
-fn cheap_hash() -> PasswordHash {
+pub(crate) fn cheap_hash() -> PasswordHash {
     SECRET.parse().unwrap()
 }
 

@@ -275,20 +275,30 @@ fn who_was_disabled_revoked_or_deleted_stands_no_more() {
         stored.accounts.push(standing::Account { valid_after: at(800), ..account("new", "[]") });
         stored.robots = vec![standing::Robot { expires_at: Some(at(1200)), ..robot("robot+ci", "", "[]") }];
     });
-    let user = |name: &str| Identity::User(name.into());
-    let stands = |identity: &Identity, issued| snapshot.stands(identity, at(issued), at(1100));
+    let user = |name: &str| named(name);
+    let stands = |caller: &Caller, issued| snapshot.stands(caller, at(issued), at(1100));
     assert_eq!(stands(&user("ann"), 500), Ok(()));
-    assert_eq!(stands(&user("local"), 500), Ok(()), "who stands in the configuration");
+    let local = |fingerprint: Arc<str>| {
+        user("local").by(Some(crate::evidence::Evidence::Configured { fingerprint, proved_at: None }))
+    };
+    assert_eq!(
+        stands(&local(super::cheap_hash().fingerprint()), 500),
+        Ok(()),
+        "who stands in the configuration"
+    );
+    assert_eq!(stands(&local("another".into()), 500), Err(Gone::Changed));
+    assert_eq!(stands(&user("local"), 500), Err(Gone::Changed), "an account of that name");
     assert_eq!(stands(&user("off"), 950), Err(Gone::Disabled(at(900))));
     assert_eq!(stands(&user("new"), 799), Err(Gone::Revoked(at(800))));
     assert_eq!(stands(&user("new"), 800), Ok(()));
     assert_eq!(stands(&user("eve"), 500), Err(Gone::Deleted));
     assert_eq!(stands(&user("eve"), 1050), Ok(()), "made since this was read");
-    let ci = Identity::Robot("robot+ci".into());
+    let robot = |name: &str| Caller::new(Identity::Robot(name.into()), Proof::RobotSecret);
+    let ci = robot("robot+ci");
     assert_eq!(stands(&ci, 500), Ok(()));
     assert_eq!(snapshot.stands(&ci, at(500), at(1200)), Err(Gone::Expired(at(1200))));
-    assert_eq!(stands(&Identity::Robot("robot+gone".into()), 500), Err(Gone::Deleted));
-    assert_eq!(stands(&Identity::Anonymous, 0), Ok(()));
+    assert_eq!(stands(&robot("robot+gone"), 500), Err(Gone::Deleted));
+    assert_eq!(stands(&Caller::anonymous(), 0), Ok(()));
     let repository = "a/b".parse().unwrap();
     let off = named("off");
     let open = snapshot.decide(&off, Action::Pull, &Resource::Repository(&repository), at(1100));

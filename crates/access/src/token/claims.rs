@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::ask::{actions, words};
 use crate::caller::{Caller, Identity, Proof};
+use crate::evidence::Evidence;
 use crate::scope::Scope;
 
 /// Says who signed, in `iss`. Which registry it was for is in `aud`.
@@ -39,6 +40,9 @@ pub(super) struct Entry {
 pub(super) struct Who {
     kind: String,
     proof: String,
+    /// The secret that proved it, where that can end before the caller does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    by: Option<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     groups: Vec<String>,
     /// When it was signed, in microseconds: whoever was disabled in the same second must not get through.
@@ -66,6 +70,7 @@ impl Claims {
             berth: Who {
                 kind: caller.identity().kind().to_owned(),
                 proof: caller.proof().as_str().to_owned(),
+                by: caller.evidence().and_then(Evidence::to_claim),
                 groups: caller.group_names(),
                 at: now.as_microsecond(),
             },
@@ -82,7 +87,12 @@ impl Claims {
     pub(super) fn caller(&self) -> Option<Caller> {
         let identity = Identity::of(&self.berth.kind, &self.sub)?;
         let proof = Proof::of(&self.berth.proof)?;
+        let evidence = match &self.berth.by {
+            Some(claim) => Some(Evidence::of_claim(claim)?),
+            None => None,
+        };
         let caller = Caller::new(identity, proof)
+            .by(evidence)
             .with_groups(self.berth.groups.iter().map(|group| Arc::from(group.as_str())).collect());
         Some(caller.within(Arc::new(self.scope()?)))
     }

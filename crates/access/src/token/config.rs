@@ -22,6 +22,9 @@ pub struct TokensConfig {
     pub lifetime_seconds: u32,
     /// How long a refresh token is good that a client keeps instead of the password, in days. 0 hands out none.
     pub refresh_days: u32,
+    /// How long one is good of a user of a directory (`access.ldap`), in hours, and never longer than `refresh_days`: the directory is not
+    /// asked when it is used. 0 hands out none.
+    pub directory_refresh_hours: u32,
     /// Age at which another key takes over the signing, in days. 0 leaves that to `berth keys rotate`.
     pub key_days: u32,
 }
@@ -34,6 +37,7 @@ impl Default for TokensConfig {
             realm: None,
             lifetime_seconds: 300,
             refresh_days: 30,
+            directory_refresh_hours: 8,
             key_days: 90,
         }
     }

@@ -1,6 +1,5 @@
 //! What the rest of the house asks of tokens.
 
-use jiff::Timestamp;
 use tokio::sync::watch;
 
 use super::{Ask, Issued, TokenError, Tokens};
@@ -10,7 +9,6 @@ use crate::caller::{Caller, Identity, Proof};
 use crate::error::Unauthenticated;
 use crate::resource::Resource;
 use crate::scope::Scope;
-use crate::snapshot::Gone;
 
 impl Access {
     /// Lets clients get tokens, and show them instead of credentials.
@@ -41,7 +39,8 @@ impl Access {
             Identity::Workload(name) => self.rules().job_seconds(name),
             _ => None,
         };
-        let mut issued = tokens.issue(caller, &self.narrowed(caller, asks), job_seconds).await?;
+        let scope = self.narrowed(caller, asks);
+        let mut issued = tokens.issue(caller, &scope, job_seconds).await?;
         // A job is over soon: its own system vouches for it as long as it is not.
         // Who has a secret that was made for one client needs no second, which would outlive the first.
         if keep && caller.proof() == Proof::Password && job_seconds.is_none() {
@@ -57,17 +56,12 @@ impl Access {
         let tokens = self.tokens.as_ref().ok_or(WRONG)?;
         let secret = RandomSecret::parse(SecretKind::Refresh, shown.as_bytes()).ok_or(WRONG)?;
         let (caller, since) = tokens.recall(&secret).await?.ok_or(WRONG)?;
-        self.believed(&caller, since).map(|()| caller).map_err(Unauthenticated::Gone)
+        self.stands(&caller, since).map(|()| caller).map_err(Unauthenticated::Gone)
     }
 
     /// Finds out for whom a token speaks that came in an `Authorization` header.
     pub(crate) async fn bear(&self, tokens: &Tokens, token: &str) -> Result<Caller, Unauthenticated> {
-        tokens.verify(token, |caller, signed_at| self.believed(caller, signed_at)).await
-    }
-
-    /// Tells whether what somebody proved at a time still counts.
-    fn believed(&self, caller: &Caller, since: Timestamp) -> Result<(), Gone> {
-        self.stands(caller.identity(), since)
+        tokens.verify(token, |caller, signed_at| self.stands(caller, signed_at)).await
     }
 
     /// Leaves of what is asked for what the caller's roles grant.

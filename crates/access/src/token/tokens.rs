@@ -15,6 +15,7 @@ use super::key::ALGORITHM;
 use super::keys::Keys;
 use super::verify::Verified;
 use crate::caller::Caller;
+use crate::evidence::Evidence;
 use crate::scope::Scope;
 
 /// How many verified tokens are remembered.
@@ -78,7 +79,7 @@ impl Tokens {
         serde_json::to_value(self.0.keys.current().public()).unwrap_or_default()
     }
 
-    /// Signs a token for a caller that allows no more than `scope`.
+    /// Signs a token for a caller that allows no more than `scope`, and ends with what the caller proved itself by.
     pub(crate) async fn issue(
         &self,
         caller: &Caller,
@@ -89,6 +90,10 @@ impl Tokens {
         let lifetime_seconds = lifetime_seconds.unwrap_or(config.lifetime_seconds).min(MAX_LIFETIME_SECONDS);
         let pair = keys.signer().await?;
         let now = catalog.clock().now();
+        let left =
+            caller.evidence().and_then(Evidence::until).map(|until| until.as_second() - now.as_second());
+        let left = left.map_or(u32::MAX, |left| u32::try_from(left.max(1)).unwrap_or(u32::MAX));
+        let lifetime_seconds = lifetime_seconds.min(left);
         let claims = Claims::new(caller, scope, &config.service, now, lifetime_seconds);
         let header = Header { kid: Some(pair.kid.clone()), ..Header::new(ALGORITHM) };
         let token = encode(&header, &claims, &pair.signing).map_err(|_| TokenError::Key("could not sign"))?;

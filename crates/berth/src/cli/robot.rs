@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use berth_access::{RobotEffect, RobotPolicy};
+use berth_access::{Effect, PolicyConfig};
 use clap::{Args, Subcommand};
 
 use super::user::{Listed, Named};
@@ -50,7 +50,7 @@ pub(crate) struct RobotCreate {
     /// What it may do, such as project/team/repository/app=pull,push; may be given several times [default: pull from and push to its
     /// project]
     #[arg(long, value_name = "RESOURCE=ACTIONS", value_parser = allow, required_unless_present = "project")]
-    pub(crate) allow: Vec<RobotPolicy>,
+    pub(crate) allow: Vec<PolicyConfig>,
     /// What it is for
     #[arg(long, value_name = "TEXT", default_value = "")]
     pub(crate) description: String,
@@ -90,10 +90,10 @@ pub(crate) struct RobotRotate {
     pub(crate) place: Place,
 }
 
-fn allow(text: &str) -> Result<RobotPolicy, String> {
+fn allow(text: &str) -> Result<PolicyConfig, String> {
     let (resource, actions) =
         text.split_once('=').ok_or("write RESOURCE=ACTIONS, for example project/team=pull,push")?;
     let actions = actions.split(',').map(|action| action.trim().parse().map_err(|error| format!("{error}")));
     let actions = actions.collect::<Result<Vec<_>, String>>()?;
-    Ok(RobotPolicy { resources: vec![resource.to_owned()], actions, effect: RobotEffect::Allow })
+    Ok(PolicyConfig { resources: vec![resource.to_owned()], actions, effect: Effect::Allow })
 }

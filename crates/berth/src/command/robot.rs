@@ -1,7 +1,7 @@
 //! `berth robot`: accounts of pipelines.
 
 use anyhow::Result;
-use berth_access::{Accounts, NewRobot, OperatorGrants, RobotName, RobotPolicy};
+use berth_access::{Accounts, NewRobot, OperatorGrants, PolicyConfig, RobotName};
 use berth_catalog::robot::{Robot, RobotId};
 
 use super::accounts::{open, shown, table};
@@ -29,7 +29,7 @@ pub(super) fn run(arguments: cli::Robot) -> Result<()> {
 async fn create(new: RobotCreate) -> Result<()> {
     let (_, accounts) = open(new.place).await?;
     let policies = match &new.project {
-        Some(project) if new.allow.is_empty() => vec![RobotPolicy::of_project(project)],
+        Some(project) if new.allow.is_empty() => vec![PolicyConfig::of_project(project)],
         _ => new.allow,
     };
     let robot = NewRobot {

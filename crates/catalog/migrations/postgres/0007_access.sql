@@ -86,6 +86,8 @@ CREATE TABLE app_password (
     used_at    BIGINT
 );
 CREATE INDEX app_password_account ON app_password (account_id);
+-- Nodes know those whose tokens may still be out.
+CREATE INDEX app_password_revoked ON app_password (revoked_at) WHERE revoked_at IS NOT NULL;
 
 CREATE TABLE robot (
     id          BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -111,12 +113,15 @@ CREATE TABLE robot_secret (
     expires_at BIGINT
 );
 CREATE INDEX robot_secret_robot ON robot_secret (robot_id);
+CREATE INDEX robot_secret_ends ON robot_secret (expires_at) WHERE expires_at IS NOT NULL;
 
--- Browser sessions and refresh tokens: what was proved once and is believed for a while.
+-- Browser sessions and refresh tokens: what was proved once and is believed for a while. And second factors that wait for their first code.
 CREATE TABLE session (
     id         BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     secret     TEXT COLLATE "C" NOT NULL UNIQUE,  -- SHA-256 in hex
-    kind       TEXT COLLATE "C" NOT NULL,         -- browser, refresh
+    kind       TEXT COLLATE "C" NOT NULL,         -- browser, refresh, enrolment
+    owner      TEXT COLLATE "C" NOT NULL,         -- the user's name
+    configured TEXT COLLATE "C",                  -- fingerprint of the password's hash, of a user of the configuration
     identity   TEXT NOT NULL,           -- JSON: kind, name, proof, groups
     detail     TEXT NOT NULL,           -- JSON object
     created_at BIGINT NOT NULL,
@@ -124,6 +129,14 @@ CREATE TABLE session (
     expires_at BIGINT NOT NULL
 );
 CREATE INDEX session_expires ON session (expires_at);
+CREATE INDEX session_owner ON session (owner, kind, seen_at);
+
+-- Users of the configuration whose sessions and tokens somebody ended: they have no account that could say so.
+CREATE TABLE logout (
+    id          BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    name        TEXT COLLATE "C" NOT NULL UNIQUE,
+    valid_after BIGINT NOT NULL           -- tokens and sessions from before are good for nothing
+);
 
 -- Tokens of others that are good once, and were used.
 CREATE TABLE spent (

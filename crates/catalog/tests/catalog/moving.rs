@@ -49,6 +49,8 @@ const ACCESS: &str = "
     UPDATE binding SET subject = 'bob' WHERE id = 1;
     INSERT INTO subject (pseudonym, name, created_at) VALUES (hex(randomblob(4)), hex(randomblob(4)), 1);
     UPDATE subject SET name = NULL, erased_at = 1 WHERE id = 1;
+    INSERT OR IGNORE INTO logout (id, name, valid_after) VALUES (1, 'ops', 1), (2, 'dev', 1);
+    UPDATE logout SET name = 'x' WHERE id = 1; UPDATE logout SET name = 'ops' WHERE id = 2; UPDATE logout SET name = 'dev' WHERE id = 1;
     INSERT INTO secret (name, sealed, changed_at) VALUES (hex(randomblob(4)), x'00', 1);
     INSERT INTO signing_key (kid, sealed, public, created_at) VALUES (hex(randomblob(4)), x'00', '{}', 1);
     INSERT INTO vault_key (kid, created_at) VALUES (hex(randomblob(4)), 1)";

@@ -27,6 +27,7 @@ use crate::{certificate, limit, login};
 mod application;
 mod binding;
 mod csrf;
+mod factor;
 mod input;
 mod me;
 mod page;
@@ -51,6 +52,7 @@ pub(crate) fn router(app: &Arc<App>) -> axum::Router {
         .route("/api/v1/me", get(me::me))
         .route("/api/v1/me/application-passwords", get(application::own).post(application::create))
         .route("/api/v1/me/application-passwords/{id}", delete(application::revoke_own))
+        .route("/api/v1/me/second-factor", post(factor::begin).put(factor::confirm).delete(factor::remove))
         .route("/api/v1/password", put(password::change))
         .route("/api/v1/access/explain", get(me::explain))
         .route("/api/v1/projects", get(project::list).post(project::create))

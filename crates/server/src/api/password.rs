@@ -33,7 +33,7 @@ pub(super) async fn change(
     let changed = app.manage()?.change_own_password(&caller, &name, &old, &new, code.as_deref()).await;
     match &changed {
         Ok(()) => attempt.succeeded(),
-        Err(error) if error.is_wrong_password() => drop(attempt),
+        Err(error) if error.is_wrong_proof() => drop(attempt),
         // What went wrong after the old one was right is no guess.
         Err(_) => attempt.undecided(),
     }

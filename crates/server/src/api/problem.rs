@@ -215,7 +215,7 @@ impl From<AccountError> for Problem {
         match error {
             E::Taken(_) => Self::conflict("exists", text),
             E::Unknown { .. } => Self::not_found(),
-            E::Elsewhere(_) | E::Factor(_) => Self::conflict("not_here", text),
+            E::Elsewhere(_) | E::Factor(_) | E::Configured(_) => Self::conflict("not_here", text),
             E::Beyond(_) => Self::forbidden("beyond", text),
             E::Unproved(error) => error.into(),
             E::Seal(_) | E::Random(_) | E::Hash(_) => Self::internal(text),

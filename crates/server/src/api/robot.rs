@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
-use berth_access::{RobotChange, RobotPolicy, RobotWanted};
+use berth_access::{PolicyConfig, RobotChange, RobotWanted};
 use berth_catalog::robot::{Robot, RobotId};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
@@ -57,7 +57,7 @@ pub(super) struct New {
     name: String,
     #[serde(default)]
     description: String,
-    policies: Vec<RobotPolicy>,
+    policies: Vec<PolicyConfig>,
     days: Option<u32>,
 }
 
@@ -66,7 +66,7 @@ pub(super) struct New {
 #[serde(deny_unknown_fields)]
 pub(super) struct Change {
     description: Option<String>,
-    policies: Option<Vec<RobotPolicy>>,
+    policies: Option<Vec<PolicyConfig>>,
     disabled: Option<bool>,
 }
 

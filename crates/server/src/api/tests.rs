@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use berth_access::{
-    Access, Accounts, BindingConfig, NewRobot, NewUser, OperatorGrants, RobotName, RobotPolicy,
+    Access, Accounts, BindingConfig, NewRobot, NewUser, OperatorGrants, PolicyConfig, RobotName,
 };
 use berth_blobs::Disk;
 use berth_catalog::event::Author;
@@ -94,7 +94,7 @@ impl Server {
         let robot = NewRobot {
             name: RobotName::parse(ROBOT).unwrap(),
             description: String::new(),
-            policies: vec![RobotPolicy::of_project("team")],
+            policies: vec![PolicyConfig::of_project("team")],
             owner: "alice".into(),
             days: Some(1),
         };

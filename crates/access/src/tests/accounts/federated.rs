@@ -160,7 +160,7 @@ async fn who_is_gone_is_out_until_vouched_for_again(on: On) {
     assert!(ended.contains("the service that vouched for its owner does so no more"), "{ended}");
     assert_eq!(f.log_in("alice", "right").await, wrong("alice", Cause::WrongPassword));
     f.access.refresh().await.unwrap();
-    assert!(f.access.stands(&Identity::User("alice".into()), issued_at).is_err());
+    assert!(f.access.stands(&Caller::user("alice"), issued_at).is_err());
     assert!(f.access.certified("alice").is_err());
     let carol = Caller::user("carol");
     assert!(f.access.groups_of(&carol).is_empty());

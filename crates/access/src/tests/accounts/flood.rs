@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::{Fixture, On, PASSWORD, by, on_both};
 use crate::tests::{basic, named};
-use crate::{Caller, NewRobot, OperatorGrants, RobotName, RobotPolicy, Unauthenticated};
+use crate::{Caller, NewRobot, OperatorGrants, PolicyConfig, RobotName, Unauthenticated};
 
 on_both!(whoever_needs_no_hash_waits_for_none);
 
@@ -14,7 +14,7 @@ async fn whoever_needs_no_hash_waits_for_none(on: On) {
     let robot = NewRobot {
         name: RobotName::new(None, "ci").unwrap(),
         description: String::new(),
-        policies: vec![RobotPolicy::of_project("team")],
+        policies: vec![PolicyConfig::of_project("team")],
         owner: "alice".to_owned(),
         days: Some(1),
     };

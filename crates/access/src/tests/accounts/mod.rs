@@ -1,6 +1,7 @@
 //! Accounts in a real catalog, on both databases, under a clock that stands still.
 
 mod applications;
+mod configured;
 mod federated;
 mod flood;
 mod harbor;

@@ -2,7 +2,7 @@
 
 use super::{Fixture, On, PASSWORD, by, on_both, wrong};
 use crate::tests::{basic, named};
-use crate::{LoginCause as Cause, OperatorGrants, RobotName, RobotPolicy, Unauthenticated};
+use crate::{LoginCause as Cause, OperatorGrants, PolicyConfig, RobotName, Unauthenticated};
 
 on_both!(what_is_taken_away_is_not_believed_any_more, other_changes_cost_those_who_are_believed_no_hash,);
 
@@ -45,7 +45,7 @@ async fn other_changes_cost_those_who_are_believed_no_hash(on: On) {
         let robot = crate::NewRobot {
             name: RobotName::new(Some("team"), &format!("ci-{number}")).unwrap(),
             description: String::new(),
-            policies: vec![RobotPolicy::of_project("team")],
+            policies: vec![PolicyConfig::of_project("team")],
             owner: "alice".to_owned(),
             days: Some(1),
         };

@@ -2,8 +2,8 @@
 
 use super::{Fixture, On, PASSWORD, by, eventually, on_both, wrong};
 use crate::{
-    AccountError, Action, Caller, Config, Identity, LoginCause as Cause, NewRobot, OperatorGrants, Proof,
-    RandomSecret, RobotEffect, RobotName, RobotPolicy, RobotRules, SecretKind,
+    AccountError, Action, Caller, Config, Effect, Identity, LoginCause as Cause, NewRobot, OperatorGrants,
+    PolicyConfig, Proof, RandomSecret, RobotName, RobotRules, SecretKind,
 };
 
 on_both!(
@@ -18,7 +18,7 @@ fn robot(project: Option<&str>, name: &str, days: Option<u32>) -> NewRobot {
     NewRobot {
         name: RobotName::new(project, name).unwrap(),
         description: "builds\nthings".to_owned(),
-        policies: vec![RobotPolicy::of_project(project.unwrap_or("team"))],
+        policies: vec![PolicyConfig::of_project(project.unwrap_or("team"))],
         owner: "alice".to_owned(),
         days,
     }
@@ -135,10 +135,10 @@ async fn nobody_makes_one_beyond_the_rules(on: On) {
     let create = async |new: NewRobot| f.accounts.create_robot(new, &OperatorGrants, &by()).await.map(drop);
     assert!(matches!(create(robot(None, "a", None)).await, Err(AccountError::ForEver { most: 30 })));
     assert!(matches!(create(robot(None, "a", Some(31))).await, Err(AccountError::TooLong { .. })));
-    let outside = RobotPolicy {
+    let outside = PolicyConfig {
         resources: vec!["project/*".to_owned()],
         actions: vec![Action::Pull],
-        effect: RobotEffect::Allow,
+        effect: Effect::Allow,
     };
     let new = NewRobot { policies: vec![outside.clone()], ..robot(Some("team"), "a", Some(1)) };
     assert!(matches!(create(new).await, Err(AccountError::Outside { .. })));
@@ -149,10 +149,10 @@ async fn nobody_makes_one_beyond_the_rules(on: On) {
     assert!(matches!(renewed, Err(AccountError::TooLong { .. })));
     let widened = f.accounts.set_robot_policies(&name, "", &[outside], &OperatorGrants, &by()).await;
     assert!(matches!(widened, Err(AccountError::Outside { .. })));
-    let narrowed = [RobotPolicy { actions: vec![Action::Pull], ..RobotPolicy::of_project("team") }];
+    let narrowed = [PolicyConfig { actions: vec![Action::Pull], ..PolicyConfig::of_project("team") }];
     f.accounts.set_robot_policies(&name, "pulls", &narrowed, &OperatorGrants, &by()).await.unwrap();
     let shown = f.accounts.robot_named(&name).await.unwrap();
-    assert_eq!(serde_json::from_str::<Vec<RobotPolicy>>(&shown.policies).unwrap(), narrowed);
+    assert_eq!(serde_json::from_str::<Vec<PolicyConfig>>(&shown.policies).unwrap(), narrowed);
 }
 
 async fn those_that_nobody_uses_are_found(on: On) {

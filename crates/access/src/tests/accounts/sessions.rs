@@ -8,12 +8,14 @@ on_both!(a_session_ends_when_it_is_idle_or_old_or_told_to);
 async fn a_session_ends_when_it_is_idle_or_old_or_told_to(on: On) {
     let sessions = SessionRules { idle_minutes: 10, absolute_hours: 1 };
     let f = Fixture::with(on, Config { sessions, ..Config::default() }).await;
+    f.add("alice").await;
+    let alice = f.log_in("alice", super::PASSWORD).await.unwrap();
     let sessions = f.accounts.sessions();
-    let begin = async || sessions.begin(r#"{"name":"alice"}"#.to_owned(), "{}".to_owned()).await.unwrap();
+    let begin = async || sessions.begin(&alice).await.unwrap();
     let (used, idle, ended) = (begin().await, begin().await, begin().await);
     let goes_on = async |secret: &crate::RandomSecret| sessions.resume(secret.reveal()).await.unwrap();
     let resumed = goes_on(&used).await.unwrap();
-    assert_eq!((resumed.identity.as_str(), resumed.began_at), (r#"{"name":"alice"}"#, f.clock.now()));
+    assert_eq!((resumed.caller, resumed.began_at), (alice.clone(), f.clock.now()));
     assert!(sessions.end(ended.reveal()).await.unwrap() && !sessions.end(ended.reveal()).await.unwrap());
     assert_eq!(goes_on(&ended).await, None);
     for _ in 0..6 {

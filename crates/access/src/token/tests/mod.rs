@@ -1,4 +1,5 @@
 mod ask;
+mod ends;
 mod forged;
 mod keys;
 mod narrow;
@@ -14,12 +15,15 @@ use jiff::Timestamp;
 use tempfile::TempDir;
 
 use super::{Ask, Issued, Tokens, TokensConfig};
+use crate::evidence::Evidence;
 use crate::tests::{config, user};
-use crate::{Access, Anonymous, Caller, Config, ReadOnly, UserAccess};
+use crate::{Access, Accounts, Anonymous, Caller, Config, Proof, ReadOnly, UserAccess};
 
 /// A node: its access, and its catalog under a clock that stands still.
 pub(super) struct Node {
     pub(super) access: Access,
+    pub(super) accounts: Accounts,
+    pub(super) config: Config,
     pub(super) tokens: Tokens,
     pub(super) catalog: Catalog,
     pub(super) clock: Clock,
@@ -42,13 +46,28 @@ impl Node {
         let key = Key::generate().unwrap();
         let vault = Vault::new(std::slice::from_ref(&key), &[]).unwrap();
         let tokens = Tokens::new(&config.tokens, catalog.clone(), vault.clone());
-        let access = Access::open(&config, &ReadOnly::default(), &catalog).await.unwrap();
-        let access = access.with_tokens(tokens.clone());
-        Self { access, tokens, catalog, clock, vault, key, _directory: directory }
+        let (access, accounts) = open(&config, &catalog, &tokens).await;
+        Self { access, accounts, config, tokens, catalog, clock, vault, key, _directory: directory }
+    }
+
+    /// Another start, with another configuration.
+    async fn restarted(&self, config: &Config) -> Access {
+        open(config, &self.catalog, &self.tokens).await.0
+    }
+
+    /// A user who has given the right password.
+    async fn caller(&self, name: &str) -> Caller {
+        let found = self.catalog.read(async |r| berth_catalog::account::find(r, name).await).await.unwrap();
+        if let Some(account) = found {
+            return crate::account::caller(&account, Proof::Password);
+        }
+        let fingerprint = crate::tests::cheap_hash().fingerprint();
+        let proved_at = Some(self.clock.now());
+        Caller::user(name).by(Some(Evidence::Configured { fingerprint, proved_at }))
     }
 
     async fn issue(&self, name: &str, scope: &str) -> Issued {
-        self.issue_to(&Caller::user(name), scope).await
+        self.issue_to(&self.caller(name).await, scope).await
     }
 
     async fn issue_to(&self, caller: &Caller, scope: &str) -> Issued {
@@ -63,6 +82,13 @@ impl Node {
     fn pass(&self, seconds: u64) {
         self.clock.advance(Duration::from_secs(seconds));
     }
+}
+
+async fn open(config: &Config, catalog: &Catalog, tokens: &Tokens) -> (Access, Accounts) {
+    let accounts = Accounts::new(catalog.clone(), config, None);
+    let (read_only, known) = (ReadOnly::default(), Some(accounts.clone()));
+    let access = Access::open_with_accounts(config, &read_only, catalog, known).await.unwrap();
+    (access.with_tokens(tokens.clone()), accounts)
 }
 
 /// Writes a part of a token as it is sent.
@@ -84,7 +110,7 @@ async fn a_token_speaks_for_its_caller_for_a_while() {
     let issued = node.issue("ann", "repository:a/b:pull,push registry:catalog:*").await;
     assert_eq!(issued.scope, "repository:a/b:pull,push registry:catalog:*");
     let caller = node.show(&issued.token).await.unwrap();
-    assert_eq!((caller.identity(), caller.proof()), (Caller::user("ann").identity(), crate::Proof::Password));
+    assert_eq!((caller.identity(), caller.proof()), (Caller::user("ann").identity(), Proof::Password));
     let claims = decoded(&issued.token, 1);
     assert_eq!((claims["sub"].as_str(), claims["aud"].as_str()), (Some("ann"), Some("berth")));
     assert_eq!(claims["exp"].as_i64().unwrap() - claims["iat"].as_i64().unwrap(), 300);
@@ -111,11 +137,7 @@ async fn no_two_tokens_are_the_same_and_robots_and_jobs_keep_their_kind() {
     let (one, two) = (node.issue("ann", "").await, node.issue("ann", "").await);
     assert_ne!(one.token, two.token);
     for identity in [crate::Identity::Anonymous, crate::Identity::Workload("ci:github/repo:org/app".into())] {
-        let proof = if identity == crate::Identity::Anonymous {
-            crate::Proof::None
-        } else {
-            crate::Proof::Federation
-        };
+        let proof = if identity == crate::Identity::Anonymous { Proof::None } else { Proof::Federation };
         let caller = Caller::new(identity.clone(), proof).with_groups([std::sync::Arc::from("team")].into());
         let shown = node.show(&node.issue_to(&caller, "").await.token).await.unwrap();
         assert_eq!((shown.identity(), shown.proof(), shown.groups()), (&identity, proof, caller.groups()));

@@ -2,7 +2,7 @@ use super::Node;
 use crate::{Anonymous, Caller};
 
 async fn refresh_token(node: &Node) -> String {
-    let issued = node.access.issue(&Caller::user("ann"), &[], true).await.unwrap();
+    let issued = node.access.issue(&node.caller("ann").await, &[], true).await.unwrap();
     issued.refresh_token.unwrap()
 }
 
@@ -28,12 +28,12 @@ async fn a_refresh_token_stands_for_the_password_for_a_while() {
 async fn no_refresh_token_is_given_to_strangers_or_where_there_are_none() {
     let node = Node::new(Anonymous::Read).await;
     assert!(node.access.issue(&Caller::anonymous(), &[], true).await.unwrap().refresh_token.is_none());
-    assert!(node.access.issue(&Caller::user("ann"), &[], false).await.unwrap().refresh_token.is_none());
+    assert!(node.access.issue(&node.caller("ann").await, &[], false).await.unwrap().refresh_token.is_none());
     let mut config =
         crate::tests::config(Anonymous::None, vec![crate::tests::user("ann", crate::UserAccess::Read)]);
     config.tokens.refresh_days = 0;
     let node = Node::with(config).await;
-    assert!(node.access.issue(&Caller::user("ann"), &[], true).await.unwrap().refresh_token.is_none());
+    assert!(node.access.issue(&node.caller("ann").await, &[], true).await.unwrap().refresh_token.is_none());
 }
 
 #[tokio::test]

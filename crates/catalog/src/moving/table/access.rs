@@ -4,7 +4,7 @@ use super::Kind::{Bytes, Int, Text};
 use super::Table;
 
 /// Every one, those first that others name.
-pub(in crate::moving) const TABLES: [Table; 12] = [
+pub(in crate::moving) const TABLES: [Table; 13] = [
     Table {
         parked: Some("name = 'moving ' || id"),
         ..Table::new(
@@ -105,6 +105,10 @@ pub(in crate::moving) const TABLES: [Table; 12] = [
             &[("id", Int)],
             &[("robot_id", Int), ("secret", Text), ("created_at", Int), ("expires_at", Int)],
         )
+    },
+    Table {
+        parked: Some("name = 'moving ' || id"),
+        ..Table::new("logout", &[("id", Int)], &[("name", Text), ("valid_after", Int)])
     },
     Table {
         parked: Some("kid = 'moving ' || id"),
