@@ -133,6 +133,7 @@ pub(in crate::moving) const TABLES: [Table; 12] = [
                 ("sealed", Bytes),
                 ("created_at", Int),
                 ("erased_at", Int),
+                ("blanked_at", Int),
             ],
         )
     },
