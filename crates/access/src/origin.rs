@@ -39,7 +39,7 @@ impl Origin {
 
     /// What logs forget with the person.
     pub fn personal(&self) -> Personal {
-        Personal { client: Some(self.client.to_string()), agent: self.agent.clone(), claimed: None }
+        Personal { client: Some(self.client.to_string()), agent: self.agent.clone() }
     }
 
     /// What an event says of it, beside who the caller is and how that was proved. What is personal is sealed if there is somebody to

@@ -9,10 +9,12 @@ use std::time::Duration;
 
 use berth_catalog::{Catalog, subject};
 use berth_vault::{Key, Vault, context};
+use hmac::{Hmac, KeyInit as _, Mac as _};
 use jiff::{SignedDuration, Timestamp};
 use moka::sync::Cache;
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
+use sha2::Sha256;
 
 /// Persons kept in memory, and for how long after their last request.
 const KNOWN: u64 = 100_000;
@@ -21,6 +23,11 @@ const IDLE: Duration = Duration::from_hours(1);
 const ERASED: usize = 1000;
 /// Clocks of nodes may differ by this much: an erasure is looked at for so long.
 const OVERLAP: SignedDuration = SignedDuration::from_mins(10);
+/// Clocks of nodes that tell of the same moment differ by less.
+const SKEW: SignedDuration = SignedDuration::from_mins(1);
+/// What marks are made for, and their length.
+const MARK: &[u8] = b"berth claimed name\0";
+const MARK_BYTES: usize = 16;
 /// What a person's key seals is one thing only.
 const PERSONAL: &str = "personal";
 
@@ -31,6 +38,8 @@ pub struct Person(Arc<Inner>);
 struct Inner {
     pseudonym: String,
     vault: Vault,
+    key: Key,
+    created_at: Timestamp,
 }
 
 /// What logs say of a person that is nobody's business once the person is erased.
@@ -42,9 +51,6 @@ pub struct Personal {
     /// The client's `User-Agent`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub agent: Option<String>,
-    /// The name that somebody unknown gave.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub claimed: Option<String>,
 }
 
 /// A person could not be found, or not be made.
@@ -82,6 +88,23 @@ impl Person {
     /// Opens what [`seal`](Self::seal) made; `None` if it is not this person's, or was changed.
     pub fn open(&self, sealed: &[u8]) -> Option<Personal> {
         serde_json::from_slice(&self.0.vault.open(PERSONAL, sealed).ok()?).ok()
+    }
+}
+
+impl Person {
+    fn new(pseudonym: String, key: Key, created_at: Timestamp) -> Result<Self, berth_vault::Error> {
+        let vault = Vault::new(std::slice::from_ref(&key), &[])?;
+        Ok(Self(Arc::new(Inner { pseudonym, vault, key, created_at })))
+    }
+
+    /// Returns what stands for a text that must not be read back, under this person's key: who has both can tell that it is the one,
+    /// and nobody can tell which it was.
+    pub fn mark(&self, text: &str) -> Option<String> {
+        let mut mac = Hmac::<Sha256>::new_from_slice(self.0.key.material()).ok()?;
+        mac.update(MARK);
+        mac.update(text.as_bytes());
+        let mark = mac.finalize().into_bytes();
+        Some(hex::encode(mark.get(..MARK_BYTES)?))
     }
 }
 
@@ -128,7 +151,6 @@ impl Persons {
         let pseudonym = pseudonym()?;
         let failed = |error| PersonError::Vault { pseudonym: pseudonym.clone(), error };
         let sealed = self.0.vault.seal(&context::subject(&pseudonym), key.material()).map_err(failed)?;
-        let vault = Vault::new(&[key], &[]).map_err(failed)?;
         let (owned, offered, now) = (name.to_owned(), pseudonym.clone(), self.0.catalog.clock().now());
         let made = self
             .0
@@ -141,7 +163,7 @@ impl Persons {
                 person.ok_or_else(|| PersonError::Key("the row is gone again".to_owned()))?
             }
             // Nothing is added there any more: this process knows the person, and nobody will.
-            Err(berth_catalog::Error::Moved) => Person(Arc::new(Inner { pseudonym, vault })),
+            Err(berth_catalog::Error::Moved) => Person::new(pseudonym.clone(), key, now).map_err(failed)?,
             Err(error) => return Err(error.into()),
         };
         self.0.known.insert(name.to_owned(), person.clone());
@@ -159,6 +181,25 @@ impl Persons {
             self.0.known.insert(name.to_owned(), found.clone());
         }
         Ok(found)
+    }
+
+    /// Returns the person who had this name at `at`, and makes one at first sight. `None` if that may be somebody who was erased since:
+    /// what is told late must not bring the name back.
+    pub async fn of_then(&self, name: &str, at: Timestamp) -> Result<Option<Person>, PersonError> {
+        if let Some(found) = self.find(name).await?
+            && found.0.created_at <= at
+        {
+            return Ok(Some(found));
+        }
+        let since = at.checked_sub(SKEW).unwrap_or(Timestamp::MIN);
+        let erased = self.0.catalog.read(async |r| subject::list_erased(r, since, 1).await).await?;
+        if erased.is_empty() { self.of(name).await.map(Some) } else { Ok(None) }
+    }
+
+    /// Tells of somebody who was erased whether plain columns of the trail may still tell of the person; `None` of anybody else.
+    pub async fn is_half_erased(&self, pseudonym: &str) -> Result<Option<bool>, PersonError> {
+        let row = self.0.catalog.read(async |r| subject::find_by_pseudonym(r, pseudonym).await).await?;
+        Ok(row.filter(|row| row.erased_at.is_some()).map(|row| row.is_unfinished()))
     }
 
     /// Tells whether asking for somebody whom memory doesn't have would be waiting in vain.
@@ -205,8 +246,7 @@ impl Persons {
         let failed = |error| PersonError::Vault { pseudonym: row.pseudonym.clone(), error };
         let key = self.0.vault.open(&context::subject(&row.pseudonym), sealed).map_err(failed)?;
         let key = Key::from_bytes(&key).ok_or_else(|| failed(berth_vault::Error::Damaged))?;
-        let vault = Vault::new(&[key], &[]).map_err(failed)?;
-        Ok(Some(Person(Arc::new(Inner { pseudonym: row.pseudonym.clone(), vault }))))
+        Person::new(row.pseudonym.clone(), key, row.created_at).map(Some).map_err(failed)
     }
 }
 

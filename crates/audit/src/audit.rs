@@ -11,6 +11,7 @@ use tokio::sync::watch;
 
 use crate::checkpoint::Checkpoints;
 use crate::config::Config;
+use crate::erase;
 use crate::error::Result;
 use crate::follower::Follower;
 use crate::keys::SigningKeys;
@@ -31,6 +32,7 @@ pub struct Place {
 #[derive(Debug, Clone)]
 pub struct Audit {
     config: Config,
+    catalog: Catalog,
     trail: Trail,
     persons: Persons,
     spool: Arc<Mutex<Option<Spool>>>,
@@ -61,6 +63,7 @@ impl Audit {
             follower: Follower::new(catalog.clone(), trail.clone(), persons.clone()),
             checkpoints: Checkpoints::new(trail.clone(), keys.clone(), config),
             config: config.clone(),
+            catalog: catalog.clone(),
             trail,
             persons,
             spool: Arc::new(Mutex::new(spool)),
@@ -96,7 +99,7 @@ impl Audit {
         let archiver = self.place.archive.map(|place| {
             let archive = Shelf::directory(&place);
             let days = self.config.retention_days.0;
-            Retention::new(self.trail.clone(), self.checkpoints.clone(), self.keys, archive, days)
+            Retention::new(self.trail.clone(), self.keys, archive, days)
         });
         let archiving = async {
             if let Some(archiver) = archiver {
@@ -110,6 +113,7 @@ impl Audit {
             self.follower.run(stop.clone()),
             self.checkpoints.clone().run(stop.clone()),
             archiving,
+            erase::run(self.catalog, self.trail, stop.clone()),
         );
         self.checkpoints.take().await.map(drop)
     }

@@ -6,6 +6,7 @@ use berth_catalog::trail::checkpoint::{self, Checkpoint};
 use berth_catalog::trail::{Hash, Trail, head};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 use tokio::sync::watch;
 
 use crate::config::Config;
@@ -58,36 +59,57 @@ impl Checkpoints {
         Ok(())
     }
 
-    /// Signs how far the chain has come now. `None` for a trail without records.
+    /// Signs how far the chain has come now, and the checkpoint before: none can be taken out afterwards. `None` for a trail without
+    /// records.
     pub async fn take(&self) -> Result<Option<SignedCheckpoint>> {
-        let head = self.trail.read(async |r| head::find(r).await).await?;
-        if head.position == 0 {
-            return Ok(None);
+        let (keys, at) = (self.keys.clone(), self.trail.clock().now());
+        let taken = self.trail.write(async move |tx| {
+            // One after the other, on whatever node: each goes on from the last.
+            let head = head::take(tx).await?;
+            let last = checkpoint::last(tx).await?;
+            if let Some(last) = last.as_ref().filter(|last| last.position >= head.position) {
+                return Ok::<_, Error>(Some((last.clone(), false)));
+            }
+            if head.position == 0 {
+                return Ok(None);
+            }
+            let previous = last.as_ref().map_or(Hash::ZERO, link);
+            let row = sign((head.position, head.hash), previous, at, &keys)?;
+            checkpoint::insert(tx, &row).await?;
+            Ok(Some((row, true)))
+        });
+        let Some((row, is_new)) = taken.await? else { return Ok(None) };
+        let signed = SignedCheckpoint::new(&row, &self.keys.public());
+        if let Some(signed) = signed.as_ref().filter(|_| is_new) {
+            // Whoever collects log lines elsewhere is a witness.
+            tracing::info!(
+                position = signed.position,
+                hash = signed.hash,
+                previous = signed.previous,
+                at = %signed.at,
+                kid = signed.kid,
+                signature = signed.signature,
+                "checkpoint of the audit trail"
+            );
         }
-        self.sign(head.position, head.hash).await.map(Some)
+        signed
+            .map(Some)
+            .ok_or_else(|| Error::Key(format!("{} signed the last checkpoint and is gone", row.kid)))
     }
+}
 
-    /// Signs that the chain up to `position` ends in `hash`.
-    pub(crate) async fn sign(&self, position: i64, hash: Hash) -> Result<SignedCheckpoint> {
-        let at = self.trail.clock().now();
-        let message = message(position, &hash, at);
-        let signed = self.keys.sign(message.as_bytes());
-        let (key, signature) = signed.ok_or_else(|| Error::Key("there is none".to_owned()))?;
-        let row = Checkpoint { position, hash, at, kid: key.kid(), signature };
-        let kept = row.clone();
-        self.trail.write(async move |tx| checkpoint::insert(tx, &kept).await).await?;
-        let signed = SignedCheckpoint::new(&row, &key);
-        // Whoever collects log lines elsewhere is a witness.
-        tracing::info!(
-            position,
-            hash = signed.hash,
-            at = %at,
-            kid = signed.kid,
-            signature = signed.signature,
-            "checkpoint of the audit trail"
-        );
-        Ok(signed)
-    }
+/// Signs that the chain up to `position` ends in `hash`.
+fn sign(
+    (position, hash): (i64, Hash),
+    previous: Hash,
+    at: Timestamp,
+    keys: &SigningKeys,
+) -> Result<Checkpoint> {
+    let mut row = Checkpoint { position, hash, previous, at, kid: String::new(), signature: Vec::new() };
+    let signed = keys.sign(message(&row).as_bytes());
+    let (key, signature) = signed.ok_or_else(|| Error::Key("there is none".to_owned()))?;
+    (row.kid, row.signature) = (key.kid(), signature);
+    Ok(row)
 }
 
 /// A checkpoint as it is handed out: for a place that whoever has the database does not reach.
@@ -98,6 +120,8 @@ pub struct SignedCheckpoint {
     pub position: i64,
     /// Its hash in hexadecimal.
     pub hash: String,
+    /// Hash of the checkpoint before, in hexadecimal.
+    pub previous: String,
     /// When this was signed.
     pub at: Timestamp,
     /// Which key signed.
@@ -109,15 +133,18 @@ pub struct SignedCheckpoint {
 }
 
 impl SignedCheckpoint {
-    pub(crate) fn new(row: &Checkpoint, key: &PublicKey) -> Self {
-        Self {
+    /// `None` if none of `keys` is the one that it names.
+    fn new(row: &Checkpoint, keys: &[PublicKey]) -> Option<Self> {
+        let key = keys.iter().find(|key| key.kid() == row.kid)?;
+        Some(Self {
             position: row.position,
             hash: row.hash.to_string(),
+            previous: row.previous.to_string(),
             at: row.at,
             kid: row.kid.clone(),
             public_key: key.to_string(),
             signature: STANDARD.encode(&row.signature),
-        }
+        })
     }
 
     /// Returns the row that it was, if one of `keys` signed it.
@@ -125,6 +152,7 @@ impl SignedCheckpoint {
         let row = Checkpoint {
             position: self.position,
             hash: Hash::from_hex(&self.hash)?,
+            previous: Hash::from_hex(&self.previous)?,
             at: self.at,
             kid: self.kid.clone(),
             signature: STANDARD.decode(&self.signature).ok()?,
@@ -135,12 +163,22 @@ impl SignedCheckpoint {
 
 /// Tells whether the one of `keys` that a checkpoint names signed it.
 pub(crate) fn is_signed(row: &Checkpoint, keys: &[PublicKey]) -> bool {
-    let message = message(row.position, &row.hash, row.at);
+    let message = message(row);
     let mut named = keys.iter().filter(|key| key.kid() == row.kid);
     named.any(|key| key.verifies(message.as_bytes(), &row.signature))
 }
 
+/// Returns what the next checkpoint says of this one.
+pub(crate) fn link(row: &Checkpoint) -> Hash {
+    let hasher = Sha256::new().chain_update(message(row)).chain_update(&row.signature);
+    Hash(hasher.finalize().into())
+}
+
 /// What is signed: readable, and like nothing else that a key of Berth signs.
-fn message(position: i64, hash: &Hash, at: Timestamp) -> String {
-    format!("berth audit checkpoint 1\nposition {position}\nhash {hash}\nat {}\n", at.as_microsecond())
+fn message(row: &Checkpoint) -> String {
+    let Checkpoint { position, hash, previous, at, .. } = row;
+    format!(
+        "berth audit checkpoint 1\nposition {position}\nhash {hash}\nprevious {previous}\nat {}\n",
+        at.as_microsecond()
+    )
 }

@@ -1,6 +1,6 @@
 //! A record on its way into the trail: complete but for the pseudonym of its person.
 
-use berth_access::{Identity, PersonError, Personal, Persons};
+use berth_access::{Identity, Person, PersonError, Personal, Persons};
 use berth_catalog::trail::Entry;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -11,6 +11,9 @@ use crate::note::{Note, Who};
 const REASON_BYTES: usize = 512;
 /// Longest name that is kept of what somebody unknown gave, in bytes.
 const CLAIMED_BYTES: usize = 128;
+/// The field of a record's detail that holds what stands for a name which proved to be nobody's. The name itself is nowhere: it may
+/// be a password that was typed in the wrong place, or the name of somebody who will be erased.
+pub const CLAIMED: &str = "claimed";
 /// How those are named who never proved to be anybody.
 pub(crate) const UNKNOWN: &str = "unknown";
 
@@ -92,30 +95,42 @@ impl Draft {
     /// The catalog can't say for now who the person is in logs.
     pub(crate) async fn resolve(&self, persons: &Persons) -> Result<Entry, PersonError> {
         let mut entry = self.entry.clone();
-        let mut claimed = None;
         let subject = match &self.person {
             Named::None => return Ok(entry),
             Named::Anonymous => persons.of(Persons::NOBODY).await?,
             Named::User(name) => {
-                let subject = persons.of(name).await?;
+                let Some(subject) = persons.of_then(name, entry.at).await? else {
+                    return Ok(self.of_erased());
+                };
                 subject.pseudonym().clone_into(&mut entry.actor);
                 subject
             }
-            Named::Claimed(name) => match persons.find(name).await? {
-                Some(subject) if *name != Persons::NOBODY => {
+            Named::Claimed(name) => {
+                if let Some(subject) = find(persons, name).await? {
                     subject.pseudonym().clone_into(&mut entry.actor);
                     "user".clone_into(&mut entry.kind);
                     subject
+                } else {
+                    let nobody = persons.of(Persons::NOBODY).await?;
+                    let given = Some(name).filter(|name| !name.is_empty());
+                    if let Some(mark) = given.and_then(|name| nobody.mark(name)) {
+                        entry.detail = with(&entry.detail, CLAIMED, mark.into());
+                    }
+                    nobody
                 }
-                _ => {
-                    claimed = Some(name.clone()).filter(|name| !name.is_empty());
-                    persons.of(Persons::NOBODY).await?
-                }
-            },
+            }
         };
-        let personal = Personal { client: entry.client.clone(), agent: entry.agent.clone(), claimed };
+        let personal = Personal { client: entry.client.clone(), agent: entry.agent.clone() };
         entry.personal = subject.seal(&personal);
         Ok(entry)
+    }
+
+    /// What is left to say of somebody who may have been erased since: what was done, not by whom or from where.
+    fn of_erased(&self) -> Entry {
+        let entry = self.entry.clone();
+        let detail = with(&entry.detail, "erased", true.into());
+        let (actor, kind) = (UNKNOWN.to_owned(), UNKNOWN.to_owned());
+        Entry { actor, kind, client: None, agent: None, detail, ..entry }
     }
 
     /// The same of nobody in particular, for a person whom logs can't name: the key can't be opened.
@@ -127,6 +142,24 @@ impl Draft {
         }
         draft
     }
+}
+
+/// Finds whom logs know by a name that was given. Whose key is not to be had is nobody, too.
+async fn find(persons: &Persons, name: &str) -> Result<Option<Person>, PersonError> {
+    if name == Persons::NOBODY {
+        return Ok(None);
+    }
+    match persons.find(name).await {
+        Err(PersonError::Vault { .. }) => Ok(None),
+        found => found,
+    }
+}
+
+/// Adds a field to a JSON object.
+fn with(detail: &str, field: &str, value: Value) -> String {
+    let mut fields: Map<String, Value> = serde_json::from_str(detail).unwrap_or_default();
+    fields.insert(field.to_owned(), value);
+    Value::Object(fields).to_string()
 }
 
 /// Returns the first component of a repository's name.

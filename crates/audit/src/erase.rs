@@ -1,4 +1,7 @@
 //! Erasure of a person: the name and the key go, and with them all that is sealed under it; the chain still verifies.
+//!
+//! The row of the pseudonym stays and says that the person was erased, and since when no plain column tells of the person. What was
+//! interrupted between the two is finished by whoever comes first: a server, or the same command.
 
 use std::time::Duration;
 
@@ -6,8 +9,9 @@ use berth_access::Persons;
 use berth_catalog::event::{self, Author, Kind, NewEvent};
 use berth_catalog::trail::{self, Trail};
 use berth_catalog::{Catalog, subject};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
+use tokio::sync::watch;
 
 use crate::error::Result;
 
@@ -15,49 +19,96 @@ use crate::error::Result;
 const FORGOTTEN: Duration = Duration::from_secs(3);
 /// Records to a unit of work.
 const BATCH: usize = 5000;
+/// Persons in one go.
+const PERSONS: usize = 10_000;
+/// Between two looks for what is unfinished.
+const TICK: Duration = Duration::from_mins(1);
 
 /// What was erased.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Erased {
-    /// The name in logs, which names nobody any more.
-    pub pseudonym: String,
+    /// Names in logs, which name nobody any more. More than one if earlier erasures had been interrupted.
+    pub pseudonyms: Vec<String>,
 }
 
-/// Erases the person of this name, which is recorded: `by` says who asked for it. `None` if logs know nobody of this name.
+/// Erases the person of this name, which is recorded: `by` says who asked for it. Finishes what earlier erasures left. `None` if logs
+/// know nobody of this name, and nothing was left.
 pub async fn erase(catalog: &Catalog, trail: &Trail, name: &str, by: Author) -> Result<Option<Erased>> {
     if name == Persons::NOBODY {
         return Ok(None);
     }
-    let (name, now) = (name.to_owned(), catalog.clock().now());
-    let gone = catalog
-        .write(async move |tx| {
-            let Some(pseudonym) = subject::erase(tx, &name, now).await? else { return Ok(None) };
-            let event = NewEvent {
-                id: uuid::Uuid::new_v4(),
-                at: now,
-                kind: Kind::Administered,
-                repository: None,
-                tag: None,
-                digest: None,
-                author: by.clone(),
-                detail: json!({ "action": "erase", "subject": pseudonym }),
-            };
-            event::append(tx, event).await;
-            Ok::<_, berth_catalog::Error>(Some(pseudonym))
-        })
-        .await?;
-    let Some(pseudonym) = gone else { return Ok(None) };
-    tokio::time::sleep(FORGOTTEN).await;
-    blank(trail, &pseudonym).await?;
-    Ok(Some(Erased { pseudonym }))
+    let gone = forget(catalog, name, by).await?;
+    if gone.is_some() {
+        tokio::time::sleep(FORGOTTEN).await;
+    }
+    let mut pseudonyms: Vec<String> = gone.into_iter().collect();
+    for pseudonym in finish(catalog, trail).await? {
+        if !pseudonyms.contains(&pseudonym) {
+            pseudonyms.push(pseudonym);
+        }
+    }
+    Ok((!pseudonyms.is_empty()).then_some(Erased { pseudonyms }))
 }
 
-/// Empties the columns that show in plain what is sealed. To be run again for somebody who was erased while a node could not hear of it.
-pub async fn blank(trail: &Trail, pseudonym: &str) -> Result<()> {
+/// Removes name and key.
+async fn forget(catalog: &Catalog, name: &str, by: Author) -> Result<Option<String>> {
+    let (name, now) = (name.to_owned(), catalog.clock().now());
+    let unit = catalog.write(async move |tx| {
+        let Some(pseudonym) = subject::erase(tx, &name, now).await? else { return Ok(None) };
+        let event = NewEvent {
+            id: uuid::Uuid::new_v4(),
+            at: now,
+            kind: Kind::Administered,
+            repository: None,
+            tag: None,
+            digest: None,
+            author: by.clone(),
+            detail: json!({ "action": "erase", "subject": pseudonym }),
+        };
+        event::append(tx, event).await;
+        Ok::<_, berth_catalog::Error>(Some(pseudonym))
+    });
+    Ok(unit.await?)
+}
+
+/// Empties the plain columns of everybody who was erased and of whom they may still tell. Returns who that was.
+pub async fn finish(catalog: &Catalog, trail: &Trail) -> Result<Vec<String>> {
+    let now = catalog.clock().now();
+    let forgotten = SignedDuration::try_from(FORGOTTEN).unwrap_or(SignedDuration::ZERO);
+    let before = now.checked_sub(forgotten).unwrap_or(Timestamp::MIN);
+    let left = catalog.read(async |r| subject::list_unfinished(r, before, PERSONS).await).await?;
+    for pseudonym in &left {
+        blank(trail, pseudonym).await?;
+        let of = pseudonym.clone();
+        catalog
+            .write(async move |tx| subject::blanked(tx, &of, now).await)
+            .await
+            .map_err(|error: berth_catalog::Error| crate::Error::from(error))?;
+    }
+    Ok(left)
+}
+
+/// Finishes erasures, until `stop` says true.
+pub(crate) async fn run(catalog: Catalog, trail: Trail, mut stop: watch::Receiver<bool>) {
+    loop {
+        if let Err(error) = finish(&catalog, &trail).await {
+            tracing::warn!(%error, "cannot finish the erasure of persons from the audit trail, will go on trying");
+        }
+        if tokio::time::timeout(TICK, stop.wait_for(|stop| *stop)).await.is_ok() {
+            return;
+        }
+    }
+}
+
+/// Empties the columns that show in plain what is sealed.
+async fn blank(trail: &Trail, pseudonym: &str) -> Result<()> {
     let mut from = Some(Timestamp::MIN);
     while let Some(at) = from {
         let pseudonym = pseudonym.to_owned();
-        from = trail.write(async move |tx| trail::blank(tx, &pseudonym, at, BATCH).await).await?;
+        from = trail
+            .write(async move |tx| trail::blank(tx, &pseudonym, at, BATCH).await)
+            .await
+            .map_err(|error: berth_catalog::Error| crate::Error::from(error))?;
     }
     Ok(())
 }

@@ -1,15 +1,14 @@
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use berth_access::{Person, Persons};
+use berth_access::Persons;
 use berth_catalog::trail::{self, Entry, Trail, head};
 use berth_catalog::{Catalog, event};
 use tokio::sync::watch;
 
 use crate::entry::of_event;
 use crate::error::Result;
-use crate::verify::person_of;
+use crate::reveal::reveal;
 
 /// Events copied in one unit of work.
 const BATCH: usize = 500;
@@ -67,7 +66,7 @@ impl Follower {
             let events = self.catalog.read(async |r| event::list(r, after, BATCH).await).await?;
             let Some(last) = events.last().map(|event| event.position) else { return Ok(copied) };
             let mut entries: Vec<Entry> = events.iter().map(of_event).collect();
-            self.open(&mut entries).await?;
+            reveal(&self.persons, &mut entries).await?;
             let (entries, count): (Arc<[Entry]>, u64) = (entries.into(), events.len() as u64);
             let moved =
                 self.trail.write(async move |tx| trail::copy_events(tx, after, last, &entries).await).await?;
@@ -75,26 +74,6 @@ impl Follower {
                 copied += count;
             }
         }
-    }
-
-    /// Fills the columns that are searched with what is sealed, for as long as the person is not erased.
-    async fn open(&self, entries: &mut [Entry]) -> Result<()> {
-        let mut known: HashMap<String, Option<Person>> = HashMap::new();
-        for entry in entries {
-            let Some(sealed) = &entry.personal else { continue };
-            let person = person_of(entry);
-            if !known.contains_key(&person) {
-                let subject = self.persons.logged_as(&person).await?;
-                known.insert(person.clone(), subject);
-            }
-            let personal =
-                known.get(&person).and_then(Option::as_ref).and_then(|subject| subject.open(sealed));
-            if let Some(personal) = personal {
-                entry.client = personal.client;
-                entry.agent = personal.agent;
-            }
-        }
-        Ok(())
     }
 
     /// Counts the events that are sealed and not copied.

@@ -19,12 +19,15 @@ mod note;
 pub mod outlet;
 mod recorder;
 mod retention;
+mod reveal;
 pub mod search;
 mod spool;
+mod statement;
 pub mod verify;
 
 pub use checkpoint::{Checkpoints, SignedCheckpoint};
 pub use config::{Config, Retain};
+pub use draft::CLAIMED;
 pub use entry::of_event;
 pub use error::{Error, Result};
 pub use follower::Follower;
@@ -32,6 +35,7 @@ pub use keys::{PublicKey, SigningKeys};
 pub use note::{Action, Note, Outcome, Who};
 pub use recorder::{Recorder, Stats};
 pub use retention::Retention;
+pub use reveal::reveal;
 
 /// Everything that keeps a trail, while a registry is served.
 pub use audit::{Audit, Place};

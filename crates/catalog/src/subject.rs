@@ -7,6 +7,9 @@ use crate::driver::{Reader, Row, params};
 use crate::error::Result;
 use crate::tx::Tx;
 
+/// By then every node has heard of an erasure.
+const HEARD_MICROSECONDS: i64 = 15 * 60 * 1_000_000;
+
 /// A person, or what is left of one.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Subject {
@@ -20,6 +23,19 @@ pub struct Subject {
     pub created_at: Timestamp,
     /// When the person was erased.
     pub erased_at: Option<Timestamp>,
+    /// Since when no plain column of the trail says any more from where the person called.
+    pub blanked_at: Option<Timestamp>,
+}
+
+impl Subject {
+    /// Tells whether the person was erased, and plain columns of the trail may still tell of it: they were never emptied, or so soon
+    /// that a node which had not heard yet may have written some more.
+    pub fn is_unfinished(&self) -> bool {
+        self.erased_at.is_some_and(|erased| {
+            let heard = erased.as_microsecond().saturating_add(HEARD_MICROSECONDS);
+            self.blanked_at.is_none_or(|blanked| blanked.as_microsecond() < heard)
+        })
+    }
 }
 
 impl std::fmt::Debug for Subject {
@@ -31,7 +47,7 @@ impl std::fmt::Debug for Subject {
 /// Finds a person by the name to log in with.
 pub async fn find(r: &Reader, name: &str) -> Result<Option<Subject>> {
     r.query_opt(
-        "SELECT pseudonym, name, sealed, created_at, erased_at FROM subject WHERE name = $1",
+        "SELECT pseudonym, name, sealed, created_at, erased_at, blanked_at FROM subject WHERE name = $1",
         params![name],
         read,
     )
@@ -41,7 +57,7 @@ pub async fn find(r: &Reader, name: &str) -> Result<Option<Subject>> {
 /// Finds a person by the name in logs.
 pub async fn find_by_pseudonym(r: &Reader, pseudonym: &str) -> Result<Option<Subject>> {
     r.query_opt(
-        "SELECT pseudonym, name, sealed, created_at, erased_at FROM subject WHERE pseudonym = $1",
+        "SELECT pseudonym, name, sealed, created_at, erased_at, blanked_at FROM subject WHERE pseudonym = $1",
         params![pseudonym],
         read,
     )
@@ -87,6 +103,26 @@ pub async fn list_erased(r: &Reader, since: Timestamp, limit: usize) -> Result<V
     .await
 }
 
+/// Lists the names in logs of those who were erased at `before` or earlier, as far as that is unfinished.
+pub async fn list_unfinished(r: &Reader, before: Timestamp, limit: usize) -> Result<Vec<String>> {
+    r.query(
+        "SELECT pseudonym FROM subject
+          WHERE erased_at <= $1 AND (blanked_at IS NULL OR blanked_at < erased_at + $2) ORDER BY erased_at LIMIT $3",
+        params![before, HEARD_MICROSECONDS, limit],
+        |row| row.text(0).map(ToOwned::to_owned),
+    )
+    .await
+}
+
+/// Notes that no plain column of the trail says any more from where somebody called who was erased.
+pub async fn blanked(tx: &mut Tx, pseudonym: &str, now: Timestamp) -> Result<()> {
+    tx.post(
+        "UPDATE subject SET blanked_at = $1 WHERE pseudonym = $2 AND erased_at IS NOT NULL",
+        params![now, pseudonym],
+    )
+    .await
+}
+
 /// Lists the names of persons with their names in logs, behind a name, in order.
 pub async fn list_named(r: &Reader, after: &str, limit: usize) -> Result<Vec<(String, String)>> {
     r.query(
@@ -104,5 +140,6 @@ fn read(row: &Row<'_>) -> Result<Subject> {
         sealed: row.bytes_opt(2)?.map(<[u8]>::to_vec),
         created_at: row.time(3)?,
         erased_at: row.time_opt(4)?,
+        blanked_at: row.time_opt(5)?,
     })
 }

@@ -2,7 +2,6 @@
 
 use berth_catalog::trail::{Hash, Head, Record};
 
-use super::archived::Archived;
 use super::damage::{Damage, Kind};
 use super::events::Events;
 use super::personal::Sealed;
@@ -53,34 +52,46 @@ impl<'r> Chain<'r> {
         (self.position, self.hash)
     }
 
-    /// Goes on with the trail, behind what was archived, if that was read.
-    pub(super) fn enter_trail(&mut self, head: &Head, archived: Option<&Archived>) {
+    /// Goes on behind records that are archived and were not looked at: nothing but what was signed says where.
+    pub(super) fn skip(&mut self, position: i64, hash: Hash) {
+        (self.position, self.hash) = (position, Some(hash));
+        self.events.skip();
+    }
+
+    /// Says that records are gone for which nobody signed.
+    pub(super) fn unsaid(&mut self, from: i64, to: i64) {
+        let which = if from == to { "it is".to_owned() } else { format!("records {from} to {to} are") };
+        self.damage(from, Kind::Removed, format!("{which} gone, and nobody signed that they were archived"));
+    }
+
+    /// Goes on with the trail, behind what was archived.
+    pub(super) fn enter_trail(&mut self, head: &Head, are_archives_read: bool) {
         self.report.first = head.first;
-        let (last, end) = (head.first - 1, self.hash);
-        match archived {
-            Some(_) if self.position == last && end == Some(head.before) => {}
-            Some(_) if self.position == last => self.damage(
+        let last = head.first - 1;
+        if self.position < last {
+            self.unsaid(self.position + 1, last);
+        } else if self.position > last {
+            self.damage(
                 head.first,
                 Kind::Altered,
-                "the hash that the trail goes on from is not that of the last archived record",
-            ),
-            Some(_) => self.damage(
-                self.position + 1,
-                Kind::Removed,
-                format!(
-                    "records {} to {last} are neither in the archives nor in the trail",
-                    self.position + 1
-                ),
-            ),
-            None if head.first == 1 && head.before != Hash::ZERO => {
-                self.damage(1, Kind::Altered, "the hash that the trail begins from is not the first of all");
-            }
-            None if head.first > 1 => self.report.unchecked.push(format!(
-                "records 1 to {last} are archived: name their directory with --archive to verify them, too"
-            )),
-            None => {}
+                format!("the trail begins here, and what was archived ends with record {}", self.position),
+            );
+        } else if self.hash.is_some_and(|hash| hash != head.before) {
+            let what = if last == 0 {
+                "the hash that the trail begins from is not the first of all"
+            } else {
+                "the hash that the trail goes on from is not that of the last archived record"
+            };
+            self.damage(head.first, Kind::Altered, what);
         }
-        (self.position, self.hash) = (last, Some(head.before));
+        if last > 0 && !are_archives_read {
+            self.report.unchecked.push(format!(
+                "records 1 to {last} are archived: name their directory with --archive to verify them, too"
+            ));
+        }
+        if (self.position, self.hash) != (last, Some(head.before)) {
+            self.skip(last, head.before);
+        }
     }
 
     /// Looks at the next record of the trail.

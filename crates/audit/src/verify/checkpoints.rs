@@ -1,13 +1,13 @@
 //! What was signed of the chain, against what is there.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use berth_catalog::trail::checkpoint::{self, Checkpoint};
 use berth_catalog::trail::{Hash, Head, Record, Trail};
 
 use super::damage::{Damage, Kind};
 use super::{Report, Request};
-use crate::checkpoint::is_signed;
+use crate::checkpoint::{is_signed, link};
 use crate::error::Result;
 
 /// Checkpoints read at a time.
@@ -37,20 +37,41 @@ impl Checkpoints {
                 )),
             }
         }
-        let mut position = i64::MIN;
+        let mut unseen: BTreeSet<i64> = signed.keys().copied().collect();
+        let (mut position, mut previous) = (i64::MIN, Some(Hash::ZERO));
         loop {
             let rows = trail.read(async |r| checkpoint::list(r, position, BATCH).await).await?;
-            let Some(last) = rows.last() else { break };
-            position = last.position;
             if request.keys.is_empty() {
-                report.unchecked.push(
-                    "checkpoints: no key to verify them with; give the public one with --key".to_owned(),
-                );
+                if !rows.is_empty() {
+                    let what = "checkpoints: no key to verify them with; give the public one with --key";
+                    report.unchecked.push(what.to_owned());
+                }
+                break;
+            }
+            if rows.is_empty() {
                 break;
             }
             for row in &rows {
-                take(row, request, &mut signed, report);
+                unseen.remove(&row.position);
+                let is_signed = take(row, request, &mut signed, report);
+                if is_signed && previous.is_some_and(|previous| previous != row.previous) {
+                    report.damage.push(Damage::new(
+                        row.position,
+                        Kind::Removed,
+                        format!(
+                            "the checkpoint that its own goes on from is missing: one behind record {}",
+                            position.max(0)
+                        ),
+                    ));
+                }
+                position = row.position;
+                // One that was changed says nothing of what the next has to say.
+                previous = is_signed.then(|| link(row));
             }
+        }
+        for position in unseen {
+            let what = "the checkpoint of it that was handed out is not in the trail any more";
+            report.damage.push(Damage::new(position, Kind::Removed, what));
         }
         Ok(Self { signed, agreed: 0 })
     }
@@ -72,29 +93,9 @@ impl Checkpoints {
         }
     }
 
-    /// Looks whether what the trail begins behind was signed, as archiving does.
-    pub(super) fn begin_trail(&mut self, head: &Head, request: &Request<'_>, report: &mut Report) {
-        let last = head.first - 1;
-        if last > 0 && !request.keys.is_empty() && request.archives.is_none() {
-            match self.signed.get(&last) {
-                Some(hash) if *hash == head.before => {
-                    report.checkpoints += 1;
-                    self.agreed = last;
-                    report.signed_until = Some(last);
-                }
-                Some(_) => report.damage.push(Damage::new(
-                    last,
-                    Kind::Altered,
-                    "the hash that the trail goes on from is not the one that was signed",
-                )),
-                None => report.damage.push(Damage::new(
-                    last,
-                    Kind::Removed,
-                    format!("records 1 to {last} are gone, and nobody signed that they were archived"),
-                )),
-            }
-        }
-        // Those of what is archived were compared with the archives, if these were read.
+    /// Leaves those behind of what is archived: they were compared with the archives, if these were read.
+    pub(super) fn begin_trail(&mut self, head: &Head) {
+        self.agreed = self.agreed.max(head.first - 1);
         self.signed = self.signed.split_off(&head.first);
     }
 
@@ -110,14 +111,20 @@ impl Checkpoints {
     }
 }
 
-fn take(row: &Checkpoint, request: &Request<'_>, signed: &mut BTreeMap<i64, Hash>, report: &mut Report) {
+/// Returns whether it is signed.
+fn take(
+    row: &Checkpoint,
+    request: &Request<'_>,
+    signed: &mut BTreeMap<i64, Hash>,
+    report: &mut Report,
+) -> bool {
     if !is_signed(row, &request.keys) {
         report.damage.push(Damage::new(
             row.position,
             Kind::Forged,
             format!("its checkpoint is not signed by a key that counts (key {})", row.kid),
         ));
-        return;
+        return false;
     }
     // One that was handed out and is signed, too, says more than what lies beside the trail.
     let known = *signed.entry(row.position).or_insert(row.hash);
@@ -128,4 +135,5 @@ fn take(row: &Checkpoint, request: &Request<'_>, signed: &mut BTreeMap<i64, Hash
             "two checkpoints of it say different hashes",
         ));
     }
+    true
 }

@@ -24,6 +24,8 @@ pub enum Kind {
     Truncated,
     /// Something is there that nobody signed, or that nothing stands for.
     Forged,
+    /// An erasure did not come to its end.
+    Unfinished,
 }
 
 impl Kind {
@@ -35,6 +37,7 @@ impl Kind {
             Self::Reordered => "re-ordered",
             Self::Truncated => "truncated",
             Self::Forged => "forged",
+            Self::Unfinished => "erasure unfinished",
         }
     }
 }

@@ -24,6 +24,11 @@ impl<'r> Events<'r> {
         Self { catalog, ahead: VecDeque::new(), last: None }
     }
 
+    /// Forgets which event was copied last: what comes next is behind a gap.
+    pub(super) fn skip(&mut self) {
+        self.last = None;
+    }
+
     /// Compares a record with the event that it copies, and looks for events that were left out.
     pub(super) async fn compare(&mut self, record: &Record, report: &mut Report) -> Result<()> {
         let Some(position) = record.entry.event else { return Ok(()) };

@@ -8,33 +8,34 @@ use berth_audit::{Checkpoints, Config, Retain, Retention};
 use berth_blobs::Shelf;
 use berth_catalog::Clock;
 use berth_catalog::event::Author;
-use berth_catalog::trail::RetentionDays;
+use berth_catalog::trail::{self, RetentionDays, Trail, cursor};
 use jiff::Timestamp;
+use tokio::sync::watch;
 
-use crate::{Fixture, On, kinds, on_both, pull};
+use crate::{Fixture, On, eventually, kinds, on_both, pull};
 
 const DAY: Duration = Duration::from_hours(24);
 
 async fn verified(fixture: &Fixture) -> Report {
-    let directory = fixture.directory.path().join("archive");
+    let shelf = Shelf::directory(&fixture.directory.path().join("archive"));
     let request = Request {
         keys: fixture.keys().await.public(),
         persons: Some(&fixture.persons),
         catalog: Some(&fixture.catalog),
-        archives: Some(&directory),
+        archives: Some(&shelf),
         ..Request::default()
     };
     verify(&fixture.trail, &request).await.unwrap()
 }
 
-async fn archive(fixture: &Fixture) -> u64 {
-    let keys = fixture.keys().await;
-    let checkpoints = Checkpoints::new(fixture.trail.clone(), keys.clone(), &Config::default());
+async fn retention(fixture: &Fixture, trail: &Trail) -> Retention {
     let shelf = Shelf::directory(&fixture.directory.path().join("archive"));
-    Retention::new(fixture.trail.clone(), checkpoints, keys, shelf, RetentionDays::LEAST)
-        .archive()
-        .await
-        .unwrap()
+    Retention::new(trail.clone(), fixture.keys().await, shelf, RetentionDays::LEAST)
+}
+
+async fn archive(fixture: &Fixture) -> u64 {
+    let (_go_on, stop) = watch::channel(false);
+    retention(fixture, &fixture.trail).await.archive(&stop).await.unwrap()
 }
 
 /// Notes five pulls and two events.
@@ -44,8 +45,23 @@ async fn record(fixture: &Fixture) {
         audit.recorder().record(pull(fixture.clock.now(), Caller::user("alice"), &n.to_string()));
     }
     fixture.events(2, &Author::from("alice")).await;
-    let (_stop, stopped) = tokio::sync::watch::channel(true);
+    let (_stop, stopped) = watch::channel(true);
     audit.run(stopped).await.unwrap();
+}
+
+/// Appends records like one that is there, dated otherwise.
+async fn append(fixture: &Fixture, at: Timestamp, count: usize) {
+    let records = fixture.records().await;
+    let like = records.into_iter().find(|record| record.entry.event.is_none()).unwrap().entry;
+    let entries = vec![trail::Entry { at, ..like }; count];
+    let append = async move |tx: &mut berth_catalog::Tx| trail::append(tx, &entries).await;
+    let appended: Result<_, berth_catalog::Error> = fixture.trail.write(append).await;
+    appended.unwrap();
+}
+
+/// Years ahead.
+fn future(fixture: &Fixture) -> Timestamp {
+    fixture.clock.now().saturating_add(jiff::SignedDuration::from_hours(24 * 3650)).unwrap()
 }
 
 /// Three batches, the first two half a year and more old: these are in archives.
@@ -57,9 +73,8 @@ async fn aged(on: On) -> Fixture {
     assert_eq!(archive(&fixture).await, 7);
     record(&fixture).await;
     clock.advance(181 * DAY);
-    // Whoever keeps the trail looks for what is old.
     record(&fixture).await;
-    assert_eq!(archive(&fixture).await, 0);
+    assert_eq!(archive(&fixture).await, 7);
     fixture
 }
 
@@ -95,30 +110,137 @@ async fn what_is_done_to_archives_is_found(on: On) {
     let mut flipped = one.clone();
     let middle = flipped.len() / 2;
     flipped[middle] ^= 1;
-    std::fs::write(file(1), &flipped).unwrap();
-    let report = verified(&fixture).await;
-    assert_eq!(kinds(&report.damage)[0], (1, "altered"), "{report:?}");
-
-    std::fs::write(file(1), &one[..one.len() - 20]).unwrap();
-    assert_eq!(kinds(&verified(&fixture).await.damage)[0], (1, "altered"));
-
+    // Changed, cut short, replaced by another that the same key signed.
+    for instead in [&flipped[..], &one[..one.len() - 20], &two[..]] {
+        std::fs::write(file(1), instead).unwrap();
+        let report = verified(&fixture).await;
+        assert_eq!(kinds(&report.damage), [(1, "altered")], "{report:?}");
+    }
     std::fs::write(file(1), &one).unwrap();
     std::fs::remove_file(file(8)).unwrap();
     let report = verified(&fixture).await;
-    // Two events were in there.
-    assert_eq!(kinds(&report.damage), [(8, "removed"), (20, "removed")], "{report:?}");
-
+    assert_eq!(kinds(&report.damage), [(8, "removed")], "{report:?}");
     std::fs::remove_file(file(1)).unwrap();
     std::fs::write(file(8), &two).unwrap();
     let report = verified(&fixture).await;
     assert_eq!(kinds(&report.damage), [(1, "removed")], "{report:?}");
 
-    // Made by somebody with another key.
+    // Made by somebody with another key, and signed for with it.
     let other = aged(on).await;
     let theirs = other.directory.path().join("archive").join(berth_audit::archive::name(1, 7));
     std::fs::copy(theirs, file(1)).unwrap();
+    assert_eq!(kinds(&verified(&fixture).await.damage), [(1, "altered")]);
+    fixture.alter("UPDATE trail_archive SET kid = 'theirs' WHERE last = 7");
     let report = verified(&fixture).await;
     assert!(kinds(&report.damage).contains(&(1, "forged")), "{report:?}");
+    assert!(kinds(&report.damage).contains(&(1, "removed")), "{report:?}");
+}
+
+/// The first records, and what says that they were archived: somebody with the database can take neither away.
+async fn records_are_not_missed_only_if_it_is_signed_that_they_were_archived(on: On) {
+    let fixture = aged(on).await;
+    fixture.alter("DELETE FROM trail_archive WHERE last = 7");
+    let report = fixture.verify().await;
+    assert_eq!(kinds(&report.damage), [(1, "removed")], "{report:?}");
+    fixture.alter("DELETE FROM trail_archive");
+    let report = fixture.verify().await;
+    assert_eq!(kinds(&report.damage), [(1, "removed")], "{report:?}");
+    assert!(report.damage[0].what.contains("records 1 to 14 are gone, and nobody signed"), "{report:?}");
+
+    // More than was archived, with the head and the checkpoints made to fit.
+    let fixture = aged(on).await;
+    let hash = fixture.records().await[1].hash;
+    let hash = if on == On::Sqlite { format!("x'{hash}'") } else { format!("decode('{hash}', 'hex')") };
+    fixture.alter(&format!(
+        "DELETE FROM trail_record WHERE position <= 16; UPDATE trail_head SET first = 17, before = {hash}"
+    ));
+    let report = verified(&fixture).await;
+    assert_eq!(kinds(&report.damage), [(15, "removed")], "{report:?}");
+}
+
+async fn two_nodes_archive_one_after_the_other(on: On) {
+    let clock = Clock::manual(Timestamp::from_second(1_750_000_000).unwrap());
+    let fixture = Fixture::under(on, clock.clone()).await;
+    record(&fixture).await;
+    let (_catalog, other) = fixture.other().await;
+    // Somebody else is at it.
+    let until = clock.now().saturating_add(jiff::SignedDuration::from_hours(200 * 24)).unwrap();
+    let now = clock.now();
+    let take =
+        async move |tx: &mut berth_catalog::Tx| cursor::take(tx, "archive", "other", 0, now, until).await;
+    let taken: Result<_, berth_catalog::Error> = fixture.trail.write(take).await;
+    assert!(taken.unwrap().is_some());
+    clock.advance(181 * DAY);
+    assert_eq!(archive(&fixture).await, 0);
+    let release = async |tx: &mut berth_catalog::Tx| cursor::release(tx, "archive", "other").await;
+    let released: Result<_, berth_catalog::Error> = fixture.trail.write(release).await;
+    released.unwrap();
+    let (_go_on, stop) = watch::channel(false);
+    let (one, two) = (retention(&fixture, &fixture.trail).await, retention(&fixture, &other).await);
+    let (one, two) = tokio::join!(one.archive(&stop), two.archive(&stop));
+    assert_eq!(one.unwrap() + two.unwrap(), 7);
+    // A file that a node wrote and never got signed for overlaps, and is in nobody's way.
+    let directory = fixture.directory.path().join("archive");
+    let name = |last| directory.join(berth_audit::archive::name(1, last));
+    std::fs::copy(name(7), name(5)).unwrap();
+    let report = verified(&fixture).await;
+    assert!(report.is_whole() && report.archived == 7, "{report:?}");
+}
+
+/// More than one archive takes.
+const MANY: usize = 20_001;
+
+async fn archiving_stops_between_two_archives(on: On) {
+    let clock = Clock::manual(Timestamp::from_second(1_750_000_000).unwrap());
+    let fixture = Fixture::under(on, clock.clone()).await;
+    record(&fixture).await;
+    for _ in 0..MANY.div_ceil(1000) {
+        append(&fixture, fixture.clock.now(), 1000).await;
+    }
+    clock.advance(181 * DAY);
+    let (stop, stopped) = watch::channel(false);
+    let retention = retention(&fixture, &fixture.trail).await;
+    let archiving = tokio::spawn(async move { retention.archive(&stopped).await });
+    let first = fixture.directory.path().join("archive").join(berth_audit::archive::name(1, 20_000));
+    eventually("the first archive is there", async || first.is_file()).await;
+    stop.send_replace(true);
+    assert_eq!(archiving.await.unwrap().unwrap(), 20_000);
+    assert!(verified(&fixture).await.is_whole());
+    assert!(archive(&fixture).await > 1000, "and goes on another time");
+}
+
+/// A clock that ran ahead for a while keeps nothing for ever, and nothing goes before its time.
+async fn a_record_from_the_future_does_not_stop_retention(on: On) {
+    let clock = Clock::manual(Timestamp::from_second(1_750_000_000).unwrap());
+    let fixture = Fixture::under(on, clock.clone()).await;
+    record(&fixture).await;
+    append(&fixture, future(&fixture), 1).await;
+    clock.advance(DAY);
+    record(&fixture).await;
+    // The second batch was signed a day later: only that tells how old the one from the future is.
+    clock.advance(179 * DAY + Duration::from_secs(1));
+    assert_eq!(archive(&fixture).await, 7);
+    clock.advance(DAY);
+    assert_eq!(archive(&fixture).await, 8);
+    let report = verified(&fixture).await;
+    assert!(report.is_whole(), "{report:?}");
+}
+
+/// A clock that was set back for a while signs over younger records: that makes none of them old.
+async fn a_clock_that_was_set_back_makes_nothing_old(on: On) {
+    let clock = Clock::manual(Timestamp::from_second(1_750_000_000).unwrap());
+    let fixture = Fixture::under(on, clock.clone()).await;
+    record(&fixture).await;
+    append(&fixture, future(&fixture), 1).await;
+    let back = Clock::manual(Timestamp::from_second(1_000_000_000).unwrap());
+    let trail = match &fixture.url {
+        Some(_) => crate::open(fixture.directory.path(), fixture.url.as_deref(), &back).await.1,
+        None => Trail::join(&fixture.directory.path().join("audit.db"), back).unwrap(),
+    };
+    let checkpoints = Checkpoints::new(trail, fixture.keys().await, &Config::default());
+    assert_eq!(checkpoints.take().await.unwrap().unwrap().position, 8);
+    clock.advance(181 * DAY);
+    assert_eq!(archive(&fixture).await, 7, "the one from the future stays");
 }
 
 #[test]
@@ -136,4 +258,9 @@ fn less_than_half_a_year_can_not_be_said() {
 on_both! {
     old_records_go_to_archives_and_the_whole_verifies,
     what_is_done_to_archives_is_found,
+    records_are_not_missed_only_if_it_is_signed_that_they_were_archived,
+    two_nodes_archive_one_after_the_other,
+    archiving_stops_between_two_archives,
+    a_record_from_the_future_does_not_stop_retention,
+    a_clock_that_was_set_back_makes_nothing_old,
 }

@@ -6,9 +6,10 @@ use berth_access::{Access, Caller, Origin, ReadOnly};
 use berth_audit::Config;
 use berth_audit::erase::erase;
 use berth_catalog::event::{self, Author};
-use berth_catalog::subject;
+use berth_catalog::trail::Record;
+use berth_catalog::{Error, subject};
 
-use crate::{Fixture, On, eventually, on_both, pull};
+use crate::{Fixture, On, eventually, kinds, on_both, pull};
 
 async fn an_erased_person_is_nobody_and_the_chain_is_whole(on: On) {
     let fixture = Fixture::new(on).await;
@@ -28,7 +29,7 @@ async fn an_erased_person_is_nobody_and_the_chain_is_whole(on: On) {
 
     let by = Author { name: "operator:root".into(), origin: None };
     let erased = erase(&fixture.catalog, &fixture.trail, "alice", by.clone()).await.unwrap().unwrap();
-    assert_eq!(erased.pseudonym, pseudonym);
+    assert_eq!(erased.pseudonyms, std::slice::from_ref(&pseudonym));
     eventually("the erasure is recorded", async || fixture.records().await.len() == 5).await;
 
     let records = fixture.records().await;
@@ -40,7 +41,7 @@ async fn an_erased_person_is_nobody_and_the_chain_is_whole(on: On) {
         assert_eq!(shown, record.entry.actor != pseudonym && record.entry.personal.is_some(), "{record:?}");
     }
     let row = fixture.catalog.read(async |r| subject::find_by_pseudonym(r, &pseudonym).await).await.unwrap();
-    assert!(row.is_some_and(|row| row.name.is_none() && row.sealed.is_none()));
+    assert!(row.is_some_and(|row| row.name.is_none() && row.sealed.is_none() && row.blanked_at.is_some()));
     let all =
         serde_json::to_string(&fixture.catalog.read(async |r| event::list(r, 0, 10).await).await.unwrap())
             .unwrap();
@@ -53,12 +54,101 @@ async fn an_erased_person_is_nobody_and_the_chain_is_whole(on: On) {
     kept.audit.recorder().record(pull(fixture.clock.now(), Caller::user("alice"), "later"));
     eventually("it is there", async || fixture.records().await.len() == 6).await;
     assert_ne!(fixture.records().await[5].entry.actor, pseudonym);
-    assert_eq!(erase(&fixture.catalog, &fixture.trail, "carol", by.clone()).await.unwrap(), None);
+    // A node that had not heard may have written some more: that is looked for again.
+    let again = erase(&fixture.catalog, &fixture.trail, "carol", by.clone()).await.unwrap().unwrap();
+    assert_eq!(again.pseudonyms, [pseudonym]);
     assert_eq!(erase(&fixture.catalog, &fixture.trail, ":nobody", by).await.unwrap(), None);
     kept.stop().await;
     assert!(fixture.verify().await.is_whole());
 }
 
+/// The name is gone, and the command was killed before the columns were emptied.
+async fn interrupted(fixture: &Fixture) -> String {
+    let kept = fixture.keep(&Config::default()).await;
+    kept.audit.recorder().record(pull(fixture.clock.now(), Caller::user("alice"), "1"));
+    eventually("it is there", async || fixture.records().await.len() == 1).await;
+    kept.stop().await;
+    let pseudonym = fixture.persons.of("alice").await.unwrap().pseudonym().to_owned();
+    // A moment ago.
+    let then = fixture.clock.now().saturating_sub(jiff::SignedDuration::from_secs(5)).unwrap();
+    let gone = fixture.catalog.write(async move |tx| subject::erase(tx, "alice", then).await).await;
+    gone.unwrap_or_else(|error: Error| panic!("{error}")).unwrap();
+    pseudonym
+}
+
+fn plain(records: &[Record]) -> usize {
+    records.iter().filter(|record| record.entry.client.is_some() || record.entry.agent.is_some()).count()
+}
+
+async fn an_erasure_that_was_interrupted_is_found_and_finished(on: On) {
+    let fixture = Fixture::new(on).await;
+    let pseudonym = interrupted(&fixture).await;
+    let report = fixture.verify().await;
+    assert_eq!(kinds(&report.damage), [(1, "erasure unfinished")], "{report:?}");
+    let by = Author { name: "operator:root".into(), origin: None };
+    let erased = erase(&fixture.catalog, &fixture.trail, "alice", by).await.unwrap().unwrap();
+    assert_eq!((erased.pseudonyms, plain(&fixture.records().await)), (vec![pseudonym], 0));
+    let report = fixture.verify().await;
+    assert!(report.is_whole(), "{report:?}");
+
+    let fixture = Fixture::new(on).await;
+    interrupted(&fixture).await;
+    let kept = fixture.keep(&Config::default()).await;
+    eventually("the server finishes it", async || plain(&fixture.records().await) == 0).await;
+    kept.stop().await;
+    assert!(fixture.verify().await.is_whole());
+}
+
+/// Columns that are filled again, long after.
+async fn columns_that_tell_of_somebody_erased_are_damage(on: On) {
+    let fixture = Fixture::new(on).await;
+    interrupted(&fixture).await;
+    let (then, long_after) = (fixture.clock.now(), jiff::SignedDuration::from_hours(1));
+    let blanked = then.saturating_add(long_after).unwrap();
+    let pseudonym = fixture.records().await[0].entry.actor.clone();
+    let noted = fixture.catalog.write(async move |tx| subject::blanked(tx, &pseudonym, blanked).await).await;
+    noted.unwrap_or_else(|error: Error| panic!("{error}"));
+    let report = fixture.verify().await;
+    assert_eq!(kinds(&report.damage), [(1, "altered")], "{report:?}");
+}
+
+/// What waited on a disk since before the erasure says what was done, and not by whom.
+async fn a_spool_does_not_bring_a_name_back(on: On) {
+    let fixture = Fixture::new(on).await;
+    let kept = fixture.keep(&Config::default()).await;
+    kept.audit.recorder().record(pull(fixture.clock.now(), Caller::user("alice"), "before"));
+    eventually("the first is there", async || fixture.records().await.len() == 1).await;
+    fixture.alter("ALTER TABLE trail_head RENAME TO trail_gone");
+    kept.audit.recorder().record(pull(fixture.clock.now(), Caller::user("alice"), "waited"));
+    kept.audit.recorder().record(pull(fixture.clock.now(), Caller::user("bob"), "waited, too"));
+    let spooled = || kept.audit.recorder().stats().spooled_bytes;
+    eventually("they lie on the disk", async || spooled() > 0).await;
+    kept.task.abort();
+    let _ = kept.task.await;
+    fixture.alter("ALTER TABLE trail_gone RENAME TO trail_head");
+    let by = Author { name: "operator:root".into(), origin: None };
+    erase(&fixture.catalog, &fixture.trail, "alice", by).await.unwrap().unwrap();
+    let persons = berth_access::Persons::new(fixture.catalog.clone(), fixture.vault.clone());
+    let fixture = Fixture { persons, ..fixture };
+    let again = fixture.keep(&Config::default()).await;
+    eventually("all are there", async || fixture.records().await.len() == 4).await;
+    again.stop().await;
+    let named = fixture.catalog.read(async |r| subject::find(r, "alice").await).await.unwrap();
+    assert_eq!(named, None, "nobody is called so again");
+    let records = fixture.records().await;
+    let waited = records.iter().find(|record| record.entry.tag.as_deref() == Some("waited")).unwrap();
+    let entry = &waited.entry;
+    assert_eq!(
+        (entry.actor.as_str(), entry.kind.as_str(), &entry.client, &entry.personal),
+        ("unknown", "unknown", &None, &None)
+    );
+    assert!(entry.detail.contains(r#""erased":true"#), "{}", entry.detail);
+    assert!(fixture.verify().await.is_whole());
+}
+
 on_both! {
     an_erased_person_is_nobody_and_the_chain_is_whole,
+    an_erasure_that_was_interrupted_is_found_and_finished,
+    columns_that_tell_of_somebody_erased_are_damage,
+    a_spool_does_not_bring_a_name_back,
 }

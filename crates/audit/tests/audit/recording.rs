@@ -133,7 +133,7 @@ async fn a_spool_that_was_half_brought_home_brings_no_record_twice(on: On) {
     }
 }
 
-async fn names_that_prove_nobody_are_sealed(on: On) {
+async fn names_that_prove_nobody_are_nowhere(on: On) {
     let fixture = Fixture::new(on).await;
     let alice = fixture.persons.of("alice").await.unwrap();
     let kept = fixture.keep(&Config::default()).await;
@@ -155,7 +155,15 @@ async fn names_that_prove_nobody_are_sealed(on: On) {
     assert_eq!(actors, [alice.pseudonym(), "unknown", "unknown", "unknown"]);
     let nobody = fixture.persons.of(berth_access::Persons::NOBODY).await.unwrap();
     let personal = nobody.open(records[1].entry.personal.as_ref().unwrap()).unwrap();
-    assert_eq!(personal.claimed.as_deref(), Some("my-pass word"));
+    assert_eq!(personal.client.as_deref(), Some("192.0.2.7"));
+    let claimed = |n: usize| {
+        let detail: Value = serde_json::from_str(&records[n].entry.detail).unwrap();
+        detail.get(berth_audit::CLAIMED).and_then(Value::as_str).map(ToOwned::to_owned)
+    };
+    // Whoever has the key can look for a name, and can't read one.
+    assert_eq!((claimed(0), claimed(2)), (None, None));
+    assert_eq!(claimed(1), nobody.mark("my-pass word"));
+    assert_ne!(claimed(1), nobody.mark("my-pass"));
     for record in &records {
         let text = serde_json::to_string(&record.entry).unwrap();
         assert!(!text.contains("my-pass"), "{text}");
@@ -194,5 +202,5 @@ on_both! {
     a_flood_is_counted,
     while_the_trail_fails_records_wait_on_disk_and_come_once,
     a_spool_that_was_half_brought_home_brings_no_record_twice,
-    names_that_prove_nobody_are_sealed,
+    names_that_prove_nobody_are_nowhere,
 }

@@ -83,7 +83,7 @@ async fn a_trail_that_was_cut_off_is_found(on: On) {
     let keys = fixture.keys().await.public();
     let request = Request { keys, exported: vec![signed], ..Request::default() };
     let report = verify(&fixture.trail, &request).await.unwrap();
-    assert_eq!(kinds(&report.damage), [(11, "truncated")], "{report:#?}");
+    assert_eq!(kinds(&report.damage), [(11, "truncated"), (16, "removed")], "{report:#?}");
 }
 
 /// Somebody computes a whole new chain over what was changed.
@@ -112,7 +112,8 @@ async fn a_chain_that_was_made_anew_does_not_fit_what_was_signed(on: On) {
     let request =
         Request { keys: fixture.keys().await.public(), exported: vec![signed.clone()], ..Request::default() };
     let report = verify(&fixture.trail, &request).await.unwrap();
-    assert_eq!(kinds(&report.damage), [(16, "altered")], "{report:#?}");
+    // The checkpoint itself is missed, too.
+    assert_eq!(kinds(&report.damage), [(16, "removed"), (16, "altered")], "{report:#?}");
     // One that was handed out counts only if the pinned key signed it.
     let other: PublicKey = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=".parse().unwrap();
     let request = Request { keys: vec![other], exported: vec![signed], ..Request::default() };
@@ -126,7 +127,29 @@ async fn a_front_that_was_removed_is_found(on: On) {
     fixture.alter("DELETE FROM trail_record WHERE position <= 5");
     fixture.alter(&format!("UPDATE trail_head SET first = 6, before = {}", bytes(on, &before)));
     let report = fixture.verify().await;
-    assert_eq!(kinds(&report.damage), [(5, "removed")], "{report:#?}");
+    assert_eq!(kinds(&report.damage), [(1, "removed")], "{report:#?}");
+}
+
+/// Each checkpoint signs the one before, so none can be taken out to hide what it says.
+async fn a_checkpoint_that_was_taken_out_is_found(on: On) {
+    for (gone, found) in [(16, 17), (17, 18)] {
+        let (fixture, signed) = kept(on).await;
+        let checkpoints =
+            berth_audit::Checkpoints::new(fixture.trail.clone(), fixture.keys().await, &Config::default());
+        assert_eq!(checkpoints.take().await.unwrap(), Some(signed), "nothing new, nothing signed anew");
+        for position in 17..=18 {
+            let by = Author { name: "operator:root".into(), origin: None };
+            berth_audit::administer::record(&fixture.trail, "gc", &by, &serde_json::json!({})).await.unwrap();
+            assert_eq!(checkpoints.take().await.unwrap().unwrap().position, position);
+        }
+        assert!(fixture.verify().await.is_whole());
+        fixture.alter(&format!("DELETE FROM trail_checkpoint WHERE position = {gone}"));
+        let report = fixture.verify().await;
+        assert_eq!(kinds(&report.damage), [(found, "removed")], "{report:#?}");
+        // And so is one that is made to look like the next of another.
+        fixture.alter("UPDATE trail_checkpoint SET previous = hash WHERE position = 18");
+        assert!(kinds(&fixture.verify().await.damage).contains(&(18, "forged")));
+    }
 }
 
 async fn a_copy_that_was_left_out_is_found(on: On) {
@@ -156,5 +179,6 @@ on_both! {
     a_trail_that_was_cut_off_is_found,
     a_chain_that_was_made_anew_does_not_fit_what_was_signed,
     a_front_that_was_removed_is_found,
+    a_checkpoint_that_was_taken_out_is_found,
     a_copy_that_was_left_out_is_found,
 }

@@ -14,13 +14,13 @@ pub(crate) struct Audit {
 pub(crate) enum AuditCommand {
     /// Look for anything in the trail that was altered, removed, re-ordered or cut off
     #[command(after_help = "\
-Recomputes every hash, and compares the chain with its signed checkpoints, with checkpoints that were handed out before, with
-the event log, and what is shown in plain with what is sealed. Exits with 1 when something is wrong, and says where.
+Recomputes every hash, in archives, too, and compares the chain with its signed checkpoints, with checkpoints that were handed
+out before, with the event log, and what is shown in plain with what is sealed. Exits with 1 when something is wrong, and says where.
 
 Whoever has the database and its key can write a new trail. Keep the public key and checkpoints where they can't reach them:
       berth audit key > /safe/key
       berth audit checkpoint --out /safe/checkpoint-$(date +%F)
-      berth audit verify --key \"$(cat /safe/key)\" --checkpoint /safe/checkpoint-2026-05-01 --archive /srv/berth/audit-archive")]
+      berth audit verify --key \"$(cat /safe/key)\" --checkpoint /safe/checkpoint-2026-05-01")]
     Verify(VerifyAudit),
     /// Print records, newest first
     #[command(after_help = "\
@@ -53,9 +53,12 @@ Example:
 pub(crate) struct VerifyAudit {
     #[command(flatten)]
     pub(crate) place: Place,
-    /// Directory with the archives of older records, to verify them, too
+    /// Directory with the archives of older records [default: where the server puts them]
     #[arg(long, value_name = "DIR")]
     pub(crate) archive: Option<PathBuf>,
+    /// Don't read archives: only what is signed of them is looked at
+    #[arg(long, conflicts_with = "archive")]
+    pub(crate) no_archive: bool,
     /// File with a checkpoint that was handed out before; may be given several times
     #[arg(long, value_name = "FILE")]
     pub(crate) checkpoint: Vec<PathBuf>,
@@ -74,6 +77,9 @@ pub(crate) struct ListAudit {
     /// Who did it, by the name to log in with
     #[arg(long, value_name = "NAME")]
     pub(crate) user: Option<String>,
+    /// Which name was given at a login that nobody has: names themselves are not kept, so only a right guess finds them
+    #[arg(long, value_name = "NAME", conflicts_with = "user")]
+    pub(crate) claimed: Option<String>,
     /// In which repository
     #[arg(long, value_name = "NAME")]
     pub(crate) repository: Option<String>,

@@ -178,7 +178,8 @@ CREATE TABLE subject (
     name       TEXT COLLATE "C" UNIQUE,
     sealed     BYTEA,             -- key, under the vault's
     created_at BIGINT NOT NULL,
-    erased_at  BIGINT
+    erased_at  BIGINT,
+    blanked_at BIGINT           -- since when no plain column of the trail says from where they called
 );
 -- Nodes forget those who were erased.
 CREATE INDEX subject_erased ON subject (erased_at) WHERE erased_at IS NOT NULL;

@@ -178,7 +178,8 @@ CREATE TABLE subject (
     name       TEXT UNIQUE,
     sealed     BLOB,             -- key, under the vault's
     created_at INTEGER NOT NULL,
-    erased_at  INTEGER
+    erased_at  INTEGER,
+    blanked_at INTEGER           -- since when no plain column of the trail says from where they called
 ) STRICT;
 -- Nodes forget those who were erased.
 CREATE INDEX subject_erased ON subject (erased_at) WHERE erased_at IS NOT NULL;

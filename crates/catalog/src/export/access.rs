@@ -218,7 +218,9 @@ rows! {
     /// A person in the logs.
     Subject "subject" {
         pseudonym: String, name: Option<String>, sealed: Option<Binary>, created_at: i64, erased_at: Option<i64>,
+        blanked_at: Option<i64>,
     }
-    "SELECT id, pseudonym, name, sealed, created_at, erased_at FROM subject WHERE id > $1 ORDER BY id LIMIT $2" [first]
-    "INSERT INTO subject (pseudonym, name, sealed, created_at, erased_at) VALUES ($1, $2, $3, $4, $5)"
+    "SELECT id, pseudonym, name, sealed, created_at, erased_at, blanked_at FROM subject
+      WHERE id > $1 ORDER BY id LIMIT $2" [first]
+    "INSERT INTO subject (pseudonym, name, sealed, created_at, erased_at, blanked_at) VALUES ($1, $2, $3, $4, $5, $6)"
 }

@@ -54,6 +54,11 @@ async fn insert(tx: &mut Tx, head: &mut Head, entry: &Entry) -> Result<()> {
     let entry = entry.clone().without_nul();
     head.position += 1;
     head.hash = entry.hash(head.position, &head.hash);
+    put(tx, head, &entry).await
+}
+
+/// Inserts a record where the head is.
+pub(super) async fn put(tx: &mut Tx, head: &Head, entry: &Entry) -> Result<()> {
     tx.post(
         "INSERT INTO trail_record (position, id, at, action, outcome, actor, kind, proof, project, repository, tag,
                                    digest, status, request_id, client, agent, personal, detail, event, hash)

@@ -43,6 +43,16 @@ pub async fn advance(tx: &mut Tx, name: &str, owner: &str, position: i64, until:
     Ok(moved.is_some())
 }
 
+/// Notes a position that nobody competes for.
+pub(super) async fn put(tx: &mut Tx, name: &str, position: i64) -> Result<()> {
+    tx.post(
+        "INSERT INTO trail_cursor (name, position, owner, until) VALUES ($1, $2, '', 0)
+         ON CONFLICT (name) DO UPDATE SET position = excluded.position",
+        params![name, position],
+    )
+    .await
+}
+
 /// Lets another take over at once.
 pub async fn release(tx: &mut Tx, name: &str, owner: &str) -> Result<()> {
     super::head::take(tx).await?;

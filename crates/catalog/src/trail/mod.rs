@@ -4,6 +4,7 @@
 //! recorded never waits for what is pushed, nor the other way round. Several nodes may write: each unit of work takes the row of the
 //! head first, gives its records their positions and hashes, and moves the head.
 
+pub mod archived;
 pub mod chain;
 pub mod checkpoint;
 pub mod cursor;
@@ -11,6 +12,7 @@ pub mod head;
 mod record;
 pub mod retention;
 pub mod search;
+pub mod taking;
 
 use std::path::Path;
 use std::sync::Arc;

@@ -10,7 +10,8 @@ use crate::driver::Row;
 use crate::error::{Error, Result};
 
 /// A link of the chain: SHA-256.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct Hash(pub [u8; 32]);
 
 impl Hash {
@@ -25,6 +26,20 @@ impl Hash {
     /// Reads 64 hexadecimal digits.
     pub fn from_hex(text: &str) -> Option<Self> {
         Self::from_bytes(&hex::decode(text).ok()?)
+    }
+}
+
+impl From<Hash> for String {
+    fn from(hash: Hash) -> Self {
+        hash.to_string()
+    }
+}
+
+impl TryFrom<String> for Hash {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, &'static str> {
+        Self::from_hex(&text).ok_or("not 64 hexadecimal digits")
     }
 }
 
@@ -93,17 +108,27 @@ pub struct Entry {
 }
 
 /// A record of the trail.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Record {
     /// Place in the trail, from 1, without gaps.
     pub position: i64,
     /// What it says.
+    #[serde(rename = "record")]
     pub entry: Entry,
     /// Its link of the chain.
     pub hash: Hash,
 }
 
 impl Record {
+    /// Leaves out what is sealed beside it: such a copy forgets with the key.
+    #[must_use]
+    pub fn without_plain(mut self) -> Self {
+        if self.entry.personal.is_some() {
+            (self.entry.client, self.entry.agent) = (None, None);
+        }
+        self
+    }
+
     /// Computes what its hash has to be behind a record whose hash is `previous`.
     pub fn hash_behind(&self, previous: &Hash) -> Hash {
         self.entry.hash(self.position, previous)
@@ -207,6 +232,21 @@ pub(super) fn read(row: &Row<'_>) -> Result<Record> {
 /// Reads a hash; one of another length is no hash that anything could have, so it is read as one that is wrong.
 pub(super) fn hash(row: &Row<'_>, column: usize) -> Result<Hash> {
     Ok(Hash::from_bytes(row.bytes(column)?).unwrap_or(Hash([0xff; 32])))
+}
+
+/// Bytes in JSON.
+pub(super) mod base64_bytes {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD;
+    use serde::{Deserialize as _, Deserializer, Serializer, de::Error as _};
+
+    pub(in super::super) fn serialize<S: Serializer>(bytes: &[u8], to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(&STANDARD.encode(bytes))
+    }
+
+    pub(in super::super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<u8>, D::Error> {
+        STANDARD.decode(String::deserialize(from)?).map_err(D::Error::custom)
+    }
 }
 
 mod base64_opt {

@@ -128,7 +128,8 @@ const ACCESS: &str = "
     INSERT INTO signing_key (kid, sealed, public, created_at, gone_at) VALUES ('k', BYTES, '{}', 27, NULL);
     INSERT INTO vault_key (kid, material, created_at) VALUES ('k', BYTES, 28), ('l', NULL, 29);
     INSERT INTO secret (name, sealed, changed_at) VALUES ('ldap', BYTES, 30);
-    INSERT INTO subject (pseudonym, name, sealed, created_at, erased_at) VALUES ('p', 'alice', BYTES, 31, NULL), ('q', NULL, NULL, 32, 33)";
+    INSERT INTO subject (pseudonym, name, sealed, created_at, erased_at, blanked_at)
+        VALUES ('p', 'alice', BYTES, 31, NULL, NULL), ('q', NULL, NULL, 32, 33, 34)";
 
 async fn another_catalog_takes_in_who_may_do_what(on: On) {
     let (from, to) = (Fixture::new(on).await, Fixture::new(on).await);

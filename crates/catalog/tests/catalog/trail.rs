@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use berth_catalog::trail::archived::{self, Archived};
 use berth_catalog::trail::{self, Entry, Hash, RetentionDays, Trail, checkpoint, head, retention};
 use berth_catalog::{Error, subject};
 use berth_engines::Postgres;
@@ -156,19 +157,36 @@ async fn nothing_young_is_deleted(on: On) {
     append(&trail, vec![entry(fixture.now(), "a"), entry(fixture.now(), "b")]).await;
     fixture.clock.advance(Duration::from_hours(180 * 24));
     append(&trail, vec![entry(fixture.now(), "c")]).await;
-    let delete = |position, now| {
-        trail.write(async move |tx| retention::delete_until(tx, position, RetentionDays::LEAST, now).await)
+    let records = assert_whole(&trail).await;
+    let remove = |first: i64, last: i64, now| {
+        let archived = Archived {
+            first,
+            last,
+            hash: records[usize::try_from(last - 1).unwrap()].hash,
+            file: "f".into(),
+            sha256: Hash([3; 32]),
+            at: now,
+            kid: "k".into(),
+            signature: vec![4],
+        };
+        trail.write(async move |tx| retention::remove(tx, &archived, RetentionDays::LEAST, now).await)
     };
     // Exactly 180 days are not more than 180.
-    let young = delete(2, fixture.now()).await;
+    let young = remove(1, 2, fixture.now()).await;
     assert!(matches!(young, Err(Error::TooYoung { position: 1, days: 180 })), "{young:?}");
     fixture.clock.advance(Duration::from_secs(1));
-    let young = delete(3, fixture.now()).await;
+    let young = remove(1, 3, fixture.now()).await;
     assert!(matches!(young, Err(Error::TooYoung { position: 3, .. })), "{young:?}");
-    let head = delete(2, fixture.now()).await.unwrap();
-    assert_eq!(head.first, 3);
+    assert!(!remove(2, 2, fixture.now()).await.unwrap(), "the first record stays behind");
+    assert!(remove(1, 2, fixture.now()).await.unwrap());
+    assert_eq!(trail.read(async |r| head::find(r).await).await.unwrap().first, 3);
     assert_eq!(assert_whole(&trail).await.len(), 1, "the chain goes on from what was deleted");
-    assert_eq!(delete(2, fixture.now()).await.unwrap(), head, "deleting again deletes nothing");
+    assert!(!remove(1, 2, fixture.now()).await.unwrap(), "deleting again deletes nothing");
+    let said = trail.read(async |r| archived::list(r, 0, 10).await).await.unwrap();
+    assert_eq!(
+        said.iter().map(|one| (one.first, one.last, one.hash)).collect::<Vec<_>>(),
+        [(1, 2, records[1].hash)]
+    );
     assert!(RetentionDays::new(179).is_none());
 }
 
@@ -203,6 +221,7 @@ async fn checkpoints_are_kept_once_for_a_position(on: On) {
     let row = |position| checkpoint::Checkpoint {
         position,
         hash: Hash([7; 32]),
+        previous: Hash::ZERO,
         at: fixture.now(),
         kid: "k".into(),
         signature: vec![1; 64],
@@ -247,6 +266,16 @@ async fn persons_are_found_and_forgotten(on: On) {
     assert_eq!((left.name, left.sealed, left.erased_at), (None, None, Some(now)));
     let list = catalog.read(async |r| subject::list_erased(r, now, 10).await).await.unwrap();
     assert_eq!(list, [("person-1".to_owned(), now)]);
+    let unfinished =
+        async |before| catalog.read(async |r| subject::list_unfinished(r, before, 10).await).await.unwrap();
+    assert_eq!(unfinished(now.checked_sub(Duration::from_secs(1)).unwrap()).await, Vec::<String>::new());
+    assert_eq!(unfinished(now).await, ["person-1"]);
+    for (minutes, left) in [(1, 1), (16, 0)] {
+        let then = now.checked_add(Duration::from_mins(minutes)).unwrap();
+        let blanked = catalog.write(async move |tx| subject::blanked(tx, "person-1", then).await).await;
+        blanked.unwrap_or_else(|error: Error| panic!("{error}"));
+        assert_eq!(unfinished(then).await.len(), left, "whoever had not heard yet may have written more");
+    }
     let again = ensure("person-3").await.unwrap_or_else(|error: Error| panic!("{error}")).unwrap();
     assert_eq!(again.pseudonym, "person-3", "who comes back is somebody else");
 }

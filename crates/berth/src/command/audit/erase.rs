@@ -17,8 +17,8 @@ pub(super) fn run(arguments: EraseAudit) -> Result<()> {
     on(arguments.place, async |opened| {
         match erase(&opened.catalog, &opened.trail, &user, operator::author()).await? {
             Some(erased) => Ok(print(format!(
-                "erased: logs call this person {} from now on, and nobody knows who that was\n",
-                erased.pseudonym
+                "erased: logs say {} from now on, and nobody knows who that was\n",
+                erased.pseudonyms.join(", ")
             ))?),
             None => bail!("logs know nobody of the name {user:?}"),
         }

@@ -3,8 +3,10 @@
 use std::fmt::Write as _;
 
 use anyhow::{Context as _, Result};
+use berth_access::Persons;
+use berth_audit::CLAIMED;
 use berth_catalog::subject;
-use berth_catalog::trail::{self, Record};
+use berth_catalog::trail::{self, Entry, Record};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
@@ -23,9 +25,15 @@ pub(super) fn list(arguments: ListAudit) -> Result<()> {
         outcome: arguments.outcome,
         since: arguments.since.map(SignedDuration::try_from).transpose()?,
         limit: arguments.limit,
+        claimed: None,
     };
     on(place, async |opened| {
         read(&opened, "audit list").await;
+        let mut wanted = wanted;
+        if let Some(name) = &arguments.claimed {
+            let nobody = opened.persons().await?.of(Persons::NOBODY).await?;
+            wanted.claimed = Some(nobody.mark(name).unwrap_or_default());
+        }
         let records = match &arguments.user {
             Some(name) => of_user(&opened, name, &wanted).await?,
             None => newest(&opened, &wanted).await?,
@@ -51,6 +59,8 @@ struct Wanted {
     outcome: Option<String>,
     since: Option<SignedDuration>,
     limit: usize,
+    /// What stands for the name that was given.
+    claimed: Option<String>,
 }
 
 impl Wanted {
@@ -59,12 +69,18 @@ impl Wanted {
         self.action.as_ref().is_none_or(|action| *action == entry.action)
             && self.outcome.as_ref().is_none_or(|outcome| *outcome == entry.outcome)
             && self.repository.as_ref().is_none_or(|name| Some(name) == entry.repository.as_ref())
+            && self.claimed.as_ref().is_none_or(|mark| claims(entry, mark))
     }
 
     fn begin(&self, opened: &Opened) -> Timestamp {
         let now = opened.trail.clock().now();
         self.since.and_then(|since| now.checked_sub(since).ok()).unwrap_or(Timestamp::MIN)
     }
+}
+
+fn claims(entry: &Entry, mark: &str) -> bool {
+    let detail: Value = serde_json::from_str(&entry.detail).unwrap_or_default();
+    detail.get(CLAIMED).and_then(Value::as_str) == Some(mark)
 }
 
 /// Goes back from the end. Times are nearly, not exactly, in the order of positions: a record may have waited elsewhere.

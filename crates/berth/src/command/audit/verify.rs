@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use anyhow::{Context as _, Result};
 use berth_audit::SignedCheckpoint;
 use berth_audit::verify::{Report, Request, verify};
+use berth_blobs::Shelf;
 
 use super::{on, print};
 use crate::cli::VerifyAudit;
@@ -16,12 +17,15 @@ pub(super) fn run(arguments: VerifyAudit) -> Result<ExitCode> {
     on(arguments.place, async |opened| {
         let keys = if arguments.key.is_empty() { opened.keys().await?.public() } else { arguments.key };
         let persons = opened.persons().await?;
+        // Where the server puts them, unless they were carried elsewhere.
+        let archives = arguments.archive.or_else(|| opened.config.audit_place().archive);
+        let archives = archives.filter(|_| !arguments.no_archive).map(|place| Shelf::directory(&place));
         let request = Request {
             keys,
             exported,
             persons: Some(&persons),
             catalog: Some(&opened.catalog),
-            archives: arguments.archive.as_deref(),
+            archives: archives.as_ref(),
         };
         let report = verify(&opened.trail, &request).await?;
         print(text(&report))?;

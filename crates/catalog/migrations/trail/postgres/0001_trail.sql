@@ -40,10 +40,24 @@ CREATE TABLE trail_head (
 
 INSERT INTO trail_head (one, position, hash, event, first, before) VALUES (1, 0, decode(repeat('00', 32), 'hex'), 0, 1, decode(repeat('00', 32), 'hex'));
 
--- What somebody who holds the signing key has said of the chain: proof against whoever has the database.
+-- What somebody who holds the signing key has said of the chain: proof against whoever has the database. Each signs the one before,
+-- so none can be taken out.
 CREATE TABLE trail_checkpoint (
     position  BIGINT PRIMARY KEY,
     hash      BYTEA NOT NULL,
+    previous  BYTEA NOT NULL,        -- SHA-256 of the checkpoint before, as it was signed
+    at        BIGINT NOT NULL,
+    kid       TEXT NOT NULL,
+    signature BYTEA NOT NULL
+);
+
+-- What the same key says of records that left: where they went. Without it, nothing is to be missing at the beginning.
+CREATE TABLE trail_archive (
+    last      BIGINT PRIMARY KEY,   -- position of the last record
+    first     BIGINT NOT NULL,      -- of the first one
+    hash      BYTEA NOT NULL,         -- of the last one
+    file      TEXT NOT NULL,
+    sha256    BYTEA NOT NULL,         -- of the file
     at        BIGINT NOT NULL,
     kid       TEXT NOT NULL,
     signature BYTEA NOT NULL

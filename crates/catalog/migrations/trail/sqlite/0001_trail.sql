@@ -40,10 +40,24 @@ CREATE TABLE trail_head (
 
 INSERT INTO trail_head (one, position, hash, event, first, before) VALUES (1, 0, zeroblob(32), 0, 1, zeroblob(32));
 
--- What somebody who holds the signing key has said of the chain: proof against whoever has the database.
+-- What somebody who holds the signing key has said of the chain: proof against whoever has the database. Each signs the one before,
+-- so none can be taken out.
 CREATE TABLE trail_checkpoint (
     position  INTEGER PRIMARY KEY,
     hash      BLOB NOT NULL,
+    previous  BLOB NOT NULL,        -- SHA-256 of the checkpoint before, as it was signed
+    at        INTEGER NOT NULL,
+    kid       TEXT NOT NULL,
+    signature BLOB NOT NULL
+) STRICT;
+
+-- What the same key says of records that left: where they went. Without it, nothing is to be missing at the beginning.
+CREATE TABLE trail_archive (
+    last      INTEGER PRIMARY KEY,   -- position of the last record
+    first     INTEGER NOT NULL,      -- of the first one
+    hash      BLOB NOT NULL,         -- of the last one
+    file      TEXT NOT NULL,
+    sha256    BLOB NOT NULL,         -- of the file
     at        INTEGER NOT NULL,
     kid       TEXT NOT NULL,
     signature BLOB NOT NULL

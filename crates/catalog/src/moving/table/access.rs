@@ -137,6 +137,7 @@ pub(in crate::moving) const TABLES: [Table; 13] = [
                 ("sealed", Bytes),
                 ("created_at", Int),
                 ("erased_at", Int),
+                ("blanked_at", Int),
             ],
         )
     },

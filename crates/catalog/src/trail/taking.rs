@@ -1,0 +1,89 @@
+//! Takes in what another trail holds, from a backup or from a database that is left: record by record as it was, so that every hash and
+//! every signature goes on saying what it said.
+
+use super::archived::{self, Archived};
+use super::checkpoint::{self, Checkpoint};
+use super::head::{self, Head};
+use super::record::{Hash, Record};
+use super::{chain, cursor};
+use crate::driver::params;
+use crate::error::{Error, Result};
+use crate::tx::Tx;
+
+/// The cursor that says how far another trail has been taken in.
+const CURSOR: &str = "taken";
+
+/// Prepares an empty trail to begin behind `before` with the record `first`, or goes on with one that begins so.
+///
+/// # Errors
+/// [`Error::NotFree`] if it holds something else.
+pub async fn begin(tx: &mut Tx, first: i64, before: Hash) -> Result<Head> {
+    let mut head = head::take(tx).await?;
+    if head.position == 0 && head.first == 1 {
+        head = Head { position: first - 1, hash: before, event: 0, first, before };
+        head::save(tx, &head).await?;
+    }
+    if (head.first, head.before) == (first, before) {
+        return Ok(head);
+    }
+    Err(Error::NotFree(
+        "the audit trail there holds something else: take an empty database or directory".into(),
+    ))
+}
+
+/// Takes in the next records, which must follow those that are there.
+///
+/// # Errors
+/// [`Error::Invalid`] if they don't.
+pub async fn append(tx: &mut Tx, records: &[Record]) -> Result<Head> {
+    let mut head = head::take(tx).await?;
+    for record in records {
+        if record.position != head.position + 1 {
+            let value = format!("record {} comes behind record {}", record.position, head.position);
+            return Err(Error::Invalid { what: "audit trail", value });
+        }
+        (head.position, head.hash) = (record.position, record.hash);
+        head.event = record.entry.event.unwrap_or(head.event);
+        chain::put(tx, &head, &record.entry).await?;
+    }
+    head::save(tx, &head).await?;
+    cursor::put(tx, CURSOR, head.position).await?;
+    Ok(head)
+}
+
+/// Takes in what was signed, and how far the event log had been copied.
+pub async fn finish(
+    tx: &mut Tx,
+    checkpoints: &[Checkpoint],
+    statements: &[Archived],
+    event: i64,
+) -> Result<()> {
+    let mut head = head::take(tx).await?;
+    for checkpoint in checkpoints {
+        checkpoint::insert(tx, checkpoint).await?;
+    }
+    for statement in statements {
+        archived::insert(tx, statement).await?;
+    }
+    head.event = head.event.max(event);
+    head::save(tx, &head).await
+}
+
+/// Removes records that were archived where they come from: the trail begins behind `before` with the record `first`.
+pub async fn begin_later(tx: &mut Tx, first: i64, before: Hash) -> Result<()> {
+    let mut head = head::take(tx).await?;
+    tx.post("DELETE FROM trail_record WHERE position < $1", params![first]).await?;
+    (head.first, head.before) = (first, before);
+    head::save(tx, &head).await
+}
+
+/// Notes how far another trail has been taken in.
+pub async fn note(tx: &mut Tx, position: i64) -> Result<()> {
+    head::take(tx).await?;
+    cursor::put(tx, CURSOR, position).await
+}
+
+/// Returns how far another trail has been taken in; `None` if none was.
+pub async fn taken(r: &crate::Reader) -> Result<Option<i64>> {
+    cursor::find(r, CURSOR).await
+}
