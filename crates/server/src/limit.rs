@@ -5,9 +5,10 @@
 //! most clients of registries give up at a 429. Nothing that has begun is limited: no bytes of a blob, no chunk or end of an
 //! upload. Memory is a table of fixed size, however many addresses a flood comes from.
 
+use std::hash::{BuildHasher as _, RandomState};
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use berth_access::{Caller, Identity};
@@ -16,22 +17,22 @@ use tokio::time::Instant;
 
 mod class;
 mod config;
+mod held;
 mod login;
 mod metrics;
+mod name;
 mod rate;
 mod table;
 
 pub(crate) use self::class::Class;
 pub use self::config::{RateLimit, RateLimits};
 pub(crate) use self::login::Attempt;
+use self::held::{Held, Place};
 use self::login::Logins;
 pub(crate) use self::metrics::LimitMetrics;
 pub use self::rate::Rate;
 use self::table::{Bound, Table, Verdict};
 use crate::overload::network_of;
-
-/// Most requests held back at once on this node: they cost little, but not nothing.
-const MOST_HELD: usize = 4_096;
 
 /// Limits what clients begin. Each node counts for itself.
 pub(crate) struct Limits {
@@ -40,9 +41,19 @@ pub(crate) struct Limits {
     logins: Logins,
     exempt: Vec<IpNet>,
     exempt_callers: Vec<String>,
-    held: Arc<AtomicUsize>,
+    held: Arc<Held>,
+    hasher: RandomState,
     refused: [AtomicU64; Class::ALL.len()],
     delayed: [AtomicU64; Class::ALL.len()],
+}
+
+/// Whose requests are counted together.
+#[derive(Debug, Clone, Copy, Hash)]
+enum Client<'a> {
+    /// Nobody in particular, from there.
+    Network(IpAddr),
+    /// Somebody, by kind and name.
+    Known(&'static str, &'a str),
 }
 
 /// A client began something too often.
@@ -58,7 +69,7 @@ pub(crate) struct Limited {
 #[must_use]
 pub(crate) struct Pause {
     until: Instant,
-    held: Arc<AtomicUsize>,
+    _place: Place,
 }
 
 impl Limits {
@@ -70,6 +81,7 @@ impl Limits {
             exempt: config.exempt.clone(),
             exempt_callers: config.exempt_callers.clone(),
             held: Arc::default(),
+            hasher: RandomState::new(),
             refused: Default::default(),
             delayed: Default::default(),
         }
@@ -87,18 +99,22 @@ impl Limits {
             return Ok(None);
         }
         let now = Instant::now();
-        let patience = self.held.load(Ordering::Relaxed) < MOST_HELD;
-        let verdict = match caller.identity() {
-            Identity::Anonymous => table.take(&network_of(client), now, patience),
-            identity => table.take(&(identity.kind(), identity.name()), now, patience),
+        let client = match caller.identity() {
+            Identity::Anonymous => Client::Network(network_of(client)),
+            identity => Client::Known(identity.kind(), identity.name()),
         };
-        match verdict {
+        match table.take(&client, now, true) {
             Verdict::Now => Ok(None),
-            Verdict::In(wait) => {
-                self.delayed[class as usize].fetch_add(1, Ordering::Relaxed);
-                self.held.fetch_add(1, Ordering::Relaxed);
-                Ok(Some(Pause { until: now + wait, held: Arc::clone(&self.held) }))
-            }
+            Verdict::In(wait) => match self.held.take(self.hasher.hash_one(client)) {
+                Some(place) => {
+                    self.delayed[class as usize].fetch_add(1, Ordering::Relaxed);
+                    Ok(Some(Pause { until: now + wait, _place: place }))
+                }
+                None => {
+                    table.give_back(&client, now);
+                    Err(self.refuse(class, wait))
+                }
+            },
             Verdict::TooEarly(wait) => Err(self.refuse(class, wait)),
         }
     }
@@ -121,12 +137,6 @@ impl Pause {
     /// Holds the request back. It should have no place among those at work meanwhile.
     pub(crate) async fn wait(self) {
         tokio::time::sleep_until(self.until).await;
-    }
-}
-
-impl Drop for Pause {
-    fn drop(&mut self) {
-        self.held.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

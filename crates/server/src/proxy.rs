@@ -128,4 +128,6 @@ fn last<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h str> {
 }
 
 #[cfg(test)]
+mod bytes;
+#[cfg(test)]
 mod tests;

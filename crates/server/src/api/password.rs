@@ -29,7 +29,9 @@ pub(super) async fn change(
 ) -> Result<Response, Problem> {
     let client = caller.origin().map(|origin| origin.client);
     let client = client.ok_or_else(|| Problem::internal("a call came in from nowhere"))?;
-    let attempt = app.limits.login(client, &name, &old)?;
+    // With the code: else as many of them as are sent at once would count as one guess.
+    let tried = format!("{old}\0{}", code.as_deref().unwrap_or_default());
+    let attempt = app.limits.login(client, &name, &tried)?;
     let changed = app.manage()?.change_own_password(&caller, &name, &old, &new, code.as_deref()).await;
     match &changed {
         Ok(()) => attempt.succeeded(),

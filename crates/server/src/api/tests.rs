@@ -23,6 +23,7 @@ use crate::request_id::RequestId;
 
 mod attack;
 mod duty;
+mod guess;
 mod matrix;
 
 const PASSWORD: &str = "Open-Harbour-7";

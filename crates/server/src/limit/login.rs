@@ -3,8 +3,8 @@
 //! An attempt is paid for when it begins and paid back when it was right, so that a thousand at once are no way around. The same
 //! credentials tried at the same time from one address are one attempt: clients send them with every one of their parallel requests.
 //!
-//! A name is limited wherever the attempts come from, and whether or not it exists. Who has logged in with a name from an address
-//! before is not kept out by what others do with that name elsewhere.
+//! A name is limited wherever the attempts come from, however it is spelled, and whether or not it exists. Who has logged in with a name
+//! from an address before is not kept out by what others do with that name elsewhere.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher as _, RandomState};
@@ -15,6 +15,7 @@ use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use super::config::RateLimit;
+use super::name::folded;
 use super::table::{Bound, Table, Verdict};
 use super::{Class, Limited, Limits, network_of};
 
@@ -28,8 +29,9 @@ pub(super) struct Logins(Option<Tables>);
 #[derive(Debug)]
 struct Tables {
     addresses: Table,
+    /// By what spellings have in common.
     names: Table,
-    /// Pairs of an address and a name that were good.
+    /// Pairs of an address and a name that were good, as it was spelled: what others share with it is not theirs.
     known: Table,
     /// How many requests try which credentials now.
     in_flight: Mutex<HashMap<u64, usize>>,
@@ -62,6 +64,7 @@ struct Flight<'a> {
     tables: &'a Tables,
     network: IpAddr,
     name: &'a str,
+    folded: String,
     credentials: u64,
     paid: Paid,
 }
@@ -85,22 +88,22 @@ impl Limits {
         let Some(tables) = self.logins.0.as_ref().filter(|_| !self.exempts(client)) else {
             return Ok(Attempt(None));
         };
-        let network = network_of(client);
+        let (network, folded) = (network_of(client), folded(name));
         let credentials = tables.hasher.hash_one((network, name, credentials));
         let mut in_flight = tables.in_flight.lock();
         let paid = if in_flight.contains_key(&credentials) {
             Paid::Nothing
         } else {
-            tables.pay(network, name).map_err(|wait| self.refuse(Class::Login, wait))?
+            tables.pay(network, name, &folded).map_err(|wait| self.refuse(Class::Login, wait))?
         };
         *in_flight.entry(credentials).or_default() += 1;
-        Ok(Attempt(Some(Flight { tables, network, name, credentials, paid })))
+        Ok(Attempt(Some(Flight { tables, network, name, folded, credentials, paid })))
     }
 }
 
 impl Tables {
     /// Pays for an attempt; returns how long it is too early for one.
-    fn pay(&self, network: IpAddr, name: &str) -> Result<Paid, Duration> {
+    fn pay(&self, network: IpAddr, name: &str, folded: &str) -> Result<Paid, Duration> {
         let now = Instant::now();
         if let Verdict::TooEarly(wait) = self.addresses.take(&network, now, false) {
             return Err(wait);
@@ -108,7 +111,7 @@ impl Tables {
         if !self.known.look(&(network, name), now).is_zero() {
             return Ok(Paid::ByAddress);
         }
-        match self.names.take(&name, now, false) {
+        match self.names.take(&folded, now, false) {
             Verdict::TooEarly(wait) => {
                 self.addresses.give_back(&network, now);
                 Err(wait)
@@ -143,7 +146,7 @@ impl Flight<'_> {
             self.tables.addresses.give_back(&self.network, now);
         }
         if self.paid == Paid::ByAddressAndName {
-            self.tables.names.give_back(&self.name, now);
+            self.tables.names.give_back(&self.folded.as_str(), now);
         }
     }
 }

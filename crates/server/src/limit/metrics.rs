@@ -30,7 +30,7 @@ impl Collector for LimitMetrics {
         }
         let help = "Requests held back now";
         let mut metric = encoder.encode_descriptor("rate_limit_held", help, None, MetricType::Gauge)?;
-        metric.encode_gauge(&(limits.held.load(Ordering::Relaxed) as u64))?;
+        metric.encode_gauge(&(limits.held.count() as u64))?;
         let help = "Clients forgotten before their time because a flood filled the table";
         let mut metric =
             encoder.encode_descriptor("rate_limit_forgotten", help, None, MetricType::Counter)?;

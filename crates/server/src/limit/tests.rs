@@ -64,7 +64,7 @@ async fn what_comes_too_early_is_held_back_and_only_then_refused() {
     let pauses: Vec<_> = (0..10).map(|_| anonymous(&limits, 1).unwrap().expect("it has to wait")).collect();
     let refused = anonymous(&limits, 1).unwrap_err();
     assert_eq!(refused.retry_after_seconds, 3, "2.2 s, when it would get in without waiting");
-    assert_eq!(limits.held.load(Ordering::Relaxed), 10);
+    assert_eq!(limits.held.count(), 10);
     let began = Instant::now();
     for (n, pause) in pauses.into_iter().enumerate() {
         pause.wait().await;
@@ -75,7 +75,7 @@ async fn what_comes_too_early_is_held_back_and_only_then_refused() {
             began.elapsed()
         );
     }
-    assert_eq!(limits.held.load(Ordering::Relaxed), 0);
+    assert_eq!(limits.held.count(), 0);
 }
 
 #[tokio::test(start_paused = true)]
@@ -202,6 +202,19 @@ async fn a_name_is_limited_wherever_it_is_tried_from_but_its_owner_gets_in() {
     limits.login(client(99), "ann", "right").unwrap().succeeded();
     pass(3_000).await;
     assert!(limits.login(client(60), "ann", "wrong").is_ok(), "one more after its time");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_name_is_one_however_it_is_spelled() {
+    let limits = limits(|config| config.login.burst = 4);
+    limits.login(client(60), "a.lice", "right").unwrap().succeeded();
+    for (n, name) in ["alice", "Alice", "aLICE ", "ａlice"].into_iter().enumerate() {
+        drop(limits.login(client(n as u32), name, "wrong").unwrap());
+    }
+    assert!(limits.login(client(50), "ALICE", "wrong").is_err(), "from an address that has tried nothing");
+    // Whoever got in with a name that only looks alike is no better known with this one.
+    assert!(limits.login(client(60), "alice", "wrong").is_err());
+    drop(limits.login(client(60), "bob", "wrong").unwrap());
 }
 
 #[tokio::test(start_paused = true)]

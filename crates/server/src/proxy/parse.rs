@@ -10,10 +10,18 @@ use super::Hop;
 /// Longest host or prefix taken over, in bytes.
 const MAX_BYTES: usize = 255;
 
-/// The comma-separated elements of every line of a header, the last one first; a line that isn't text counts as one.
+/// The comma-separated elements of every line of a header, the last one first.
+///
+/// Lines are split before they are read as text: a proxy appends to the line that a client began, and what the client wrote must not
+/// make what the proxy wrote unreadable.
 pub(super) fn elements<'h>(headers: &'h HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'h str> {
     let lines = headers.get_all(name).iter().rev();
-    lines.flat_map(|line| line.to_str().unwrap_or("?").rsplit(',')).map(str::trim)
+    lines.flat_map(|line| line.as_bytes().rsplit(|byte| *byte == b',')).map(text)
+}
+
+/// What isn't text is an element that says nothing.
+fn text(element: &[u8]) -> &str {
+    str::from_utf8(element).unwrap_or_default().trim()
 }
 
 /// Reads an address: `192.0.2.1`, `192.0.2.1:80`, `2001:db8::1`, `[2001:db8::1]`, `[2001:db8::1]:80`.
@@ -51,10 +59,11 @@ pub(super) fn prefix(text: &str) -> Option<String> {
 pub(super) fn forwarded_hops(headers: &HeaderMap) -> Vec<Hop> {
     let lines = headers.get_all(FORWARDED).iter().rev();
     lines
-        .flat_map(|line| rsplit_unquoted(line.to_str().unwrap_or("?"), ','))
+        .flat_map(|line| rsplit_unquoted(line.as_bytes(), b','))
         .map(|element| {
             let mut hop = Hop::default();
-            for (name, value) in rsplit_unquoted(element, ';').filter_map(|pair| pair.split_once('=')) {
+            let pairs = rsplit_unquoted(element, b';').map(text);
+            for (name, value) in pairs.filter_map(|pair| pair.split_once('=')) {
                 let value = unquote(value.trim());
                 match name.trim().to_ascii_lowercase().as_str() {
                     "for" => hop.client = address(value),
@@ -76,10 +85,10 @@ fn unquote(text: &str) -> &str {
 /// Splits at a separator outside of quoted strings, the last part first.
 ///
 /// Read from the end, so that a quote which a client left open swallows nothing of what the proxies appended.
-fn rsplit_unquoted(text: &str, separator: char) -> impl Iterator<Item = &str> {
+fn rsplit_unquoted(line: &[u8], separator: u8) -> impl Iterator<Item = &[u8]> {
     let mut quoted = false;
-    text.rsplit(move |c| {
-        quoted ^= c == '"';
-        !quoted && c == separator
+    line.rsplit(move |byte| {
+        quoted ^= *byte == b'"';
+        !quoted && *byte == separator
     })
 }
