@@ -26,8 +26,8 @@ mod table;
 
 pub(crate) use self::class::Class;
 pub use self::config::{RateLimit, RateLimits};
-pub(crate) use self::login::Attempt;
 use self::held::{Held, Place};
+pub(crate) use self::login::Attempt;
 use self::login::Logins;
 pub(crate) use self::metrics::LimitMetrics;
 pub use self::rate::Rate;

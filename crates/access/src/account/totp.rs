@@ -52,8 +52,8 @@ impl Enrolment {
     }
 
     /// The code of a moment.
-    #[cfg(test)]
-    pub(crate) fn code_at(&self, unix_seconds: i64) -> String {
+    #[cfg(any(test, feature = "testing"))]
+    pub fn code_at(&self, unix_seconds: i64) -> String {
         self.0.generate(u64::try_from(unix_seconds).unwrap_or_default()).to_string()
     }
 

@@ -1,5 +1,6 @@
 use berth_catalog::project;
 use berth_catalog::robot::{Robot, RobotId};
+use berth_catalog::robot_secret::RobotSecret;
 
 use super::{ManageError, Management, Result};
 use crate::access::Access;
@@ -67,6 +68,17 @@ impl Management {
             Err(AccountError::Unknown { .. }) => Err(ManageError::Hidden),
             other => Ok(other?),
         }
+    }
+
+    /// Lists the secrets of a robot that a caller may see, the newest first: how many are good, and until when.
+    pub async fn robot_secrets(
+        &self,
+        caller: &Caller,
+        project: Option<&str>,
+        name: &str,
+    ) -> Result<Vec<RobotSecret>> {
+        let robot = self.robot(caller, project, name).await?;
+        Ok(self.accounts.robot_secrets(robot.id).await?)
     }
 
     /// Makes a robot that may do no more than its maker; the secret is shown this once.

@@ -64,14 +64,14 @@ pub(crate) fn router(app: &Arc<App>) -> axum::Router {
             "/api/v1/projects/{project}/robots/{robot}",
             get(robot::get).patch(robot::change).delete(robot::delete),
         )
-        .route("/api/v1/projects/{project}/robots/{robot}/secrets", post(robot::rotate))
+        .route("/api/v1/projects/{project}/robots/{robot}/secrets", get(robot::secrets).post(robot::rotate))
         .route("/api/v1/roles", get(role::list).post(role::create))
         .route("/api/v1/roles/{role}", get(role::get).put(role::replace).delete(role::delete))
         .route("/api/v1/bindings", get(binding::list).post(binding::create))
         .route("/api/v1/bindings/{id}", get(binding::get).delete(binding::delete))
         .route("/api/v1/robots", get(robot::list).post(robot::create))
         .route("/api/v1/robots/{robot}", get(robot::get).patch(robot::change).delete(robot::delete))
-        .route("/api/v1/robots/{robot}/secrets", post(robot::rotate))
+        .route("/api/v1/robots/{robot}/secrets", get(robot::secrets).post(robot::rotate))
         .route("/api/v1/users", get(user::list).post(user::create))
         .route("/api/v1/users/{user}", get(user::get).patch(user::change).delete(user::delete))
         .route("/api/v1/users/{user}/password", put(user::reset_password))

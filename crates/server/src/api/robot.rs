@@ -131,6 +131,20 @@ pub(super) async fn change(
     Ok(reply(&Shown::from(robot)))
 }
 
+/// `GET …/robots/{robot}/secrets`: when each was made and when it ends, and nothing of what it is.
+pub(super) async fn secrets(
+    State(app): State<Arc<App>>,
+    Asking(caller): Asking,
+    place: Place,
+) -> Result<Response, Problem> {
+    let found = app.manage()?.robot_secrets(&caller, place.project(), place.robot()?).await?;
+    let shown = found.into_iter().map(|secret| {
+        let expires_at = secret.expires_at.map(|time| time.to_string());
+        json!({ "id": secret.id.0, "created_at": secret.created_at.to_string(), "expires_at": expires_at })
+    });
+    Ok(reply(&shown.collect::<Vec<_>>()))
+}
+
 /// `POST …/robots/{robot}/secrets`
 pub(super) async fn rotate(
     State(app): State<Arc<App>>,
