@@ -1,15 +1,19 @@
-//! Who may do what, with real clients over TLS under a private CA: a user and a robot log in and push to and pull from a private
-//! project, everybody pulls from a public one, and whoever is not who it says, or may not, hears so.
+//! Who may do what, with real clients over TLS under a private CA: a user, a robot, a CI job with the token of its own system and a person
+//! who logged in at a login service push to and pull from a private project, everybody pulls from a public one, and whoever is not who it
+//! says, or may not, hears so.
 
 mod containerd;
+mod cosign;
 mod crane;
 mod docker;
 mod helm;
 mod libpod;
+mod notation;
 mod oras;
 mod regctl;
 mod revoked;
 mod skopeo;
+mod vouched;
 
 use std::sync::Arc;
 
@@ -21,16 +25,22 @@ use crate::harness::{Api, Authority, Home, Images, PASSWORD, Registry, Server, S
 /// What clients say to a request that is refused for want of the right.
 const DENIED: &[&str] = &["denied", "DENIED", "Denied", "403", "Forbidden", "forbidden", "may not push"];
 
+/// A role that may pull and sign, and push nothing else.
+const ROLES: &str =
+    "roles:\n  - {name: signer, policies: [{resources: [\"project/*\"], actions: [pull, sign]}]}\n";
+
 /// A server with a private project `team` and a public one `open`, and people.
 struct Stage {
     home: Home,
     images: Images,
     authority: Arc<Authority>,
     server: Server,
-    /// Who may push to `team`: a user and a robot.
+    /// Who may push to `team`: a user, a robot, a job, and a person who logged in elsewhere.
     members: Vec<Who>,
     /// A user who may pull everything and push nothing.
     reader: Who,
+    /// A user who may pull everything, and sign in `team`.
+    signer: Who,
 }
 
 /// Somebody who logs in.
@@ -59,8 +69,9 @@ impl Stage {
         let authority = Arc::new(Authority::new(address.as_slice())?);
         let hash = home.hash(PASSWORD).await?;
         let user = |name, access| format!("    - {{name: {name}, password: '{hash}', access: {access}}}\n");
-        let users = user(USER, "write") + &user("reader", "read");
-        let config = format!("access:\n  anonymous: none\n  users:\n{users}");
+        let users = user(USER, "write") + &user("reader", "read") + &user("signer", "read");
+        let vouched = vouched::config(&home)?;
+        let config = format!("{ROLES}access:\n  anonymous: none\n  users:\n{users}{vouched}");
         let mut setup = Setup::default().with_tls(&authority).with_config(&config);
         if let Some(address) = address {
             setup = setup.on_address(address);
@@ -75,9 +86,15 @@ impl Stage {
             name: name.to_owned(),
             password: password.to_owned(),
         };
-        let members = vec![who("user", USER, PASSWORD), who("robot", "robot+team+ci", secret.trim())];
-        let stage =
-            Self { home, images, authority, server, members, reader: who("reader", "reader", PASSWORD) };
+        let (job, person) = (vouched::job().await?, vouched::password(&server, &authority).await?);
+        let members = vec![
+            who("user", USER, PASSWORD),
+            who("robot", "robot+team+ci", secret.trim()),
+            who("job", "oidc", &job),
+            who("person", "alice", &person),
+        ];
+        let (reader, signer) = (who("reader", "reader", PASSWORD), who("signer", "signer", PASSWORD));
+        let stage = Self { home, images, authority, server, members, reader, signer };
         stage.seed("open/image").await?;
         stage.seed("team/seed").await?;
         Ok(stage)

@@ -2,8 +2,9 @@
 
 mod certificate;
 mod directory;
-mod jobs;
+pub(crate) mod jobs;
 mod login;
+pub(crate) mod site;
 
 /// The browser of the room's own tests.
 #[expect(clippy::unwrap_used, clippy::panic, reason = "a browser that can't go on fails its test")]

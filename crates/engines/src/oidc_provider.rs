@@ -4,6 +4,7 @@ use std::net::TcpStream;
 use std::os::unix::fs::symlink;
 use std::path::PathBuf;
 use std::process::{Child, Command};
+use std::sync::LazyLock;
 
 use parking_lot::Mutex;
 
@@ -28,6 +29,15 @@ pub struct OidcProvider {
 }
 
 impl OidcProvider {
+    /// Where [`Self::shared`] sends users back to: nobody is there, so whoever plays the browser goes on at the server under test.
+    pub const BACK: &str = "https://berth.test/login/oidc/test/callback";
+
+    /// Returns the service that the tests of one binary share. It starts when it is first asked for.
+    pub fn shared() -> &'static Self {
+        static SHARED: LazyLock<OidcProvider> = LazyLock::new(|| OidcProvider::start(OidcProvider::BACK));
+        &SHARED
+    }
+
     /// Starts a service that sends users back to `redirect`.
     pub fn start(redirect: &str) -> Self {
         let (guard, port) = (Guard::new("oidc"), free_port());

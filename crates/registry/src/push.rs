@@ -91,10 +91,13 @@ impl Registry {
     }
 }
 
-/// Tells whether a tag stands for what is attached to a manifest, as cosign names such tags: `sha256-HEX.sig`.
+/// Tells whether a tag stands for what is attached to a manifest: `sha256-HEX.sig`, as cosign names it, or `sha256-HEX`, where clients keep
+/// the list of referrers by themselves (distribution-spec, "Referrers Tag Schema"), as notation does unless told not to.
 fn is_signature(tag: &Tag) -> bool {
-    let attached = tag.as_str().strip_prefix("sha256-").and_then(|rest| rest.split_once('.'));
-    attached.is_some_and(|(hex, kind)| hex.len() == 64 && matches!(kind, "sig" | "att" | "sbom"))
+    let Some(rest) = tag.as_str().strip_prefix("sha256-") else { return false };
+    let (hex, kind) = rest.split_once('.').unwrap_or((rest, ""));
+    let is_digest = hex.len() == 64 && hex.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    is_digest && (rest.len() == 64 || matches!(kind, "sig" | "att" | "sbom"))
 }
 
 /// Computes the digest with the algorithm that the reference asks for, and compares.
@@ -166,7 +169,8 @@ impl Order {
         if self.granted.has(action) || (signs && self.granted.has(Action::Sign)) {
             return Ok(());
         }
-        let (caller, repository) = (self.author.name.clone(), self.repository.clone());
+        // By the name the caller knows, not by the one that logs know.
+        let (caller, repository) = (self.founder.caller.clone(), self.repository.clone());
         Err(Error::NotGranted { caller, action, repository, tag: tag.cloned() })
     }
 

@@ -33,7 +33,9 @@ pub enum ManageError {
     )]
     OwnRobot,
     /// A name that roles wait for already.
-    #[error("roles are bound to {name:?} already; only who may bind them may make the account")]
+    #[error(
+        "roles are bound to {name:?} already; take them away first, or ask somebody who may bind them everywhere"
+    )]
     Awaited {
         /// The name.
         name: String,

@@ -59,6 +59,10 @@ impl Management {
         self.see_project(caller, name)?;
         if change.public.is_some() {
             self.access.may_grant(caller, Some(name), None)?;
+            if change.public == Some(true) && self.access.rules().separation {
+                // Everybody is the caller, too: who only says who pulls would come to pull.
+                self.access.require(caller, Action::Administer, Resource::Project(name))?;
+            }
         }
         if change.settings.is_some() {
             self.access.require(caller, Action::Administer, Resource::Project(name))?;

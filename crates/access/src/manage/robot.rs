@@ -1,3 +1,4 @@
+use berth_catalog::binding::Kind;
 use berth_catalog::project;
 use berth_catalog::robot::{Robot, RobotId};
 use berth_catalog::robot_secret::RobotSecret;
@@ -8,7 +9,11 @@ use crate::account::{Error as AccountError, Grantor, NewRobot, RandomSecret, Rob
 use crate::action::Action;
 use crate::caller::{Caller, Identity, Proof};
 use crate::part;
+
 use crate::policy::{Effect, PolicyConfig};
+
+use crate::policy::Subject;
+
 use crate::resource::Resource;
 
 /// A robot to make, where its path says.
@@ -91,6 +96,7 @@ impl Management {
         Self::in_person(caller)?;
         self.see_robots(caller, project).await?;
         self.access.may_grant(caller, project, None)?;
+        self.not_awaited(caller, project, &wanted.name).await?;
         let new = NewRobot {
             name: RobotName::new(project, &wanted.name).map_err(AccountError::from)?,
             description: wanted.description,
@@ -145,13 +151,16 @@ impl Management {
         for policy in policies.iter().filter(|policy| policy.effect == Effect::Allow) {
             giver.may_grant(policy).map_err(AccountError::Beyond)?;
         }
-        // And what was bound to its name.
+        // And what was bound to its name: to the system, and where duties are kept apart to anything everywhere, since a secret must not
+        // bring what only somebody else may give.
         let it = Caller::new(Identity::Robot(whole.as_str().into()), Proof::None);
         let mightier = part::ALL.into_iter().map(Resource::System).any(|part| {
             let theirs = self.access.granted(&it, &part);
             theirs.and(self.access.granted(caller, &part)) != theirs
         });
-        if mightier {
+        let is_bound = self.access.rules().separation
+            && self.access.holds(&it).iter().any(|held| held.project.is_none() && held.subject == robot.name);
+        if mightier || is_bound {
             return Err(ManageError::Mightier { name: robot.name });
         }
         let rotated = self.accounts.rotate_robot(&whole, overlap_seconds, days, &caller.author()).await?;
@@ -164,6 +173,19 @@ impl Management {
         let (_, whole) = self.own_robot(caller, project, name).await?;
         self.accounts.delete_robot(&whole, &caller.author()).await?;
         self.heed().await;
+        Ok(())
+    }
+
+    /// Sees that no roles wait for the name of a robot that is to be made: who makes it knows its secret, and so would get them.
+    async fn not_awaited(&self, caller: &Caller, project: Option<&str>, name: &str) -> Result<()> {
+        let whole = RobotName::new(project, name).map_err(AccountError::from)?;
+        let subject = Subject::new(Kind::Robot, whole.as_str());
+        let waits = subject.is_ok_and(|subject| self.access.is_bound(&subject));
+        let may = !self.access.rules().separation && self.access.may_grant(caller, None, None).is_ok();
+        // One that is there already is refused for that.
+        if waits && !may && self.accounts.robot_named(&whole).await.is_err() {
+            return Err(ManageError::Awaited { name: whole.as_str().to_owned() });
+        }
         Ok(())
     }
 

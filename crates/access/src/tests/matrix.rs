@@ -147,3 +147,48 @@ fn the_oldest_words_mean_roles() {
     let open = super::access(Anonymous::Write, vec![]);
     assert!(open.granted(&Caller::anonymous(), &project).has(Action::Create), "an open registry is open");
 }
+
+#[test]
+fn the_matrix_has_every_role_that_is_built_in() {
+    let rules = crate::Config::default().validate().unwrap();
+    let known: std::collections::BTreeSet<_> = rules.roles().iter().map(|role| role.name.as_str()).collect();
+    assert_eq!(known.len(), 10);
+    assert_eq!(known, MATRIX.iter().map(|(role, _)| *role).filter(|role| *role != "none").collect());
+}
+
+/// Both roles of the mission on every kind of resource, word for word, in a private project and in a public one.
+#[test]
+fn the_matrix_of_the_missions_roles() {
+    let mission = json!([
+        { "name": "developer", "policies": [{ "resources": ["project/*"], "actions": ["pull", "push"] }] },
+        { "name": "auditor", "policies": [{ "resources": ["system/*"], "actions": ["read"] }] },
+    ]);
+    let bindings = json!([
+        { "role": "developer", "subjects": ["user:dev"] },
+        { "role": "auditor", "subjects": ["user:aud"] },
+    ]);
+    let rules = std::sync::Arc::new(with_roles(json!({ "bindings": bindings }), mission).validate().unwrap());
+    for public in [false, true] {
+        let mut stored = Stored::nothing(jiff::Timestamp::UNIX_EPOCH);
+        stored.public = if public { vec!["library".to_owned()] } else { Vec::new() };
+        let snapshot = Snapshot::new(&rules, stored);
+        for resource in RESOURCES {
+            let target: crate::Target = resource.parse().unwrap();
+            let (mine, open) = match resource {
+                "project/library/repository/nginx" => {
+                    (["pull push create update sign", ""], "pull list read")
+                }
+                // To read projects as such is a part of the system.
+                "project/library" => (["pull push", "read"], "list"),
+                _ => (["", "read"], ""),
+            };
+            for (name, mine) in ["dev", "aud"].into_iter().zip(mine) {
+                let granted = snapshot.granted(&named(name), &target.resource(), jiff::Timestamp::UNIX_EPOCH);
+                let mut all = [sorted(mine), if public { sorted(open) } else { Vec::new() }].concat();
+                all.sort_unstable();
+                all.dedup();
+                assert_eq!(sorted(&words(granted)), all, "{name} on {resource}, public: {public}");
+            }
+        }
+    }
+}

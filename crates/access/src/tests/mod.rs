@@ -5,6 +5,7 @@ mod decision;
 mod duties;
 mod explain;
 mod followed;
+mod grants;
 mod matrix;
 mod model;
 mod policy;

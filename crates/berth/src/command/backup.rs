@@ -74,6 +74,8 @@ async fn take(config: &Config, archive: &Archive) -> Result<ExitCode> {
         berth_backup::take(archive, registry.catalog(), registry.blobs().as_ref(), CollectJob::KIND, &watch);
     let (name, summary) = taken.await?;
     bar.finish_and_clear();
+    let detail = json!({ "point": name, "damaged": summary.damaged.len() });
+    operator::note(config, "backup_completed", detail).await;
     for problem in &summary.damaged {
         print(format!("{}: {}\n", problem.digest, problem.reason))?;
     }

@@ -158,6 +158,16 @@ pub async fn list_back(r: &Reader, position: i64, limit: usize) -> Result<Vec<Re
     .await
 }
 
+/// Finds when something was last done with success.
+pub async fn last_done(r: &Reader, action: &str) -> Result<Option<jiff::Timestamp>> {
+    r.query_opt(
+        "SELECT at FROM trail_record WHERE action = $1 AND outcome = 'success' ORDER BY at DESC LIMIT 1",
+        params![action],
+        |row| row.time(0),
+    )
+    .await
+}
+
 /// Lists an actor's records from `since` on, in order of time.
 pub async fn list_of_actor(
     r: &Reader,

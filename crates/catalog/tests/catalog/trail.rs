@@ -102,6 +102,8 @@ async fn records_are_chained_and_come_back_as_they_went_in(on: On) {
     assert_eq!(back[0].entry.id, "b");
     let actor = trail.read(async |r| trail::list_of_actor(r, "person-1", now, 10).await).await.unwrap();
     assert_eq!(actor.len(), 3);
+    let done = async |action| trail.read(async |r| trail::last_done(r, action).await).await.unwrap();
+    assert_eq!((done(records[2].entry.action.as_str()).await, done("nothing").await), (Some(now), None));
 }
 
 async fn what_may_be_there_already_is_added_once(on: On) {

@@ -164,8 +164,17 @@ async fn who_may_only_create_moves_no_tag_whatever_its_name(on: On) {
     put(&fixture, &updater, "latest", &two).await.unwrap();
     assert!(matches!(put(&fixture, &updater, "fresh", &two).await, Err(Error::NotGranted { .. })));
     let signer = permit(&access, "signer", "app");
-    for tag in ["latest", "fresh"] {
+    let hex = &sha256(one.as_bytes()).to_string()["sha256:".len()..];
+    let not_quite = [".", ".exe", "0"].map(|end| format!("sha256-{hex}{end}"));
+    let not_hex = format!("sha256-{}", "g".repeat(64));
+    for tag in ["latest", "fresh", not_hex.as_str()].into_iter().chain(not_quite.iter().map(String::as_str)) {
         assert!(matches!(put(&fixture, &signer, tag, &one).await, Err(Error::NotGranted { .. })), "{tag}");
+    }
+    // What tells what is attached to a manifest.
+    for (end, images) in [("", [&one, &two]), (".sig", [&one, &two]), (".att", [&two, &one])] {
+        for image in images {
+            put(&fixture, &signer, &format!("sha256-{hex}{end}"), image).await.unwrap();
+        }
     }
 }
 

@@ -23,8 +23,8 @@ use crate::request_id::RequestId;
 
 mod attack;
 mod duty;
-mod guess;
 mod factor;
+mod guess;
 mod matrix;
 
 const PASSWORD: &str = "Open-Harbour-7";

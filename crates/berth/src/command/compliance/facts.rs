@@ -6,7 +6,7 @@ use anyhow::Result;
 use berth_access::{Access, Action, Caller, Identity, Proof, ReadOnly, Resource, part};
 use berth_catalog::account::{self, Account, Source};
 use berth_catalog::robot::{self, Robot};
-use berth_catalog::trail::{checkpoint, head};
+use berth_catalog::trail::{self, checkpoint, head};
 use berth_catalog::{Catalog, project, vault_key};
 use berth_oci::RepositoryName;
 use jiff::{SignedDuration, Timestamp};
@@ -80,6 +80,8 @@ pub(super) struct TrailFacts {
     pub(super) records: u64,
     pub(super) signed_until: Option<i64>,
     pub(super) last: i64,
+    /// When a backup was last completed.
+    pub(super) backup: Option<Timestamp>,
 }
 
 impl Facts {
@@ -205,7 +207,8 @@ async fn trail(config: &Config) -> Option<TrailFacts> {
         // Positions have no gaps.
         let records = u64::try_from(head.position - head.first + 1).unwrap_or_default();
         let signed_until = checkpoint::last(r).await?.map(|checkpoint| checkpoint.position);
-        Ok::<_, berth_catalog::Error>(TrailFacts { records, signed_until, last: head.position })
+        let backup = trail::last_done(r, "backup_completed").await?;
+        Ok::<_, berth_catalog::Error>(TrailFacts { records, signed_until, last: head.position, backup })
     });
     found.await.ok()
 }

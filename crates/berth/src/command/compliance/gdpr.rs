@@ -99,7 +99,7 @@ fn security(facts: &Facts) -> Vec<Clause> {
             "32(1)(c)",
             ("restored in time after an incident", "事故后及时恢复"),
             "berth backup verify",
-            [check::backups()],
+            [check::backups(facts)],
         ),
         clause("32(1)(d)", ("tested regularly", "定期测试"), "berth scrub", [check::scrubbed(facts)]),
         clause(

@@ -14,7 +14,12 @@ fn facts(change: impl FnOnce(&mut Facts)) -> Facts {
         people: People { all: 3, local: 3, administrators: 3, with_factor: 3, ..People::default() },
         robots: Robots { all: 1, ..Robots::default() },
         open: Open::default(),
-        trail: Some(TrailFacts { records: 9, signed_until: Some(9), last: 9 }),
+        trail: Some(TrailFacts {
+            records: 9,
+            signed_until: Some(9),
+            last: 9,
+            backup: Some(jiff::Timestamp::UNIX_EPOCH),
+        }),
         key_in_catalog: Some(false),
     };
     facts.config.access.passwords.max_age_days = 90;
@@ -33,7 +38,7 @@ type Change = fn(&mut Facts);
 fn each_clause_follows_what_it_is_about() {
     let all = |facts: &Facts| [djcp::clauses(facts), gdpr::clauses(facts)].concat();
     let good = all(&facts(|_| {}));
-    let cases: [(&str, Change, State); 14] = [
+    let cases: [(&str, Change, State); 15] = [
         ("8.1.4.1 a)", |facts| facts.config.access.passwords.max_age_days = 0, State::Partly),
         ("8.1.4.1 b)", |facts| facts.config.access.passwords.lock_after = 0, State::Partly),
         (
@@ -56,6 +61,7 @@ fn each_clause_follows_what_it_is_about() {
         ("8.1.4.3 a)", |facts| facts.trail = None, State::Unmet),
         ("8.1.4.7 b)", |facts| facts.config.scrub.every_seconds = 0, State::Partly),
         ("8.1.4.8 b)", |facts| facts.key_in_catalog = Some(true), State::Partly),
+        ("8.1.4.9 a)", |facts| facts.trail.as_mut().unwrap().backup = None, State::Partly),
         ("8.1.4.10 a)", |facts| facts.people.harbor_hashes = true, State::Partly),
         ("5(1)(c), 25", |facts| facts.open.everywhere_pull = true, State::Partly),
         ("32(1)(d)", |facts| facts.config.scrub.every_seconds = 0, State::Partly),

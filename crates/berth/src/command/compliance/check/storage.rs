@@ -1,7 +1,12 @@
 //! What lies still.
 
+use jiff::SignedDuration;
+
 use super::super::facts::Facts;
 use super::super::finding::Finding;
+
+/// A backup older than this is no help.
+const RECENT: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 /// Whether secrets lie under a key that is elsewhere.
 pub(in super::super) fn sealed(facts: &Facts) -> Finding {
@@ -99,10 +104,16 @@ pub(in super::super) fn redundancy(facts: &Facts) -> Finding {
     )
 }
 
-/// Backups lie elsewhere, and Berth keeps no list of them.
-pub(in super::super) fn backups() -> Finding {
-    Finding::outside((
-        "backups lie elsewhere: see that `berth backup` is scheduled and `berth backup verify` succeeds",
-        "备份在别处：请确认 `berth backup` 定期运行且 `berth backup verify` 成功",
-    ))
+/// Whether a backup was completed of late, as the trail says.
+pub(in super::super) fn backups(facts: &Facts) -> Finding {
+    let advice = (
+        "let `berth backup` and `berth backup verify` run on schedule",
+        "定期运行 `berth backup` 和 `berth backup verify`",
+    );
+    let Some(at) = facts.trail.as_ref().and_then(|trail| trail.backup) else {
+        return Finding::partly(("no backup is on record", "没有备份记录"), advice);
+    };
+    let day = at.strftime("%Y-%m-%d");
+    let text = (format!("a backup was last completed on {day}"), format!("最近一次备份完成于 {day}"));
+    if facts.at.duration_since(at) > RECENT { Finding::partly(text, advice) } else { Finding::met(text) }
 }

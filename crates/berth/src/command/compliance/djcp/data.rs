@@ -26,13 +26,13 @@ pub(super) fn data(facts: &Facts) -> Vec<Clause> {
             "8.1.4.9 a)",
             ("local backup and restore", "本地备份与恢复"),
             "berth backup list",
-            [check::backups()],
+            [check::backups(facts)],
         ),
         clause(
             "8.1.4.9 b)",
             ("backup to another place as it happens", "异地实时备份"),
             "berth backup list",
-            [check::backups()],
+            [check::backups(facts)],
         ),
         clause("8.1.4.9 c)", ("hot redundancy", "热冗余"), "GET /readyz", [check::redundancy(facts)]),
     ]
