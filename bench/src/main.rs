@@ -7,6 +7,7 @@ mod bench;
 mod content;
 mod engine;
 mod figure;
+mod flood;
 mod http;
 mod limit;
 mod load;

@@ -1,6 +1,7 @@
 //! The house stands as it is drawn: arrows point downwards, each outside crate stays in its room, files stay small.
 
 mod arrows;
+mod attacks;
 mod files;
 mod licences;
 mod walls;

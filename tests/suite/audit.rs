@@ -96,6 +96,71 @@ async fn what_clients_do_is_recorded_and_verified() -> Result<()> {
     Ok(())
 }
 
+/// Somebody has the file, and the server is down: each change is found, and said where it was made.
+#[tokio::test]
+async fn what_is_flipped_deleted_or_swapped_in_the_file_is_found_and_located() -> Result<()> {
+    let mut server = Setup::default().with_user().start().await?;
+    for tag in ["one", "two", "lies-of-mallory"] {
+        push(&server.api()?, tag).await?;
+    }
+    wait_for(&server, "the pushes", |records| count(records, "push", "success") == 6).await?;
+    server.stop().await?;
+    let file = server.data_dir().join("audit.db");
+    let (whole, database) = (std::fs::read(&file)?, rusqlite::Connection::open(&file)?);
+    let position = |tag: &str| -> Result<i64> {
+        let query = "SELECT position FROM trail_record WHERE tag = $1";
+        Ok(database.query_row(query, [tag], |row| row.get(0))?)
+    };
+    let (first, second, third) = (position("one")?, position("two")?, position("lies-of-mallory")?);
+    drop(database);
+    let swapped = format!(
+        "UPDATE trail_record SET position = -1 WHERE position = {first}; UPDATE trail_record SET position = {first} \
+         WHERE position = {second}; UPDATE trail_record SET position = {second} WHERE position = -1"
+    );
+    for (tampering, found) in [
+        (String::new(), vec![format!("record {third}: altered")]),
+        (
+            format!("UPDATE trail_record SET outcome = 'denied' WHERE position = {second}"),
+            vec![format!("record {second}: altered")],
+        ),
+        (
+            format!("DELETE FROM trail_record WHERE position = {second}"),
+            vec![format!("record {second}: removed")],
+        ),
+        (swapped, vec![format!("record {first}: re-ordered"), format!("record {second}: re-ordered")]),
+    ] {
+        std::fs::write(&file, &whole)?;
+        if tampering.is_empty() {
+            // Not through SQL: bytes of the file itself.
+            std::fs::write(&file, replaced(&whole, b"lies-of-mallory", b"eyes-of-mallory")?)?;
+        } else {
+            rusqlite::Connection::open(&file)?.execute_batch(&tampering)?;
+        }
+        let outcome = server.berth(&["audit", "verify"]).await?;
+        ensure!(!outcome.success && outcome.stdout.contains("NOT whole"), "{tampering}: {}", outcome.text());
+        for found in found {
+            ensure!(outcome.stdout.contains(&found), "{tampering}: no {found:?} in {}", outcome.text());
+        }
+    }
+    std::fs::write(&file, &whole)?;
+    let verified = server.succeeds(&["audit", "verify"]).await?;
+    ensure!(verified.ends_with("whole\n"), "{verified}");
+    Ok(())
+}
+
+/// Puts other bytes in the place of some, wherever they lie.
+fn replaced(content: &[u8], old: &[u8], new: &[u8]) -> Result<Vec<u8>> {
+    let (mut content, mut found) = (content.to_vec(), false);
+    for start in 0..content.len().saturating_sub(old.len()) {
+        if content[start..].starts_with(old) {
+            content[start..start + new.len()].copy_from_slice(new);
+            found = true;
+        }
+    }
+    ensure!(found, "the file does not hold it");
+    Ok(content)
+}
+
 #[tokio::test]
 async fn a_kill_loses_no_push_and_no_pull_older_than_a_second() -> Result<()> {
     let mut server = Setup::default().with_user().start().await?;

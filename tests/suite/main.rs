@@ -5,6 +5,7 @@
 
 mod access;
 mod architecture;
+mod attack;
 mod audit;
 mod audit_search;
 mod backup;

@@ -317,6 +317,11 @@ impl Server {
         Ok(names)
     }
 
+    /// Everything that the server said so far.
+    pub(crate) fn log(&self) -> Result<String> {
+        Ok(std::fs::read_to_string(self.log_path())?)
+    }
+
     fn log_path(&self) -> PathBuf {
         self.dir.path().join("log")
     }

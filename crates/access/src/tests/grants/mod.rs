@@ -51,7 +51,7 @@ fn play(separation: bool, calls: &[Call]) -> Result<(), TestCaseError> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(32))]
+    #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
     fn no_sequence_of_allowed_calls_exceeds_anybodys_roles(
