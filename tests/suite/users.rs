@@ -188,3 +188,16 @@ async fn commands_refuse_with_advice() -> Result<()> {
     ensure!(listed.contains("bob") && listed.contains("must change password"), "{listed}");
     Ok(())
 }
+
+#[tokio::test]
+async fn an_operator_neither_sees_nor_touches_secrets_of_berth_itself() -> Result<()> {
+    let server = Setup::default().with_user().start().await?;
+    ensure!(server.succeeds(&["secrets", "list"]).await?.is_empty());
+    let removed = server.berth(&["secrets", "remove", "audit-signing-keys"]).await?;
+    ensure!(!removed.success && removed.text().contains("Berth's own"), "{}", removed.text());
+    let bound = server.berth(&["bind", "add", "anonymous", "administrator"]).await?;
+    ensure!(!bound.success && bound.text().contains("not to everybody"), "{}", bound.text());
+    server.succeeds(&["audit", "checkpoint"]).await?;
+    server.succeeds(&["audit", "verify"]).await?;
+    Ok(())
+}

@@ -1,4 +1,4 @@
-use berth_catalog::binding::{self, NewBinding};
+use berth_catalog::binding::{self, Kind as SubjectKind, NewBinding};
 use berth_catalog::event::{Author, Kind};
 use berth_catalog::{Reader, Tx, role};
 use jiff::Timestamp;
@@ -21,6 +21,12 @@ pub async fn bind(
     let Some(duties) = duties(tx, rules, &what.role).await? else {
         return Err(AdminError::UnknownRole(what.role.clone()));
     };
+    if what.project.is_empty()
+        && !duties.is_none()
+        && matches!(what.kind, SubjectKind::Anonymous | SubjectKind::Authenticated)
+    {
+        return Err(AdminError::Everybody(what.role.clone()));
+    }
     if !what.project.is_empty() {
         demand_project(tx, &what.project, now).await?;
     } else if rules.separation && !duties.is_none() {

@@ -62,6 +62,9 @@ pub enum AdminError {
     /// Settings are a JSON object.
     #[error("settings of a project are a JSON object, such as {{\"key\": \"value\"}}")]
     Settings,
+    /// Nobody is asked who they are.
+    #[error("role {0:?} may change the system: bind it to users, groups or robots, and not to everybody")]
+    Everybody(String),
     /// Duties that are to be kept apart would come together.
     #[error("{0}")]
     Duties(String),

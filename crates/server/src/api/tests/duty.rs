@@ -141,3 +141,16 @@ async fn a_first_password_is_changed_before_anything_else() {
     server.ask("anonymous", "PUT", "/password", change("First-12345", "Better-12345")).await.expect(204);
     server.send_as("new", "Better-12345", "GET", "/me", &[], none()).await.expect(200);
 }
+
+#[tokio::test]
+async fn nobody_gives_everybody_the_system() {
+    let server = Server::start().await;
+    for subject in ["anonymous", "authenticated"] {
+        let bind = |role: &str| Some(json!({ "subject": subject, "role": role }));
+        for role in ["administrator", "security-administrator", "audit-administrator"] {
+            server.ask("root", "POST", "/bindings", bind(role)).await.refused(409, "everybody");
+        }
+        server.ask("root", "POST", "/bindings", bind("guest")).await.expect(201);
+    }
+    server.ask("anonymous", "GET", "/bindings", None).await.expect(401);
+}
