@@ -4,6 +4,7 @@
 mod containerd;
 mod crane;
 mod docker;
+mod ended;
 mod helm;
 mod libpod;
 mod oras;
