@@ -6,6 +6,7 @@ mod containerd;
 mod cosign;
 mod crane;
 mod docker;
+mod ended;
 mod helm;
 mod libpod;
 mod notation;

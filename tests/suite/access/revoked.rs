@@ -12,7 +12,7 @@ use crate::harness::{Authority, Home, PASSWORD, Server, Setup, USER};
 const SCOPE: &str = "scope=repository:team/seed:pull,push&service=berth";
 
 /// A client that trusts an authority, if one is given.
-fn client(authority: Option<&Authority>) -> Result<Client> {
+pub(super) fn client(authority: Option<&Authority>) -> Result<Client> {
     // Fails when another test was first, which is as good.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let roots = authority.map(|authority| std::fs::read(authority.ca_file())).transpose()?;
@@ -20,14 +20,19 @@ fn client(authority: Option<&Authority>) -> Result<Client> {
     Ok(Client::builder().no_proxy().tls_certs_only(roots).build()?)
 }
 
-async fn token(client: &Client, base: &str, name: &str, password: &str) -> Result<String> {
+pub(super) async fn token(client: &Client, base: &str, name: &str, password: &str) -> Result<String> {
     let answer = client.get(format!("{base}/token?{SCOPE}")).basic_auth(name, Some(password)).send().await?;
     ensure!(answer.status() == StatusCode::OK, "{}", answer.text().await?);
     field(&answer.text().await?, "token")
 }
 
 /// Waits until a token is refused with this status; hands back how long that took, and the challenge.
-async fn refused(client: &Client, base: &str, token: &str, status: StatusCode) -> Result<(Duration, String)> {
+pub(super) async fn refused(
+    client: &Client,
+    base: &str,
+    token: &str,
+    status: StatusCode,
+) -> Result<(Duration, String)> {
     let began = Instant::now();
     loop {
         let answer = client.get(format!("{base}/v2/team/seed/manifests/1")).bearer_auth(token).send().await?;

@@ -5,7 +5,7 @@ use arc_swap::ArcSwap;
 use berth_catalog::{Catalog, Clock, Error, access_generation};
 use tokio::sync::{Mutex, watch};
 
-use super::{Snapshot, Stored};
+use super::{Snapshot, Stored, hidden};
 use crate::policy::Rules;
 
 /// How often the catalog is asked: what somebody may do changes on every node well within a second.
@@ -32,13 +32,7 @@ impl Source {
     /// Reads the catalog beside the configuration.
     pub(crate) async fn open(rules: &Arc<Rules>, catalog: &Catalog) -> Result<Self, Error> {
         let stored = Stored::load(catalog).await?;
-        for account in stored.accounts.iter().filter(|one| rules.users.contains_key(one.name.as_str())) {
-            tracing::warn!(
-                user = account.name,
-                "an account of the catalog has the name of a user in access.users: it can't log in; rename the user there, or delete \
-                 the account"
-            );
-        }
+        hidden::warn(rules, &stored);
         let current = ArcSwap::from_pointee(Snapshot::new(rules, stored));
         Ok(Self {
             current,

@@ -1,16 +1,13 @@
-use berth_catalog::app_password::{self, AppPasswordId};
 use berth_catalog::binding::{Binding, NewBinding};
 use berth_catalog::logout::{self, Logout};
-use berth_catalog::robot_secret::{self, RobotSecretId};
 use berth_catalog::{Catalog, Error, Reader, access_generation, binding, project, role, standing};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
+use super::ended::ended;
 use crate::evidence::SecretId;
 
 /// Rows read at a time.
-const PAGE: usize = 2000;
-/// Of a secret that ended longer ago no token is out: none lives for more than an hour.
-const OUT: SignedDuration = SignedDuration::from_hours(2);
+pub(super) const PAGE: usize = 2000;
 
 /// What the catalog holds of all that decisions rest on.
 #[derive(Debug)]
@@ -81,22 +78,8 @@ impl Stored {
     }
 }
 
-/// Reads which secrets ended, or will, of which tokens may be out.
-async fn ended(r: &Reader, at: Timestamp) -> Result<Vec<(SecretId, Timestamp)>, Error> {
-    let since = at.checked_sub(OUT).unwrap_or(Timestamp::MIN);
-    let revoked = all(async |last: Option<&(AppPasswordId, Timestamp)>| {
-        app_password::list_revoked(r, since, last.map_or(AppPasswordId(0), |(id, _)| *id), PAGE).await
-    });
-    let revoked = revoked.await?.into_iter().map(|(id, at)| (SecretId::Application(id), at));
-    let ending = all(async |last: Option<&(RobotSecretId, Timestamp)>| {
-        robot_secret::list_ending(r, since, last.map_or(RobotSecretId(0), |(id, _)| *id), PAGE).await
-    });
-    let ending = ending.await?.into_iter().map(|(id, at)| (SecretId::Robot(id), at));
-    Ok(revoked.chain(ending).collect())
-}
-
 /// Reads page after page.
-async fn all<T>(page: impl AsyncFn(Option<&T>) -> Result<Vec<T>, Error>) -> Result<Vec<T>, Error> {
+pub(super) async fn all<T>(page: impl AsyncFn(Option<&T>) -> Result<Vec<T>, Error>) -> Result<Vec<T>, Error> {
     let mut rows = Vec::new();
     loop {
         let next = page(rows.last()).await?;

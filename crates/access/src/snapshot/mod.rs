@@ -3,7 +3,9 @@
 //! Every node holds one in memory and makes another when the catalog's generation of access changes. A decision asks no database.
 
 mod decide;
+mod ended;
 mod follow;
+mod hidden;
 mod holds;
 mod load;
 mod standing;

@@ -10,6 +10,7 @@
 mod access;
 mod accounts;
 mod collection;
+mod ended;
 mod events;
 mod export;
 mod imported;
@@ -25,6 +26,7 @@ mod replica;
 mod schema;
 mod seal;
 mod sealed;
+mod sessions;
 mod statements;
 mod trail;
 mod units;

@@ -23,6 +23,7 @@ use crate::request_id::RequestId;
 
 mod attack;
 mod duty;
+mod ends;
 mod factor;
 mod guess;
 mod matrix;

@@ -2,6 +2,7 @@
 
 mod applications;
 mod configured;
+mod enrolment;
 mod federated;
 mod flood;
 mod harbor;

@@ -1,24 +1,20 @@
 //! A second factor by its owner's own hand, and what comes with it.
 
-use berth_access::{Accounts, Enrolment};
+use berth_access::Enrolment;
 
 use super::*;
 
 const PATH: &str = "/me/second-factor";
 
 impl Server {
-    fn accounts(&self) -> &Accounts {
-        self.app.access.accounts().unwrap()
-    }
-
     /// Calls with a browser's session.
-    async fn by_session(&self, cookie: &str, method: &str, path: &str, body: Value) -> Reply {
+    pub(super) async fn by_session(&self, cookie: &str, method: &str, path: &str, body: Value) -> Reply {
         let cookie = format!("__Host-berth_session={cookie}");
         let headers = [("cookie", &*cookie), ("x-berth-csrf", "1"), ("content-type", "application/json")];
         self.send("anonymous", method, path, &headers, body.to_string()).await
     }
 
-    async fn session(&self, name: &str, code: Option<&str>) -> String {
+    pub(super) async fn session(&self, name: &str, code: Option<&str>) -> String {
         let caller = self.app.access.log_in(name, PASSWORD, code).await.unwrap();
         self.app.access.begin_session(&caller).await.unwrap().reveal().to_owned()
     }
@@ -91,42 +87,4 @@ async fn codes_and_passwords_are_not_guessed_here_either() {
     assert!(answers.iter().all(|status| *status == 401), "{answers:?}");
     let right = server.ask("gus", "POST", PATH, Some(json!({ "password": PASSWORD }))).await;
     right.refused(401, "unauthenticated");
-}
-
-#[tokio::test]
-async fn a_user_of_the_configuration_is_logged_out_by_others_and_has_no_second_factor() {
-    let hash = berth_access::hash_password(PASSWORD).unwrap();
-    let server = Server::start_with(|config| {
-        let access = berth_access::UserAccess::Read;
-        config.users = vec![berth_access::User { name: "ops".into(), password: hash, access }];
-    })
-    .await;
-    server.ask("ops", "POST", PATH, Some(json!({}))).await.refused(409, "not_here");
-    let new = json!({ "name": "laptop", "days": 1 });
-    server.ask("ops", "POST", "/me/application-passwords", Some(new)).await.refused(409, "not_here");
-    let session = server.session("ops", None).await;
-    let me =
-        async |session: &str| server.by_session(session, "GET", "/me", json!({})).await.json["name"].clone();
-    assert_eq!(me(&session).await, "ops");
-    server.ask("gus", "DELETE", "/users/ops/sessions", None).await.expect(404);
-    server.ask("sys", "DELETE", "/users/ops/sessions", None).await.expect(204);
-    assert_eq!(me(&session).await, "anonymous");
-    let session = server.session("ops", None).await;
-    server.by_session(&session, "DELETE", "/users/ops/sessions", json!({})).await.expect(204);
-    assert_eq!(me(&session).await, "anonymous");
-    assert!(server.accounts().user("ops").await.is_err());
-    server.ask("sys", "DELETE", "/users/nobody/sessions", None).await.expect(404);
-}
-
-#[tokio::test]
-async fn a_robots_secrets_are_listed_without_what_they_are() {
-    let server = Server::start().await;
-    let path = "/projects/team/robots/ci/secrets";
-    server.ask("bob", "GET", path, None).await.refused(404, "not_found");
-    let rotation = json!({ "overlap_seconds": 60 });
-    let rotated = server.ask("alice", "POST", path, Some(rotation)).await.expect(201);
-    let listed = server.ask("alice", "GET", path, None).await.expect(200);
-    let ends: Vec<_> = listed.json.as_array().unwrap().iter().map(|one| &one["expires_at"]).collect();
-    assert_eq!(ends, [&Value::Null, &rotated.json["before_ends_at"]]);
-    assert!(!listed.json.to_string().contains(rotated.json["secret"].as_str().unwrap()));
 }
