@@ -1,6 +1,7 @@
 //! Backup and restore: what was acknowledged before a point in time comes back, whatever happened beside it and after.
 
 pub(crate) mod bucket;
+mod trail;
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};

@@ -102,7 +102,36 @@ async fn moves_while_serving_with_a_short_switch() -> Result<()> {
     ensure!(status.contains("has moved to postgres://"), "{status}");
     ended(&old.berth(&["read-only", "off"]).await?, "has moved")?;
     ended(&goal_cancel(&goal, &old).await?, "has moved")?;
-    check(&goal, &old, &images).await
+    check(&goal, &old, &images).await?;
+    trail_came_along(&goal, old).await
+}
+
+/// Every record of the old side is on the new one, first as it was; what the old nodes recorded since comes behind that.
+async fn trail_came_along(goal: &Goal, mut old: Server) -> Result<()> {
+    old.stop().await?;
+    let data = old.data_dir().display().to_string();
+    let program = berth()?.display().to_string();
+    let again = [&goal.arguments(&["--switch"])[..], &["--data-dir", &data]].concat();
+    for _ in 0..2 {
+        goal.home.run(&program, &again).await?;
+    }
+    let export = async |place: &[&str]| {
+        let text = goal.home.run(&program, &[&["audit", "export"], place].concat()).await?;
+        let ids = text.lines().map(|line| {
+            let record: serde_json::Value = serde_json::from_str(line)?;
+            Ok(record["id"].as_str().context("no id")?.to_owned())
+        });
+        ids.collect::<Result<Vec<_>>>()
+    };
+    let (here, there) = (export(&["--data-dir", &data]).await?, export(&["--config", &goal.config]).await?);
+    let found: std::collections::HashSet<_> = there.iter().collect();
+    ensure!(found.len() == there.len(), "a record is there twice");
+    ensure!(there.len() > here.len() && here.len() > 20, "{} records, {}", here.len(), there.len());
+    let lacking = here.iter().filter(|id| !found.contains(id)).count();
+    ensure!(lacking == 0, "{lacking} of {} records are lacking", here.len());
+    let verified = goal.home.run(&program, &["audit", "verify", "--config", &goal.config]).await?;
+    ensure!(verified.ends_with("whole\n"), "{verified}");
+    Ok(())
 }
 
 async fn goal_cancel(goal: &Goal, old: &Server) -> Result<Outcome> {

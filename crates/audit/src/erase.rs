@@ -27,8 +27,10 @@ const TICK: Duration = Duration::from_mins(1);
 /// What was erased.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Erased {
-    /// Names in logs, which name nobody any more. More than one if earlier erasures had been interrupted.
-    pub pseudonyms: Vec<String>,
+    /// The name in logs, which names nobody any more; `None` if logs knew nobody of the name that was given.
+    pub pseudonym: Option<String>,
+    /// The same of those whose erasure had been interrupted, and is finished now.
+    pub finished: Vec<String>,
 }
 
 /// Erases the person of this name, which is recorded: `by` says who asked for it. Finishes what earlier erasures left. `None` if logs
@@ -41,13 +43,10 @@ pub async fn erase(catalog: &Catalog, trail: &Trail, name: &str, by: Author) -> 
     if gone.is_some() {
         tokio::time::sleep(FORGOTTEN).await;
     }
-    let mut pseudonyms: Vec<String> = gone.into_iter().collect();
-    for pseudonym in finish(catalog, trail).await? {
-        if !pseudonyms.contains(&pseudonym) {
-            pseudonyms.push(pseudonym);
-        }
-    }
-    Ok((!pseudonyms.is_empty()).then_some(Erased { pseudonyms }))
+    let mut finished = finish(catalog, trail).await?;
+    finished.retain(|pseudonym| gone.as_ref() != Some(pseudonym));
+    let erased = Erased { pseudonym: gone, finished };
+    Ok(Some(erased).filter(|erased| erased.pseudonym.is_some() || !erased.finished.is_empty()))
 }
 
 /// Removes name and key.
@@ -71,21 +70,26 @@ async fn forget(catalog: &Catalog, name: &str, by: Author) -> Result<Option<Stri
     Ok(unit.await?)
 }
 
-/// Empties the plain columns of everybody who was erased and of whom they may still tell. Returns who that was.
+/// Empties the plain columns of everybody who was erased and of whom they may still tell. Returns whose columns nobody had
+/// emptied before.
 pub async fn finish(catalog: &Catalog, trail: &Trail) -> Result<Vec<String>> {
     let now = catalog.clock().now();
     let forgotten = SignedDuration::try_from(FORGOTTEN).unwrap_or(SignedDuration::ZERO);
     let before = now.checked_sub(forgotten).unwrap_or(Timestamp::MIN);
     let left = catalog.read(async |r| subject::list_unfinished(r, before, PERSONS).await).await?;
-    for pseudonym in &left {
-        blank(trail, pseudonym).await?;
+    let mut finished = Vec::new();
+    for (pseudonym, is_first) in left {
+        blank(trail, &pseudonym).await?;
         let of = pseudonym.clone();
         catalog
             .write(async move |tx| subject::blanked(tx, &of, now).await)
             .await
             .map_err(|error: berth_catalog::Error| crate::Error::from(error))?;
+        if is_first {
+            finished.push(pseudonym);
+        }
     }
-    Ok(left)
+    Ok(finished)
 }
 
 /// Finishes erasures, until `stop` says true.

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! blobs/sha256/ab/<hex>         bytes by digest, shared by all points
+//! trail/                        the audit trail, shared by all points (see `trail`)
 //! points/20261127T163301Z/      a point in time
 //!   repository.jsonl …          the catalog's rows, one a line
 //!   backup.json                 written last: without it the point is half a backup, and counts as none

@@ -53,6 +53,9 @@ pub enum Error {
          again what it finds, then go on with the migration; what stays damaged does not hold it up once that is known"
     )]
     Lost(String),
+    /// The audit trail could not be kept or brought back.
+    #[error("audit trail: {0}")]
+    Trail(String),
     /// Changes went on although pushes were to rest.
     #[error(
         "the registry was still written to {0} s after pushes were to rest: stop what writes beside its server, then try again"

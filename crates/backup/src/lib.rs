@@ -7,6 +7,7 @@
 
 mod archive;
 mod content;
+mod erased;
 mod error;
 mod hold;
 mod moving;
@@ -16,6 +17,7 @@ mod prune;
 mod restore;
 mod table;
 mod take;
+mod trail;
 mod verify;
 
 pub use archive::{Archive, Found, State};
@@ -26,6 +28,7 @@ pub use point::{Problem, Summary};
 pub use prune::{Pruned, prune};
 pub use restore::{Restored, restore};
 pub use take::take;
+pub use trail::{Audited, KeptTrail, TrailRestored, bring_trail, restore_trail};
 pub use verify::{Verified, verify};
 
 /// How far something is: `done` of `total` units of a phase; a total of 0 is not known.

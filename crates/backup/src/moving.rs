@@ -20,6 +20,7 @@ pub use switch::Switched;
 use self::report::Report;
 use crate::content::Kept;
 use crate::error::{Error, Result};
+use crate::trail::{self, Audited};
 use crate::{Placed, Problem, Step, Watch};
 
 /// Rows read at a time; fewer when they are long.
@@ -48,6 +49,8 @@ pub struct Move<'a> {
     problems: Mutex<Vec<Problem>>,
     report: Report,
     watch: Watch<'a>,
+    /// The audit trail, where it lies and where it goes.
+    trail: Option<(Audited<'a>, Audited<'a>)>,
 }
 
 /// What the new side has, but for what changes from here on.
@@ -63,6 +66,8 @@ pub struct Settled {
     pub damaged: u64,
     /// First event whose hash is wrong, if one is.
     pub broken_event: Option<i64>,
+    /// Records of the audit trail that came over now.
+    pub records: u64,
 }
 
 impl<'a> Move<'a> {
@@ -76,7 +81,32 @@ impl<'a> Move<'a> {
     ) -> Self {
         let report = Report::start(source.clone(), moving.worker.clone());
         let placed = Arc::new(placed);
-        Self { source, from, moving, target, new, placed, problems: Mutex::default(), report, watch }
+        Self {
+            source,
+            from,
+            moving,
+            target,
+            new,
+            placed,
+            problems: Mutex::default(),
+            report,
+            watch,
+            trail: None,
+        }
+    }
+
+    /// Brings the audit trail along.
+    #[must_use]
+    pub fn with_trail(self, from: Audited<'a>, to: Audited<'a>) -> Self {
+        Self { trail: Some((from, to)), ..self }
+    }
+
+    /// Brings what the new side lacks of the audit trail.
+    async fn bring_trail(&self) -> Result<u64> {
+        let Some((from, to)) = self.trail else { return Ok(0) };
+        let brought = trail::bring_trail(from, to, self.watch).await?;
+        trail::forget(self.source, to.trail, self.moving.started_at).await?;
+        Ok(brought)
     }
 
     /// Copies everything, in no hurry, and compares both sides whole. Ends when few changes are left.
@@ -104,6 +134,7 @@ impl<'a> Move<'a> {
         settled.broken_event = self.new.read(async |r| event::verify(r, EVENTS).await).await?;
         settled.damaged = self.target.damaged().await?.len() as u64;
         settled.problems = std::mem::take(&mut self.problems.lock());
+        settled.records = self.bring_trail().await?;
         self.say("waiting for the switch", 0, 0);
         self.report.write().await?;
         Ok(settled)

@@ -4,6 +4,8 @@ use berth_oci::Digest;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::trail::KeptTrail;
+
 /// The layout of a point that this binary writes; it reads those before as well.
 pub(crate) const FORMAT: u32 = 2;
 /// The first layout that holds who may do what.
@@ -46,6 +48,9 @@ pub struct Summary {
     pub event_hash: String,
     /// Blobs whose bytes could not be kept: they were damaged already.
     pub damaged: Vec<Problem>,
+    /// The audit trail, unless there was none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trail: Option<Box<KeptTrail>>,
 }
 
 /// A file of rows.

@@ -4,11 +4,13 @@ use std::collections::HashSet;
 
 use berth_catalog::export::Blob;
 use berth_oci::Digest;
-use futures_util::StreamExt as _;
+use futures_util::{StreamExt as _, TryStreamExt as _};
 
 use crate::archive::{Archive, State};
 use crate::error::{Error, Result};
+use crate::point::Summary;
 use crate::table::Rows;
+use crate::trail::{KeptTrail, TRAIL};
 use crate::{Step, Watch};
 
 /// What a prune removed.
@@ -59,8 +61,26 @@ pub async fn prune(archive: &Archive, keep: usize, watch: Watch<'_>) -> Result<P
         .await?;
     }
     remove_unneeded(archive, &needed, &mut pruned, watch).await?;
+    remove_trails(archive, &staying).await?;
     archive.shelf().clear_unfinished().await?;
     Ok(pruned)
+}
+
+/// Removes files of the audit trail that no point which stays names.
+async fn remove_trails(archive: &Archive, staying: &[(String, Summary)]) -> Result<()> {
+    let needed: HashSet<String> = staying
+        .iter()
+        .filter_map(|(_, summary)| summary.trail.as_deref())
+        .flat_map(KeptTrail::files)
+        .collect();
+    let mut listed = archive.shelf().list(TRAIL);
+    while let Some(object) = listed.try_next().await? {
+        if !needed.contains(&object.name) {
+            archive.check_lock()?;
+            archive.shelf().delete(&object.name).await?;
+        }
+    }
+    Ok(())
 }
 
 async fn remove_unneeded(

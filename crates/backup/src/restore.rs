@@ -15,6 +15,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::archive::Archive;
 use crate::content::{Kept, send};
+use crate::erased::{Erased, erased_since, heed};
 use crate::error::{Error, Result};
 use crate::point::{Problem, Summary, WITH_ACCESS, each_access_row};
 use crate::table::Rows;
@@ -47,6 +48,8 @@ pub struct Restored {
     pub broken_event: Option<i64>,
     /// Rows that a restore of the same point had brought before it was interrupted.
     pub resumed: u64,
+    /// A later point that could not say who was erased since, and why.
+    pub unread: Option<String>,
     /// Seconds that it took.
     pub seconds: f64,
 }
@@ -118,7 +121,9 @@ pub async fn restore(
     let started = Instant::now();
     let mut restored = Restored::default();
     let (last_event, _) = catalog.read(async |r| event::last(r).await).await?;
-    let into = Into { archive, name, summary, catalog, watch, has_events: last_event > 0 };
+    let (erased, unread) = erased_since(archive, name).await?;
+    restored.unread = unread;
+    let into = Into { archive, name, summary, catalog, watch, has_events: last_event > 0, erased };
     restored.repositories = into.rows::<Repository>(BATCH, |_| None, &mut restored).await?;
     into.blobs(blobs, &mut restored).await?;
     into.rows::<BlobLink>(BATCH, |_| None, &mut restored).await?;
@@ -150,6 +155,7 @@ struct Into<'a> {
     watch: Watch<'a>,
     /// Events come last: a catalog that has some lacks nothing else.
     has_events: bool,
+    erased: Erased,
 }
 
 impl Into<'_> {
@@ -158,7 +164,7 @@ impl Into<'_> {
     }
 
     /// Compares what the catalog holds of a table with the first rows of its file, and shows each of the catalog's.
-    async fn resume<T: Exported + Same>(
+    async fn resume<T: Exported + Same + 'static>(
         &self,
         rows: &mut Rows<T>,
         batch: usize,
@@ -178,7 +184,8 @@ impl Into<'_> {
         }
         let (mut left, mut wanted) = (done, 0_u128);
         while left > 0 {
-            let next = rows.next(usize::try_from(left).map_or(batch, |left| left.min(batch))).await?;
+            let mut next = rows.next(usize::try_from(left).map_or(batch, |left| left.min(batch))).await?;
+            heed(&mut next, &self.erased);
             if next.is_empty() {
                 return Err(Error::NotEmpty(self.name.to_owned()));
             }
@@ -200,7 +207,8 @@ impl Into<'_> {
         let mut done = self.resume(&mut rows, batch, |row| problems.extend(check(&row))).await?;
         restored.resumed += done;
         loop {
-            let next = rows.next(batch).await?;
+            let mut next = rows.next(batch).await?;
+            heed(&mut next, &self.erased);
             if next.is_empty() {
                 return Ok(done);
             }

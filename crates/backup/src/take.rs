@@ -18,6 +18,7 @@ use crate::content::{Kept, bring};
 use crate::error::{Error, Result};
 use crate::hold::Hold;
 use crate::point::{FORMAT, Problem, Summary, TableFile, each_access_row};
+use crate::trail::{self, Audited, KeptTrail};
 use crate::{Step, Watch, table};
 
 /// Rows read at a time; of manifests, which may have megabytes each, fewer.
@@ -47,6 +48,15 @@ struct Copied {
     damaged: Vec<Problem>,
 }
 
+/// A point but for its last word.
+struct Brought {
+    name: String,
+    taken_at: Timestamp,
+    rows: Rows,
+    copied: Copied,
+    trail: Option<KeptTrail>,
+}
+
 /// Adds a point to the archive, beside whoever serves catalog and store. `collector` is the kind of job that frees bytes.
 ///
 /// Damaged blobs end nothing: they are listed in the summary.
@@ -54,15 +64,16 @@ pub async fn take(
     archive: &Archive,
     catalog: &Catalog,
     blobs: &dyn Blobs,
+    audited: Option<Audited<'_>>,
     collector: &'static str,
     watch: Watch<'_>,
 ) -> Result<(String, Summary)> {
     for _ in 0..TRIES {
         let hold = Hold::acquire(catalog, collector, watch).await?;
         let started = Instant::now();
-        let point = bring_point(archive, catalog, blobs, watch).await;
+        let point = bring_point(archive, catalog, blobs, audited, watch).await;
         let is_held = hold.release().await;
-        let (name, taken_at, rows, copied) = point?;
+        let Brought { name, taken_at, rows, copied, trail } = point?;
         if !is_held? {
             archive.remove_point(&name).await?;
             continue;
@@ -82,6 +93,7 @@ pub async fn take(
             event_position: rows.event.0,
             event_hash: rows.event.1,
             damaged,
+            trail: trail.map(Box::new),
         };
         archive.seal(&name, &summary).await?;
         return Ok((name, summary));
@@ -94,12 +106,18 @@ async fn bring_point(
     archive: &Archive,
     catalog: &Catalog,
     blobs: &dyn Blobs,
+    audited: Option<Audited<'_>>,
     watch: Watch<'_>,
-) -> Result<(String, Timestamp, Rows, Copied)> {
+) -> Result<Brought> {
     let (name, taken_at) = archive.new_point(catalog.clock().now()).await?;
+    // Before the rows: what the trail copied from the event log is then in the log, and whom it names among the persons.
+    let trail = match audited {
+        Some(audited) => Some(trail::take(archive, &Archive::point(&name), audited, watch).await?),
+        None => None,
+    };
     let rows = export(catalog, (archive.shelf(), &Archive::point(&name)), watch).await?;
     let copied = copy(archive, blobs, &rows.stored, watch).await?;
-    Ok((name, taken_at, rows, copied))
+    Ok(Brought { name, taken_at, rows, copied, trail })
 }
 
 /// A folder on a shelf.

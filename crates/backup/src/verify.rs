@@ -14,6 +14,7 @@ use crate::content::{Kept, check};
 use crate::error::{Error, Result};
 use crate::point::{Problem, Summary, WITH_ACCESS, each_access_row};
 use crate::table::Rows;
+use crate::trail::Verifier;
 use crate::{Step, Watch};
 
 /// What a look at a backup found.
@@ -27,6 +28,8 @@ pub struct Verified {
     pub bytes: u64,
     /// Manifests read.
     pub manifests: u64,
+    /// Records of the audit trail, for each point.
+    pub records: u64,
     /// What is wrong.
     pub problems: Vec<String>,
 }
@@ -35,6 +38,7 @@ pub struct Verified {
 pub async fn verify(archive: &Archive, points: &[(String, Summary)], watch: Watch<'_>) -> Result<Verified> {
     let mut verified = Verified::default();
     let mut stored = HashMap::new();
+    let mut trail = Verifier::default();
     for (name, summary) in points {
         verified.points += 1;
         match verify_point(archive, name, summary, &mut stored, &mut verified).await {
@@ -42,6 +46,16 @@ pub async fn verify(archive: &Archive, points: &[(String, Summary)], watch: Watc
             Err(error @ Error::Blobs(_)) => return Err(error),
             Err(error) => verified.problems.push(format!("{name}: {error}")),
             Ok(()) => {}
+        }
+        if let Some(kept) = summary.trail.as_deref() {
+            match trail.point(archive, name, kept).await {
+                Err(error @ Error::Blobs(_)) => return Err(error),
+                Err(error) => verified.problems.push(format!("{name}: {error}")),
+                Ok(problems) => {
+                    verified.records += u64::try_from(kept.last - kept.first + 1).unwrap_or(0);
+                    verified.problems.extend(problems.iter().map(|problem| format!("{name}: {problem}")));
+                }
+            }
         }
         let known = summary.damaged.iter().map(|problem| format!("{name}: {}", shown(problem)));
         verified.problems.extend(known);

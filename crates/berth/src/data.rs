@@ -26,7 +26,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
-use berth_blobs::{Blobs, Cached, Elsewhere, Foreign, Metered};
+use berth_blobs::{Blobs, Cached, Elsewhere, Foreign, Metered, Shelf};
 use berth_catalog::mode::{self, Rest};
 use berth_catalog::trail::Trail;
 use berth_catalog::{Catalog, Clock, PostgresConfig, Schema, imported, restore};
@@ -200,6 +200,19 @@ pub(crate) async fn open_trail(config: &Config) -> Result<Trail> {
     let file = config.data_dir.join(TRAIL);
     Trail::open(&file, Clock::system())
         .with_context(|| format!("audit trail {} can't be opened", file.display()))
+}
+
+/// Opens the audit trail beside whoever serves, if there is one: a directory that no server of this version has opened has none.
+pub(crate) async fn find_trail(config: &Config) -> Result<Option<Trail>> {
+    if config.database.url.is_none() && !config.data_dir.join(TRAIL).is_file() {
+        return Ok(None);
+    }
+    join_trail(config).await.map(Some)
+}
+
+/// Names the place of the trail's archives, if there is one.
+pub(crate) fn archives(config: &Config) -> Option<Shelf> {
+    config.audit_place().archive.map(|place| Shelf::directory(&place))
 }
 
 /// Opens the audit trail beside whoever serves.

@@ -103,13 +103,14 @@ pub async fn list_erased(r: &Reader, since: Timestamp, limit: usize) -> Result<V
     .await
 }
 
-/// Lists the names in logs of those who were erased at `before` or earlier, as far as that is unfinished.
-pub async fn list_unfinished(r: &Reader, before: Timestamp, limit: usize) -> Result<Vec<String>> {
+/// Lists the names in logs of those who were erased at `before` or earlier, as far as that is unfinished, and whether nobody has emptied
+/// the columns yet.
+pub async fn list_unfinished(r: &Reader, before: Timestamp, limit: usize) -> Result<Vec<(String, bool)>> {
     r.query(
-        "SELECT pseudonym FROM subject
+        "SELECT pseudonym, blanked_at FROM subject
           WHERE erased_at <= $1 AND (blanked_at IS NULL OR blanked_at < erased_at + $2) ORDER BY erased_at LIMIT $3",
         params![before, HEARD_MICROSECONDS, limit],
-        |row| row.text(0).map(ToOwned::to_owned),
+        |row| Ok((row.text(0)?.to_owned(), row.time_opt(1)?.is_none())),
     )
     .await
 }

@@ -43,6 +43,7 @@ impl Move<'_> {
     /// others as [`Move::settle`].
     pub async fn switch(&mut self) -> Result<Switched> {
         self.catch_up().await?;
+        self.bring_trail().await?;
         self.refuse_lost().await?;
         let started = Instant::now();
         rest(self.source, &self.moving.worker, true).await?;
@@ -59,6 +60,8 @@ impl Move<'_> {
                 return Err(error);
             }
         };
+        // The old side counts no more: whoever goes on from here begins with this.
+        self.bring_trail().await?;
         self.open().await?;
         let problems = std::mem::take(&mut *self.problems.lock());
         Ok(Switched { seconds: started.elapsed().as_secs_f64(), rows, problems })

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use anyhow::{Result, bail};
-use berth_backup::{Archive, Found, State, Summary};
+use berth_backup::{Archive, Audited, Found, State, Summary};
 use berth_blobs::BucketConfig;
 use berth_registry::CollectJob;
 use serde_json::json;
@@ -63,21 +63,27 @@ fn overlaps(registry: &str, backup: &str) -> bool {
     };
     registry == backup
         || is_in(backup, registry, &["blobs", "uploads"])
-        || is_in(registry, backup, &["blobs", "points", "lease"])
+        || is_in(registry, backup, &["blobs", "points", "trail", "lease"])
 }
 
 async fn take(config: &Config, archive: &Archive) -> Result<ExitCode> {
     let registry = data::join(config).await?;
     let bar = progress_bar();
     let watch = follow(&bar);
-    let taken =
-        berth_backup::take(archive, registry.catalog(), registry.blobs().as_ref(), CollectJob::KIND, &watch);
+    let (trail, archives) = (data::find_trail(config).await?, data::archives(config));
+    let audited = trail.as_ref().map(|trail| Audited { trail, archives: archives.as_ref() });
+    let (catalog, blobs) = (registry.catalog(), registry.blobs().as_ref());
+    let taken = berth_backup::take(archive, catalog, blobs, audited, CollectJob::KIND, &watch);
     let (name, summary) = taken.await?;
     bar.finish_and_clear();
     let detail = json!({ "point": name, "damaged": summary.damaged.len() });
     operator::note(config, "backup_completed", detail).await;
     for problem in &summary.damaged {
         print(format!("{}: {}\n", problem.digest, problem.reason))?;
+    }
+    let problems = summary.trail.as_deref().map_or(&[][..], |trail| &trail.problems);
+    for problem in problems {
+        print(format!("audit trail: {problem}\n"))?;
     }
     print(format!(
         "{}copied {} files of {} bytes in {:.1} s, {} damaged\n",
@@ -87,7 +93,8 @@ async fn take(config: &Config, archive: &Archive) -> Result<ExitCode> {
         summary.seconds,
         summary.damaged.len()
     ))?;
-    Ok(if summary.damaged.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    let whole = summary.damaged.is_empty() && problems.is_empty();
+    Ok(if whole { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 async fn list(kept: &cli::Kept) -> Result<ExitCode> {
@@ -109,7 +116,11 @@ fn line(name: &str, summary: &Summary) -> String {
         0 => String::new(),
         number => format!(", {number} damaged"),
     };
-    format!("{name}: {blobs} blobs of {bytes} bytes, {events} events{damaged}\n")
+    let records = match &summary.trail {
+        Some(trail) => format!(", audit trail up to record {}", trail.last),
+        None => String::new(),
+    };
+    format!("{name}: {blobs} blobs of {bytes} bytes, {events} events{records}{damaged}\n")
 }
 
 async fn verify(arguments: &cli::VerifyBackup) -> Result<ExitCode> {
@@ -133,11 +144,12 @@ async fn verify(arguments: &cli::VerifyBackup) -> Result<ExitCode> {
         print(format!("{problem}\n"))?;
     }
     print(format!(
-        "read {} points, {} blobs of {} bytes and {} manifests: {} problems\n",
+        "read {} points, {} blobs of {} bytes, {} manifests and {} records of the audit trail: {} problems\n",
         verified.points,
         verified.blobs,
         verified.bytes,
         verified.manifests,
+        verified.records,
         verified.problems.len(),
     ))?;
     Ok(if verified.problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })

@@ -6,7 +6,7 @@ mod status;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result, bail};
-use berth_backup::{Move, Placed, Problem, Settled};
+use berth_backup::{Audited, Move, Placed, Problem, Settled};
 use berth_catalog::moving::{self, Moving, State, Target};
 use berth_catalog::{Catalog, identity};
 use berth_registry::Registry;
@@ -57,14 +57,21 @@ async fn migrate(source: &Config, target: &Config, switch: bool) -> Result<ExitC
     let watch = follow(&bar);
     let notes = data::placed(source, &store_of(&to.catalog).await?)?;
     let open = || Placed::open(&notes, to.blobs.clone());
+    let (old, new) = (data::find_trail(source).await?, data::open_trail(target).await?);
+    let (old_archives, new_archives) = (data::archives(source), data::archives(target));
+    let leaving = old.as_ref().map(|trail| Audited { trail, archives: old_archives.as_ref() });
+    let entering = Audited { trail: &new, archives: new_archives.as_ref() };
     if moving.state == State::Gone {
         let placed = notes.exists().then(open).transpose()?;
-        return end(&moving, arriving, placed).await;
+        return end(&moving, arriving, placed, leaving.map(|leaving| (leaving, entering))).await;
     }
     let placed = open()?;
     let peer = moving.peer.clone();
-    let leaving = (from.catalog(), from.blobs().as_ref());
-    let mut moving = Move::new(leaving, moving, (arriving, &to.catalog), placed, &watch);
+    let left = (from.catalog(), from.blobs().as_ref());
+    let mut moving = Move::new(left, moving, (arriving, &to.catalog), placed, &watch);
+    if let Some(leaving) = leaving {
+        moving = moving.with_trail(leaving, entering);
+    }
     let settled = moving.settle().await?;
     bar.finish_and_clear();
     say(&settled)?;
@@ -78,7 +85,8 @@ async fn migrate(source: &Config, target: &Config, switch: bool) -> Result<ExitC
         record_switch(source, target, &peer).await;
         print(format!(
             "moved to {peer}: pushes rested for {:.1} s, in which {} rows came over\n\
-             this registry serves pulls only from now on: start the new nodes with `berth serve --config`\n",
+             this registry serves pulls only from now on: start the new nodes with `berth serve --config`; when it has \
+             stopped, run this once more: that brings what its audit trail recorded meanwhile\n",
             switched.seconds, switched.rows
         ))?;
     } else {
@@ -145,12 +153,21 @@ async fn claim(catalog: &Catalog, moving: &Moving, worker: &str, target: &Config
 }
 
 /// Ends a move whose moment has passed.
-async fn end(moving: &Moving, mut arriving: Target, placed: Option<Placed>) -> Result<ExitCode> {
+async fn end(
+    moving: &Moving,
+    mut arriving: Target,
+    placed: Option<Placed>,
+    trails: Option<(Audited<'_>, Audited<'_>)>,
+) -> Result<ExitCode> {
     let peer = &moving.peer;
     let opened = arriving.moving().state == State::Open;
     if !opened && (!arriving.progress().is_loaded() || arriving.point().change != moving.applied) {
         bail!("the registry has moved to {peer}, and what --to names is not what it left there");
     }
+    let records = match trails {
+        Some((old, new)) => berth_backup::bring_trail(old, new, &follow(&progress_bar())).await?,
+        None => 0,
+    };
     if !opened {
         arriving.open().await?;
     }
@@ -159,7 +176,9 @@ async fn end(moving: &Moving, mut arriving: Target, placed: Option<Placed>) -> R
         placed.finish(&arriving.locations().await?).await?;
     }
     print(if opened {
-        format!("the registry has moved to {peer} already\n")
+        format!(
+            "the registry has moved to {peer} already; {records} records of its audit trail came after it\n"
+        )
     } else {
         format!("moved to {peer}: start the new nodes with `berth serve --config`\n")
     })?;
@@ -178,9 +197,10 @@ fn say(settled: &Settled) -> Result<()> {
     if let Some(position) = settled.broken_event {
         print(format!("event {position}: its hash does not follow from the one before\n"))?;
     }
-    let Settled { rows, changed, damaged, .. } = settled;
+    let Settled { rows, changed, damaged, records, .. } = settled;
     Ok(print(format!(
-        "{rows} rows compared, the same on both sides; {changed} changed meanwhile; {damaged} blobs are damaged\n"
+        "{rows} rows compared, the same on both sides; {changed} changed meanwhile; {damaged} blobs are damaged; \
+         {records} records of the audit trail came over\n"
     ))?)
 }
 

@@ -3,15 +3,17 @@
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
-use berth_backup::{Archive, Restored};
-use berth_catalog::event;
+use berth_access::Persons;
+use berth_backup::{Archive, Audited, KeptTrail, Restored, TrailRestored};
+use berth_catalog::trail::Entry;
+use berth_catalog::{Catalog, event};
 use serde_json::json;
 
 use super::progress::{follow, progress_bar, say};
 use super::{block_on, print};
 use crate::cli;
 use crate::config::{self, Config};
-use crate::{data, operator};
+use crate::{data, operator, vault};
 
 pub(super) fn run(arguments: cli::Restore) -> Result<ExitCode> {
     let (shelf, point) = (arguments.kept.shelf()?, arguments.point);
@@ -39,6 +41,10 @@ async fn restore(config: &Config, archive: &Archive, point: &str) -> Result<Exit
     let watch = follow(&bar);
     let restored =
         berth_backup::restore(archive, (&name, &summary), &new.catalog, new.blobs.as_ref(), &watch).await?;
+    let (trail, sealed) = match summary.trail.as_deref() {
+        Some(kept) => restore_trail(config, archive, (&name, kept), &new.catalog).await?,
+        None => (TrailRestored::default(), None),
+    };
     new.finish().await?;
     note(config, &name).await;
     bar.finish_and_clear();
@@ -48,8 +54,25 @@ async fn restore(config: &Config, archive: &Archive, point: &str) -> Result<Exit
     if let Some(position) = restored.broken_event {
         print(format!("event {position}: its hash does not follow from the one before\n"))?;
     }
+    for problem in &trail.problems {
+        print(format!("audit trail: {problem}\n"))?;
+    }
+    if let Some(error) = &sealed {
+        print(format!(
+            "audit trail: from where persons called can't be searched, as the vault can't be opened: {error}\n"
+        ))?;
+    }
+    if let Some(error) = &restored.unread {
+        print(format!("who was erased since the point was taken could not be read: {error}\n"))?;
+    }
     print(summary_of(&name, &restored))?;
-    let whole = restored.problems.is_empty() && restored.broken_event.is_none();
+    if summary.trail.is_some() {
+        print(format!(
+            "{} records of the audit trail and {} archives of it\n",
+            trail.records, trail.archives
+        ))?;
+    }
+    let whole = restored.problems.is_empty() && restored.broken_event.is_none() && trail.problems.is_empty();
     Ok(if whole { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
@@ -68,6 +91,29 @@ async fn note(config: &Config, point: &str) {
     if let Err(error) = appended.await {
         eprintln!("not recorded in the event log: {error:#}");
     }
+}
+
+/// Brings the audit trail back, and fills the columns that show what is sealed. Returns why they stay empty, if they do.
+async fn restore_trail(
+    config: &Config,
+    archive: &Archive,
+    point: (&str, &KeptTrail),
+    catalog: &Catalog,
+) -> Result<(TrailRestored, Option<String>)> {
+    let (trail, archives) = (data::open_trail(config).await?, data::archives(config));
+    let into = Audited { trail: &trail, archives: archives.as_ref() };
+    let (persons, sealed) = match vault::open(config, catalog).await {
+        Ok(vault) => (Some(Persons::new(catalog.clone(), vault)), None),
+        Err(error) => (None, Some(format!("{error:#}"))),
+    };
+    let reveal = async |entries: &mut [Entry]| match &persons {
+        Some(persons) => berth_audit::reveal(persons, entries).await.map_err(|error| error.to_string()),
+        None => Ok(()),
+    };
+    let bar = progress_bar();
+    let restored = berth_backup::restore_trail(archive, point, into, reveal, &follow(&bar)).await?;
+    bar.finish_and_clear();
+    Ok((restored, sealed))
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a rate for people to read")]

@@ -6,12 +6,14 @@ use super::checkpoint::{self, Checkpoint};
 use super::head::{self, Head};
 use super::record::{Hash, Record};
 use super::{chain, cursor};
-use crate::driver::params;
+use crate::driver::{Reader, params};
 use crate::error::{Error, Result};
 use crate::tx::Tx;
 
 /// The cursor that says how far another trail has been taken in.
 const CURSOR: &str = "taken";
+/// The one that says up to where it was looked through for more.
+const LATE: &str = "taken-late";
 
 /// Prepares an empty trail to begin behind `before` with the record `first`, or goes on with one that begins so.
 ///
@@ -77,13 +79,33 @@ pub async fn begin_later(tx: &mut Tx, first: i64, before: Hash) -> Result<()> {
     head::save(tx, &head).await
 }
 
-/// Notes how far another trail has been taken in.
-pub async fn note(tx: &mut Tx, position: i64) -> Result<()> {
+/// Empties a trail that another was being taken into, if it is one.
+pub async fn clear(tx: &mut Tx) -> Result<()> {
     head::take(tx).await?;
-    cursor::put(tx, CURSOR, position).await
+    if cursor::find(tx, CURSOR).await?.is_none() {
+        return Ok(());
+    }
+    for sql in [
+        "DELETE FROM trail_record",
+        "DELETE FROM trail_checkpoint",
+        "DELETE FROM trail_archive",
+        "DELETE FROM trail_cursor",
+    ] {
+        tx.post(sql, params![]).await?;
+    }
+    let empty = Head { position: 0, hash: Hash::ZERO, event: 0, first: 1, before: Hash::ZERO };
+    head::save(tx, &empty).await
 }
 
-/// Returns how far another trail has been taken in; `None` if none was.
-pub async fn taken(r: &crate::Reader) -> Result<Option<i64>> {
-    cursor::find(r, CURSOR).await
+/// Notes up to which of its positions the other trail was looked through for what came after it had been taken in.
+pub async fn note_late(tx: &mut Tx, position: i64) -> Result<()> {
+    head::take(tx).await?;
+    cursor::put(tx, LATE, position).await
+}
+
+/// Returns how far another trail has been taken in as it was, and up to where it was looked through for more; `None` if none was.
+pub async fn taken(r: &Reader) -> Result<Option<(i64, i64)>> {
+    let Some(taken) = cursor::find(r, CURSOR).await? else { return Ok(None) };
+    let late = cursor::find(r, LATE).await?;
+    Ok(Some((taken, late.unwrap_or(taken))))
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use berth_catalog::trail::archived::{self, Archived};
-use berth_catalog::trail::{self, Entry, Hash, RetentionDays, Trail, checkpoint, head, retention};
+use berth_catalog::trail::{self, Entry, Hash, RetentionDays, Trail, checkpoint, head, retention, taking};
 use berth_catalog::{Error, subject};
 use berth_engines::Postgres;
 use futures_util::future::join_all;
@@ -247,6 +247,73 @@ async fn a_trail_that_lost_its_head_takes_nothing(on: On) {
     assert!(matches!(refused, Err(Error::Invalid { what: "audit trail", .. })), "{refused:?}");
 }
 
+/// Takes in what another trail holds, in pieces.
+async fn another_trail_is_taken_in_as_it_is(on: On) {
+    let (one, two) = (Fixture::new(on).await, Fixture::new(on).await);
+    let (from, to) = (open(&one).await, open(&two).await);
+    append(&from, (0..5).map(|n| Entry { event: Some(n), ..entry(one.now(), &n.to_string()) }).collect())
+        .await;
+    let records = assert_whole(&from).await;
+    let begin = |first, before| to.write(async move |tx| taking::begin(tx, first, before).await);
+    let begun: Result<_, Error> = begin(3, records[1].hash).await;
+    assert_eq!(begun.unwrap().position, 2);
+    let bring = |records: Vec<trail::Record>| to.write(async move |tx| taking::append(tx, &records).await);
+    let gap: Result<_, Error> = bring(records[3..].to_vec()).await;
+    assert!(matches!(gap, Err(Error::Invalid { .. })), "{gap:?}");
+    let brought: Result<_, Error> = bring(records[2..4].to_vec()).await;
+    assert_eq!(brought.unwrap().event, 3);
+    assert_eq!(to.read(async |r| taking::taken(r).await).await.unwrap(), Some((4, 4)));
+    let again: Result<_, Error> = begin(3, records[1].hash).await;
+    assert_eq!(again.unwrap().position, 4, "it goes on");
+    let other: Result<_, Error> = begin(1, Hash::ZERO).await;
+    assert!(matches!(other, Err(Error::NotFree(_))), "{other:?}");
+    let row = checkpoint::Checkpoint {
+        position: 4,
+        hash: records[3].hash,
+        previous: Hash::ZERO,
+        at: one.now(),
+        kid: "k".into(),
+        signature: vec![1],
+    };
+    let statement = Archived {
+        first: 1,
+        last: 2,
+        hash: records[1].hash,
+        file: "f".into(),
+        sha256: Hash([1; 32]),
+        at: one.now(),
+        kid: "k".into(),
+        signature: vec![2],
+    };
+    for _ in 0..2 {
+        let (row, statement) = (row.clone(), statement.clone());
+        let finished: Result<_, Error> = to
+            .write(async move |tx| {
+                let (rows, statements) = (std::slice::from_ref(&row), std::slice::from_ref(&statement));
+                taking::finish(tx, rows, statements, 9).await
+            })
+            .await;
+        finished.unwrap();
+    }
+    assert_eq!(assert_whole(&to).await, records[2..4]);
+    assert_eq!(to.read(async |r| head::find(r).await).await.unwrap().event, 9);
+    assert_eq!(to.read(async |r| archived::list(r, 0, 9).await).await.unwrap(), [statement]);
+    let (first, before) = (4, records[2].hash);
+    let later: Result<_, Error> =
+        to.write(async move |tx| taking::begin_later(tx, first, before).await).await;
+    later.unwrap();
+    assert_eq!(assert_whole(&to).await, records[3..4]);
+    let noted: Result<_, Error> = to.write(async |tx| taking::note_late(tx, 7).await).await;
+    noted.unwrap();
+    assert_eq!(to.read(async |r| taking::taken(r).await).await.unwrap(), Some((4, 7)));
+    for trail in [&to, &from] {
+        let cleared: Result<_, Error> = trail.write(async |tx| taking::clear(tx).await).await;
+        cleared.unwrap();
+    }
+    assert_eq!(assert_whole(&to).await, []);
+    assert_eq!(assert_whole(&from).await.len(), 5, "what was not taken in stays");
+}
+
 async fn persons_are_found_and_forgotten(on: On) {
     let fixture = Fixture::new(on).await;
     let now = fixture.now();
@@ -270,8 +337,8 @@ async fn persons_are_found_and_forgotten(on: On) {
     assert_eq!(list, [("person-1".to_owned(), now)]);
     let unfinished =
         async |before| catalog.read(async |r| subject::list_unfinished(r, before, 10).await).await.unwrap();
-    assert_eq!(unfinished(now.checked_sub(Duration::from_secs(1)).unwrap()).await, Vec::<String>::new());
-    assert_eq!(unfinished(now).await, ["person-1"]);
+    assert_eq!(unfinished(now.checked_sub(Duration::from_secs(1)).unwrap()).await, Vec::new());
+    assert_eq!(unfinished(now).await, [("person-1".to_owned(), true)]);
     for (minutes, left) in [(1, 1), (16, 0)] {
         let then = now.checked_add(Duration::from_mins(minutes)).unwrap();
         let blanked = catalog.write(async move |tx| subject::blanked(tx, "person-1", then).await).await;
@@ -291,5 +358,6 @@ on_both! {
     blanking_leaves_the_chain_whole,
     checkpoints_are_kept_once_for_a_position,
     a_trail_that_lost_its_head_takes_nothing,
+    another_trail_is_taken_in_as_it_is,
     persons_are_found_and_forgotten,
 }

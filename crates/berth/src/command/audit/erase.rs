@@ -15,13 +15,18 @@ pub(super) fn run(arguments: EraseAudit) -> Result<()> {
         bail!("nothing was erased: say --yes, or answer with the name");
     }
     on(arguments.place, async |opened| {
-        match erase(&opened.catalog, &opened.trail, &user, operator::author()).await? {
-            Some(erased) => Ok(print(format!(
-                "erased: logs say {} from now on, and nobody knows who that was\n",
-                erased.pseudonyms.join(", ")
-            ))?),
-            None => bail!("logs know nobody of the name {user:?}"),
+        let Some(erased) = erase(&opened.catalog, &opened.trail, &user, operator::author()).await? else {
+            bail!("logs know nobody of the name {user:?}");
+        };
+        if let Some(pseudonym) = erased.pseudonym {
+            print(format!(
+                "erased: logs call this person {pseudonym} from now on, and nobody knows who that was\n"
+            ))?;
         }
+        for pseudonym in erased.finished {
+            print(format!("finished an erasure that was interrupted, of {pseudonym}\n"))?;
+        }
+        Ok(())
     })
 }
 

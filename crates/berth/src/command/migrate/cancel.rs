@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, Result, bail};
 use berth_catalog::moving::{self, Moving, State};
+use berth_catalog::trail::taking;
 use berth_catalog::{Catalog, Clock};
 use serde_json::json;
 
@@ -50,6 +51,9 @@ async fn cancel(source: &Config, target: Option<&Config>) -> Result<ExitCode> {
         arriving.clear().await.context(
             "the migration is cancelled, but the new database could not be emptied: the next migration from here does that",
         )?;
+    }
+    if let Some(target) = target {
+        data::open_trail(target).await?.write(async |tx| taking::clear(tx).await).await?;
     }
     print("the migration is cancelled: the registry stays where it is\n")?;
     Ok(ExitCode::SUCCESS)
