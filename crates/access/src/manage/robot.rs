@@ -1,7 +1,8 @@
+mod secret;
+
 use berth_catalog::binding::Kind;
 use berth_catalog::project;
 use berth_catalog::robot::{Robot, RobotId};
-use berth_catalog::robot_secret::RobotSecret;
 
 use super::{ManageError, Management, Result};
 use crate::access::Access;
@@ -9,11 +10,7 @@ use crate::account::{Error as AccountError, Grantor, NewRobot, RandomSecret, Rob
 use crate::action::Action;
 use crate::caller::{Caller, Identity, Proof};
 use crate::part;
-
-use crate::policy::{Effect, PolicyConfig};
-
-use crate::policy::Subject;
-
+use crate::policy::{Effect, PolicyConfig, Subject};
 use crate::resource::Resource;
 
 /// A robot to make, where its path says.
@@ -75,17 +72,6 @@ impl Management {
         }
     }
 
-    /// Lists the secrets of a robot that a caller may see, the newest first: how many are good, and until when.
-    pub async fn robot_secrets(
-        &self,
-        caller: &Caller,
-        project: Option<&str>,
-        name: &str,
-    ) -> Result<Vec<RobotSecret>> {
-        let robot = self.robot(caller, project, name).await?;
-        Ok(self.accounts.robot_secrets(robot.id).await?)
-    }
-
     /// Makes a robot that may do no more than its maker; the secret is shown this once.
     pub async fn create_robot(
         &self,
@@ -105,9 +91,10 @@ impl Management {
             days: wanted.days,
         };
         let giver = Giver { access: &self.access, caller };
-        let (_, secret) = self.accounts.create_robot(new, &giver, &caller.author()).await?;
+        let made = self.accounts.create_robot(new, &giver, &caller.author()).await?;
         self.heed().await;
-        Ok((self.robot(caller, project, &wanted.name).await?, secret))
+        // Nothing is asked for after the commit: the secret is in this answer or nowhere.
+        Ok(made)
     }
 
     /// Changes a robot.

@@ -9,7 +9,7 @@ use std::fmt::Display;
 use std::sync::Arc;
 
 use axum::response::IntoResponse as _;
-use axum::routing::{delete, get, post, put};
+use axum::routing::{delete, get, put};
 use berth_access::Caller;
 use bytes::Bytes;
 use http::header::AUTHORIZATION;
@@ -35,6 +35,7 @@ mod password;
 mod problem;
 mod project;
 mod robot;
+mod robot_secret;
 mod role;
 mod user;
 
@@ -64,14 +65,19 @@ pub(crate) fn router(app: &Arc<App>) -> axum::Router {
             "/api/v1/projects/{project}/robots/{robot}",
             get(robot::get).patch(robot::change).delete(robot::delete),
         )
-        .route("/api/v1/projects/{project}/robots/{robot}/secrets", get(robot::secrets).post(robot::rotate))
+        .route(
+            "/api/v1/projects/{project}/robots/{robot}/secrets",
+            get(robot_secret::list).post(robot::rotate),
+        )
+        .route("/api/v1/projects/{project}/robots/{robot}/secrets/{secret}", delete(robot_secret::end))
+        .route("/api/v1/robots/{robot}/secrets/{secret}", delete(robot_secret::end))
         .route("/api/v1/roles", get(role::list).post(role::create))
         .route("/api/v1/roles/{role}", get(role::get).put(role::replace).delete(role::delete))
         .route("/api/v1/bindings", get(binding::list).post(binding::create))
         .route("/api/v1/bindings/{id}", get(binding::get).delete(binding::delete))
         .route("/api/v1/robots", get(robot::list).post(robot::create))
         .route("/api/v1/robots/{robot}", get(robot::get).patch(robot::change).delete(robot::delete))
-        .route("/api/v1/robots/{robot}/secrets", get(robot::secrets).post(robot::rotate))
+        .route("/api/v1/robots/{robot}/secrets", get(robot_secret::list).post(robot::rotate))
         .route("/api/v1/users", get(user::list).post(user::create))
         .route("/api/v1/users/{user}", get(user::get).patch(user::change).delete(user::delete))
         .route("/api/v1/users/{user}/password", put(user::reset_password))
@@ -105,6 +111,9 @@ where
         Err(problem) => problem.into_response(),
     };
     let (mut head, body) = response.into_parts();
+    if let Some(prefix) = &cx.forwarded.prefix {
+        input::put_back(prefix, &mut head.headers);
+    }
     if let Some(Cause(cause)) = head.extensions.remove() {
         cx.error = Some(cause);
     }

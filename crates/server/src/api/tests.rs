@@ -22,11 +22,13 @@ use crate::proxy::Forwarded;
 use crate::request_id::RequestId;
 
 mod attack;
+mod automation;
 mod duty;
 mod ends;
 mod factor;
 mod guess;
 mod matrix;
+mod shape;
 
 const PASSWORD: &str = "Open-Harbour-7";
 const ROBOT: &str = "robot+team+ci";

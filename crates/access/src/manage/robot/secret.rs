@@ -1,0 +1,35 @@
+use berth_catalog::robot_secret::{RobotSecret, RobotSecretId};
+
+use super::super::{ManageError, Management, Result};
+use crate::account::Error as AccountError;
+use crate::caller::Caller;
+
+impl Management {
+    /// Lists a robot's secrets, the newest first: when each was made and when it ends, never what it is.
+    pub async fn robot_secrets(
+        &self,
+        caller: &Caller,
+        project: Option<&str>,
+        name: &str,
+    ) -> Result<Vec<RobotSecret>> {
+        let robot = self.robot(caller, project, name).await?;
+        Ok(self.accounts.robot_secrets(robot.id).await?)
+    }
+
+    /// Ends one of a robot's secrets before its time, such as one that leaked during its overlap.
+    pub async fn end_robot_secret(
+        &self,
+        caller: &Caller,
+        project: Option<&str>,
+        name: &str,
+        id: RobotSecretId,
+    ) -> Result<()> {
+        let (_, whole) = self.own_robot(caller, project, name).await?;
+        match self.accounts.end_robot_secret(&whole, id, &caller.author()).await {
+            Err(AccountError::Unknown { .. }) => return Err(ManageError::Hidden),
+            other => other?,
+        }
+        self.heed().await;
+        Ok(())
+    }
+}
