@@ -255,8 +255,8 @@ async fn another_trail_is_taken_in_as_it_is(on: On) {
         .await;
     let records = assert_whole(&from).await;
     let begin = |first, before| to.write(async move |tx| taking::begin(tx, first, before).await);
-    let begun: Result<_, Error> = begin(3, records[1].hash).await;
-    assert_eq!(begun.unwrap().position, 2);
+    let ready: Result<_, Error> = begin(3, records[1].hash).await;
+    assert_eq!(ready.unwrap().position, 2);
     let bring = |records: Vec<trail::Record>| to.write(async move |tx| taking::append(tx, &records).await);
     let gap: Result<_, Error> = bring(records[3..].to_vec()).await;
     assert!(matches!(gap, Err(Error::Invalid { .. })), "{gap:?}");
