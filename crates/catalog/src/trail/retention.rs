@@ -3,6 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::head::{self, Head};
+use super::hour;
 use super::record::hash;
 use crate::driver::params;
 use crate::error::{Error, Result};
@@ -58,6 +59,7 @@ pub async fn delete_until(tx: &mut Tx, position: i64, days: RetentionDays, now: 
         what: "audit trail",
         value: format!("record {position} is not there: `berth audit verify` says more"),
     })?;
+    hour::forget(tx, position).await?;
     tx.post("DELETE FROM trail_record WHERE position <= $1", params![position]).await?;
     head.first = position + 1;
     head::save(tx, &head).await?;

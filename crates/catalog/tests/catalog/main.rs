@@ -27,6 +27,7 @@ mod seal;
 mod sealed;
 mod statements;
 mod trail;
+mod trail_hours;
 mod units;
 
 use std::time::{Duration, Instant};
