@@ -161,6 +161,12 @@ async fn others_are_refused_in_elasticsearch_s_shape() -> Result<()> {
     let json = |text: String| ask("/_search").header("content-type", "application/json").body(text);
     refused(json("{".into()), 400, "parsing_exception").await?;
     refused(json("[".repeat(100_000)), 400, "parsing_exception").await?;
+    let lines =
+        |text: &'static str| ask("/_msearch").header("content-type", "application/x-ndjson").body(text);
+    let many: Value =
+        lines("{\"index\":\"berth-audit\"}\n{\"size\":0}\n{}\n{\"size\":-1}\n").send().await?.json().await?;
+    ensure!(many["responses"][0]["status"] == 200 && many["responses"][1]["status"] == 400, "{many}");
+    refused(lines("{}"), 400, "illegal_argument_exception").await?;
     let answer = ask("/_search").send().await?;
     ensure!(answer.status() == 200, "{}", answer.status());
     // The answer may come before the last of the body has gone, and the connection ends with it.

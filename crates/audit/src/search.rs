@@ -10,18 +10,19 @@ mod date;
 mod document;
 mod error;
 mod field;
+mod many;
 mod pattern;
 mod people;
 mod plan;
 mod query;
 mod request;
+mod shown;
 mod sort;
 mod source;
 
 use std::time::{Duration, Instant};
 
-use berth_catalog::trail::Trail;
-use berth_catalog::{Catalog, trail};
+use berth_catalog::{Catalog, trail, trail::Trail};
 use serde_json::{Value, json};
 
 pub use document::{INDEX, capabilities, document, mapping};

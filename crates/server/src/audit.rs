@@ -104,22 +104,26 @@ where
             let wanted = path::fields(&parameters);
             Ok(search::capabilities(&|name| wanted.iter().any(|pattern| path::matches(pattern, name))))
         }
-        Call::Search | Call::Count => {
+        Call::Search | Call::Count | Call::Many => {
             cx.part = Some(READ);
-            let body = read(head, body).await?;
+            let bytes = read(head, body, call == Call::Many).await?;
             // A closed semaphore would be one that nobody closes.
             let place = tokio::time::timeout(PATIENCE, audit.places.acquire()).await;
             let _place = place.map_err(|_| search::Error::busy())?.map_err(|_| search::Error::busy())?;
             Ok(match call {
-                Call::Search => audit.search.search(&body, &parameters).await?,
-                _ => audit.search.count(&body, &parameters).await?,
+                Call::Search => audit.search.search(&json_of(&bytes)?, &parameters).await?,
+                Call::Count => audit.search.count(&json_of(&bytes)?, &parameters).await?,
+                _ => {
+                    let lines = String::from_utf8_lossy(&bytes);
+                    audit.search.many(&lines, &parameters, path::is_index).await?
+                }
             })
         }
     }
 }
 
-/// Reads the body of a search; null if there is none.
-async fn read<B>(head: &Parts, body: B) -> Result<Value, Refusal>
+/// Reads the body of a search, or of several.
+async fn read<B>(head: &Parts, body: B, of_many: bool) -> Result<Bytes, Refusal>
 where
     B: http_body::Body<Data = Bytes> + Send + Unpin + 'static,
     B::Error: Display,
@@ -127,11 +131,20 @@ where
     let body = Limited::new(body.map_err(|error| error.to_string()), MOST_BYTES).collect().await;
     let bytes = body.map_err(|error| Refusal::body(&error.to_string(), MOST_BYTES))?.to_bytes();
     if bytes.iter().all(u8::is_ascii_whitespace) {
-        return Ok(Value::Null);
+        return Ok(Bytes::new());
     }
     let kind = head.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    if !answer::is_json(kind) {
+    let is_known = answer::is_json(kind) || of_many && answer::is_lines(kind);
+    if !is_known {
         return Err(Refusal::content_type(kind));
     }
-    serde_json::from_slice(&bytes).map_err(|error| Refusal::json(&error))
+    Ok(bytes)
+}
+
+/// Reads JSON; null if there is none.
+fn json_of(bytes: &[u8]) -> Result<Value, Refusal> {
+    if bytes.is_empty() {
+        return Ok(Value::Null);
+    }
+    serde_json::from_slice(bytes).map_err(|error| Refusal::json(&error))
 }

@@ -111,6 +111,16 @@ assert ids == [hit["_id"] for hit in everything["hits"]["hits"]]
 page = berth.search(index="berth-*", query=before, source_includes=["berth.repository", "action"], size=3)
 assert all(set(hit["_source"]) <= {"action", "berth"} for hit in page["hits"]["hits"])
 
+# As dashboards ask: several at once, and single fields instead of documents.
+panel = {"query": within(mission), "size": 0, "aggs": {"who": {"terms": {"field": "user.name"}, "aggs": {"when": aggregations["hours"]}}}}
+logs = {"query": before, "size": 5, "sort": sort, "_source": False, "version": True,
+        "docvalue_fields": [{"field": "@timestamp", "format": "epoch_millis"}, "action"], "fields": ["user.*", "berth.t*"]}
+here = berth.msearch(searches=[{"index": "berth-audit"}, panel, {}, logs])["responses"]
+there = engine.msearch(index=index, body=[{}, panel, {}, logs])["responses"]
+assert here[0]["aggregations"] == there[0]["aggregations"], (here[0], there[0])
+assert [hit["fields"] for hit in here[1]["hits"]["hits"]] == [hit["fields"] for hit in there[1]["hits"]["hits"]], (here[1], there[1])
+assert [hit["_version"] for hit in here[1]["hits"]["hits"]] == [1] * 5
+
 try:
     berth.search(query={"span_near": {"clauses": []}})
     raise SystemExit("an unknown query was answered")

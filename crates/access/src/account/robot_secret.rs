@@ -8,7 +8,7 @@ use super::robot::{log, unknown};
 use super::{Accounts, Error, RobotName};
 
 impl Accounts {
-    /// Ends one of a robot's secrets before its time, and the tokens that were had with it.
+    /// Ends one of a robot's secrets before its time, and with it the tokens that were had for it.
     ///
     /// # Errors
     /// [`Error::Unknown`], also for another robot's.
@@ -24,8 +24,6 @@ impl Accounts {
             if !robot_secret::end(tx, found.id, id, now).await? {
                 return Err(Error::Unknown { what: "secret", name: id.0.to_string() });
             }
-            // Whoever has the secret has tokens too.
-            robot::set_valid_after(tx, found.id, now).await?;
             log(tx, &name, "secret ended", &by, now).await;
             Ok(())
         })

@@ -35,8 +35,8 @@ impl Management {
         self.access.require(caller, Action::List, USERS)?;
         let accounts = self.accounts.users(after, limit).await?;
         let rules = self.access.rules();
-        let is_configured = |name: &str| rules.users.iter().any(|user| **user == *name);
-        let configured = rules.users.iter().filter(|name| ***name > *after);
+        let is_configured = |name: &str| rules.users.contains_key(name);
+        let configured = rules.users.keys().filter(|name| ***name > *after);
         let mut known: Vec<_> = accounts
             .into_iter()
             .filter(|account| !is_configured(&account.name))
@@ -53,7 +53,7 @@ impl Management {
         if !self.is_own(caller, name) {
             self.see(caller, &USERS)?;
         }
-        if self.access.rules().users.iter().any(|user| **user == *name) {
+        if self.access.rules().users.contains_key(name) {
             return Ok(KnownUser::Configured(name.to_owned()));
         }
         Ok(KnownUser::Account(Box::new(self.account(name).await?)))

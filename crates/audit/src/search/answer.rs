@@ -29,7 +29,14 @@ pub(super) fn search(request: &Request, found: &Found, names: &Names) -> Value {
             let name = name_of(&record.entry.actor, names);
             let score = if request.order.is_named() { Value::Null } else { json!(1.0) };
             let mut hit = json!({ "_index": INDEX, "_id": record.entry.id, "_score": score });
-            if let Some(source) = request.source.of(document(record, name)) {
+            let document = document(record, name);
+            if request.shows_version {
+                hit["_version"] = json!(1);
+            }
+            if let Some(fields) = request.shown.of(&document, record) {
+                hit["fields"] = fields;
+            }
+            if let Some(source) = request.source.of(document) {
                 hit["_source"] = source;
             }
             if request.order.is_named() {

@@ -7,6 +7,7 @@ use super::aggregation::{self, Named, count};
 use super::date::Reading;
 use super::error::{Error, Result};
 use super::query::{Parser, Query};
+use super::shown::Shown;
 use super::sort::Ordering;
 use super::source::Source;
 use berth_catalog::trail::search::After;
@@ -24,6 +25,9 @@ pub(crate) struct Request {
     pub(crate) after: Option<After>,
     pub(crate) track: Track,
     pub(crate) source: Source,
+    pub(crate) shown: Shown,
+    /// Whether each record says which version of it this is: always the first.
+    pub(crate) shows_version: bool,
     pub(crate) aggregations: Vec<Named>,
     /// Whether the total is a bare number, as it was before version 7.
     pub(crate) is_total_bare: bool,
@@ -59,7 +63,7 @@ const IGNORED: [&str; 17] = [
     "timeout",
     "analyze_wildcard",
 ];
-const KEYS: [&str; 14] = [
+const KEYS: [&str; 20] = [
     "query",
     "from",
     "size",
@@ -74,6 +78,13 @@ const KEYS: [&str; 14] = [
     "version",
     "seq_no_primary_term",
     "explain",
+    "fields",
+    "docvalue_fields",
+    "stored_fields",
+    "script_fields",
+    "runtime_mappings",
+    // Found words are not marked.
+    "highlight",
 ];
 
 impl Request {
@@ -93,11 +104,7 @@ impl Request {
         if let Some(key) = body.keys().find(|key| !KEYS.contains(&key.as_str())) {
             return Err(Error::parsing(format!("Unknown key [{key}] in a search: it is not supported")));
         }
-        for key in ["version", "seq_no_primary_term", "explain"] {
-            if body.get(key).is_some_and(|value| value != false) {
-                return Err(Error::argument(format!("[{key}] is not supported")));
-            }
-        }
+        refuse(&body)?;
         let number = |key: &str, usual: usize| body.get(key).map_or(Ok(usual), |value| count(key, value));
         let (from, size) = (number("from", 0)?, number("size", 10)?);
         if from.saturating_add(size) > WINDOW {
@@ -116,7 +123,11 @@ impl Request {
         let query = body.get("query").map_or(Ok(Query::ALL), |query| parser.parse(query))?;
         let asked = body.get("aggs").or_else(|| body.get("aggregations"));
         let aggregations = aggregation::parse(asked, &reading, &mut parser)?;
-        let source = Source::parse(body.get("_source"))?;
+        // No field is stored by itself; who asks for such means not the whole document.
+        let by_itself = body.get("stored_fields").is_some_and(|names| !names.to_string().contains("_source"));
+        let nothing = Value::Bool(false);
+        let source = Source::parse(body.get("_source").or(by_itself.then_some(&nothing)))?;
+        let (shown, shows_version) = (Shown::parse(&body)?, body.get("version") == Some(&Value::Bool(true)));
         let track = track(body.get("track_total_hits"))?;
         if is_total_bare && track != Track::All && body.contains_key("track_total_hits") {
             return Err(Error::argument(
@@ -124,7 +135,20 @@ impl Request {
             ));
         }
         let track = if is_total_bare { Track::All } else { track };
-        Ok(Self { query, from, size, order, after, track, source, aggregations, is_total_bare, types_keys })
+        Ok(Self {
+            query,
+            from,
+            size,
+            order,
+            after,
+            track,
+            source,
+            shown,
+            shows_version,
+            aggregations,
+            is_total_bare,
+            types_keys,
+        })
     }
 
     /// Reads the body of a count.
@@ -146,6 +170,19 @@ impl Request {
         }
         let reading = Reading::at(now);
         body.get("query").map_or(Ok(Query::ALL), |query| Parser::new(&reading).parse(query))
+    }
+}
+
+/// Refuses what would change the answer and is not done.
+fn refuse(body: &Map<String, Value>) -> Result<()> {
+    let is_quiet = |key: &str, value: &Value| match key {
+        "seq_no_primary_term" | "explain" => value == false,
+        "script_fields" | "runtime_mappings" => value.as_object().is_some_and(Map::is_empty),
+        _ => true,
+    };
+    match body.iter().find(|(key, value)| !is_quiet(key, value)) {
+        Some((key, _)) => Err(Error::argument(format!("[{key}] is not supported"))),
+        None => Ok(()),
     }
 }
 

@@ -91,7 +91,7 @@ fn filter(value: Value, path: &str, includes: &[String], excludes: &[String]) ->
 }
 
 /// Tells whether a pattern with `*` matches a path.
-fn matches(pattern: &str, path: &str) -> bool {
+pub(super) fn matches(pattern: &str, path: &str) -> bool {
     match pattern.split_once('*') {
         None => pattern == path,
         Some((before, rest)) => path.strip_prefix(before).is_some_and(|path| {

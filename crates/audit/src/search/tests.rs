@@ -1,6 +1,7 @@
 //! Searches over a few records, on both databases.
 
 mod aggregations;
+mod dashboards;
 mod limits;
 mod pages;
 mod queries;

@@ -5,8 +5,8 @@ use std::process::ExitCode;
 use anyhow::{Context as _, Result};
 use berth_access::Persons;
 use berth_backup::{Archive, Audited, KeptTrail, Restored, TrailRestored};
+use berth_catalog::Catalog;
 use berth_catalog::trail::Entry;
-use berth_catalog::{Catalog, event};
 use serde_json::json;
 
 use super::progress::{follow, progress_bar, say};
@@ -76,20 +76,11 @@ async fn restore(config: &Config, archive: &Archive, point: &str) -> Result<Exit
     Ok(if whole { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Says in the event log, behind what came from the backup, that it was restored: every trail that follows it has that, also one that
-/// is put back later.
+/// Says in the trail of the new registry, behind what the backup holds of it, where it came from.
 async fn note(config: &Config, point: &str) {
-    let appended = async {
-        let catalog = data::join_catalog(config).await?;
-        let event = operator::event(json!({ "action": "restore", "point": point }), catalog.clock().now());
-        let unit = async move |tx: &mut berth_catalog::Tx| {
-            event::append(tx, event.clone()).await;
-            Ok::<_, berth_catalog::Error>(())
-        };
-        Ok::<_, anyhow::Error>(catalog.write(unit).await?)
-    };
-    if let Err(error) = appended.await {
-        eprintln!("not recorded in the event log: {error:#}");
+    match data::open_trail(config).await {
+        Ok(trail) => operator::note_in(&trail, "restore", json!({ "point": point })).await,
+        Err(error) => eprintln!("not recorded in the audit trail: {error:#}"),
     }
 }
 

@@ -9,6 +9,7 @@ pub mod chain;
 pub mod checkpoint;
 pub mod cursor;
 pub mod head;
+mod hour;
 mod record;
 pub mod retention;
 pub mod search;

@@ -3,6 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::archived::{self, Archived};
+use super::hour;
 use super::record::hash;
 use super::{checkpoint, head};
 use crate::driver::{Reader, params};
@@ -109,6 +110,7 @@ pub async fn remove(tx: &mut Tx, archived: &Archived, days: RetentionDays, now: 
         });
     }
     archived::insert(tx, archived).await?;
+    hour::forget(tx, archived.last).await?;
     tx.post("DELETE FROM trail_record WHERE position <= $1", params![archived.last]).await?;
     (head.first, head.before) = (archived.last + 1, archived.hash);
     head::save(tx, &head).await?;

@@ -4,6 +4,7 @@
 use super::archived::{self, Archived};
 use super::checkpoint::{self, Checkpoint};
 use super::head::{self, Head};
+use super::hour::{self, Brought};
 use super::record::{Hash, Record};
 use super::{chain, cursor};
 use crate::driver::{Reader, params};
@@ -39,6 +40,7 @@ pub async fn begin(tx: &mut Tx, first: i64, before: Hash) -> Result<Head> {
 /// [`Error::Invalid`] if they don't.
 pub async fn append(tx: &mut Tx, records: &[Record]) -> Result<Head> {
     let mut head = head::take(tx).await?;
+    let mut brought = Brought::default();
     for record in records {
         if record.position != head.position + 1 {
             let value = format!("record {} comes behind record {}", record.position, head.position);
@@ -46,8 +48,10 @@ pub async fn append(tx: &mut Tx, records: &[Record]) -> Result<Head> {
         }
         (head.position, head.hash) = (record.position, record.hash);
         head.event = record.entry.event.unwrap_or(head.event);
+        brought.add(&record.entry);
         chain::put(tx, &head, &record.entry).await?;
     }
+    brought.save(tx).await?;
     head::save(tx, &head).await?;
     cursor::put(tx, CURSOR, head.position).await?;
     Ok(head)
@@ -74,6 +78,7 @@ pub async fn finish(
 /// Removes records that were archived where they come from: the trail begins behind `before` with the record `first`.
 pub async fn begin_later(tx: &mut Tx, first: i64, before: Hash) -> Result<()> {
     let mut head = head::take(tx).await?;
+    hour::forget(tx, first - 1).await?;
     tx.post("DELETE FROM trail_record WHERE position < $1", params![first]).await?;
     (head.first, head.before) = (first, before);
     head::save(tx, &head).await
@@ -87,6 +92,7 @@ pub async fn clear(tx: &mut Tx) -> Result<()> {
     }
     for sql in [
         "DELETE FROM trail_record",
+        "DELETE FROM trail_hour",
         "DELETE FROM trail_checkpoint",
         "DELETE FROM trail_archive",
         "DELETE FROM trail_cursor",

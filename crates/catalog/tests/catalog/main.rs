@@ -29,6 +29,7 @@ mod sealed;
 mod sessions;
 mod statements;
 mod trail;
+mod trail_hours;
 mod units;
 
 use std::time::{Duration, Instant};

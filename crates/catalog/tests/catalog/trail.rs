@@ -42,7 +42,7 @@ fn alter(fixture: &Fixture, sql: &str) {
     }
 }
 
-fn entry(at: Timestamp, id: &str) -> Entry {
+pub(crate) fn entry(at: Timestamp, id: &str) -> Entry {
     Entry {
         id: id.to_owned(),
         at,

@@ -182,6 +182,12 @@ pub(super) fn is_json(kind: &str) -> bool {
     kind == "application/json" || kind == "application/vnd.elasticsearch+json"
 }
 
+/// Tells whether a body is lines of JSON.
+pub(super) fn is_lines(kind: &str) -> bool {
+    let kind = kind.split(';').next().unwrap_or_default().trim();
+    kind == "application/x-ndjson" || kind == "application/vnd.elasticsearch+x-ndjson"
+}
+
 /// Says what this is.
 pub(super) fn info() -> Value {
     json!({

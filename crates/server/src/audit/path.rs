@@ -15,6 +15,8 @@ pub(super) enum Call {
     Exists,
     Search,
     Count,
+    /// Several searches.
+    Many,
     /// Which fields documents have.
     Mapping,
     /// What can be done with them.
@@ -36,18 +38,24 @@ impl Call {
             ("", "HEAD") => Self::Exists,
             ("_search", "GET" | "POST") => Self::Search,
             ("_count", "GET" | "POST") => Self::Count,
+            ("_msearch", "GET" | "POST") => Self::Many,
             ("" | "_mapping" | "_mappings", "GET") => Self::Mapping,
             ("_field_caps", "GET" | "POST") => Self::Fields,
             _ => return Err(Refusal::no_handler(method, path)),
         };
         let index = percent_decode_str(index).decode_utf8_lossy();
         for name in index.split(',').filter(|name| !name.is_empty()) {
-            if name != "_all" && !matches(name, INDEX) {
+            if !is_index(name) {
                 return Err(search::Error::no_index(name).into());
             }
         }
         Ok(call)
     }
+}
+
+/// Tells whether a name, or a pattern, means the one index that there is.
+pub(super) fn is_index(name: &str) -> bool {
+    name == "_all" || matches(name, INDEX)
 }
 
 /// Decodes the parameters of an address.
@@ -97,6 +105,7 @@ mod tests {
             ("POST", "/api/v1/audit/_search", Call::Search),
             ("GET", "/api/v1/audit/berth-audit/_search?q=x", Call::Search),
             ("POST", "/api/v1/audit/_all/_count", Call::Count),
+            ("POST", "/api/v1/audit/_msearch?max_concurrent_shard_requests=5", Call::Many),
             ("POST", "/api/v1/audit/berth-%2A/_search", Call::Search),
             ("HEAD", "/api/v1/audit/berth-audit", Call::Exists),
             ("GET", "/api/v1/audit/_mapping", Call::Mapping),

@@ -1,7 +1,7 @@
 //! Refusals of `/token`: in the words of RFC 6749 and in those of the registry, since clients read either.
 
 use berth_oci::ErrorCode;
-use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, WWW_AUTHENTICATE};
 use http::{HeaderName, HeaderValue, Response, StatusCode};
 use serde_json::json;
 
@@ -65,14 +65,6 @@ impl Refusal {
 
     pub(super) fn service(ours: &str) -> Self {
         Self::bad("invalid_request", format!("service is not this registry: ask for {ours:?}"))
-    }
-
-    /// Refuses while nothing can be recorded.
-    pub(super) fn unrecorded() -> Self {
-        let message = "nothing can be recorded in the audit trail for now: try again in a moment";
-        let (status, code) = (StatusCode::SERVICE_UNAVAILABLE, ErrorCode::Unavailable);
-        Self::new(status, "temporarily_unavailable", code, message)
-            .with(RETRY_AFTER, HeaderValue::from_static("1"))
     }
 
     /// Refuses to make another token of a token: it could hold more than the first.

@@ -28,6 +28,15 @@ CREATE INDEX trail_record_actor ON trail_record (actor, at);
 CREATE INDEX trail_record_repository ON trail_record (repository, at) WHERE repository IS NOT NULL;
 CREATE UNIQUE INDEX trail_record_event ON trail_record (event) WHERE event IS NOT NULL;
 
+-- How many records there are of each hour, action and outcome, so that many are counted fast.
+CREATE TABLE trail_hour (
+    hour    BIGINT NOT NULL,  -- its begin, in microseconds since the epoch
+    action  TEXT COLLATE "C" NOT NULL,
+    outcome TEXT COLLATE "C" NOT NULL,
+    records BIGINT NOT NULL,
+    PRIMARY KEY (hour, action, outcome)
+);
+
 -- Where the chain ends, how far the event log has been copied, and from which position on records are still here.
 CREATE TABLE trail_head (
     one      BIGINT PRIMARY KEY CHECK (one = 1),

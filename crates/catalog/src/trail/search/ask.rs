@@ -151,8 +151,8 @@ fn behind(order: &[Sort], after: &After) -> Expr {
     }
 }
 
-/// Counts records, up to a bound if there is one.
-pub async fn count(r: &Reader, condition: &Condition, bound: Option<u64>) -> Result<Counted> {
+/// Counts records by looking at them, up to a bound if there is one.
+pub(super) async fn count(r: &Reader, condition: &Condition, bound: Option<u64>) -> Result<Counted> {
     let dialect = dialect(r);
     let mut select = Query::select();
     let Some(bound) = bound else {
@@ -178,8 +178,8 @@ pub async fn count_distinct(r: &Reader, condition: &Condition, column: Column) -
     only(ask(r, &select, |row| row.size(0)).await?)
 }
 
-/// Parts records by what they have in a column, and returns the first groups of at least `least` records.
-pub async fn groups(
+/// Parts records by looking at them, and returns the first groups of at least `least` records.
+pub(super) async fn groups(
     r: &Reader,
     condition: &Condition,
     column: Column,
@@ -220,11 +220,10 @@ pub async fn edge(r: &Reader, condition: &Condition, edge: Edge) -> Result<Optio
     Ok(ask(r, &select, |row| row.int(0)).await?.pop())
 }
 
-/// Counts the records between each two of the times in `bounds`, which ascend. A count of a range in the order of an index is
-/// several times faster than to compute each record's range.
-pub async fn buckets(r: &Reader, condition: &Condition, bounds: &[i64]) -> Result<Vec<u64>> {
+/// Counts the records of each time, from one moment to before another; they begin at different moments, in ascending order. A count of
+/// a range in the order of an index is several times faster than to compute each record's range.
+pub(super) async fn ranges(r: &Reader, condition: &Condition, pairs: &[(i64, i64)]) -> Result<Vec<u64>> {
     let dialect = dialect(r);
-    let pairs: Vec<(i64, i64)> = bounds.windows(2).map(|pair| (pair[0], pair[1])).collect();
     let mut counts = vec![0; pairs.len()];
     for (batch, counts) in pairs.chunks(BATCH).zip(counts.chunks_mut(BATCH)) {
         let bucket = Alias::new("bucket").into_iden();
@@ -246,14 +245,14 @@ pub async fn buckets(r: &Reader, condition: &Condition, bounds: &[i64]) -> Resul
     Ok(counts)
 }
 
-fn records(select: &mut SelectStatement, condition: &Condition, dialect: Dialect) {
+pub(super) fn records(select: &mut SelectStatement, condition: &Condition, dialect: Dialect) {
     select.from(Alias::new("trail_record"));
     if *condition != Condition::All {
         select.and_where(condition.expression(dialect));
     }
 }
 
-fn dialect(r: &Reader) -> Dialect {
+pub(super) fn dialect(r: &Reader) -> Dialect {
     if r.shared().is_some() { Dialect::Postgres } else { Dialect::Sqlite }
 }
 
@@ -261,7 +260,7 @@ fn only<T>(mut rows: Vec<T>) -> Result<T> {
     rows.pop().ok_or(Error::Closed)
 }
 
-async fn ask<T>(
+pub(super) async fn ask<T>(
     r: &Reader,
     select: &SelectStatement,
     read: impl FnMut(&Row<'_>) -> Result<T>,

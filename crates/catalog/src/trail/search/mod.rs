@@ -3,15 +3,16 @@
 //! Statements are built, values are bound, and columns come from an enum, so nothing that a client wrote is ever part of a statement's
 //! text. What a search may cost is the caller's to bound: [`Trail::search`](super::Trail::search) ends one that takes too long.
 
+mod apart;
 mod ask;
 mod condition;
 mod glob;
+mod hours;
 
-pub use ask::{
-    After, Counted, Direction, Edge, Group, Key, Sort, buckets, count, count_distinct, edge, groups, page,
-};
+pub use ask::{After, Counted, Direction, Edge, Group, Key, Sort, count_distinct, edge, page};
 pub(crate) use condition::IN_NETWORK;
 pub use glob::{Glob, Piece};
+pub use hours::{buckets, count, groups};
 
 use std::ops::Bound;
 

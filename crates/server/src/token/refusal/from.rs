@@ -10,6 +10,16 @@ use crate::context::Verdict;
 use crate::overload::Shed;
 use crate::stranger::Stranger;
 
+impl Refusal {
+    /// Refuses while nothing can be recorded.
+    pub(in crate::token) fn unrecorded() -> Self {
+        let message = "nothing can be recorded in the audit trail for now: try again in a moment";
+        let (status, code) = (StatusCode::SERVICE_UNAVAILABLE, ErrorCode::Unavailable);
+        Self::new(status, "temporarily_unavailable", code, message)
+            .with(RETRY_AFTER, HeaderValue::from_static("1"))
+    }
+}
+
 impl From<Unauthenticated> for Refusal {
     fn from(error: Unauthenticated) -> Self {
         let mut refusal = if error.is_busy() {
