@@ -16,6 +16,7 @@ pub(crate) mod name;
 mod prove;
 mod robot;
 mod robot_policy;
+mod robot_secret;
 mod rules;
 mod secret;
 mod session;
@@ -165,7 +166,11 @@ impl Accounts {
         unit: impl AsyncFn(&mut Tx) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
         let changed = self.0.catalog.write(unit).await?;
-        self.look().await?;
+        // It is done, and its answer may hold what nobody can be told again: that this process could not look is no failure of it, and it
+        // will within a moment.
+        if let Err(error) = self.look().await {
+            tracing::warn!(%error, "could not heed a change at once");
+        }
         Ok(changed)
     }
 

@@ -47,7 +47,8 @@ pub use credentials::claimed_name;
 pub use error::{Cause as LoginCause, Denied, Reason, Unauthenticated};
 pub use grant::Grant;
 pub use manage::{
-    Explanation, HeldRole, KnownRole, ManageError, Management, Me, RobotChange, RobotWanted, UserChange,
+    BindingMark, BindingsWanted, Explanation, HeldRole, KnownBinding, KnownRole, KnownUser, ManageError,
+    Management, Me, RobotChange, RobotWanted, UserChange, Within,
 };
 pub use operator::Operator;
 pub use origin::Origin;

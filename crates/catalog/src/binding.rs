@@ -113,6 +113,51 @@ pub async fn list_project(r: &Reader, project: &str, after: i64, limit: usize) -
     .await
 }
 
+/// Lists those of a role (of any, if none is named) in one project, or with an empty name those that hold everywhere.
+pub async fn list_role_in(
+    r: &Reader,
+    project: &str,
+    role: Option<&str>,
+    after: i64,
+    limit: usize,
+) -> Result<Vec<Binding>> {
+    r.query(
+        "SELECT id, kind, subject, role, project, created_at, created_by FROM binding
+          WHERE project = $1 AND ($2 = '' OR role = $2) AND id > $3 ORDER BY id LIMIT $4",
+        params![project, role.unwrap_or_default(), after, limit],
+        read_binding,
+    )
+    .await
+}
+
+/// Lists those of a role (of any, if none is named) in all projects and everywhere.
+pub async fn list_role(r: &Reader, role: Option<&str>, after: i64, limit: usize) -> Result<Vec<Binding>> {
+    r.query(
+        "SELECT id, kind, subject, role, project, created_at, created_by FROM binding
+          WHERE ($1 = '' OR role = $1) AND id > $2 ORDER BY id LIMIT $3",
+        params![role.unwrap_or_default(), after, limit],
+        read_binding,
+    )
+    .await
+}
+
+/// Lists those of one subject in the order in which they were made, after the one numbered `after`, in all projects and everywhere.
+pub async fn list_subject_from(
+    r: &Reader,
+    kind: Kind,
+    subject: &str,
+    after: i64,
+    limit: usize,
+) -> Result<Vec<Binding>> {
+    r.query(
+        "SELECT id, kind, subject, role, project, created_at, created_by FROM binding
+          WHERE kind = $1 AND subject = $2 AND id > $3 ORDER BY id LIMIT $4",
+        params![kind.as_str(), subject, after, limit],
+        read_binding,
+    )
+    .await
+}
+
 /// Lists those of one subject.
 pub async fn list_subject(r: &Reader, kind: Kind, subject: &str, limit: usize) -> Result<Vec<Binding>> {
     r.query(

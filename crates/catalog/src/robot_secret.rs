@@ -105,6 +105,19 @@ pub async fn end_others(tx: &mut Tx, robot: RobotId, but: RobotSecretId, at: Tim
     bump(tx).await
 }
 
+/// Ends one of a robot's secrets at a time, unless it ends before. Returns false if the robot has no such secret.
+pub async fn end(tx: &mut Tx, robot: RobotId, id: RobotSecretId, at: Timestamp) -> Result<bool> {
+    let ended = tx
+        .execute(
+            "UPDATE robot_secret SET expires_at = CASE WHEN expires_at < $1 THEN expires_at ELSE $1 END
+              WHERE robot_id = $2 AND id = $3",
+            params![at, robot.0, id.0],
+        )
+        .await?;
+    bump(tx).await?;
+    Ok(ended == 1)
+}
+
 /// Writes the same secret in another way, unless it was changed meanwhile.
 pub async fn rehash(tx: &mut Tx, id: RobotSecretId, before: &str, secret: &str) -> Result<()> {
     let sql = "UPDATE robot_secret SET secret = $1 WHERE id = $2 AND secret = $3";

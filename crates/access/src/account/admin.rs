@@ -5,9 +5,12 @@ use berth_catalog::event::{self, Author, Kind, NewEvent};
 use berth_catalog::{Hidden, Tx, logout, old_password};
 use jiff::Timestamp;
 use serde_json::json;
+use tokio::time::{Instant, sleep_until};
 
 use super::{Accounts, Error, Purpose};
 use crate::config::name_problem;
+use crate::error::Unauthenticated;
+use crate::federation::REFUSAL;
 
 /// An account to make. It has no field that gives a right: those come by bindings alone.
 #[derive(Clone)]
@@ -159,7 +162,13 @@ impl Accounts {
         code: Option<&str>,
         by: &Author,
     ) -> Result<(), Error> {
-        let (account, _) = self.person(name, old.as_bytes(), Purpose::Change(code), None).await?;
+        let even = Instant::now() + REFUSAL;
+        let proven = self.person(name, old.as_bytes(), Purpose::Change(code), None).await;
+        // As at a login: else it would tell who has an account here, and whom the directory refused.
+        if self.directory().is_some() && matches!(proven, Err(Unauthenticated::WrongCredentials { .. })) {
+            sleep_until(even).await;
+        }
+        let (account, _) = proven?;
         if old == new {
             return Err(Error::Reused(self.0.rules.passwords.history.max(1)));
         }

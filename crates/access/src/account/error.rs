@@ -3,6 +3,7 @@ use jiff::Timestamp;
 use super::name::RobotNameError;
 use crate::error::Unauthenticated;
 use crate::password::HashError;
+use crate::read_only::MOVED;
 
 /// Why something could not be done to an account, a robot or their secrets. No message repeats a secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -103,9 +104,15 @@ pub enum Error {
     /// Too many passwords wait to be hashed.
     #[error("too many passwords wait to be hashed; try again in a few seconds")]
     Busy,
-    /// The catalog.
+    /// The catalog can't be reached now.
     #[error("{0}")]
     Catalog(String),
+    /// The catalog could not do it, and won't if asked again.
+    #[error("{0}")]
+    Broken(String),
+    /// The catalog has moved to another database.
+    #[error("{MOVED}")]
+    Moved,
     /// There is none, so there are no accounts.
     #[error("there is no catalog that could hold accounts")]
     NoCatalog,
@@ -113,7 +120,12 @@ pub enum Error {
 
 impl From<berth_catalog::Error> for Error {
     fn from(error: berth_catalog::Error) -> Self {
-        Self::Catalog(error.to_string())
+        use berth_catalog::Error as E;
+        match error {
+            E::Busy | E::Unavailable(_) | E::Crowded(_) | E::Unknown => Self::Catalog(error.to_string()),
+            E::Moved => Self::Moved,
+            error => Self::Broken(error.to_string()),
+        }
     }
 }
 

@@ -60,7 +60,7 @@ impl Accounts {
         new: NewRobot,
         grantor: &dyn Grantor,
         by: &Author,
-    ) -> Result<(RobotId, RandomSecret), Error> {
+    ) -> Result<(Robot, RandomSecret), Error> {
         let now = self.now();
         let row = robot::New {
             project: new.name.project().unwrap_or_default().to_owned(),
@@ -76,7 +76,7 @@ impl Accounts {
             let id = robot::insert(tx, &row, now).await?.ok_or_else(|| Error::Taken(row.name.clone()))?;
             robot_secret::insert(tx, id, &hash, None, now).await?;
             log(tx, &row.name, "created", &by, now).await;
-            Ok(id)
+            robot::find_by_id(tx, id).await?.ok_or_else(|| unknown(&row.name))
         });
         Ok((made.await?, secret))
     }
@@ -208,7 +208,7 @@ impl Accounts {
     }
 }
 
-fn unknown(name: &str) -> Error {
+pub(super) fn unknown(name: &str) -> Error {
     Error::Unknown { what: "robot", name: name.to_owned() }
 }
 

@@ -4,7 +4,9 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::{AdminError, Result, tell};
-use crate::policy::{Conflict, Role, RoleConfig, Rules, Subject};
+use crate::policy::{Conflict, Role, RoleConfig, RoleError, Rules, Subject};
+
+const MAX_DESCRIPTION_BYTES: usize = 1024;
 
 /// Makes a role, or replaces the one of its name.
 pub async fn set_role(
@@ -17,6 +19,9 @@ pub async fn set_role(
     let name = &config.name;
     let wrong = |problem| AdminError::Role { name: name.clone(), problem };
     let compiled = Role::compile(config).map_err(wrong)?;
+    if config.description.len() > MAX_DESCRIPTION_BYTES || config.description.chars().any(char::is_control) {
+        return Err(wrong(RoleError::Description));
+    }
     if rules.roles.contains_key(name.as_str()) {
         return Err(AdminError::FixedRole(name.clone()));
     }
@@ -26,7 +31,7 @@ pub async fn set_role(
     }
     let before = role::find(tx, name).await?.map(|role| role.policies);
     let policies = serde_json::to_string(&config.policies)
-        .map_err(|error| wrong(crate::policy::RoleError::Unreadable(error.to_string())))?;
+        .map_err(|error| wrong(RoleError::Unreadable(error.to_string())))?;
     role::insert(tx, name, &config.description, &policies, now).await?;
     let detail = json!({ "role": name, "policies": config.policies, "previous": before });
     tell(tx, Kind::RoleChanged, author, detail, now).await;

@@ -41,6 +41,12 @@ pub enum ManageError {
     /// There is one already.
     #[error("{0} is there already")]
     Exists(&'static str),
+    /// The role is bound so already.
+    #[error("this binding is there already, as number {id}")]
+    Bound {
+        /// Its number.
+        id: i64,
+    },
     /// What was given is none.
     #[error("{0}")]
     Invalid(String),

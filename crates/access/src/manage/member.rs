@@ -1,3 +1,7 @@
+mod known;
+
+pub use known::{BindingMark, BindingsWanted, KnownBinding, Within};
+
 use berth_catalog::binding::{self, Binding, Kind, NewBinding};
 use berth_catalog::{project, robot};
 
@@ -26,17 +30,6 @@ impl Place<'_> {
 }
 
 impl Management {
-    /// Lists who has which role in a project, behind the binding of this number.
-    pub async fn members(
-        &self,
-        caller: &Caller,
-        project: &str,
-        after: i64,
-        limit: usize,
-    ) -> Result<Vec<Binding>> {
-        self.bindings_at(caller, Place::Project(project), after, limit).await
-    }
-
     /// Finds one of a project's bindings.
     pub async fn member(&self, caller: &Caller, project: &str, id: i64) -> Result<Binding> {
         self.binding_at(caller, Place::Project(project), id).await
@@ -56,11 +49,6 @@ impl Management {
     /// Takes a role in a project away.
     pub async fn remove_member(&self, caller: &Caller, project: &str, id: i64) -> Result<()> {
         self.unbind_at(caller, Place::Project(project), id).await
-    }
-
-    /// Lists who has which role everywhere, behind the binding of this number.
-    pub async fn bindings(&self, caller: &Caller, after: i64, limit: usize) -> Result<Vec<Binding>> {
-        self.bindings_at(caller, Place::Everywhere, after, limit).await
     }
 
     /// Finds one of the bindings that hold everywhere.
@@ -125,10 +113,11 @@ impl Management {
             if !what.project.is_empty() && project::find(tx, &what.project).await?.is_none() {
                 return Err(ManageError::Hidden);
             }
-            if !admin::bind(tx, &rules, &what, &author, now).await? {
-                return Err(ManageError::Exists("this binding"));
+            let is_new = admin::bind(tx, &rules, &what, &author, now).await?;
+            match binding::find(tx, &what).await?.ok_or(ManageError::Hidden)? {
+                Binding { id, .. } if !is_new => Err(ManageError::Bound { id }),
+                made => Ok(made),
             }
-            binding::find(tx, &what).await?.ok_or(ManageError::Hidden)
         })
         .await
     }

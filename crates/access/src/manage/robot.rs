@@ -1,3 +1,5 @@
+mod secret;
+
 use berth_catalog::project;
 use berth_catalog::robot::{Robot, RobotId};
 use berth_catalog::robot_secret::RobotSecret;
@@ -99,9 +101,10 @@ impl Management {
             days: wanted.days,
         };
         let giver = Giver { access: &self.access, caller };
-        let (_, secret) = self.accounts.create_robot(new, &giver, &caller.author()).await?;
+        let made = self.accounts.create_robot(new, &giver, &caller.author()).await?;
         self.heed().await;
-        Ok((self.robot(caller, project, &wanted.name).await?, secret))
+        // Nothing is asked for after the commit: the secret is in this answer or nowhere.
+        Ok(made)
     }
 
     /// Changes a robot.

@@ -24,14 +24,8 @@ pub struct UserChange {
 }
 
 impl Management {
-    /// Lists accounts in the order of their names, behind `after`.
-    pub async fn users(&self, caller: &Caller, after: &str, limit: usize) -> Result<Vec<Account>> {
-        self.access.require(caller, Action::List, USERS)?;
-        Ok(self.accounts.users(after, limit).await?)
-    }
-
     /// Finds an account; everybody may look at their own.
-    pub async fn user(&self, caller: &Caller, name: &str) -> Result<Account> {
+    async fn user(&self, caller: &Caller, name: &str) -> Result<Account> {
         if !self.is_own(caller, name) {
             self.see(caller, &USERS)?;
         }
@@ -42,6 +36,11 @@ impl Management {
     pub async fn create_user(&self, caller: &Caller, new: NewUser) -> Result<Account> {
         Self::in_person(caller)?;
         self.access.require(caller, Action::Create, USERS)?;
+        let new = NewUser {
+            display_name: written(new.display_name, None)?,
+            email: written(new.email, None)?,
+            ..new
+        };
         let name = new.name.clone();
         // Who makes the account knows its first password, and so would get what waits for the name.
         let awaited = Subject::new(berth_catalog::binding::Kind::User, &name)
@@ -194,7 +193,7 @@ impl Management {
     }
 }
 
-fn is_named(caller: &Caller, name: &str) -> bool {
+pub(super) fn is_named(caller: &Caller, name: &str) -> bool {
     matches!(caller.identity(), Identity::User(own) if **own == *name)
 }
 

@@ -72,6 +72,9 @@ pub enum RoleError {
     /// It has too many policies, or one has too many patterns.
     #[error("there are more than 256 policies, or more than 256 resources in one; split the role")]
     TooLarge,
+    /// What it is for can't be shown in a line, or is too long.
+    #[error("its description is longer than 1024 bytes, or holds a control character")]
+    Description,
     /// A policy is about nothing.
     #[error("policy {0} names no resources or no actions; add some or remove it")]
     Empty(usize),

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 use berth_catalog::app_password::{AppPassword, AppPasswordId};
 use http::StatusCode;
@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::binding::id_of;
-use super::input::{Asking, Input, created, reply};
+use super::input::{Asking, Input, Named, created, reply};
 use super::problem::Problem;
 use crate::app::App;
 
@@ -50,7 +50,7 @@ pub(super) struct New {
 /// `GET /me/application-passwords`
 pub(super) async fn own(State(app): State<Arc<App>>, Asking(caller): Asking) -> Result<Response, Problem> {
     let name = caller.name().to_owned();
-    of(State(app), Asking(caller), Path(name)).await
+    of(State(app), Asking(caller), Named(name)).await
 }
 
 /// `POST /me/application-passwords`
@@ -70,17 +70,17 @@ pub(super) async fn create(
 pub(super) async fn revoke_own(
     State(app): State<Arc<App>>,
     Asking(caller): Asking,
-    Path(id): Path<String>,
+    Named(id): Named<String>,
 ) -> Result<Response, Problem> {
     let name = caller.name().to_owned();
-    revoke(State(app), Asking(caller), Path((name, id))).await
+    revoke(State(app), Asking(caller), Named((name, id))).await
 }
 
 /// `GET /users/{user}/application-passwords`
 pub(super) async fn of(
     State(app): State<Arc<App>>,
     Asking(caller): Asking,
-    Path(user): Path<String>,
+    Named(user): Named<String>,
 ) -> Result<Response, Problem> {
     let found = app.manage()?.application_passwords(&caller, &user).await?;
     Ok(reply(&found.into_iter().map(Shown::from).collect::<Vec<_>>()))
@@ -90,7 +90,7 @@ pub(super) async fn of(
 pub(super) async fn revoke(
     State(app): State<Arc<App>>,
     Asking(caller): Asking,
-    Path((user, id)): Path<(String, String)>,
+    Named((user, id)): Named<(String, String)>,
 ) -> Result<Response, Problem> {
     app.manage()?.revoke_application_password(&caller, &user, AppPasswordId(id_of(&id)?)).await?;
     Ok(StatusCode::NO_CONTENT.into_response())

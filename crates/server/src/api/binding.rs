@@ -2,40 +2,69 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Path, State};
+use axum::extract::{FromRequestParts, State};
 use axum::response::{IntoResponse as _, Response};
-use berth_access::Subject;
+use berth_access::{BindingMark, BindingsWanted, Caller, KnownBinding, Subject, SubjectError, Within};
 use berth_catalog::binding::Binding;
 use http::StatusCode;
+use http::request::Parts;
 use serde::{Deserialize, Serialize};
 
-use super::input::{Asking, Input, created, reply};
+use super::input::{Asking, Input, Named, created, reply};
 use super::page::Paging;
 use super::problem::Problem;
 use crate::app::App;
 
-/// A binding as calls show it. Where it holds, its path says.
+/// A binding as calls show it.
 #[derive(Serialize)]
 struct Shown {
-    id: i64,
+    /// None of those that the configuration has.
+    id: Option<i64>,
     subject: String,
     role: String,
-    created_at: String,
-    created_by: String,
+    /// The only project in which it counts.
+    project: Option<String>,
+    created_at: Option<String>,
+    created_by: Option<String>,
+    /// Whether it stands in the configuration, where calls can't change it.
+    fixed: bool,
+    #[serde(skip)]
+    mark: BindingMark,
 }
 
-impl From<Binding> for Shown {
-    fn from(binding: Binding) -> Self {
-        let what = binding.what;
-        let subject =
-            Subject::new(what.kind, &what.subject).map_or(what.subject, |subject| subject.to_string());
-        Self {
-            id: binding.id,
-            subject,
-            role: what.role,
-            created_at: binding.created_at.to_string(),
-            created_by: binding.created_by,
-        }
+impl From<KnownBinding> for Shown {
+    fn from(binding: KnownBinding) -> Self {
+        let KnownBinding { mark, subject, role, project, created_at, created_by } = binding;
+        let id = match mark {
+            BindingMark::Stored(id) => Some(id),
+            BindingMark::Fixed(_) => None,
+        };
+        let created_at = created_at.map(|at| at.to_string());
+        Self { id, subject, role, project, created_at, created_by, fixed: id.is_none(), mark }
+    }
+}
+
+/// Which bindings of a list are asked for, and where it goes on.
+pub(super) struct Asked {
+    page: Paging,
+    wanted: BindingsWanted,
+    after: BindingMark,
+    project: Option<String>,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Asked {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let query = parts.uri.query().unwrap_or_default();
+        let known = ["subject", "role", "project"];
+        let (page, [subject, role, project]) = Paging::parse(parts.uri.path(), query, known)?;
+        let subject = subject.map(|text| text.parse()).transpose();
+        let subject = subject.map_err(|error: SubjectError| Problem::invalid(error.to_string()))?;
+        let after = page.last.as_deref().map_or(Ok(BindingMark::START), str::parse);
+        let after = after
+            .map_err(|_| Problem::invalid("parameter last is no place in this list: use what Link says"))?;
+        Ok(Self { page, wanted: BindingsWanted { subject, role }, after, project })
     }
 }
 
@@ -51,38 +80,42 @@ pub(super) struct New {
 pub(super) async fn members(
     State(app): State<Arc<App>>,
     Asking(caller): Asking,
-    Path(project): Path<String>,
-    page: Paging,
+    Named(project): Named<String>,
+    asked: Asked,
 ) -> Result<Response, Problem> {
-    let found = app.manage()?.members(&caller, &project, number(page.last.as_deref())?, page.limit()).await?;
-    Ok(shown(&page, found))
+    if asked.project.is_some() {
+        return Err(Problem::invalid(
+            "the path names the project: this list knows the parameters n, last, subject, role",
+        ));
+    }
+    listed(&app, &caller, Within::Project(&project), &asked).await
 }
 
 /// `POST /projects/{project}/members`
 pub(super) async fn add_member(
     State(app): State<Arc<App>>,
     Asking(caller): Asking,
-    Path(project): Path<String>,
+    Named(project): Named<String>,
     Input(new): Input<New>,
 ) -> Result<Response, Problem> {
     let binding = app.manage()?.add_member(&caller, &project, &new.subject, &new.role).await?;
-    Ok(created(&["projects", &project, "members", &binding.id.to_string()], &Shown::from(binding)))
+    Ok(created(&["projects", &project, "members", &binding.id.to_string()], &shown(&app, binding).await?))
 }
 
 /// `GET /projects/{project}/members/{id}`
 pub(super) async fn member(
     State(app): State<Arc<App>>,
     Asking(caller): Asking,
-    Path((project, id)): Path<(String, String)>,
+    Named((project, id)): Named<(String, String)>,
 ) -> Result<Response, Problem> {
-    Ok(reply(&Shown::from(app.manage()?.member(&caller, &project, id_of(&id)?).await?)))
+    Ok(reply(&shown(&app, app.manage()?.member(&caller, &project, id_of(&id)?).await?).await?))
 }
 
 /// `DELETE /projects/{project}/members/{id}`
 pub(super) async fn remove_member(
     State(app): State<Arc<App>>,
     Asking(caller): Asking,
-    Path((project, id)): Path<(String, String)>,
+    Named((project, id)): Named<(String, String)>,
 ) -> Result<Response, Problem> {
     app.manage()?.remove_member(&caller, &project, id_of(&id)?).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
@@ -92,10 +125,17 @@ pub(super) async fn remove_member(
 pub(super) async fn list(
     State(app): State<Arc<App>>,
     Asking(caller): Asking,
-    page: Paging,
+    asked: Asked,
 ) -> Result<Response, Problem> {
-    let found = app.manage()?.bindings(&caller, number(page.last.as_deref())?, page.limit()).await?;
-    Ok(shown(&page, found))
+    let within = match asked.project.as_deref() {
+        None => Within::Everywhere,
+        Some("*") => Within::Anywhere,
+        Some(_) => {
+            let detail = "use project=* for those of all projects too; those of one are its members";
+            return Err(Problem::invalid(detail));
+        }
+    };
+    listed(&app, &caller, within, &asked).await
 }
 
 /// `POST /bindings`
@@ -105,31 +145,37 @@ pub(super) async fn create(
     Input(new): Input<New>,
 ) -> Result<Response, Problem> {
     let binding = app.manage()?.bind(&caller, &new.subject, &new.role).await?;
-    Ok(created(&["bindings", &binding.id.to_string()], &Shown::from(binding)))
+    Ok(created(&["bindings", &binding.id.to_string()], &shown(&app, binding).await?))
 }
 
 /// `GET /bindings/{id}`
 pub(super) async fn get(
     State(app): State<Arc<App>>,
     Asking(caller): Asking,
-    Path(id): Path<String>,
+    Named(id): Named<String>,
 ) -> Result<Response, Problem> {
-    Ok(reply(&Shown::from(app.manage()?.binding(&caller, id_of(&id)?).await?)))
+    Ok(reply(&shown(&app, app.manage()?.binding(&caller, id_of(&id)?).await?).await?))
 }
 
 /// `DELETE /bindings/{id}`
 pub(super) async fn delete(
     State(app): State<Arc<App>>,
     Asking(caller): Asking,
-    Path(id): Path<String>,
+    Named(id): Named<String>,
 ) -> Result<Response, Problem> {
     app.manage()?.unbind(&caller, id_of(&id)?).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
-fn shown(page: &Paging, found: Vec<Binding>) -> Response {
+async fn listed(app: &App, caller: &Caller, within: Within<'_>, asked: &Asked) -> Result<Response, Problem> {
+    let Asked { page, wanted, after, .. } = asked;
+    let found = app.manage()?.known_bindings(caller, within, wanted, *after, page.limit()).await?;
     let shown: Vec<Shown> = found.into_iter().map(Into::into).collect();
-    page.reply(shown, |binding| binding.id.to_string())
+    Ok(page.reply(shown, |binding| binding.mark.to_string()))
+}
+
+async fn shown(app: &App, binding: Binding) -> Result<Shown, Problem> {
+    Ok(app.manage()?.known_binding(binding).await?.into())
 }
 
 /// Reads the number after which a page begins.

@@ -7,9 +7,9 @@ use axum::extract::{FromRequest, FromRequestParts, Path, Request};
 use axum::response::{IntoResponse, Response};
 use berth_access::Caller;
 use bytes::Bytes;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, LOCATION};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, LINK, LOCATION};
 use http::request::Parts;
-use http::{HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderValue, StatusCode};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -42,6 +42,18 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Input<T> {
     }
 }
 
+/// What a path names. What is no text names nothing.
+pub(crate) struct Named<T>(pub(crate) T);
+
+impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Named<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let named = Path::from_request_parts(parts, state).await;
+        named.map(|Path(named)| Self(named)).map_err(|_| Problem::not_found())
+    }
+}
+
 /// Who calls; anybody, perhaps without credentials. What that caller may do, the domain decides.
 pub(crate) struct Asking(pub(crate) Caller);
 
@@ -58,6 +70,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Asking {
 pub(crate) struct Place {
     project: Option<String>,
     robot: Option<String>,
+    secret: Option<String>,
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for Place {
@@ -71,7 +84,8 @@ impl<S: Send + Sync> FromRequestParts<S> for Place {
             // Not text: nothing has such a name.
             Err(_) => return Err(Problem::not_found()),
         };
-        Ok(Self { project: named.remove("project"), robot: named.remove("robot") })
+        let mut take = |key| named.remove(key);
+        Ok(Self { project: take("project"), robot: take("robot"), secret: take("secret") })
     }
 }
 
@@ -80,8 +94,22 @@ impl Place {
         self.project.as_deref()
     }
 
+    pub(crate) fn secret(&self) -> Result<&str, Problem> {
+        self.secret.as_deref().ok_or_else(Problem::not_found)
+    }
+
+    /// The last part of the robot's name. The whole one is understood, too: it is what lists show, and what robots log in with.
     pub(crate) fn robot(&self) -> Result<&str, Problem> {
-        self.robot.as_deref().ok_or_else(Problem::not_found)
+        let named = self.robot.as_deref().ok_or_else(Problem::not_found)?;
+        let Some(rest) = ["robot+", "robot$"].iter().find_map(|prefix| named.strip_prefix(prefix)) else {
+            return Ok(named);
+        };
+        match (&self.project, rest.split_once('+')) {
+            (None, None) => Ok(rest),
+            (Some(project), Some((named, robot))) if project == named => Ok(robot),
+            // Of another place.
+            _ => Err(Problem::not_found()),
+        }
     }
 }
 
@@ -109,4 +137,16 @@ pub(crate) fn created(path: &[&str], value: &impl Serialize) -> Response {
         response.headers_mut().insert(LOCATION, location);
     }
     response
+}
+
+/// Puts back what a proxy cut off in front of the path, where an answer leads to another path here.
+pub(super) fn put_back(prefix: &str, headers: &mut HeaderMap) {
+    for (name, begins) in [(LOCATION, "/"), (LINK, "</")] {
+        let value = headers.get(&name).and_then(|value| value.to_str().ok());
+        let Some(rest) = value.and_then(|value| value.strip_prefix(begins)) else { continue };
+        let whole = format!("{}{prefix}/{rest}", begins.trim_end_matches('/'));
+        if let Ok(whole) = HeaderValue::from_str(&whole) {
+            headers.insert(name, whole);
+        }
+    }
 }

@@ -35,6 +35,7 @@ mod password;
 mod problem;
 mod project;
 mod robot;
+mod robot_secret;
 mod role;
 mod user;
 
@@ -65,6 +66,8 @@ pub(crate) fn router(app: &Arc<App>) -> axum::Router {
             get(robot::get).patch(robot::change).delete(robot::delete),
         )
         .route("/api/v1/projects/{project}/robots/{robot}/secrets", get(robot::secrets).post(robot::rotate))
+        .route("/api/v1/projects/{project}/robots/{robot}/secrets/{secret}", delete(robot_secret::end))
+        .route("/api/v1/robots/{robot}/secrets/{secret}", delete(robot_secret::end))
         .route("/api/v1/roles", get(role::list).post(role::create))
         .route("/api/v1/roles/{role}", get(role::get).put(role::replace).delete(role::delete))
         .route("/api/v1/bindings", get(binding::list).post(binding::create))
@@ -105,6 +108,9 @@ where
         Err(problem) => problem.into_response(),
     };
     let (mut head, body) = response.into_parts();
+    if let Some(prefix) = &cx.forwarded.prefix {
+        input::put_back(prefix, &mut head.headers);
+    }
     if let Some(Cause(cause)) = head.extensions.remove() {
         cx.error = Some(cause);
     }

@@ -25,6 +25,8 @@ pub(crate) struct Paging {
     /// Only what comes after this.
     pub(crate) last: Option<String>,
     path: String,
+    /// What else was asked for, which the next page takes as well.
+    filters: String,
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for Paging {
@@ -32,13 +34,20 @@ impl<S: Send + Sync> FromRequestParts<S> for Paging {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let Ok(RawQuery(query)) = RawQuery::from_request_parts(parts, state).await;
-        Self::parse(parts.uri.path(), query.as_deref().unwrap_or_default())
+        let parsed = Self::parse(parts.uri.path(), query.as_deref().unwrap_or_default(), []);
+        parsed.map(|(page, [])| page)
     }
 }
 
 impl Paging {
-    fn parse(path: &str, query: &str) -> Result<Self, Problem> {
-        let mut page = Self { n: DEFAULT, last: None, path: path.to_owned() };
+    /// Reads a query that may hold `filters` as well, whose values it returns in their order.
+    pub(crate) fn parse<const N: usize>(
+        path: &str,
+        query: &str,
+        filters: [&str; N],
+    ) -> Result<(Self, [Option<String>; N]), Problem> {
+        let mut page = Self { n: DEFAULT, last: None, path: path.to_owned(), filters: String::new() };
+        let mut values = [const { None }; N];
         for pair in query.split('&').filter(|pair| !pair.is_empty()) {
             let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
             let value = percent_decode_str(value)
@@ -48,10 +57,21 @@ impl Paging {
                 "n" => page.n = number(&value)?,
                 "last" if value.len() <= LONGEST => page.last = Some(value.into_owned()),
                 "last" => return Err(Problem::invalid("parameter last is too long: use what Link says")),
-                _ => return Err(Problem::invalid("lists know the parameters n and last only")),
+                _ => {
+                    let known = filters.iter().position(|filter| *filter == key);
+                    let Some(place) = known.filter(|_| value.len() <= LONGEST) else {
+                        let known = filters.iter().flat_map(|filter| [", ", filter]).collect::<String>();
+                        return Err(Problem::invalid(format!(
+                            "this list knows the parameters n, last{known}"
+                        )));
+                    };
+                    let encoded = utf8_percent_encode(&value, NON_ALPHANUMERIC);
+                    page.filters.push_str(&format!("&{key}={encoded}"));
+                    values[place] = Some(value.into_owned());
+                }
             }
         }
-        Ok(page)
+        Ok((page, values))
     }
 
     /// One more than is asked for, to find out whether there is a next page.
@@ -65,7 +85,7 @@ impl Paging {
         found.truncate(self.n);
         let next = found.last().filter(|_| has_more).map(|entry| {
             let last = utf8_percent_encode(&key(entry), NON_ALPHANUMERIC).to_string();
-            format!("<{}?n={}&last={last}>; rel=\"next\"", self.path, self.n)
+            format!("<{}?n={}{}&last={last}>; rel=\"next\"", self.path, self.n, self.filters)
         });
         let mut response = reply(&found).into_response();
         if let Some(link) = next.and_then(|link| HeaderValue::from_str(&link).ok()) {
@@ -92,21 +112,32 @@ mod tests {
     #[test]
     fn n_is_bounded() {
         for (query, n) in [("", 100), ("n=1", 1), ("n=1000", 1000), ("n=99999999999999999999999", 1000)] {
-            assert_eq!(Paging::parse("/", query).unwrap().n, n, "{query}");
+            assert_eq!(Paging::parse("/", query, []).unwrap().0.n, n, "{query}");
         }
         for query in ["n=", "n=-1", "n=1.5", "n=0", "q=password%3D~a", "sort=password", "last=%ff"] {
-            assert!(Paging::parse("/", query).is_err(), "{query}");
+            assert!(Paging::parse("/", query, []).is_err(), "{query}");
         }
-        assert!(Paging::parse("/", &format!("last={}", "a".repeat(513))).is_err());
+        assert!(Paging::parse("/", &format!("last={}", "a".repeat(513)), []).is_err());
     }
 
     #[test]
     fn a_full_page_links_to_the_next() {
-        let page = Paging::parse("/api/v1/users", "n=2&last=a%26b").unwrap();
+        let (page, []) = Paging::parse("/api/v1/users", "n=2&last=a%26b", []).unwrap();
         assert_eq!(page.last.as_deref(), Some("a&b"));
         let response = page.reply(vec!["b", "c/\r\n&x", "d"], |name| (*name).to_owned());
         let link = response.headers()[LINK].to_str().unwrap();
         assert_eq!(link, "</api/v1/users?n=2&last=c%2F%0D%0A%26x>; rel=\"next\"");
         assert!(page.reply(vec!["b", "c"], |name| (*name).to_owned()).headers().get(LINK).is_none());
+    }
+
+    #[test]
+    fn filters_are_known_by_list_and_stay_on_the_next_page() {
+        let query = "role=a%20b&n=1&subject=robot+team+ci";
+        let (page, values) = Paging::parse("/b", query, ["subject", "role"]).unwrap();
+        assert_eq!(values, [Some("robot+team+ci".to_owned()), Some("a b".to_owned())]);
+        let response = page.reply(vec!["1", "2"], |id| (*id).to_owned());
+        let link = response.headers()[LINK].to_str().unwrap();
+        assert_eq!(link, "</b?n=1&role=a%20b&subject=robot%2Bteam%2Bci&last=1>; rel=\"next\"");
+        assert!(Paging::parse("/b", query, ["subject"]).is_err());
     }
 }

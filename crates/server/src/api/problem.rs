@@ -21,6 +21,8 @@ pub(crate) struct Problem {
     status: StatusCode,
     code: &'static str,
     detail: String,
+    /// The number of what is there already.
+    id: Option<i64>,
     retry_after_seconds: Option<u64>,
     /// What happened inside, for the access line.
     cause: Option<String>,
@@ -39,11 +41,14 @@ struct Body<'a> {
     status: u16,
     code: &'a str,
     detail: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<i64>,
 }
 
 impl Problem {
     pub(crate) fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
-        Self { status, code, detail: detail.into(), retry_after_seconds: None, cause: None, verdict: None }
+        let detail = detail.into();
+        Self { status, code, detail, id: None, retry_after_seconds: None, cause: None, verdict: None }
     }
 
     /// What is asked for isn't there, or the caller may not know that it is: one answer for both.
@@ -103,6 +108,7 @@ impl IntoResponse for Problem {
             status: self.status.as_u16(),
             code: self.code,
             detail: &self.detail,
+            id: self.id,
         };
         let text = serde_json::to_vec(&body).unwrap_or_default();
         let mut response = (self.status, text).into_response();
@@ -198,8 +204,11 @@ impl From<ManageError> for Problem {
             E::Denied(denied) => denied.into(),
             E::LastAdministrator => Self::conflict("last_administrator", text),
             E::NotByThis => Self::forbidden("application_password", text),
-            E::Mightier { .. } | E::Awaited { .. } | E::OwnRobot => Self::forbidden("mightier", text),
+            E::Mightier { .. } => Self::forbidden("mightier", text),
+            E::Awaited { .. } => Self::forbidden("awaited", text),
+            E::OwnRobot => Self::forbidden("own_robot", text),
             E::Exists(_) => Self::conflict("exists", text),
+            E::Bound { id } => Self { id: Some(id), ..Self::conflict("exists", text) },
             E::Invalid(_) => Self::invalid(text),
             E::Admin(error) => error.into(),
             E::Account(error) => error.into(),
@@ -218,7 +227,8 @@ impl From<AccountError> for Problem {
             E::Elsewhere(_) | E::Factor(_) | E::Configured(_) => Self::conflict("not_here", text),
             E::Beyond(_) => Self::forbidden("beyond", text),
             E::Unproved(error) => error.into(),
-            E::Seal(_) | E::Random(_) | E::Hash(_) => Self::internal(text),
+            E::Seal(_) | E::Random(_) | E::Hash(_) | E::Broken(_) => Self::internal(text),
+            E::Moved => Self::conflict("read_only", text),
             E::Busy => Self::unavailable(text, None),
             E::Catalog(_) => Self::unavailable("the catalog can't be reached: try again", Some(text)),
             _ => Self::invalid(text),
@@ -229,17 +239,33 @@ impl From<AccountError> for Problem {
 impl From<AdminError> for Problem {
     fn from(error: AdminError) -> Self {
         use AdminError as E;
-        let text = error.to_string();
+        let text = told(&error);
         match error {
             E::UnknownRole(_) | E::Role { .. } | E::ProjectName(_) | E::Settings => Self::invalid(text),
-            E::FixedRole(_) | E::RoleInUse { .. } | E::ProjectExists(_) | E::ProjectInUse(_) => {
-                Self::conflict("in_use", text)
-            }
+            E::FixedRole(_) => Self::conflict("fixed", text),
+            E::ProjectExists(_) => Self::conflict("exists", text),
+            E::RoleInUse { .. } | E::ProjectInUse(_) => Self::conflict("in_use", text),
             E::UnknownProject(_) => Self::not_found(),
             E::Duties(_) => Self::conflict("separation_of_duties", text),
             E::Catalog(error) => error.into(),
             _ => Self::internal(text),
         }
+    }
+}
+
+/// What to do about an error, by calls: by itself it names commands, which are for whoever sits at the machine.
+fn told(error: &AdminError) -> String {
+    match error {
+        AdminError::UnknownRole(role) => {
+            format!("there is no role {role:?}; GET /api/v1/roles lists those that there are")
+        }
+        AdminError::RoleInUse { role, subject } => format!(
+            "role {role:?} is bound to {subject}; take it away first: GET /api/v1/bindings?role={role}&project=* lists all who hold it"
+        ),
+        AdminError::ProjectExists(name) => {
+            format!("project {name:?} exists already; PATCH /api/v1/projects/{name} changes it")
+        }
+        other => other.to_string(),
     }
 }
 

@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
-use berth_access::ProjectChange;
+use berth_access::{Caller, ProjectChange};
 use berth_catalog::project::Project;
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::input::{Asking, Input, created, reply};
+use super::input::{Asking, Input, Named, created, reply};
 use super::page::Paging;
 use super::problem::Problem;
 use crate::app::App;
@@ -22,14 +22,27 @@ struct Shown {
     public: bool,
     settings: Value,
     created_at: String,
-    created_by: String,
+    /// None for callers without credentials: names of users are for those who are some.
+    created_by: Option<String>,
 }
 
-impl From<Project> for Shown {
-    fn from(project: Project) -> Self {
-        let Project { name, public, settings, created_at, created_by } = project;
-        Self { name, public, settings, created_at: created_at.to_string(), created_by }
-    }
+/// Says of projects who made them, by name.
+async fn shown(app: &App, caller: &Caller, projects: Vec<Project>) -> Result<Vec<Shown>, Problem> {
+    let authors = projects.iter().map(|project| project.created_by.clone()).collect();
+    let authors = app.manage()?.names_of(authors).await?;
+    let shown = projects.into_iter().zip(authors).map(|(project, by)| Shown {
+        name: project.name,
+        public: project.public,
+        settings: project.settings,
+        created_at: project.created_at.to_string(),
+        created_by: Some(by).filter(|_| !caller.is_anonymous()),
+    });
+    Ok(shown.collect())
+}
+
+async fn shown_one(app: &App, caller: &Caller, project: Project) -> Result<Shown, Problem> {
+    let shown = shown(app, caller, vec![project]).await?;
+    shown.into_iter().next().ok_or_else(Problem::not_found)
 }
 
 /// What makes a project.
@@ -57,8 +70,7 @@ pub(super) async fn list(
 ) -> Result<Response, Problem> {
     let after = page.last.as_deref().unwrap_or_default();
     let found = app.manage()?.projects(&caller, after, page.limit()).await?;
-    let shown: Vec<Shown> = found.into_iter().map(Into::into).collect();
-    Ok(page.reply(shown, |project| project.name.clone()))
+    Ok(page.reply(shown(&app, &caller, found).await?, |project| project.name.clone()))
 }
 
 /// `POST /projects`
@@ -68,37 +80,39 @@ pub(super) async fn create(
     Input(new): Input<New>,
 ) -> Result<Response, Problem> {
     let project = app.manage()?.create_project(&caller, &new.name, new.public).await?;
-    Ok(created(&["projects", &new.name], &Shown::from(project)))
+    Ok(created(&["projects", &new.name], &shown_one(&app, &caller, project).await?))
 }
 
 /// `GET /projects/{project}`
 pub(super) async fn get(
     State(app): State<Arc<App>>,
     Asking(caller): Asking,
-    Path(name): Path<String>,
+    Named(name): Named<String>,
 ) -> Result<Response, Problem> {
-    Ok(reply(&Shown::from(app.manage()?.project(&caller, &name).await?)))
+    let project = app.manage()?.project(&caller, &name).await?;
+    Ok(reply(&shown_one(&app, &caller, project).await?))
 }
 
 /// `PATCH /projects/{project}`
 pub(super) async fn change(
     State(app): State<Arc<App>>,
     Asking(caller): Asking,
-    Path(name): Path<String>,
+    Named(name): Named<String>,
     Input(change): Input<Change>,
 ) -> Result<Response, Problem> {
     let change = ProjectChange { public: change.public, settings: change.settings.map(Value::Object) };
     if change == ProjectChange::default() {
         return Err(Problem::invalid("nothing to change: give public or settings"));
     }
-    Ok(reply(&Shown::from(app.manage()?.change_project(&caller, &name, change).await?)))
+    let project = app.manage()?.change_project(&caller, &name, change).await?;
+    Ok(reply(&shown_one(&app, &caller, project).await?))
 }
 
 /// `DELETE /projects/{project}`
 pub(super) async fn delete(
     State(app): State<Arc<App>>,
     Asking(caller): Asking,
-    Path(name): Path<String>,
+    Named(name): Named<String>,
 ) -> Result<Response, Problem> {
     app.manage()?.delete_project(&caller, &name).await?;
     Ok(StatusCode::NO_CONTENT.into_response())

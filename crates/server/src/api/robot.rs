@@ -8,12 +8,13 @@ use berth_access::{PolicyConfig, RobotChange, RobotWanted};
 use berth_catalog::robot::{Robot, RobotId};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::binding::number;
 use super::input::{Asking, Input, Place, created, reply};
 use super::page::Paging;
 use super::problem::Problem;
+use super::role::ShownPolicy;
 use crate::app::App;
 
 /// A robot as calls show it.
@@ -22,7 +23,7 @@ struct Shown {
     /// The whole name, to log in with.
     name: String,
     description: String,
-    policies: Value,
+    policies: Vec<ShownPolicy>,
     owner: String,
     created_at: String,
     expires_at: Option<String>,
@@ -38,7 +39,12 @@ impl From<Robot> for Shown {
         let text = |time: Option<jiff::Timestamp>| time.map(|time| time.to_string());
         Self {
             id: robot.id.0,
-            policies: serde_json::from_str(&robot.policies).unwrap_or_default(),
+            // What can't be read allows nothing, and shows nothing.
+            policies: serde_json::from_str::<Vec<PolicyConfig>>(&robot.policies)
+                .unwrap_or_default()
+                .into_iter()
+                .map(Into::into)
+                .collect(),
             created_at: robot.created_at.to_string(),
             expires_at: text(robot.expires_at),
             disabled_at: text(robot.disabled_at),

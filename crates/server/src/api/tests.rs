@@ -22,10 +22,12 @@ use crate::proxy::Forwarded;
 use crate::request_id::RequestId;
 
 mod attack;
+mod automation;
 mod duty;
-mod guess;
 mod factor;
+mod guess;
 mod matrix;
+mod shape;
 
 const PASSWORD: &str = "Open-Harbour-7";
 const ROBOT: &str = "robot+team+ci";

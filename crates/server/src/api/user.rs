@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
-use berth_access::{NewUser, UserChange};
+use berth_access::{KnownUser, NewUser, UserChange};
 use berth_catalog::account::Account;
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 
-use super::input::{Asking, Input, created, reply};
+use super::input::{Asking, Input, Named, created, reply};
 use super::page::Paging;
 use super::problem::Problem;
 use crate::app::App;
@@ -27,8 +27,10 @@ struct Shown {
     password_changed_at: Option<String>,
     locked_until: Option<String>,
     disabled_at: Option<String>,
-    created_at: String,
+    created_at: Option<String>,
     seen_at: Option<String>,
+    /// Whether it stands in the configuration, where calls can't change it.
+    fixed: bool,
 }
 
 impl From<Account> for Shown {
@@ -41,12 +43,36 @@ impl From<Account> for Shown {
             password_changed_at: text(account.password_changed_at),
             locked_until: text(account.locked_until),
             disabled_at: text(account.disabled_at),
-            created_at: account.created_at.to_string(),
+            created_at: Some(account.created_at.to_string()),
             seen_at: text(account.seen_at),
             name: account.name,
             display_name: account.display_name,
             email: account.email,
             groups: account.groups,
+            fixed: false,
+        }
+    }
+}
+
+impl From<KnownUser> for Shown {
+    fn from(user: KnownUser) -> Self {
+        match user {
+            KnownUser::Account(account) => (*account).into(),
+            KnownUser::Configured(name) => Self {
+                name,
+                source: "configuration",
+                fixed: true,
+                display_name: None,
+                email: None,
+                groups: Vec::new(),
+                must_change_password: false,
+                second_factor: false,
+                password_changed_at: None,
+                locked_until: None,
+                disabled_at: None,
+                created_at: None,
+                seen_at: None,
+            },
         }
     }
 }
@@ -104,16 +130,16 @@ pub(super) async fn create(
 pub(super) async fn get(
     State(app): State<Arc<App>>,
     Asking(caller): Asking,
-    Path(name): Path<String>,
+    Named(name): Named<String>,
 ) -> Result<Response, Problem> {
-    Ok(reply(&Shown::from(app.manage()?.user(&caller, &name).await?)))
+    Ok(reply(&Shown::from(app.manage()?.known_user(&caller, &name).await?)))
 }
 
 /// `PATCH /users/{user}`
 pub(super) async fn change(
     State(app): State<Arc<App>>,
     Asking(caller): Asking,
-    Path(name): Path<String>,
+    Named(name): Named<String>,
     Input(Change { display_name, email, disabled }): Input<Change>,
 ) -> Result<Response, Problem> {
     let change = UserChange { display_name, email, disabled };
@@ -127,7 +153,7 @@ pub(super) async fn change(
 pub(super) async fn delete(
     State(app): State<Arc<App>>,
     Asking(caller): Asking,
-    Path(name): Path<String>,
+    Named(name): Named<String>,
 ) -> Result<Response, Problem> {
     app.manage()?.delete_user(&caller, &name).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
@@ -137,7 +163,7 @@ pub(super) async fn delete(
 pub(super) async fn reset_password(
     State(app): State<Arc<App>>,
     Asking(caller): Asking,
-    Path(name): Path<String>,
+    Named(name): Named<String>,
     Input(Password { password }): Input<Password>,
 ) -> Result<Response, Problem> {
     app.manage()?.reset_password(&caller, &name, &password).await?;
@@ -148,7 +174,7 @@ pub(super) async fn reset_password(
 pub(super) async fn remove_factor(
     State(app): State<Arc<App>>,
     Asking(caller): Asking,
-    Path(name): Path<String>,
+    Named(name): Named<String>,
 ) -> Result<Response, Problem> {
     app.manage()?.remove_factor(&caller, &name).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
@@ -158,7 +184,7 @@ pub(super) async fn remove_factor(
 pub(super) async fn unlock(
     State(app): State<Arc<App>>,
     Asking(caller): Asking,
-    Path(name): Path<String>,
+    Named(name): Named<String>,
 ) -> Result<Response, Problem> {
     app.manage()?.unlock_user(&caller, &name).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
@@ -168,7 +194,7 @@ pub(super) async fn unlock(
 pub(super) async fn log_out(
     State(app): State<Arc<App>>,
     Asking(caller): Asking,
-    Path(name): Path<String>,
+    Named(name): Named<String>,
 ) -> Result<Response, Problem> {
     app.manage()?.log_out_everywhere(&caller, &name).await?;
     Ok(StatusCode::NO_CONTENT.into_response())

@@ -51,7 +51,7 @@ async fn an_account_is_not_made_to_get_what_waits_for_its_name() {
     let body = json!({ "subject": "user:later", "role": "administrator" });
     server.ask("root", "POST", "/bindings", Some(body)).await.expect(201);
     let new = || Some(json!({ "name": "later", "password": PASSWORD }));
-    server.ask("sys", "POST", "/users", new()).await.refused(403, "mightier");
+    server.ask("sys", "POST", "/users", new()).await.refused(403, "awaited");
     server.ask("root", "POST", "/users", new()).await.expect(201);
     server.ask("root", "POST", "/users", new()).await.refused(409, "exists");
 }

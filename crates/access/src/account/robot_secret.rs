@@ -1,0 +1,32 @@
+//! Secrets of robots, one by one.
+
+use berth_catalog::event::Author;
+use berth_catalog::robot;
+use berth_catalog::robot_secret::{self, RobotSecretId};
+
+use super::robot::{log, unknown};
+use super::{Accounts, Error, RobotName};
+
+impl Accounts {
+    /// Ends one of a robot's secrets before its time, and the tokens that were had with it.
+    ///
+    /// # Errors
+    /// [`Error::Unknown`], also for another robot's.
+    pub async fn end_robot_secret(
+        &self,
+        name: &RobotName,
+        id: RobotSecretId,
+        by: &Author,
+    ) -> Result<(), Error> {
+        let (name, by, now) = (name.to_string(), by.clone(), self.now());
+        self.change(async move |tx| {
+            let found = robot::find(tx, &name).await?.ok_or_else(|| unknown(&name))?;
+            if !robot_secret::end(tx, found.id, id, now).await? {
+                return Err(Error::Unknown { what: "secret", name: id.0.to_string() });
+            }
+            log(tx, &name, "secret ended", &by, now).await;
+            Ok(())
+        })
+        .await
+    }
+}
