@@ -35,11 +35,10 @@ impl Management {
         self.access.require(caller, Action::List, USERS)?;
         let accounts = self.accounts.users(after, limit).await?;
         let rules = self.access.rules();
-        let is_configured = |name: &str| rules.users.contains_key(name);
         let configured = rules.users.keys().filter(|name| ***name > *after);
         let mut known: Vec<_> = accounts
             .into_iter()
-            .filter(|account| !is_configured(&account.name))
+            .filter(|account| !rules.users.contains_key(account.name.as_str()))
             .map(|account| KnownUser::Account(Box::new(account)))
             .chain(configured.map(|name| KnownUser::Configured(name.to_string())))
             .collect();
@@ -50,10 +49,10 @@ impl Management {
 
     /// Finds a user; everybody may look at their own.
     pub async fn known_user(&self, caller: &Caller, name: &str) -> Result<KnownUser> {
-        if !self.is_own(caller, name) {
+        if !super::user::is_named(caller, name) {
             self.see(caller, &USERS)?;
         }
-        if self.access.rules().users.contains_key(name) {
+        if self.accounts.is_configured(name) {
             return Ok(KnownUser::Configured(name.to_owned()));
         }
         Ok(KnownUser::Account(Box::new(self.account(name).await?)))

@@ -193,7 +193,7 @@ impl Management {
     }
 }
 
-fn is_named(caller: &Caller, name: &str) -> bool {
+pub(super) fn is_named(caller: &Caller, name: &str) -> bool {
     matches!(caller.identity(), Identity::User(own) if **own == *name)
 }
 

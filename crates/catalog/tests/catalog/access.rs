@@ -126,6 +126,20 @@ async fn bindings_are_there_once(on: On) {
     assert_eq!(everywhere.len(), 1);
     let found = fixture.catalog.read(async |r| binding::find_of_role(r, "auditor").await).await.unwrap();
     assert_eq!(found.unwrap().what.subject, "x");
+    let guests = fixture.catalog.read(async |r| binding::list_role_in(r, "p", Some("guest"), 0, 9).await);
+    assert_eq!(guests.await.unwrap(), inside);
+    let none = fixture.catalog.read(async |r| binding::list_role_in(r, "p", Some("auditor"), 0, 9).await);
+    assert!(none.await.unwrap().is_empty());
+    let any = fixture.catalog.read(async |r| binding::list_role_in(r, "", None, 0, 9).await);
+    assert_eq!(any.await.unwrap(), everywhere);
+    let auditors = fixture.catalog.read(async |r| binding::list_role(r, Some("auditor"), 0, 9).await);
+    assert_eq!(auditors.await.unwrap(), everywhere);
+    let any =
+        fixture.catalog.read(async |r| binding::list_role(r, None, inside[0].id, 3).await).await.unwrap();
+    assert_eq!(any, inside[1..4]);
+    let (kind, after) = (Kind::User, inside[0].id);
+    let own = fixture.catalog.read(async |r| binding::list_subject_from(r, kind, "x", after, 9).await);
+    assert_eq!(own.await.unwrap(), everywhere);
     fixture.alter(
         "INSERT INTO account (name, source, must_change, failures, member_of, valid_after, created_at)
          VALUES ('x', 'local', 0, 0, '[]', 0, 0)",
