@@ -140,9 +140,26 @@ async fn compare(trail: &Trail) {
 /// Deletes the first records up to a position, as if all were old.
 async fn delete(trail: &Trail, position: i64) {
     let now = "2026-11-28T00:00:00Z".parse().unwrap();
+    let (head, last) = trail
+        .read(async |r| {
+            let last = trail::list(r, position - 1, 1).await?.remove(0);
+            Ok::<_, Error>((head::find(r).await?, last))
+        })
+        .await
+        .unwrap();
+    let archived = Archived {
+        first: head.first,
+        last: position,
+        hash: last.hash,
+        file: "f".into(),
+        sha256: Hash([3; 32]),
+        at: now,
+        kid: "k".into(),
+        signature: vec![4],
+    };
     let deleted =
-        trail.write(async move |tx| retention::delete_until(tx, position, RetentionDays::LEAST, now).await);
-    assert_eq!(deleted.await.unwrap_or_else(|error: Error| panic!("{error}")).first, position + 1);
+        trail.write(async move |tx| retention::remove(tx, &archived, RetentionDays::LEAST, now).await);
+    assert!(deleted.await.unwrap_or_else(|error: Error| panic!("{error}")));
 }
 
 async fn hours_count_what_records_do(on: On) {

@@ -7,7 +7,7 @@ use tempfile::TempDir;
 use super::super::with_roles;
 use super::call::{Call, What};
 use crate::{
-    Access, Accounts, Action, Actions, Caller, Identity, ManageError, Management, ProjectChange, Proof,
+    Access, Accounts, BindingMark, BindingsWanted, Within, Action, Actions, Caller, Identity, ManageError, Management, ProjectChange, Proof,
     ReadOnly, RobotChange, RobotWanted, Target,
 };
 
@@ -151,13 +151,19 @@ impl World {
     /// Takes one of the bindings of a place away, if there is any.
     async fn unbind(&self, by: &Caller, nth: usize, place: Option<&str>) -> Result<(), ManageError> {
         let m = &self.management;
-        let all = match place {
-            Some(project) => m.members(by, project, 0, 100).await?,
-            None => m.bindings(by, 0, 100).await?,
-        };
+        let within = place.map_or(Within::Everywhere, Within::Project);
+        let wanted = BindingsWanted::default();
+        let known = m.known_bindings(by, within, &wanted, BindingMark::Stored(0), 100).await?;
+        let all: Vec<i64> = known
+            .iter()
+            .filter_map(|one| match one.mark {
+                BindingMark::Stored(id) => Some(id),
+                BindingMark::Fixed(_) => None,
+            })
+            .collect();
         match (all.get(nth % all.len().max(1)), place) {
-            (Some(one), Some(project)) => m.remove_member(by, project, one.id).await,
-            (Some(one), None) => m.unbind(by, one.id).await,
+            (Some(id), Some(project)) => m.remove_member(by, project, *id).await,
+            (Some(id), None) => m.unbind(by, *id).await,
             (None, _) => Ok(()),
         }
     }
