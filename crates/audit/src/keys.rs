@@ -13,7 +13,7 @@ use sha2::{Digest as _, Sha256};
 use crate::error::{Error, Result};
 
 /// The secret that holds the keys.
-const SECRET: &str = "audit-signing-keys";
+const SECRET: &str = secret::AUDIT_SIGNING_KEYS;
 /// Bytes of a public key.
 const PUBLIC_BYTES: usize = 32;
 

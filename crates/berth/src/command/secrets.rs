@@ -24,14 +24,15 @@ pub(super) fn run(arguments: cli::Secrets) -> Result<()> {
             let value = passwd::read()?;
             on(named.place, async |config, catalog| {
                 let secrets = secrets(&config, catalog).await?;
-                Ok(secrets.set(&named.name, value.as_bytes(), &author()).await?)
+                secrets.set(&named.name, value.as_bytes(), &author()).await?;
+                Ok(print(format!("secret {} is set\n", named.name))?)
             })
         }
         SecretsCommand::Remove(named) => on(named.place, async |config, catalog| {
             if !secrets(&config, catalog).await?.remove(&named.name, &author()).await? {
                 bail!("there is no secret {:?}: `berth secrets list` names all", named.name);
             }
-            Ok(())
+            Ok(print(format!("secret {} is gone\n", named.name))?)
         }),
     }
 }
@@ -57,7 +58,7 @@ async fn list(catalog: &Catalog) -> Result<()> {
         let Some((last, _)) = page.last() else { return Ok(()) };
         after.clone_from(last);
         let mut text = String::new();
-        for (name, changed_at) in &page {
+        for (name, changed_at) in page.iter().filter(|(name, _)| !secret::OWN.contains(&name.as_str())) {
             // Writing to a String doesn't fail.
             let _ = writeln!(text, "{name}\t{changed_at}");
         }
