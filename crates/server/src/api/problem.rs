@@ -231,7 +231,9 @@ impl From<AdminError> for Problem {
         use AdminError as E;
         let text = error.to_string();
         match error {
-            E::UnknownRole(_) | E::Role { .. } | E::ProjectName(_) | E::Settings => Self::invalid(text),
+            E::UnknownRole(_) | E::Role { .. } | E::ProjectName(_) | E::Settings | E::Everybody { .. } => {
+                Self::invalid(text)
+            }
             E::FixedRole(_) | E::RoleInUse { .. } | E::ProjectExists(_) | E::ProjectInUse(_) => {
                 Self::conflict("in_use", text)
             }
