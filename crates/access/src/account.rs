@@ -34,7 +34,7 @@ use jiff::Timestamp;
 use crate::config::Config;
 use crate::federation::Directory;
 
-pub(crate) use admin::account_event;
+pub(crate) use admin::named_event;
 pub use admin::{NewUser, Profile};
 pub use application::NewApplicationPassword;
 pub use error::{Ended, Error};

@@ -228,6 +228,8 @@ pub(crate) fn name_problem(name: &str) -> Option<&'static str> {
         Some("contains a control character")
     } else if name.starts_with("robot+") || name.starts_with("robot$") {
         Some("looks like a robot account's")
+    } else if name.starts_with("person-") {
+        Some("looks like a pseudonym of the logs")
     } else if name == Identity::ANONYMOUS {
         Some("stands for callers without credentials")
     } else if name == JOB {

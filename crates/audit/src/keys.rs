@@ -12,8 +12,8 @@ use sha2::{Digest as _, Sha256};
 
 use crate::error::{Error, Result};
 
-/// The secret that holds the keys: Berth's own, no operator's to set or remove.
-pub const SIGNING_SECRET: &str = "audit-signing-keys";
+/// The secret that holds the keys.
+const SECRET: &str = secret::AUDIT_SIGNING_KEYS;
 /// Bytes of a public key.
 const PUBLIC_BYTES: usize = 32;
 
@@ -43,13 +43,13 @@ impl SigningKeys {
         let kept = vec![Kept { pkcs8: STANDARD.encode(pkcs8.as_ref()) }];
         let text = serde_json::to_vec(&kept).map(Zeroizing::new);
         let text = text.map_err(|error| Error::Key(error.to_string()))?;
-        let sealed = vault.seal(&context::secret(SIGNING_SECRET), &text)?;
+        let sealed = vault.seal(&context::secret(SECRET), &text)?;
         let now = catalog.clock().now();
         let made = catalog
             .write(async move |tx| {
                 // Another node may have been first.
-                if secret::find(tx, SIGNING_SECRET).await?.is_none() {
-                    secret::set(tx, SIGNING_SECRET, &sealed, now).await?;
+                if secret::find(tx, SECRET).await?.is_none() {
+                    secret::set(tx, SECRET, &sealed, now).await?;
                 }
                 Ok::<_, berth_catalog::Error>(())
             })
@@ -67,10 +67,10 @@ impl SigningKeys {
 
     /// Reads the keys that are kept in the catalog under the vault, if there are any.
     pub async fn find(catalog: &Catalog, vault: &Vault) -> Result<Option<Self>> {
-        let Some(sealed) = catalog.read(async |r| secret::find(r, SIGNING_SECRET).await).await? else {
+        let Some(sealed) = catalog.read(async |r| secret::find(r, SECRET).await).await? else {
             return Ok(None);
         };
-        let text = vault.open(&context::secret(SIGNING_SECRET), &sealed)?;
+        let text = vault.open(&context::secret(SECRET), &sealed)?;
         let kept: Vec<Kept> = serde_json::from_slice(&text).map_err(|error| Error::Key(error.to_string()))?;
         let pairs = kept.iter().map(Kept::pair).collect::<Result<Vec<_>>>()?;
         if pairs.is_empty() {

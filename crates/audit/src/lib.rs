@@ -31,7 +31,7 @@ pub use draft::CLAIMED;
 pub use entry::of_event;
 pub use error::{Error, Result};
 pub use follower::Follower;
-pub use keys::{PublicKey, SIGNING_SECRET, SigningKeys};
+pub use keys::{PublicKey, SigningKeys};
 pub use note::{Action, Note, Outcome, Who};
 pub use recorder::{Recorder, Stats};
 pub use retention::Retention;

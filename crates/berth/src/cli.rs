@@ -65,7 +65,9 @@ Examples:
       berth doctor
 
 Every key of berth.yaml can also be an environment variable: http.listen is BERTH_HTTP__LISTEN.
-Flags win over the environment, the environment over the file. `berth config check` prints what is in effect.";
+Flags win over the environment, the environment over the file. `berth config check` prints what is in effect.
+
+Exit codes: 0 is done, or yes; 1 is no as an answer, such as denied or not whole; 2 is could not do or ask it.";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -345,10 +347,14 @@ fn address(text: &str) -> Result<SocketAddr, String> {
 }
 
 fn duration(text: &str) -> Result<std::time::Duration, String> {
-    let wrong = |error| format!("{error}; use a time such as 0s, 30m or 24h");
-    let duration: jiff::SignedDuration =
-        text.parse().map_err(|error: jiff::Error| wrong(error.to_string()))?;
-    duration.try_into().map_err(|_| wrong("it is negative".to_owned()))
+    let wrong = |problem| format!("{problem}; use a time such as 0s, 30m, 24h or 7d");
+    // Days of a registry have 24 hours: no calendar is asked.
+    let days = text.strip_suffix('d').and_then(|days| days.trim().parse::<u32>().ok());
+    if let Some(days) = days {
+        return Ok(std::time::Duration::from_hours(24 * u64::from(days)));
+    }
+    let duration: jiff::SignedDuration = text.parse().map_err(|_| wrong("it is no time"))?;
+    duration.try_into().map_err(|_| wrong("it is negative"))
 }
 
 fn anonymous() -> impl clap::builder::TypedValueParser<Value = Anonymous> {

@@ -98,7 +98,10 @@ pub(crate) async fn lock_to_serve(config: &Config) -> Result<Option<Lock>> {
 pub(crate) fn must_exist(config: &Config) -> Result<()> {
     let dir = &config.data_dir;
     if config.database.url.is_none() && !dir.join(CATALOG).is_file() {
-        bail!("{} holds no catalog: name the data directory with --data-dir", dir.display());
+        bail!(
+            "{} holds no catalog: start `berth serve` once, which makes it, or name another directory with --data-dir",
+            dir.display()
+        );
     }
     Ok(())
 }
@@ -222,6 +225,13 @@ pub(crate) async fn join_trail(config: &Config) -> Result<Trail> {
     }
     let file = config.data_dir.join(TRAIL);
     if !file.is_file() {
+        if config.data_dir.join(CATALOG).is_file() {
+            bail!(
+                "{} does not exist beside a catalog: the audit trail was removed, unless this catalog is of a Berth without one, \
+                 which `berth serve` then makes",
+                file.display()
+            );
+        }
         bail!("{} does not exist: `berth serve` makes it", file.display());
     }
     Trail::join(&file, Clock::system())

@@ -16,12 +16,15 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
+/// The exit code of a command that could not do what it was told; 1 is for answers: no, denied, not whole.
+const COULD_NOT: u8 = 2;
+
 fn main() -> ExitCode {
     match command::run(cli::Cli::parse()) {
         Ok(code) => code,
         Err(error) => {
             eprintln!("error: {error:#}");
-            ExitCode::FAILURE
+            ExitCode::from(COULD_NOT)
         }
     }
 }

@@ -63,6 +63,31 @@ fn config_check_fails_with_the_place_of_the_error() {
 }
 
 #[test]
+fn config_check_refuses_what_serve_would_refuse_without_asking_anybody() {
+    let here = tempfile::tempdir().unwrap();
+    for (text, problem) in [
+        ("secrets: {key_file: none.key}", "none.key"),
+        ("http: {tls: {certificate: none.pem, key: none.pem}}", "http.tls"),
+        ("access: {ldap: [{name: corp, url: 'ldap://ldap.example', base: 'dc=example'}]}", "ldap"),
+    ] {
+        std::fs::write(here.path().join("berth.yaml"), text).unwrap();
+        let check = run(berth(here.path()).args(["config", "check"]));
+        assert!(!check.success && check.stderr.contains(problem), "{text}: {}", check.stderr);
+    }
+}
+
+#[test]
+fn answers_and_failures_end_with_codes_of_their_own() {
+    let here = tempfile::tempdir().unwrap();
+    let asked =
+        berth(here.path()).args(["access", "explain", "alice", "pull", "project/a"]).output().unwrap();
+    assert_eq!(asked.status.code(), Some(2), "{}", String::from_utf8_lossy(&asked.stderr));
+    // Docker knows no other end of a health check.
+    let ready = berth(here.path()).args(["ready", "--listen", "127.0.0.1:1"]).output().unwrap();
+    assert_eq!(ready.status.code(), Some(1), "{}", String::from_utf8_lossy(&ready.stderr));
+}
+
+#[test]
 fn listening_beyond_loopback_needs_users_or_a_word() {
     let here = TempDir::new().unwrap();
     let check = ["config", "check", "--listen", "0.0.0.0:5000"];

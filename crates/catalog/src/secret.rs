@@ -6,6 +6,11 @@ use crate::driver::{Reader, params};
 use crate::error::Result;
 use crate::tx::Tx;
 
+/// The secret that holds the keys that sign the audit trail.
+pub const AUDIT_SIGNING_KEYS: &str = "audit-signing-keys";
+/// Those that Berth makes for itself: nobody else sets or removes them.
+pub const OWN: [&str; 1] = [AUDIT_SIGNING_KEYS];
+
 /// Finds a secret, sealed as it was given.
 pub async fn find(r: &Reader, name: &str) -> Result<Option<Vec<u8>>> {
     r.query_opt("SELECT sealed FROM secret WHERE name = $1", params![name], |row| {

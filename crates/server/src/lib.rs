@@ -41,6 +41,7 @@ pub use probe::{ProbeError, probe};
 /// Where other rooms register what they count; see [`App::with_registry`].
 pub use prometheus_client::registry::Registry as MetricsRegistry;
 pub use server::Server;
+pub use tls::check_tls;
 
 /// Tells whether a path and its query name an endpoint of the distribution API: the router's parser, for fuzzing.
 #[doc(hidden)]

@@ -25,6 +25,14 @@ use crate::config::{ClientCertificates, Tls};
 pub(crate) const ALPN_H2: &[u8] = b"h2";
 const ALPN_HTTP1: &[u8] = b"http/1.1";
 
+/// Reads certificate, key and authorities as a server would, and keeps none.
+///
+/// # Errors
+/// A file can't be read, or key and certificate don't belong together.
+pub fn check_tls(files: &Tls) -> io::Result<()> {
+    read(files, true).map(drop)
+}
+
 /// Takes TLS connections with the newest certificate.
 #[derive(Clone)]
 pub(crate) struct TlsAcceptor {

@@ -204,7 +204,7 @@ async fn a_bucket_that_goes_away_ends_a_backup_with_words_about_it() -> Result<(
     torn.line.cut();
     let output = child.wait_with_output().await?;
     let said = String::from_utf8_lossy(&output.stderr);
-    ensure!(output.status.code() == Some(1) && said.contains("not available"), "{said}");
+    ensure!(output.status.code() == Some(2) && said.contains("not available"), "{said}");
     torn.left().await?;
     let begin = Instant::now();
     torn.server.collect().await?;

@@ -2,7 +2,7 @@
 
 use berth_catalog::account::{self, Account, AccountId, New, Source};
 use berth_catalog::event::{self, Author, Kind, NewEvent};
-use berth_catalog::{Hidden, Tx, logout, old_password};
+use berth_catalog::{Hidden, Reader, Tx, logout, old_password, subject};
 use jiff::Timestamp;
 use serde_json::json;
 use tokio::time::{Instant, sleep_until};
@@ -41,6 +41,21 @@ pub(crate) fn account_event(id: AccountId, change: &str, by: &Author, at: Timest
     event_of(Kind::AccountChanged, by, json!({ "change": change, "account": id.0 }), at)
 }
 
+/// The same with what logs call its owner, which outlives the account: `None` where they know nobody of that name.
+pub(crate) async fn named_event(
+    tx: &Reader,
+    (id, name): (AccountId, &str),
+    change: &str,
+    by: &Author,
+    at: Timestamp,
+) -> berth_catalog::Result<NewEvent> {
+    let mut event = account_event(id, change, by, at);
+    if let Some(person) = subject::find(tx, name).await? {
+        event.detail["person"] = person.pseudonym.into();
+    }
+    Ok(event)
+}
+
 pub(super) fn event_of(kind: Kind, by: &Author, detail: serde_json::Value, at: Timestamp) -> NewEvent {
     let id = uuid::Uuid::new_v4();
     NewEvent { id, at, kind, repository: None, tag: None, digest: None, author: by.clone(), detail }
@@ -73,7 +88,8 @@ impl Accounts {
         let (by, now) = (by.clone(), self.now());
         self.change(async move |tx| {
             let id = account::insert(tx, &row, now).await?.ok_or_else(|| Error::Taken(row.name.clone()))?;
-            event::append(tx, account_event(id, "created", &by, now)).await;
+            let event = named_event(tx, (id, &row.name), "created", &by, now).await?;
+            event::append(tx, event).await;
             Ok(id)
         })
         .await
@@ -188,7 +204,7 @@ impl Accounts {
         }
         let rules = &self.0.rules.passwords;
         rules.check(&account.name, password)?;
-        let (id, history, before) = (account.id, rules.history, account.password);
+        let (id, history, before, name) = (account.id, rules.history, account.password, account.name);
         if history > 0 {
             // The present one is one of them.
             let old = self.0.catalog.read(async |r| old_password::list(r, id, history - 1).await).await?;
@@ -203,7 +219,8 @@ impl Accounts {
                 old_password::remember(tx, id, before, history, now).await?;
             }
             account::set_password(tx, id, hash.as_str(), must_change, now).await?;
-            event::append(tx, account_event(id, change, &by, now)).await;
+            let event = named_event(tx, (id, &name), change, &by, now).await?;
+            event::append(tx, event).await;
             Ok(())
         })
         .await
@@ -222,8 +239,9 @@ impl Accounts {
             let Some(found) = account::find(tx, &name).await? else {
                 return Err(Error::Unknown { what: "user", name: name.clone() });
             };
+            let event = named_event(tx, (found.id, &name), change, &by, now).await?;
             unit(tx, found.id, now).await?;
-            event::append(tx, account_event(found.id, change, &by, now)).await;
+            event::append(tx, event).await;
             Ok(())
         })
         .await

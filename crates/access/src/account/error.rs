@@ -52,7 +52,7 @@ pub enum Error {
     #[error("give at least one day")]
     NoDays,
     /// A time longer than allowed.
-    #[error("a {what} may live for {most} days, not {days}; give less, or raise {key}")]
+    #[error("{what}s may live for {most} days, not {days}; give less, or raise {key}")]
     TooLong {
         /// What was to live so long.
         what: &'static str,

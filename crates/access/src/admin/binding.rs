@@ -1,4 +1,6 @@
-use berth_catalog::binding::{self, Kind as SubjectKind, NewBinding};
+use std::sync::Arc;
+
+use berth_catalog::binding::{self, Kind as Subjects, NewBinding};
 use berth_catalog::event::{Author, Kind};
 use berth_catalog::{Reader, Tx, role};
 use jiff::Timestamp;
@@ -18,15 +20,25 @@ pub async fn bind(
     author: &Author,
     now: Timestamp,
 ) -> Result<bool> {
+    let everybody = matches!(what.kind, Subjects::Anonymous | Subjects::Authenticated);
+    if everybody && compiled(tx, rules, &what.role).await?.is_some_and(|role| role.governs()) {
+        let (role, subject) = (what.role.clone(), what.kind.as_str().to_owned());
+        return Err(AdminError::Everybody { role, subject });
+    }
+    bind_knowingly(tx, rules, what, author, now).await
+}
+
+/// Binds a role as [`bind`] does, also one that lets everybody govern: for whoever was asked.
+pub async fn bind_knowingly(
+    tx: &mut Tx,
+    rules: &Rules,
+    what: &NewBinding,
+    author: &Author,
+    now: Timestamp,
+) -> Result<bool> {
     let Some(duties) = duties(tx, rules, &what.role).await? else {
         return Err(AdminError::UnknownRole(what.role.clone()));
     };
-    if what.project.is_empty()
-        && !duties.is_none()
-        && matches!(what.kind, SubjectKind::Anonymous | SubjectKind::Authenticated)
-    {
-        return Err(AdminError::Everybody(what.role.clone()));
-    }
     if !what.project.is_empty() {
         demand_project(tx, &what.project, now).await?;
     } else if rules.separation && !duties.is_none() {
@@ -76,11 +88,17 @@ async fn keep_apart(tx: &Tx, rules: &Rules, what: &NewBinding, new: Duties) -> R
 
 /// Finds out which duties a role has; `None` if there is no such role.
 async fn duties(r: &Reader, rules: &Rules, name: &str) -> Result<Option<Duties>> {
+    Ok(compiled(r, rules, name).await?.map(|role| role.duties))
+}
+
+/// Finds a role; `None` if there is no such role.
+async fn compiled(r: &Reader, rules: &Rules, name: &str) -> Result<Option<Arc<Role>>> {
     if let Some(role) = rules.roles.get(name) {
-        return Ok(Some(role.duties));
+        return Ok(Some(Arc::clone(role)));
     }
     let Some(stored) = role::find(r, name).await? else { return Ok(None) };
-    Ok(Some(Role::read(name.into(), &stored.policies).map_or(Duties::NONE, |role| role.duties)))
+    let read = Role::read(name.into(), &stored.policies);
+    Ok(Some(Arc::new(read.unwrap_or_else(|_| Role::unreadable(name.into())))))
 }
 
 fn detail(what: &NewBinding) -> Value {

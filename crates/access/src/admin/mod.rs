@@ -7,7 +7,7 @@ mod binding;
 mod project;
 mod role;
 
-pub use binding::{bind, unbind};
+pub use binding::{bind, bind_knowingly, unbind};
 pub use project::{ProjectChange, change_project, create_project, delete_project};
 pub use role::{delete_role, set_role};
 
@@ -62,12 +62,19 @@ pub enum AdminError {
     /// Settings are a JSON object.
     #[error("settings of a project are a JSON object, such as {{\"key\": \"value\"}}")]
     Settings,
-    /// Nobody is asked who they are.
-    #[error("role {0:?} may change the system: bind it to users, groups or robots, and not to everybody")]
-    Everybody(String),
     /// Duties that are to be kept apart would come together.
     #[error("{0}")]
     Duties(String),
+    /// Everybody would govern.
+    #[error(
+        "role {role:?} may administer or change the system, and {subject} is everybody: give it to somebody you can name"
+    )]
+    Everybody {
+        /// The role.
+        role: String,
+        /// Who is meant.
+        subject: String,
+    },
     /// The catalog did not do it.
     #[error(transparent)]
     Catalog(#[from] berth_catalog::Error),

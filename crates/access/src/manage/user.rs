@@ -184,9 +184,10 @@ impl Management {
         self.change(async move |tx| {
             let found = account::find(tx, &name).await?.ok_or(ManageError::Hidden)?;
             let guard = last::Guard::before(tx, &rules).await?;
+            let event = crate::account::named_event(tx, (found.id, &name), what, &by, now).await?;
             unit(tx, found.id, now).await?;
             guard.after(tx, &rules).await?;
-            event::append(tx, crate::account::account_event(found.id, what, &by, now)).await;
+            event::append(tx, event).await;
             Ok(())
         })
         .await

@@ -7,6 +7,8 @@ use super::duty::Duties;
 use super::path::Path;
 use super::pattern::{Pattern, PatternError};
 use crate::action::{Action, Actions};
+use crate::part;
+use crate::resource::Resource;
 
 const MAX_NAME_BYTES: usize = 64;
 const MAX_POLICIES: usize = 256;
@@ -163,6 +165,17 @@ impl Role {
             }
         }
         (allowed, denied)
+    }
+
+    /// Tells whether whoever holds it may administer something, or change the system.
+    pub(crate) fn governs(&self) -> bool {
+        let administers = |rule: &Rule| rule.effect == Effect::Allow && rule.actions.has(Action::Administer);
+        let changes = |(allowed, denied): (Actions, Actions)| {
+            let reads = |action| matches!(action, Action::Pull | Action::List | Action::Read);
+            allowed.iter().any(|action| !reads(action) && !denied.has(action))
+        };
+        self.rules.iter().any(administers)
+            || part::ALL.iter().any(|part| changes(self.on(&Path::of(&Resource::System(part)))))
     }
 
     /// Tells whether it might let somebody see a repository.

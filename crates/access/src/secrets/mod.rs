@@ -37,6 +37,10 @@ impl Secrets {
         if !(1..=64).contains(&name.len()) || !name.bytes().all(plain) {
             return Err(SecretError::Name(name.to_owned()));
         }
+        keep_own(name)?;
+        if value.is_empty() {
+            return Err(SecretError::Empty(name.to_owned()));
+        }
         let sealed = self.vault.seal(&context::secret(name), value).map_err(failed(name))?;
         let (name, author, now) = (name.to_owned(), author.clone(), self.catalog.clock().now());
         let set = self.catalog.write(async move |tx| {
@@ -57,6 +61,7 @@ impl Secrets {
 
     /// Removes a secret. Returns false if there was none.
     pub async fn remove(&self, name: &str, author: &Author) -> Result<bool, SecretError> {
+        keep_own(name)?;
         let (name, author, now) = (name.to_owned(), author.clone(), self.catalog.clock().now());
         let removed = self.catalog.write(async move |tx| {
             let removed = secret::delete(tx, &name).await?;
@@ -68,6 +73,11 @@ impl Secrets {
         });
         Ok(removed.await?)
     }
+}
+
+/// Refuses to touch what Berth keeps for itself.
+fn keep_own(name: &str) -> Result<(), SecretError> {
+    if secret::OWN.contains(&name) { Err(SecretError::Own(name.to_owned())) } else { Ok(()) }
 }
 
 fn failed(name: &str) -> impl FnOnce(berth_vault::Error) -> SecretError {

@@ -85,6 +85,31 @@ fn what(subject: &str, role: &str, project: &str) -> NewBinding {
 }
 
 #[tokio::test]
+async fn everybody_is_given_what_governs_only_knowingly() {
+    let fixture = Fixture::new(&crate::Config::default()).await;
+    fixture.create("library", false).await.unwrap();
+    let makes = json!({ "resources": ["system/users"], "actions": ["create"] });
+    fixture.set_role(json!({ "name": "hirer", "policies": [makes] })).await.unwrap();
+    let refused =
+        [("administrator", ""), ("system-administrator", ""), ("project-admin", "library"), ("hirer", "")];
+    for (role, project) in refused {
+        for everybody in ["anonymous", "authenticated"] {
+            let bound = fixture.bind(everybody, role, project).await;
+            assert!(matches!(bound, Err(AdminError::Everybody { .. })), "{everybody} {role}: {bound:?}");
+        }
+        assert!(fixture.bind("user:ann", role, project).await.unwrap());
+    }
+    for role in ["guest", "maintainer", "auditor"] {
+        assert!(fixture.bind("anonymous", role, "").await.unwrap(), "{role}");
+    }
+    let meant = what("anonymous", "administrator", "");
+    let bound = fixture.change(async move |tx, rules, author, now| {
+        admin::bind_knowingly(tx, rules, &meant, author, now).await
+    });
+    assert!(bound.await.unwrap());
+}
+
+#[tokio::test]
 async fn what_is_bound_counts_and_what_is_taken_away_does_not() {
     let fixture = Fixture::new(&crate::Config::default()).await;
     let ann = named("ann");

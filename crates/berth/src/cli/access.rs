@@ -4,6 +4,7 @@ use berth_access::{Action, Subject, Target};
 use clap::{Args, Subcommand};
 
 use super::Place;
+use super::user::Listed;
 
 #[derive(Debug, Args)]
 pub(crate) struct Access {
@@ -15,8 +16,8 @@ pub(crate) struct Access {
 pub(crate) enum AccessCommand {
     /// Say whether somebody may do something, and which role decides, or which grant is missing
     #[command(after_help = "\
-Asks the catalog and the configuration as they are now. Exits with 1 when it is denied. A user's groups are those of the
-last login; --group adds others.
+Asks the catalog and the configuration as they are now. Exits with 1 when it is denied, with 2 when it could not be
+asked. A user's groups are those of the last login; --group adds others.
 
 Examples:
       berth access explain alice push project/library/repository/nginx
@@ -29,7 +30,7 @@ Examples:
 #[derive(Debug, Args)]
 pub(crate) struct Explain {
     /// A user's name, robot+NAME, group:NAME, workload:NAME, authenticated or anonymous
-    #[arg(value_name = "USER")]
+    #[arg(value_name = "SUBJECT")]
     pub(crate) who: String,
     /// pull, push, delete, list, read, create, update, sign, scan, replicate or administer
     pub(crate) action: Action,
@@ -64,7 +65,7 @@ Example:
         place: Place,
     },
     /// List projects, one a line: name, public or private, who made it and when
-    List(Place),
+    List(Listed),
     /// Print a project, its settings and who holds which role in it
     Show {
         /// The project's name
@@ -106,7 +107,7 @@ pub(crate) struct Role {
 #[derive(Debug, Subcommand)]
 pub(crate) enum RoleCommand {
     /// List roles, one a line: name, where it comes from, what it is for
-    List(Place),
+    List(Listed),
     /// Print what a role allows and denies, as YAML that `set` and berth.yaml take
     Show {
         /// The role's name
@@ -151,14 +152,20 @@ Examples:
       berth bind add user:alice maintainer --project library
       berth bind add group:auditors auditor
       berth bind add anonymous guest --project mirror")]
-    Add(Bound),
+    Add {
+        #[command(flatten)]
+        bound: Bound,
+        /// Give it also to everybody if it may administer or change the system
+        #[arg(long)]
+        yes: bool,
+    },
     /// List who holds which role where, the configuration's bindings last
     List {
         /// Only those in this project
         #[arg(long, value_name = "NAME")]
         project: Option<String>,
         #[command(flatten)]
-        place: Place,
+        listed: Listed,
     },
     /// Take a role away
     Remove(Bound),

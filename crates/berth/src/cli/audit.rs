@@ -83,15 +83,24 @@ pub(crate) struct ListAudit {
     /// In which repository
     #[arg(long, value_name = "NAME")]
     pub(crate) repository: Option<String>,
+    /// In which project
+    #[arg(long, value_name = "NAME")]
+    pub(crate) project: Option<String>,
     /// How it ended
     #[arg(long, value_parser = ["success", "failure"])]
     pub(crate) outcome: Option<String>,
     /// How long ago at most, for example 30m or 24h
     #[arg(long, value_name = "TIME", value_parser = super::duration)]
     pub(crate) since: Option<std::time::Duration>,
+    /// How long ago at least, for example 1h
+    #[arg(long, value_name = "TIME", value_parser = super::duration)]
+    pub(crate) until: Option<std::time::Duration>,
     /// How many at most
     #[arg(long, default_value_t = 50)]
     pub(crate) limit: usize,
+    /// Print JSON lines, as `berth audit export` does
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, Args)]

@@ -30,6 +30,8 @@ pub(crate) enum RobotCommand {
     Create(RobotCreate),
     /// List robots with their owners, ends and last uses
     List(RobotList),
+    /// Print one robot as JSON: what it may do, its owner, end and last use
+    Show(Named),
     /// Give a robot another secret, and print it this once
     Rotate(RobotRotate),
     /// Let a robot do nothing

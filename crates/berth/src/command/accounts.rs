@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::Result;
-use berth_access::Accounts;
+use berth_access::{Accounts, Persons};
 use jiff::{Timestamp, Unit};
 
 use crate::cli::Place;
@@ -17,6 +17,18 @@ pub(super) async fn open(place: Place) -> Result<(Config, Accounts)> {
     let catalog = data::join_catalog(&config).await?;
     let vault = vault::open(&config, &catalog).await?;
     let accounts = Accounts::new(catalog, &config.access, Some(Arc::new(vault)));
+    Ok((config, accounts))
+}
+
+/// Opens the accounts to change one. Logs get to know its owner before the change, so that they can tell whom it was made to.
+pub(super) async fn open_to_change(place: Place, name: &str) -> Result<(Config, Accounts)> {
+    let config = config::load(place.into())?.config;
+    data::must_exist(&config)?;
+    let catalog = data::join_catalog(&config).await?;
+    let vault = vault::open(&config, &catalog).await?;
+    let accounts = Accounts::new(catalog.clone(), &config.access, Some(Arc::new(vault.clone())));
+    accounts.user(name).await?;
+    Persons::new(catalog, vault).of(name).await?;
     Ok((config, accounts))
 }
 

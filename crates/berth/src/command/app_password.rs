@@ -38,7 +38,9 @@ pub(super) fn run(arguments: cli::AppPassword) -> Result<()> {
         AppPasswordCommand::Revoke(revoke) => block_on(async {
             let (_, accounts) = open(revoke.place).await?;
             let id = AppPasswordId(revoke.id);
-            Ok(accounts.revoke_application_password(&revoke.user, id, &author()).await?)
+            accounts.revoke_application_password(&revoke.user, id, &author()).await?;
+            eprintln!("application password {} of {} is revoked", id.0, revoke.user);
+            Ok(())
         }),
     }
 }

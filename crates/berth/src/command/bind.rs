@@ -1,10 +1,14 @@
 //! `berth bind`: gives roles and takes them away, beside a running server.
 
 use anyhow::{Result, bail};
-use berth_access::{Subject, admin};
+use berth_access::Subject;
+use berth_access::admin::{self, AdminError};
 use berth_catalog::binding::{self, Binding, NewBinding};
 
+use serde_json::{Value, json};
+
 use super::access::{Desk, at_desk};
+use super::audit::Names;
 use super::print;
 use crate::cli::{self, BindCommand, Bound};
 
@@ -13,21 +17,32 @@ const BATCH: usize = 500;
 
 pub(super) fn run(arguments: cli::Bind) -> Result<()> {
     match arguments.command {
-        BindCommand::Add(bound) => add(bound),
+        BindCommand::Add { bound, yes } => add(bound, yes),
         BindCommand::Remove(bound) => remove(bound),
-        BindCommand::List { project, place } => {
-            at_desk(place, async move |desk| list(&desk, project.as_deref()).await)
+        BindCommand::List { project, listed } => {
+            at_desk(listed.place, async move |desk| list(&desk, project.as_deref(), listed.json).await)
         }
     }
 }
 
-fn add(bound: Bound) -> Result<()> {
+fn add(bound: Bound, yes: bool) -> Result<()> {
     let (what, place) = (binding(&bound), bound.place);
     at_desk(place, async move |desk| {
         let line = line(&what);
-        let made =
-            desk.change(async move |tx, rules, author, now| admin::bind(tx, rules, &what, author, now).await);
-        let now = if made.await? { "bound" } else { "was bound already" };
+        let made = desk.change(async move |tx, rules, author, now| {
+            if yes {
+                admin::bind_knowingly(tx, rules, &what, author, now).await
+            } else {
+                admin::bind(tx, rules, &what, author, now).await
+            }
+        });
+        let made = made.await.map_err(|error| match error.downcast_ref() {
+            Some(AdminError::Everybody { .. }) => {
+                error.context("nothing was bound; say --yes if this is meant")
+            }
+            _ => error,
+        })?;
+        let now = if made { "bound" } else { "was bound already" };
         Ok(print(format!("{now}: {line}\n"))?)
     })
 }
@@ -63,7 +78,8 @@ fn binding(bound: &Bound) -> NewBinding {
 }
 
 /// Prints the bindings of a project, or all.
-pub(super) async fn list(desk: &Desk, project: Option<&str>) -> Result<()> {
+pub(super) async fn list(desk: &Desk, project: Option<&str>, json: bool) -> Result<()> {
+    let mut names = Names::new(desk.catalog.clone());
     let mut after = 0;
     loop {
         let page: Vec<Binding> = desk
@@ -74,7 +90,17 @@ pub(super) async fn list(desk: &Desk, project: Option<&str>) -> Result<()> {
             })
             .await?;
         for Binding { id, what, created_at, created_by } in &page {
-            print(format!("{}\t{created_by}\t{created_at}\n", line(what)))?;
+            let created_by = names.of(created_by).await?;
+            if json {
+                let project = Some(&*what.project).filter(|project| !project.is_empty());
+                let mut shown = fields(&subject(what), &what.role, project);
+                shown["id"] = (*id).into();
+                shown["created_by"] = created_by.into();
+                shown["created_at"] = created_at.to_string().into();
+                print(format!("{shown}\n"))?;
+            } else {
+                print(format!("{}\t{created_by}\t{created_at}\n", line(what)))?;
+            }
             after = *id;
         }
         if page.len() < BATCH {
@@ -82,7 +108,14 @@ pub(super) async fn list(desk: &Desk, project: Option<&str>) -> Result<()> {
         }
     }
     for (subject, role, within) in desk.rules.bindings() {
-        if project.is_none() || project == within {
+        if project.is_some() && project != within {
+            continue;
+        }
+        if json {
+            let mut shown = fields(&subject.to_string(), role, within);
+            shown["created_by"] = "configuration".into();
+            print(format!("{shown}\n"))?;
+        } else {
             print(format!("{}\tconfiguration\n", words(&subject.to_string(), role, within)))?;
         }
     }
@@ -90,9 +123,17 @@ pub(super) async fn list(desk: &Desk, project: Option<&str>) -> Result<()> {
 }
 
 fn line(what: &NewBinding) -> String {
+    words(&subject(what), &what.role, Some(&*what.project).filter(|project| !project.is_empty()))
+}
+
+fn subject(what: &NewBinding) -> String {
     let subject = Subject::new(what.kind, &what.subject);
-    let subject = subject.map_or_else(|_| what.subject.clone(), |subject| subject.to_string());
-    words(&subject, &what.role, Some(&*what.project).filter(|project| !project.is_empty()))
+    subject.map_or_else(|_| what.subject.clone(), |subject| subject.to_string())
+}
+
+/// A binding for programs.
+fn fields(subject: &str, role: &str, project: Option<&str>) -> Value {
+    json!({ "subject": subject, "role": role, "project": project })
 }
 
 fn words(subject: &str, role: &str, project: Option<&str>) -> String {

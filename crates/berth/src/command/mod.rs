@@ -62,7 +62,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Config(arguments) => config::run(arguments)?,
         Command::Compliance(arguments) => return compliance::run(arguments),
         Command::Doctor(arguments) => return Ok(doctor::run(arguments)),
-        Command::Ready(arguments) => ready::run(arguments)?,
+        Command::Ready(arguments) => return Ok(ready::run(arguments)),
         Command::Completions(arguments) => completions::run(&arguments)?,
     }
     Ok(ExitCode::SUCCESS)

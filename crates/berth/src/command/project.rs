@@ -3,8 +3,10 @@
 use anyhow::{Context as _, Result, bail};
 use berth_access::admin::{self, ProjectChange};
 use berth_catalog::project::{self, Project};
+use serde_json::json;
 
 use super::access::{Desk, at_desk};
+use super::audit::Names;
 use super::{bind, print};
 use crate::cli::{self, ProjectCommand};
 
@@ -21,7 +23,9 @@ pub(super) fn run(arguments: cli::Project) -> Result<()> {
             .await?;
             Ok(print(format!("project {name} is there, {}\n", word(public)))?)
         }),
-        ProjectCommand::List(place) => at_desk(place, async |desk| list(&desk).await),
+        ProjectCommand::List(listed) => {
+            at_desk(listed.place, async move |desk| list(&desk, listed.json).await)
+        }
         ProjectCommand::Show { name, place } => at_desk(place, async move |desk| show(&desk, &name).await),
         ProjectCommand::Set { name, public, settings, place } => {
             let settings = settings.as_deref().map(serde_json::from_str).transpose();
@@ -47,12 +51,24 @@ pub(super) fn run(arguments: cli::Project) -> Result<()> {
     }
 }
 
-async fn list(desk: &Desk) -> Result<()> {
+async fn list(desk: &Desk, json: bool) -> Result<()> {
+    let mut names = Names::new(desk.catalog.clone());
     let mut after = String::new();
     loop {
         let page = desk.catalog.read(async |r| project::list(r, &after, BATCH).await).await?;
         for Project { name, public, created_at, created_by, .. } in &page {
-            print(format!("{name}\t{}\t{created_by}\t{created_at}\n", word(*public)))?;
+            let created_by = names.of(created_by).await?;
+            if json {
+                let line = json!({
+                    "name": name,
+                    "public": public,
+                    "created_by": created_by,
+                    "created_at": created_at,
+                });
+                print(format!("{line}\n"))?;
+            } else {
+                print(format!("{name}\t{}\t{created_by}\t{created_at}\n", word(*public)))?;
+            }
             after.clone_from(name);
         }
         if page.len() < BATCH {
@@ -66,9 +82,10 @@ async fn show(desk: &Desk, name: &str) -> Result<()> {
         bail!("there is no project {name:?}; `berth project list` prints those that there are");
     };
     let Project { public, settings, created_at, created_by, .. } = project;
-    let by = if created_by.is_empty() { "pushes before there were projects" } else { &created_by };
+    let maker = Names::new(desk.catalog.clone()).of(&created_by).await?;
+    let by = if maker.is_empty() { "pushes before there were projects" } else { &maker };
     print(format!("project {name}, {}, made by {by} at {created_at}\nsettings {settings}\n", word(public)))?;
-    bind::list(desk, Some(name)).await
+    bind::list(desk, Some(name), false).await
 }
 
 fn word(public: bool) -> &'static str {

@@ -3,6 +3,7 @@
 use anyhow::Result;
 use berth_access::{Accounts, NewRobot, OperatorGrants, PolicyConfig, RobotName};
 use berth_catalog::robot::{Robot, RobotId};
+use serde_json::Value;
 
 use super::accounts::{open, shown, table};
 use super::{block_on, print};
@@ -16,12 +17,19 @@ pub(super) fn run(arguments: cli::Robot) -> Result<()> {
     match arguments.command {
         RobotCommand::Create(new) => block_on(create(new)),
         RobotCommand::List(list) => block_on(print_list(list)),
+        RobotCommand::Show(named) => block_on(async {
+            let (_, accounts) = open(named.place).await?;
+            let robot = accounts.robot_named(&RobotName::parse(&named.name)?).await?;
+            Ok(print(serde_json::to_string_pretty(&json_of(&robot)?)? + "\n")?)
+        }),
         RobotCommand::Rotate(rotate) => block_on(rotated(rotate)),
         RobotCommand::Disable(named) => block_on(disable(named, true)),
         RobotCommand::Enable(named) => block_on(disable(named, false)),
         RobotCommand::Delete(named) => block_on(async {
             let (_, accounts) = open(named.place).await?;
-            Ok(accounts.delete_robot(&RobotName::parse(&named.name)?, &author()).await?)
+            accounts.delete_robot(&RobotName::parse(&named.name)?, &author()).await?;
+            eprintln!("{} is gone, with its secrets and roles", named.name);
+            Ok(())
         }),
     }
 }
@@ -59,7 +67,9 @@ async fn rotated(rotate: RobotRotate) -> Result<()> {
 
 async fn disable(named: Named, disabled: bool) -> Result<()> {
     let (_, accounts) = open(named.place).await?;
-    Ok(accounts.disable_robot(&RobotName::parse(&named.name)?, disabled, &author()).await?)
+    accounts.disable_robot(&RobotName::parse(&named.name)?, disabled, &author()).await?;
+    eprintln!("{} {}", named.name, if disabled { "is disabled" } else { "may work again" });
+    Ok(())
 }
 
 async fn print_list(list: RobotList) -> Result<()> {
@@ -71,7 +81,7 @@ async fn print_list(list: RobotList) -> Result<()> {
     };
     if list.listed.json {
         for robot in &robots {
-            print(format!("{}\n", serde_json::to_string(robot)?))?;
+            print(format!("{}\n", json_of(robot)?))?;
         }
         return Ok(());
     }
@@ -86,6 +96,16 @@ async fn print_list(list: RobotList) -> Result<()> {
         ]
     });
     Ok(print(table(["NAME", "OWNER", "STATE", "ENDS", "LAST USE", "FOR"], rows))?)
+}
+
+/// A robot for programs: its policies as what they are, not as the text that the catalog keeps.
+fn json_of(robot: &Robot) -> Result<Value> {
+    let mut value = serde_json::to_value(robot)?;
+    value["policies"] = serde_json::from_str(&robot.policies)?;
+    if robot.project.is_empty() {
+        value["project"] = Value::Null;
+    }
+    Ok(value)
 }
 
 async fn all(accounts: &Accounts) -> Result<Vec<Robot>> {

@@ -5,7 +5,7 @@ use std::io::Read as _;
 use anyhow::{Context as _, Result, bail};
 use berth_access::{PolicyConfig, RoleConfig, admin};
 use berth_catalog::role::{self, Role};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::access::{Desk, at_desk};
 use super::print;
@@ -16,20 +16,21 @@ const BATCH: usize = 500;
 
 pub(super) fn run(arguments: cli::Role) -> Result<()> {
     match arguments.command {
-        RoleCommand::List(place) => at_desk(place, async |desk| list(&desk).await),
+        RoleCommand::List(listed) => at_desk(listed.place, async move |desk| list(&desk, listed.json).await),
         RoleCommand::Show { name, place } => at_desk(place, async move |desk| show(&desk, &name).await),
         RoleCommand::Set { file, place } => {
             let roles = read(&file)?;
             at_desk(place, async move |desk| {
-                for role in roles {
-                    let name = role.name.clone();
-                    desk.change(async move |tx, rules, author, now| {
-                        admin::set_role(tx, rules, &role, author, now).await
-                    })
-                    .await?;
-                    print(format!("role {name} is set\n"))?;
-                }
-                Ok(())
+                let names: Vec<_> = roles.iter().map(|role| role.name.clone()).collect();
+                // In one transaction: of a list all are set, or none is.
+                desk.change(async move |tx, rules, author, now| {
+                    for role in &roles {
+                        admin::set_role(tx, rules, role, author, now).await?;
+                    }
+                    Ok(())
+                })
+                .await?;
+                names.iter().try_for_each(|name| Ok(print(format!("role {name} is set\n"))?))
             })
         }
         RoleCommand::Delete { name, place } => at_desk(place, async move |desk| {
@@ -53,21 +54,32 @@ fn read(file: &str) -> Result<Vec<RoleConfig>> {
     let roles =
         serde_saphyr::from_str::<Value>(&text).map_err(anyhow::Error::from).and_then(|given| match given {
             Value::Array(_) => Ok(serde_json::from_value(given)?),
+            // As berth.yaml has them.
+            Value::Object(mut file) if file.len() == 1 && file.contains_key("roles") => {
+                Ok(serde_json::from_value(file["roles"].take())?)
+            }
             _ => Ok(vec![serde_json::from_value(given)?]),
         });
     roles.with_context(|| format!("{file} holds no role; use what `berth role show` prints"))
 }
 
-async fn list(desk: &Desk) -> Result<()> {
+async fn list(desk: &Desk, json: bool) -> Result<()> {
+    let line = |name: &str, origin: &str, description: &str| {
+        if json {
+            format!("{}\n", json!({ "name": name, "origin": origin, "description": description }))
+        } else {
+            format!("{name}\t{origin}\t{description}\n")
+        }
+    };
     for RoleConfig { name, description, .. } in desk.rules.roles() {
         let origin = if desk.rules.is_built_in(name) { "built in" } else { "configuration" };
-        print(format!("{name}\t{origin}\t{description}\n"))?;
+        print(line(name, origin, description))?;
     }
     let mut after = String::new();
     loop {
         let page = desk.catalog.read(async |r| role::list(r, &after, BATCH).await).await?;
         for Role { name, description, .. } in &page {
-            print(format!("{name}\tcatalog\t{description}\n"))?;
+            print(line(name, "catalog", description))?;
             after.clone_from(name);
         }
         if page.len() < BATCH {

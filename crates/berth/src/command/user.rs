@@ -9,10 +9,11 @@ use anyhow::{Context as _, Result};
 use berth_access::{
     AccountError, Accounts, Enrolment, HarborEntry, Imported, NewUser, OperatorGrants, PasswordRules,
 };
+use berth_catalog::Clock;
 use berth_catalog::account::Account;
 use serde_json::json;
 
-use super::accounts::{open, shown, table};
+use super::accounts::{open, open_to_change, shown, table};
 use super::{block_on, passwd, print};
 use crate::cli::{self, Chosen, Listed, TotpCommand, UserAdd, UserCommand, UserPasswd};
 use crate::config::Config;
@@ -31,33 +32,35 @@ pub(super) fn run(arguments: cli::User) -> Result<ExitCode> {
             let (_, accounts) = open(named.place).await?;
             Ok(print(serde_json::to_string_pretty(&json_of(&accounts.user(&named.name).await?))? + "\n")?)
         })?,
-        UserCommand::Disable(named) => block_on(async {
-            let (_, accounts) = open(named.place).await?;
-            Ok(accounts.disable_user(&named.name, true, &author()).await?)
-        })?,
-        UserCommand::Enable(named) => block_on(async {
-            let (_, accounts) = open(named.place).await?;
-            Ok(accounts.disable_user(&named.name, false, &author()).await?)
-        })?,
-        UserCommand::Delete(named) => block_on(async {
-            let (_, accounts) = open(named.place).await?;
-            Ok(accounts.delete_user(&named.name, &author()).await?)
-        })?,
-        UserCommand::Logout(named) => block_on(async {
-            let (_, accounts) = open(named.place).await?;
-            Ok(accounts.log_out_everywhere(&named.name, &author()).await?)
-        })?,
-        UserCommand::Unlock(named) => block_on(async {
-            let (_, accounts) = open(named.place).await?;
-            Ok(accounts.unlock_user(&named.name, &author()).await?)
-        })?,
+        UserCommand::Disable(named) => block_on(change(
+            named,
+            "is disabled: nobody logs in with it, and its sessions and tokens have ended",
+            async |accounts, name| accounts.disable_user(name, true, &author()).await,
+        ))?,
+        UserCommand::Enable(named) => block_on(change(named, "may log in again", async |accounts, name| {
+            accounts.disable_user(name, false, &author()).await
+        }))?,
+        UserCommand::Delete(named) => block_on(change(
+            named,
+            "is gone, with its application passwords and roles",
+            async |accounts, name| accounts.delete_user(name, &author()).await,
+        ))?,
+        UserCommand::Logout(named) => {
+            block_on(change(named, "has no sessions and tokens any more", async |accounts, name| {
+                accounts.log_out_everywhere(name, &author()).await
+            }))?;
+        }
+        UserCommand::Unlock(named) => block_on(change(named, "is not locked", async |accounts, name| {
+            accounts.unlock_user(name, &author()).await
+        }))?,
         UserCommand::Passwd(changed) => block_on(set_password(changed))?,
         UserCommand::Totp(totp) => match totp.command {
             TotpCommand::Enable(named) => block_on(enable_totp(named))?,
-            TotpCommand::Disable(named) => block_on(async {
-                let (_, accounts) = open(named.place).await?;
-                Ok(accounts.disable_totp(&named.name, &author()).await?)
-            })?,
+            TotpCommand::Disable(named) => {
+                block_on(change(named, "is asked for no second factor", async |accounts, name| {
+                    accounts.disable_totp(name, &author()).await
+                }))?;
+            }
         },
         UserCommand::ImportHarbor(import) => {
             return block_on(async {
@@ -67,6 +70,18 @@ pub(super) fn run(arguments: cli::User) -> Result<ExitCode> {
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Changes an account and says so.
+async fn change(
+    named: cli::Named,
+    done: &str,
+    work: impl AsyncFnOnce(&Accounts, &str) -> Result<(), AccountError>,
+) -> Result<()> {
+    let (_, accounts) = open_to_change(named.place, &named.name).await?;
+    work(&accounts, &named.name).await?;
+    eprintln!("user {} {done}", named.name);
+    Ok(())
 }
 
 async fn add(new: UserAdd) -> Result<()> {
@@ -80,6 +95,10 @@ async fn add(new: UserAdd) -> Result<()> {
         own_choice: new.chosen.own_choice,
     };
     accounts.create_user(user, &author()).await?;
+    eprintln!(
+        "user {} is there; what it may do is said by `berth bind add user:{} ROLE`",
+        new.name, new.name
+    );
     say_password(&password, is_made_up)?;
     if config.access.users.is_empty() && config.access.anonymous.is_none() {
         eprintln!(
@@ -90,11 +109,11 @@ async fn add(new: UserAdd) -> Result<()> {
 }
 
 async fn set_password(changed: UserPasswd) -> Result<()> {
-    let (config, accounts) = open(changed.place).await?;
     // Before anybody types.
-    accounts.user(&changed.name).await?;
+    let (config, accounts) = open_to_change(changed.place, &changed.name).await?;
     let (password, is_made_up) = choose(&changed.chosen, &config, &changed.name)?;
     accounts.reset_password(&changed.name, &password, changed.chosen.own_choice, &author()).await?;
+    eprintln!("user {} has another password", changed.name);
     say_password(&password, is_made_up)
 }
 
@@ -164,9 +183,10 @@ async fn list(listed: Listed) -> Result<()> {
         }
         return Ok(());
     }
+    let now = Clock::system().now();
     let state = |account: &Account| match account {
         account if account.disabled_at.is_some() => "disabled",
-        account if account.locked_until.is_some() => "was locked",
+        account if account.locked_until.is_some_and(|until| until > now) => "locked",
         account if account.must_change => "must change password",
         _ => "active",
     };
@@ -175,20 +195,22 @@ async fn list(listed: Listed) -> Result<()> {
             account.name.clone(),
             account.source.as_str().to_owned(),
             state(account).to_owned(),
+            if account.totp.is_some() { "yes" } else { "no" }.to_owned(),
             shown(account.seen_at),
             account.email.clone().unwrap_or_default(),
         ]
     });
-    Ok(print(table(["NAME", "SOURCE", "STATE", "LAST LOGIN", "EMAIL"], rows))?)
+    Ok(print(table(["NAME", "SOURCE", "STATE", "2ND FACTOR", "LAST LOGIN", "EMAIL"], rows))?)
 }
 
 async fn enable_totp(named: cli::Named) -> Result<()> {
-    let (_, accounts) = open(named.place).await?;
-    accounts.user(&named.name).await?;
+    let (_, accounts) = open_to_change(named.place, &named.name).await?;
     let enrolment = Enrolment::generate()?;
     eprintln!("{}\nsecret: {}", enrolment.to_uri("berth", &named.name), enrolment.to_base32());
     let code = passwd::read_line_of("Code: ")?;
-    Ok(accounts.enable_totp(&named.name, &enrolment, &code, &author()).await?)
+    accounts.enable_totp(&named.name, &enrolment, &code, &author()).await?;
+    eprintln!("user {} is asked for a code at logins", named.name);
+    Ok(())
 }
 
 /// Takes every line in, and says which could not be.

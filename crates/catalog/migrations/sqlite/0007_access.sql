@@ -28,9 +28,9 @@ CREATE TABLE role (
     changed_at  INTEGER NOT NULL
 ) STRICT;
 
--- Who has which role where.
+-- Who has which role where. Here and below AUTOINCREMENT: what was remembered by its number is never another.
 CREATE TABLE binding (
-    id         INTEGER PRIMARY KEY,
+    id         INTEGER PRIMARY KEY AUTOINCREMENT,
     kind       TEXT NOT NULL,     -- user, group, robot, workload, authenticated, anonymous
     subject    TEXT NOT NULL,     -- its name; empty for authenticated and anonymous
     role       TEXT NOT NULL,
@@ -43,7 +43,7 @@ CREATE INDEX binding_project ON binding (project);
 CREATE INDEX binding_role ON binding (role);
 
 CREATE TABLE account (
-    id                  INTEGER PRIMARY KEY,
+    id                  INTEGER PRIMARY KEY AUTOINCREMENT,
     name                TEXT NOT NULL UNIQUE,
     source              TEXT NOT NULL,  -- local, ldap, oidc
     external            TEXT,           -- who it is there: issuer and subject, or a distinguished name
@@ -76,7 +76,7 @@ CREATE TABLE old_password (
 
 -- Passwords that a user made for clients. The secret is random, so a plain hash does.
 CREATE TABLE app_password (
-    id         INTEGER PRIMARY KEY,
+    id         INTEGER PRIMARY KEY AUTOINCREMENT,
     account_id INTEGER NOT NULL REFERENCES account (id) ON DELETE CASCADE,
     name       TEXT NOT NULL,
     secret     TEXT NOT NULL UNIQUE,  -- SHA-256 in hex
@@ -90,7 +90,7 @@ CREATE INDEX app_password_account ON app_password (account_id);
 CREATE INDEX app_password_revoked ON app_password (revoked_at) WHERE revoked_at IS NOT NULL;
 
 CREATE TABLE robot (
-    id          INTEGER PRIMARY KEY,
+    id          INTEGER PRIMARY KEY AUTOINCREMENT,
     name        TEXT NOT NULL UNIQUE,  -- whole: robot+NAME or robot+PROJECT+NAME
     project     TEXT NOT NULL,         -- empty for one of the system
     description TEXT NOT NULL,

@@ -98,6 +98,23 @@ async fn roles_are_replaced_by_name(on: On) {
     assert_eq!(fixture.generation().await, 5);
 }
 
+async fn a_number_of_a_binding_is_never_another(on: On) {
+    let fixture = Fixture::new(on).await;
+    let now = fixture.now();
+    let made = fixture.catalog.write(async move |tx| {
+        let mut ids = Vec::new();
+        for role in ["project-admin", "guest"] {
+            let what = bound(Kind::User, "x", role, "p");
+            binding::insert(tx, &what, "root", now).await?;
+            ids.push(binding::find(tx, &what).await?.map(|one| one.id));
+            binding::delete(tx, &what).await?;
+        }
+        Ok::<_, berth_catalog::Error>(ids)
+    });
+    let ids = made.await.unwrap();
+    assert_ne!(ids[0], ids[1]);
+}
+
 async fn bindings_are_there_once(on: On) {
     let fixture = Fixture::new(on).await;
     let now = fixture.now();
@@ -188,5 +205,6 @@ on_both!(
     a_project_holds_the_repositories_below_its_name,
     roles_are_replaced_by_name,
     bindings_are_there_once,
+    a_number_of_a_binding_is_never_another,
     accounts_and_robots_are_read_as_they_stand,
 );

@@ -246,7 +246,7 @@ impl From<AdminError> for Problem {
             E::ProjectExists(_) => Self::conflict("exists", text),
             E::RoleInUse { .. } | E::ProjectInUse(_) => Self::conflict("in_use", text),
             E::UnknownProject(_) => Self::not_found(),
-            E::Everybody(_) => Self::conflict("everybody", text),
+            E::Everybody { .. } => Self::conflict("everybody", text),
             E::Duties(_) => Self::conflict("separation_of_duties", text),
             E::Catalog(error) => error.into(),
             _ => Self::internal(text),

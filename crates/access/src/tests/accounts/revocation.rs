@@ -1,10 +1,31 @@
 //! What is taken away is gone for every node, also where it was believed a moment before.
 
+use berth_catalog::{Tx, event, subject};
+
 use super::{Fixture, On, PASSWORD, by, on_both, wrong};
 use crate::tests::{basic, named};
 use crate::{LoginCause as Cause, OperatorGrants, PolicyConfig, RobotName, Unauthenticated};
 
-on_both!(what_is_taken_away_is_not_believed_any_more, other_changes_cost_those_who_are_believed_no_hash,);
+on_both!(
+    what_is_taken_away_is_not_believed_any_more,
+    other_changes_cost_those_who_are_believed_no_hash,
+    logs_tell_whose_account_was_changed_also_when_it_is_gone,
+);
+
+async fn logs_tell_whose_account_was_changed_also_when_it_is_gone(on: On) {
+    let f = Fixture::new(on).await;
+    let now = f.catalog.clock().now();
+    let known = async move |tx: &mut Tx| subject::ensure(tx, "alice", "person-1", b"key", now).await;
+    f.catalog.write(known).await.unwrap();
+    for name in ["alice", "bob"] {
+        f.add(name).await;
+        f.accounts.disable_user(name, true, &by()).await.unwrap();
+        f.accounts.delete_user(name, &by()).await.unwrap();
+    }
+    let events = f.catalog.read(async |r| event::list(r, 0, 100).await).await.unwrap();
+    let persons: Vec<_> = events.iter().map(|event| event.detail["person"].as_str()).collect();
+    assert_eq!(persons, [[Some("person-1"); 3], [None; 3]].concat());
+}
 
 async fn what_is_taken_away_is_not_believed_any_more(on: On) {
     let f = Fixture::new(on).await;

@@ -14,7 +14,11 @@ async fn everything_is_sealed_anew_and_the_old_key_can_go() {
     let token = node.issue("ann", "").await.token;
     let secrets = Secrets::new(node.catalog.clone(), node.vault.clone());
     secrets.set("ldap", b"hunter2", &"order:test".into()).await.unwrap();
-    assert!(secrets.set("no/name", b"x", &"order:test".into()).await.is_err());
+    for (name, value) in [("no/name", &b"x"[..]), ("audit-signing-keys", b"x"), ("empty", b"")] {
+        assert!(secrets.set(name, value, &"order:test".into()).await.is_err(), "{name}");
+    }
+    let kept = secrets.remove("audit-signing-keys", &"order:test".into()).await.unwrap_err();
+    assert!(kept.to_string().contains("Berth's own"), "{kept}");
     let noted = async |kid: String| {
         let now = node.clock.now();
         node.catalog.write(async move |tx| vault_key::insert(tx, &kid, None, now).await).await.unwrap();

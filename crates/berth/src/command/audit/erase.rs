@@ -4,6 +4,7 @@ use std::io::{self, BufRead as _, IsTerminal as _};
 
 use anyhow::{Result, bail};
 use berth_audit::erase::erase;
+use berth_catalog::account;
 
 use super::{on, print};
 use crate::cli::EraseAudit;
@@ -11,6 +12,11 @@ use crate::operator;
 
 pub(super) fn run(arguments: EraseAudit) -> Result<()> {
     let user = arguments.user;
+    if user.starts_with("robot+") || user.starts_with("robot$") {
+        bail!(
+            "{user} is a robot, not a person: logs keep its name; erase who stands behind it, if anybody does"
+        );
+    }
     if !arguments.yes && !confirmed(&user)? {
         bail!("nothing was erased: say --yes, or answer with the name");
     }
@@ -22,6 +28,13 @@ pub(super) fn run(arguments: EraseAudit) -> Result<()> {
             print(format!(
                 "erased: logs call this person {pseudonym} from now on, and nobody knows who that was\n"
             ))?;
+            let name = user.clone();
+            if opened.catalog.read(async move |r| account::find(r, &name).await).await?.is_some() {
+                eprintln!(
+                    "the account is still there: its next login is somebody new to the logs; \
+                     `berth user delete {user}` removes it"
+                );
+            }
         }
         for pseudonym in erased.finished {
             print(format!("finished an erasure that was interrupted, of {pseudonym}\n"))?;

@@ -23,6 +23,8 @@ pub(super) fn list(arguments: ListAudit) -> Result<()> {
         action: arguments.action,
         repository: arguments.repository,
         outcome: arguments.outcome,
+        project: arguments.project,
+        until: arguments.until.map(SignedDuration::try_from).transpose()?,
         since: arguments.since.map(SignedDuration::try_from).transpose()?,
         limit: arguments.limit,
         claimed: None,
@@ -41,7 +43,12 @@ pub(super) fn list(arguments: ListAudit) -> Result<()> {
         let mut names = Names::new(opened.catalog.clone());
         for record in records {
             let name = names.of(&record.entry.actor).await?;
-            print(line(&record, &name))?;
+            if arguments.json {
+                print(format!("{}\n", exported(&record, &name)?))?;
+            } else {
+                let what = change(&record, &mut names).await?;
+                print(line(&record, &name, &what))?;
+            }
         }
         Ok(())
     })
@@ -57,6 +64,8 @@ struct Wanted {
     action: Option<String>,
     repository: Option<String>,
     outcome: Option<String>,
+    project: Option<String>,
+    until: Option<SignedDuration>,
     since: Option<SignedDuration>,
     limit: usize,
     /// What stands for the name that was given.
@@ -68,8 +77,15 @@ impl Wanted {
         let entry = &record.entry;
         self.action.as_ref().is_none_or(|action| *action == entry.action)
             && self.outcome.as_ref().is_none_or(|outcome| *outcome == entry.outcome)
+            && self.project.as_ref().is_none_or(|name| Some(name) == entry.project.as_ref())
             && self.repository.as_ref().is_none_or(|name| Some(name) == entry.repository.as_ref())
             && self.claimed.as_ref().is_none_or(|mark| claims(entry, mark))
+    }
+
+    /// Takes those out that are younger than what was asked for.
+    fn end(&self, opened: &Opened) -> Timestamp {
+        let now = opened.trail.clock().now();
+        self.until.and_then(|until| now.checked_sub(until).ok()).unwrap_or(Timestamp::MAX)
     }
 
     fn begin(&self, opened: &Opened) -> Timestamp {
@@ -86,7 +102,7 @@ fn claims(entry: &Entry, mark: &str) -> bool {
 /// Goes back from the end. Times are nearly, not exactly, in the order of positions: a record may have waited elsewhere.
 async fn newest(opened: &Opened, wanted: &Wanted) -> Result<Vec<Record>> {
     const WAITED: SignedDuration = SignedDuration::from_hours(1);
-    let begin = wanted.begin(opened);
+    let (begin, end) = (wanted.begin(opened), wanted.end(opened));
     let surely_before = begin.checked_sub(WAITED).unwrap_or(Timestamp::MIN);
     let (mut position, mut found) = (i64::MAX, Vec::new());
     loop {
@@ -94,7 +110,11 @@ async fn newest(opened: &Opened, wanted: &Wanted) -> Result<Vec<Record>> {
         let Some(last) = records.last() else { return Ok(found) };
         position = last.position;
         let over = last.entry.at < surely_before;
-        found.extend(records.into_iter().filter(|record| record.entry.at >= begin && wanted.takes(record)));
+        found.extend(
+            records
+                .into_iter()
+                .filter(|record| (begin..=end).contains(&record.entry.at) && wanted.takes(record)),
+        );
         if over || found.len() >= wanted.limit {
             found.truncate(wanted.limit);
             return Ok(found);
@@ -106,12 +126,12 @@ async fn of_user(opened: &Opened, name: &str, wanted: &Wanted) -> Result<Vec<Rec
     let person = opened.catalog.read(async |r| subject::find(r, name).await).await?;
     // Robots and others who are no persons go by their own names.
     let actor = person.map_or_else(|| name.to_owned(), |person| person.pseudonym);
-    let (mut since, mut found) = (wanted.begin(opened), Vec::new());
+    let (mut since, end, mut found) = (wanted.begin(opened), wanted.end(opened), Vec::new());
     loop {
         let records =
             opened.trail.read(async |r| trail::list_of_actor(r, &actor, since, BATCH).await).await?;
         let (last, count) = (records.last().map(|record| record.entry.at), records.len());
-        found.extend(records.into_iter().filter(|record| wanted.takes(record)));
+        found.extend(records.into_iter().filter(|record| record.entry.at <= end && wanted.takes(record)));
         match last.and_then(|at| at.checked_add(SignedDuration::from_micros(1)).ok()) {
             Some(next) if count == BATCH => since = next,
             _ => break,
@@ -122,8 +142,26 @@ async fn of_user(opened: &Opened, name: &str, wanted: &Wanted) -> Result<Vec<Rec
     Ok(found)
 }
 
+/// What a change was and of whom, field by field; nothing of what is no change.
+async fn change(record: &Record, names: &mut Names) -> Result<String> {
+    // Who did it and why it was refused stand elsewhere in the line.
+    const ELSEWHERE: [&str; 5] = ["reason", "repeats", "uid", "sudo_user", "kind"];
+    let mut text = String::new();
+    let Ok(Value::Object(fields)) = serde_json::from_str(&record.entry.detail) else { return Ok(text) };
+    for (field, value) in fields.iter().filter(|(field, _)| !ELSEWHERE.contains(&field.as_str())) {
+        let value = match value {
+            Value::String(one) => names.of(one).await?,
+            Value::Null => continue,
+            other => other.to_string(),
+        };
+        let quoted = if value.is_empty() || value.contains(' ') { format!("{value:?}") } else { value };
+        let _ = write!(text, " {field}={quoted}");
+    }
+    Ok(text)
+}
+
 /// One record for a reader. What clients sent was freed of control characters when it was recorded.
-fn line(record: &Record, name: &str) -> String {
+fn line(record: &Record, name: &str, change: &str) -> String {
     let entry = &record.entry;
     let mut line = format!("{} {} {} {name}", entry.at, entry.outcome, entry.action);
     if let Some(repository) = &entry.repository {
@@ -141,6 +179,7 @@ fn line(record: &Record, name: &str) -> String {
     if let Some(agent) = &entry.agent {
         let _ = write!(line, " ({agent})");
     }
+    line.push_str(change);
     let detail: Value = serde_json::from_str(&entry.detail).unwrap_or_default();
     if let Some(reason) = detail.get("reason").and_then(Value::as_str) {
         let _ = write!(line, ": {reason}");
