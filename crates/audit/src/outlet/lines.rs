@@ -1,4 +1,5 @@
 use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
@@ -69,7 +70,8 @@ fn write(path: Option<&Path>, text: &[u8]) -> io::Result<()> {
         out.write_all(text)?;
         return out.flush();
     };
-    let mut file = std::fs::File::options().create(true).append(true).open(path)?;
+    // It holds names and addresses: whoever collects it is in the group.
+    let mut file = std::fs::File::options().create(true).append(true).mode(0o640).open(path)?;
     let length = file.metadata()?.len();
     let written = file.write_all(text).and_then(|()| file.sync_data());
     if written.is_err() {

@@ -16,8 +16,8 @@ pub(crate) struct Access {
 pub(crate) enum AccessCommand {
     /// Say whether somebody may do something, and which role decides, or which grant is missing
     #[command(after_help = "\
-Asks the catalog and the configuration as they are now. Exits with 1 when it is denied, with 2 when it could not be
-asked. A user's groups are those of the last login; --group adds others.
+Asks the catalog and the configuration as they are now. Exits with 1 when it is denied, with 2
+when it could not be asked. A user's groups are those of the last login; --group adds others.
 
 Examples:
       berth access explain alice push project/library/repository/nginx
@@ -54,7 +54,8 @@ pub(crate) enum ProjectCommand {
     /// Make a project: a first component of repositories' names
     #[command(after_help = "\
 Example:
-      berth project create library --public && berth bind add group:developers developer --project library")]
+      berth project create library --public && \\
+          berth bind add group:developers developer --project library")]
     Create {
         /// The project's name
         name: String,
@@ -120,7 +121,8 @@ pub(crate) enum RoleCommand {
 The file holds roles as berth.yaml does: a list, or one.
 
 Example:
-      printf 'name: signer\\npolicies:\\n  - {resources: [\"project/*\"], actions: [pull, sign]}\\n' | berth role set -")]
+      printf 'name: signer\\npolicies:\\n  - {resources: [\"project/*\"], actions: [pull, sign]}\\n' | \\
+          berth role set -")]
     Set {
         /// File with the role as YAML or JSON, - for the standard input
         file: String,

@@ -14,13 +14,16 @@ pub(crate) struct Audit {
 pub(crate) enum AuditCommand {
     /// Look for anything in the trail that was altered, removed, re-ordered or cut off
     #[command(after_help = "\
-Recomputes every hash, in archives, too, and compares the chain with its signed checkpoints, with checkpoints that were handed
-out before, with the event log, and what is shown in plain with what is sealed. Exits with 1 when something is wrong, and says where.
+Recomputes every hash, in archives too, compares the chain with its signed checkpoints, with checkpoints that
+were handed out before, with the event log, and what is shown in plain with what is sealed. Exits
+with 1 when something is wrong, and says where.
 
-Whoever has the database and its key can write a new trail. Keep the public key and checkpoints where they can't reach them:
+Whoever has the database and its key can write a new trail. Keep the public key and checkpoints
+where they can't reach them:
       berth audit key > /safe/key
       berth audit checkpoint --out /safe/checkpoint-$(date +%F)
-      berth audit verify --key \"$(cat /safe/key)\" --checkpoint /safe/checkpoint-2026-05-01")]
+      berth audit verify --key \"$(cat /safe/key)\" \\
+          --checkpoint /safe/checkpoint-2026-05-01")]
     Verify(VerifyAudit),
     /// Print records, newest first
     #[command(after_help = "\
@@ -30,7 +33,8 @@ Examples:
     List(ListAudit),
     /// Print records as JSON lines, oldest first
     #[command(after_help = "\
-Each line has a `position`; give the last one you handled to --after and none is missed or repeated.
+Each line has a `position`; give the last one you handled to --after and none is missed or
+repeated.
 
 Example:
       berth audit export --after 1200 > records.jsonl")]
@@ -41,8 +45,8 @@ Example:
     Key(Place),
     /// Erase a person: no log says any more who it was, and from where the person called; the trail still verifies
     #[command(after_help = "\
-This can't be undone. It does not remove the account: `berth user delete` does. Whoever logs in under the name later is
-somebody else to the logs.
+This can't be undone. It does not remove the account: `berth user delete` does. Whoever logs in
+under the name later is somebody else to the logs.
 
 Example:
       berth audit erase alice --yes")]

@@ -12,8 +12,9 @@ pub(crate) struct Keys {
 pub(crate) enum KeysCommand {
     /// Let another key sign tokens from now on, on every node
     #[command(after_help = "\
-Old keys verify for another hour, which is as long as a token can be good. With --at-once they verify nothing any more: for
-a key that others may have. Clients then get another token by themselves.
+Old keys verify for another hour, which is as long as a token can be good. With --at-once they
+verify nothing any more: for a key that others may have. Clients then get another token by
+themselves.
 
 Example:
       berth keys rotate --config /etc/berth.yaml")]

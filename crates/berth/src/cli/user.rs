@@ -45,10 +45,12 @@ pub(crate) enum UserCommand {
     Totp(UserTotp),
     /// Take over users and robots of Harbor with their passwords
     #[command(after_help = "\
-Reads JSON lines from a file, or from the standard input for `-`. Of a user: name, password (the hash), salt, password_version (sha1,
-sha256 or pbkdf2_sha256), realname and email. Of a robot: name (robot$NAME or robot$PROJECT+NAME), secret (the hash), salt, and
-optionally description, owner, days and policies, without which it may pull from and push to its project. Names that are taken stay as
-they are, so a file can be read again. Each password is hashed anew at its first use.
+Reads JSON lines from a file, or from the standard input for `-`. Of a user: name, password (the
+hash), salt, password_version (sha1, sha256 or pbkdf2_sha256), realname and email. Of a robot:
+name (robot$NAME or robot$PROJECT+NAME), secret (the hash), salt, and optionally description,
+owner, days and policies, without which it may pull from and push to its project. Names that are
+taken stay as they are, so a file can be read again. Each password is hashed anew at its first
+use.
 
 From Harbor's database:
       psql -Atc \"SELECT json_build_object('name', username, 'password', password, 'salt', salt,
@@ -138,11 +140,12 @@ pub(crate) struct ImportHarbor {
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-An application password lets one client log in as a user, with `docker login` for example. It outlives sessions, is good where the user
-has a second factor, and can be revoked by itself.
+An application password lets one client log in as a user, with `docker login` for example. It
+outlives sessions, is good where the user has a second factor, and can be revoked by itself.
 
 Example:
-      berth app-password create laptop --user alice --days 90 | docker login registry.example -u alice --password-stdin")]
+      berth app-password create laptop --user alice --days 90 | \\
+          docker login registry.example -u alice --password-stdin")]
 pub(crate) struct AppPassword {
     #[command(subcommand)]
     pub(crate) command: AppPasswordCommand,

@@ -5,6 +5,8 @@ mod list;
 mod names;
 mod verify;
 
+use std::fs::File;
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
@@ -81,7 +83,9 @@ fn checkpoint(arguments: CheckpointAudit) -> Result<()> {
         let mut text = serde_json::to_vec(&signed)?;
         text.push(b'\n');
         let Some(file) = arguments.out else { return Ok(print(text)?) };
-        std::fs::write(&file, text).with_context(|| format!("{} can't be written", file.display()))?;
+        // A checkpoint that was handed out is evidence: none replaces another.
+        let written = File::create_new(&file).and_then(|mut file| file.write_all(&text));
+        written.with_context(|| format!("{} can't be written: name a new file", file.display()))?;
         Ok(print(format!("record {} signed in {}\n", signed.position, file.display()))?)
     })
 }

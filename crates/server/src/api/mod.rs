@@ -9,7 +9,7 @@ use std::fmt::Display;
 use std::sync::Arc;
 
 use axum::response::IntoResponse as _;
-use axum::routing::{delete, get, put};
+use axum::routing::{delete, get, post, put};
 use berth_access::Caller;
 use bytes::Bytes;
 use http::header::AUTHORIZATION;

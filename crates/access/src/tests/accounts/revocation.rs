@@ -2,7 +2,7 @@
 
 use berth_catalog::{Tx, event, subject};
 
-use super::{Fixture, On, PASSWORD, by, on_both, wrong};
+use super::{Fixture, On, PASSWORD, by, eventually, on_both, wrong};
 use crate::tests::{basic, named};
 use crate::{LoginCause as Cause, OperatorGrants, PolicyConfig, RobotName, Unauthenticated};
 
@@ -22,7 +22,9 @@ async fn logs_tell_whose_account_was_changed_also_when_it_is_gone(on: On) {
         f.accounts.disable_user(name, true, &by()).await.unwrap();
         f.accounts.delete_user(name, &by()).await.unwrap();
     }
-    let events = f.catalog.read(async |r| event::list(r, 0, 100).await).await.unwrap();
+    let read = async || f.catalog.read(async |r| event::list(r, 0, 100).await).await.unwrap();
+    eventually("all is in the log", async || read().await.len() == 6).await;
+    let events = read().await;
     let persons: Vec<_> = events.iter().map(|event| event.detail["person"].as_str()).collect();
     assert_eq!(persons, [[Some("person-1"); 3], [None; 3]].concat());
 }
