@@ -105,16 +105,14 @@ impl Limits {
         };
         match table.take(&client, now, true) {
             Verdict::Now => Ok(None),
-            Verdict::In(wait) => match self.held.take(self.hasher.hash_one(client)) {
-                Some(place) => {
-                    self.delayed[class as usize].fetch_add(1, Ordering::Relaxed);
-                    Ok(Some(Pause { until: now + wait, _place: place }))
-                }
-                None => {
+            Verdict::In(wait) => {
+                let Some(place) = self.held.take(self.hasher.hash_one(client)) else {
                     table.give_back(&client, now);
-                    Err(self.refuse(class, wait))
-                }
-            },
+                    return Err(self.refuse(class, wait));
+                };
+                self.delayed[class as usize].fetch_add(1, Ordering::Relaxed);
+                Ok(Some(Pause { until: now + wait, _place: place }))
+            }
             Verdict::TooEarly(wait) => Err(self.refuse(class, wait)),
         }
     }

@@ -5,8 +5,9 @@ use std::ops::Bound;
 use std::sync::Arc;
 use std::time::Duration;
 
+use berth_catalog::trail::archived::Archived;
 use berth_catalog::trail::search::{self, Column, Condition, Direction, Group, Key, Value};
-use berth_catalog::trail::{self, Entry, Record, RetentionDays, Trail, head, retention};
+use berth_catalog::trail::{self, Entry, Hash, Record, RetentionDays, Trail, head, retention};
 use berth_catalog::{Error, Reader};
 use jiff::Timestamp;
 

@@ -66,7 +66,8 @@ impl Paging {
                         )));
                     };
                     let encoded = utf8_percent_encode(&value, NON_ALPHANUMERIC);
-                    page.filters.push_str(&format!("&{key}={encoded}"));
+                    page.filters.extend(["&", key, "="]);
+                    page.filters.extend(encoded);
                     values[place] = Some(value.into_owned());
                 }
             }
