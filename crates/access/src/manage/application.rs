@@ -1,7 +1,6 @@
 use berth_catalog::app_password::{AppPassword, AppPasswordId};
 use jiff::Timestamp;
 
-use super::user::is_own;
 use super::{ManageError, Management, Result};
 use crate::account::{Error as AccountError, NewApplicationPassword, RandomSecret};
 use crate::action::Action;
@@ -12,7 +11,7 @@ use crate::resource::Resource;
 impl Management {
     /// Lists a user's application passwords, the newest first, without their secrets.
     pub async fn application_passwords(&self, caller: &Caller, user: &str) -> Result<Vec<AppPassword>> {
-        if !is_own(caller, user) {
+        if !self.is_own(caller, user) {
             self.see(caller, &Resource::System(part::USERS))?;
         }
         self.account(user).await?;
@@ -35,9 +34,6 @@ impl Management {
                 "only users have application passwords; a robot has its secret".to_owned(),
             ));
         };
-        if caller.scope().is_some() {
-            return Err(ManageError::NotByThis);
-        }
         self.account(user).await?;
         let new = NewApplicationPassword { user: user.to_string(), name, days };
         Ok(self.accounts.create_application_password(new, &caller.author()).await?)
@@ -51,7 +47,7 @@ impl Management {
         id: AppPasswordId,
     ) -> Result<()> {
         Self::in_person(caller)?;
-        if !is_own(caller, user) {
+        if !self.is_own(caller, user) {
             self.see(caller, &Resource::System(part::USERS))?;
             self.access.require(caller, Action::Update, Resource::System(part::USERS))?;
         }

@@ -2,10 +2,12 @@
 //!
 //! Every node holds one in memory and makes another when the catalog's generation of access changes. A decision asks no database.
 
+mod administrators;
 mod decide;
 mod follow;
 mod holds;
 mod load;
+mod measure;
 mod standing;
 
 use std::collections::{HashMap, HashSet};
@@ -15,6 +17,7 @@ use jiff::Timestamp;
 
 pub(crate) use follow::Source;
 pub(crate) use load::Stored;
+pub(crate) use measure::Reach;
 pub use standing::Gone;
 use standing::{Account, Robot};
 

@@ -224,6 +224,9 @@ async fn a_robot_is_what_was_written_of_it(on: On) {
         robot::set_expiry(tx, id, None).await?;
         robot::set_disabled(tx, id, true, now).await?;
         robot::set_valid_after(tx, id, Timestamp::UNIX_EPOCH).await?;
+        assert_eq!(robot::find_by_id(tx, id).await?.unwrap().known_to, ["alice"]);
+        robot::set_known_to(tx, id, &["bob".to_owned(), "carl \"".to_owned()]).await?;
+        assert!(robot::has_many(tx, "team", 1).await? && !robot::has_many(tx, "team", 2).await?);
         robot::note_use(tx, id, now).await
     })
     .await;
@@ -239,6 +242,7 @@ async fn a_robot_is_what_was_written_of_it(on: On) {
         (one.disabled_at, one.used_at, one.valid_after),
         (Some(now), Some(now), Timestamp::UNIX_EPOCH)
     );
+    assert_eq!(one.known_to, ["bob", "carl \""]);
     assert_eq!((of, behind.len(), behind[0].id), (vec![one.clone()], 1, other));
     assert!(!robot::is_news(&one, now));
 

@@ -199,6 +199,8 @@ impl From<ManageError> for Problem {
             E::LastAdministrator => Self::conflict("last_administrator", text),
             E::NotByThis => Self::forbidden("application_password", text),
             E::Mightier { .. } | E::Awaited { .. } | E::OwnRobot => Self::forbidden("mightier", text),
+            E::AwaitedRole { .. } => Self::conflict("in_use", text),
+            E::Full { .. } => Self::conflict("full", text),
             E::Exists(_) => Self::conflict("exists", text),
             E::Invalid(_) => Self::invalid(text),
             E::Admin(error) => error.into(),

@@ -56,9 +56,9 @@ pub(super) async fn list(
     page: Paging,
 ) -> Result<Response, Problem> {
     let after = page.last.as_deref().unwrap_or_default();
-    let found = app.manage()?.projects(&caller, after, page.limit()).await?;
+    let (found, stopped_at) = app.manage()?.projects(&caller, after, page.limit()).await?;
     let shown: Vec<Shown> = found.into_iter().map(Into::into).collect();
-    Ok(page.reply(shown, |project| project.name.clone()))
+    Ok(page.reply_up_to(shown, |project| project.name.clone(), stopped_at))
 }
 
 /// `POST /projects`
