@@ -34,8 +34,8 @@ use jiff::Timestamp;
 use crate::config::Config;
 use crate::federation::Directory;
 
-pub(crate) use admin::named_event;
 pub use admin::{NewUser, Profile};
+pub(crate) use admin::{delete_user, insert_user, tell_account};
 pub use application::NewApplicationPassword;
 pub use error::{Ended, Error};
 pub use federated::Looked;
@@ -43,6 +43,8 @@ pub use harbor::{HarborEntry, Imported};
 pub use name::{RobotName, RobotNameError};
 pub(crate) use prove::{Proven, Purpose, caller};
 pub use robot::{NewRobot, Rotated};
+pub(crate) use robot::{clean, delete_robot, insert_robot, tell_robot};
+pub(crate) use robot_policy::check;
 pub use robot_policy::{Grantor, OperatorGrants};
 pub use rules::{ApplicationPasswordRules, PasswordRules, RobotRules, SessionRules};
 pub use secret::{RandomSecret, SecretKind};

@@ -287,8 +287,8 @@ impl fmt::Display for Denied {
             (Reason::OwnRights, identity) => {
                 return write!(
                     f,
-                    "{identity} may not change its own rights, as access.separation_of_duties says; ask another \
-                     security administrator"
+                    "access.separation_of_duties lets nobody change their own rights, and no robot or job any; ask a \
+                     security administrator other than {identity}"
                 );
             }
             (Reason::CredentialsNeeded, _) => {

@@ -45,7 +45,8 @@ impl Access {
     /// administer the project, or [`part::ACCESS`]. In a project whoever administers it may do everything already, so nobody
     /// can pass on more than it has; everywhere it takes a right that stands above all roles.
     ///
-    /// Where duties are kept apart nobody says that of itself: `of` is whom the change would be about.
+    /// Where duties are kept apart nobody says that of itself: `of` is whom the change would be about. Nor do robots and jobs say it there:
+    /// behind them stand those who know their secrets.
     pub fn may_grant(
         &self,
         caller: &Caller,
@@ -59,19 +60,18 @@ impl Access {
                 .or_else(|_| self.require(caller, Action::Administer, Resource::Project(project)))?,
             None => everywhere?,
         };
-        if self.rules().separation && of.is_some_and(|of| self.is_about(of, caller)) {
+        let by_itself = matches!(caller.identity(), Identity::Robot(_) | Identity::Workload(_));
+        if self.rules().separation && (by_itself || of.is_some_and(|of| self.is_about(of, caller))) {
             return Err(Denied::new(Action::Administer, &access, caller, Reason::OwnRights));
         }
         Ok(granted)
     }
 
-    /// Tells whether what a subject holds is what the caller holds.
+    /// Tells whether what a subject holds is what the caller, a person, holds.
     fn is_about(&self, subject: &Subject, caller: &Caller) -> bool {
         match (subject.kind(), caller.identity()) {
             (Kind::Anonymous, _) | (Kind::Authenticated, Identity::User(_)) => true,
-            (Kind::User, Identity::User(name))
-            | (Kind::Robot, Identity::Robot(name))
-            | (Kind::Workload, Identity::Workload(name)) => **name == *subject.name(),
+            (Kind::User, Identity::User(name)) => **name == *subject.name(),
             (Kind::Group, _) => self.is_in(caller, subject.name()),
             _ => false,
         }

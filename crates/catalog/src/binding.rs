@@ -169,15 +169,28 @@ pub async fn list_subject(r: &Reader, kind: Kind, subject: &str, limit: usize) -
     .await
 }
 
-/// Finds one that binds a role, if any does.
-pub async fn find_of_role(r: &Reader, role: &str) -> Result<Option<Binding>> {
-    r.query_opt(
+/// Lists those of one role, after the one numbered `after`.
+pub async fn list_role(r: &Reader, role: &str, after: i64, limit: usize) -> Result<Vec<Binding>> {
+    r.query(
         "SELECT id, kind, subject, role, project, created_at, created_by FROM binding
-          WHERE role = $1 ORDER BY id LIMIT 1",
-        params![role],
+          WHERE role = $1 AND id > $2 ORDER BY id LIMIT $3",
+        params![role, after, limit],
         read_binding,
     )
     .await
+}
+
+/// Tells whether there are so many in one project, or with an empty name everywhere, or more.
+pub async fn has_many(r: &Reader, project: &str, many: usize) -> Result<bool> {
+    let sql = "SELECT id FROM binding WHERE project = $1 ORDER BY id LIMIT 1 OFFSET $2";
+    let last = r.query_opt(sql, params![project, many.saturating_sub(1)], |row| row.int(0)).await?;
+    Ok(last.is_some())
+}
+
+/// Tells whether there are so many in all, or more.
+pub async fn are_many(r: &Reader, many: usize) -> Result<bool> {
+    let sql = "SELECT id FROM binding ORDER BY id LIMIT 1 OFFSET $1";
+    Ok(r.query_opt(sql, params![many.saturating_sub(1)], |row| row.int(0)).await?.is_some())
 }
 
 /// Binds a role. Returns false if that was so already.
@@ -218,8 +231,11 @@ pub(crate) async fn delete_robot(tx: &mut Tx, id: RobotId) -> Result<()> {
     tx.post(sql, params![id.0]).await
 }
 
-/// Takes away every role that was bound in a project; the caller has every node look again.
+/// Takes away every role that was bound in a project, and those of its robots elsewhere; the caller has every node look again.
 pub(crate) async fn delete_project(tx: &mut Tx, project: &str) -> Result<()> {
+    let sql =
+        "DELETE FROM binding WHERE kind = 'robot' AND subject IN (SELECT name FROM robot WHERE project = $1)";
+    tx.post(sql, params![project]).await?;
     tx.post("DELETE FROM binding WHERE project = $1", params![project]).await
 }
 

@@ -104,7 +104,13 @@ pub async fn set_settings(tx: &mut Tx, name: &str, settings: &Value) -> Result<b
     Ok(changed > 0)
 }
 
-/// Deletes a project, its bindings and its robots. Its repositories are the caller's business: there must be none.
+/// Tells whether there are so many projects or more.
+pub async fn are_many(r: &Reader, many: usize) -> Result<bool> {
+    let sql = "SELECT id FROM project ORDER BY id LIMIT 1 OFFSET $1";
+    Ok(r.query_opt(sql, params![many.saturating_sub(1)], |row| row.int(0)).await?.is_some())
+}
+
+/// Deletes a project, its bindings and its robots with theirs, wherever those are. Its repositories are the caller's business: there must be none.
 pub async fn delete(tx: &mut Tx, name: &str) -> Result<bool> {
     binding::delete_project(tx, name).await?;
     tx.post("DELETE FROM robot WHERE project = $1", params![name]).await?;

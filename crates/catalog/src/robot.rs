@@ -6,7 +6,7 @@ use serde::Serialize;
 use crate::access_generation::bump;
 use crate::binding;
 use crate::driver::{Reader, Row, params};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::tx::Tx;
 
 /// A robot's row id.
@@ -31,6 +31,8 @@ pub struct Robot {
     pub policies: String,
     /// Who answers for it.
     pub owner: String,
+    /// The names of those who know its secret, or may.
+    pub known_to: Vec<String>,
     /// When it came to be.
     pub created_at: Timestamp,
     /// When it ends.
@@ -69,18 +71,25 @@ fn read(row: &Row<'_>) -> Result<Robot> {
         description: text(3)?,
         policies: text(4)?,
         owner: text(5)?,
-        created_at: row.time(6)?,
-        expires_at: row.time_opt(7)?,
-        disabled_at: row.time_opt(8)?,
-        valid_after: row.time(9)?,
-        used_at: row.time_opt(10)?,
+        known_to: names_of(row.text(6)?)?,
+        created_at: row.time(7)?,
+        expires_at: row.time_opt(8)?,
+        disabled_at: row.time_opt(9)?,
+        valid_after: row.time(10)?,
+        used_at: row.time_opt(11)?,
     })
+}
+
+fn names_of(json: &str) -> Result<Vec<String>> {
+    serde_json::from_str(json)
+        .map_err(|_| Error::Invalid { what: "list of who knows a robot's secret", value: json.to_owned() })
 }
 
 /// Finds a robot by its whole name.
 pub async fn find(r: &Reader, name: &str) -> Result<Option<Robot>> {
     r.query_opt(
-        "SELECT id, name, project, description, policies, owner, created_at, expires_at, disabled_at, valid_after, used_at
+        "SELECT id, name, project, description, policies, owner, known_to, created_at, expires_at, disabled_at, valid_after,
+                used_at
            FROM robot WHERE name = $1",
         params![name],
         read,
@@ -91,7 +100,8 @@ pub async fn find(r: &Reader, name: &str) -> Result<Option<Robot>> {
 /// Finds a robot by its id.
 pub async fn find_by_id(r: &Reader, id: RobotId) -> Result<Option<Robot>> {
     r.query_opt(
-        "SELECT id, name, project, description, policies, owner, created_at, expires_at, disabled_at, valid_after, used_at
+        "SELECT id, name, project, description, policies, owner, known_to, created_at, expires_at, disabled_at, valid_after,
+                used_at
            FROM robot WHERE id = $1",
         params![id.0],
         read,
@@ -102,7 +112,8 @@ pub async fn find_by_id(r: &Reader, id: RobotId) -> Result<Option<Robot>> {
 /// Lists robots in the order of their names, behind `after`.
 pub async fn list(r: &Reader, after: &str, limit: usize) -> Result<Vec<Robot>> {
     r.query(
-        "SELECT id, name, project, description, policies, owner, created_at, expires_at, disabled_at, valid_after, used_at
+        "SELECT id, name, project, description, policies, owner, known_to, created_at, expires_at, disabled_at, valid_after,
+                used_at
            FROM robot WHERE name > $1 ORDER BY name LIMIT $2",
         params![after, limit],
         read,
@@ -113,7 +124,8 @@ pub async fn list(r: &Reader, after: &str, limit: usize) -> Result<Vec<Robot>> {
 /// Lists the robots of one project (those of the system, if it is empty) in the order of their ids, behind `after`.
 pub async fn list_of(r: &Reader, project: &str, after: RobotId, limit: usize) -> Result<Vec<Robot>> {
     r.query(
-        "SELECT id, name, project, description, policies, owner, created_at, expires_at, disabled_at, valid_after, used_at
+        "SELECT id, name, project, description, policies, owner, known_to, created_at, expires_at, disabled_at, valid_after,
+                used_at
            FROM robot WHERE project = $1 AND id > $2 ORDER BY id LIMIT $3",
         params![project, after.0, limit],
         read,
@@ -126,12 +138,19 @@ pub async fn any(r: &Reader) -> Result<bool> {
     Ok(r.query_opt("SELECT 1 FROM robot LIMIT 1", params![], |_| Ok(())).await?.is_some())
 }
 
-/// Makes a robot. Returns `None`, and changes nothing, if the name is taken.
+/// Tells whether a project, or the system, has so many robots or more.
+pub async fn has_many(r: &Reader, project: &str, many: usize) -> Result<bool> {
+    let sql = "SELECT id FROM robot WHERE project = $1 ORDER BY id LIMIT 1 OFFSET $2";
+    let last = r.query_opt(sql, params![project, many.saturating_sub(1)], |row| row.int(0)).await?;
+    Ok(last.is_some())
+}
+
+/// Makes a robot, whose secret its owner knows. Returns `None`, and changes nothing, if the name is taken.
 pub async fn insert(tx: &mut Tx, new: &New, now: Timestamp) -> Result<Option<RobotId>> {
     let id = tx
         .query_opt(
-            "INSERT INTO robot (name, project, description, policies, owner, created_at, expires_at, valid_after)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $6) ON CONFLICT (name) DO NOTHING RETURNING id",
+            "INSERT INTO robot (name, project, description, policies, owner, created_at, expires_at, valid_after, known_to)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $6, $8) ON CONFLICT (name) DO NOTHING RETURNING id",
             params![
                 &new.name,
                 &new.project,
@@ -140,6 +159,7 @@ pub async fn insert(tx: &mut Tx, new: &New, now: Timestamp) -> Result<Option<Rob
                 &new.owner,
                 now,
                 new.expires_at,
+                &names_as_json(std::slice::from_ref(&new.owner)),
             ],
             |row| row.int(0),
         )
@@ -148,6 +168,16 @@ pub async fn insert(tx: &mut Tx, new: &New, now: Timestamp) -> Result<Option<Rob
         bump(tx).await?;
     }
     Ok(id.map(RobotId))
+}
+
+fn names_as_json(names: &[String]) -> String {
+    serde_json::Value::from(names).to_string()
+}
+
+/// Sets who knows its secret.
+pub async fn set_known_to(tx: &mut Tx, id: RobotId, names: &[String]) -> Result<()> {
+    let json = names_as_json(names);
+    tx.post("UPDATE robot SET known_to = $1 WHERE id = $2", params![&json, id.0]).await
 }
 
 /// Sets what it is for and what it may do.

@@ -58,6 +58,12 @@ pub async fn insert(
     access_generation::bump(tx).await
 }
 
+/// Tells whether there are so many roles or more.
+pub async fn are_many(r: &Reader, many: usize) -> Result<bool> {
+    let sql = "SELECT id FROM role ORDER BY id LIMIT 1 OFFSET $1";
+    Ok(r.query_opt(sql, params![many.saturating_sub(1)], |row| row.int(0)).await?.is_some())
+}
+
 /// Deletes a role. Returns false if there is none of that name. Bindings to it grant nothing from then on.
 pub async fn delete(tx: &mut Tx, name: &str) -> Result<bool> {
     let deleted = tx.execute("DELETE FROM role WHERE name = $1", params![name]).await?;

@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+use crate::account::Source;
 use crate::driver::{Reader, params};
 use crate::error::Result;
 
@@ -10,6 +11,8 @@ use crate::error::Result;
 pub struct Account {
     /// The user's name.
     pub name: String,
+    /// Who vouches for the user.
+    pub source: Source,
     /// Since when it is disabled.
     pub disabled_at: Option<Timestamp>,
     /// Whether nothing is allowed before a change of the password, or before the service that vouches for the user does so again.
@@ -40,15 +43,17 @@ pub struct Robot {
 /// Lists how accounts stand, in byte order of their names, after `after`.
 pub async fn list_accounts(r: &Reader, after: &str, limit: usize) -> Result<Vec<Account>> {
     r.query(
-        "SELECT name, disabled_at, must_change, valid_after, member_of FROM account WHERE name > $1 ORDER BY name LIMIT $2",
+        "SELECT name, source, disabled_at, must_change, valid_after, member_of FROM account WHERE name > $1
+          ORDER BY name LIMIT $2",
         params![after, limit],
         |row| {
             Ok(Account {
                 name: row.text(0)?.to_owned(),
-                disabled_at: row.time_opt(1)?,
-                must_change: row.int(2)? != 0,
-                valid_after: row.time(3)?,
-                member_of: row.text(4)?.to_owned(),
+                source: row.parse(1, "source of an account")?,
+                disabled_at: row.time_opt(2)?,
+                must_change: row.int(3)? != 0,
+                valid_after: row.time(4)?,
+                member_of: row.text(5)?.to_owned(),
             })
         },
     )

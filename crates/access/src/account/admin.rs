@@ -2,12 +2,13 @@
 
 use berth_catalog::account::{self, Account, AccountId, New, Source};
 use berth_catalog::event::{self, Author, Kind, NewEvent};
-use berth_catalog::{Hidden, Reader, Tx, logout, old_password, subject};
+use berth_catalog::{Hidden, Tx, binding, logout, old_password, subject};
 use jiff::Timestamp;
 use serde_json::json;
 use tokio::time::{Instant, sleep_until};
 
 use super::{Accounts, Error, Purpose};
+use crate::admin::take_away;
 use crate::config::name_problem;
 use crate::error::Unauthenticated;
 use crate::federation::REFUSAL;
@@ -37,28 +38,53 @@ pub struct Profile {
 }
 
 /// Who made what of which account, for the log.
-pub(crate) fn account_event(id: AccountId, change: &str, by: &Author, at: Timestamp) -> NewEvent {
+pub(super) fn account_event(id: AccountId, change: &str, by: &Author, at: Timestamp) -> NewEvent {
     event_of(Kind::AccountChanged, by, json!({ "change": change, "account": id.0 }), at)
-}
-
-/// The same with what logs call its owner, which outlives the account: `None` where they know nobody of that name.
-pub(crate) async fn named_event(
-    tx: &Reader,
-    (id, name): (AccountId, &str),
-    change: &str,
-    by: &Author,
-    at: Timestamp,
-) -> berth_catalog::Result<NewEvent> {
-    let mut event = account_event(id, change, by, at);
-    if let Some(person) = subject::find(tx, name).await? {
-        event.detail["person"] = person.pseudonym.into();
-    }
-    Ok(event)
 }
 
 pub(super) fn event_of(kind: Kind, by: &Author, detail: serde_json::Value, at: Timestamp) -> NewEvent {
     let id = uuid::Uuid::new_v4();
     NewEvent { id, at, kind, repository: None, tag: None, digest: None, author: by.clone(), detail }
+}
+
+/// Notes what was done to which account, and how logs name its person: an id alone may be another's later.
+pub(crate) async fn tell_account(
+    tx: &mut Tx,
+    (id, name): (AccountId, &str),
+    change: &str,
+    by: &Author,
+    at: Timestamp,
+) -> berth_catalog::Result<()> {
+    let mut event = account_event(id, change, by, at);
+    if let Some(person) = subject::find(tx, name).await? {
+        event.detail["person"] = person.pseudonym.into();
+    }
+    event::append(tx, event).await;
+    Ok(())
+}
+
+/// Makes an account in a unit of work.
+pub(crate) async fn insert_user(
+    tx: &mut Tx,
+    row: &New,
+    by: &Author,
+    now: Timestamp,
+) -> Result<AccountId, Error> {
+    let id = account::insert(tx, row, now).await?.ok_or_else(|| Error::Taken(row.name.clone()))?;
+    tell_account(tx, (id, &row.name), "created", by, now).await?;
+    Ok(id)
+}
+
+/// Deletes an account in a unit of work, and the roles that its name has.
+pub(crate) async fn delete_user(
+    tx: &mut Tx,
+    account: &Account,
+    by: &Author,
+    now: Timestamp,
+) -> berth_catalog::Result<()> {
+    take_away(tx, binding::Kind::User, &account.name, by, now).await?;
+    account::delete(tx, account.id).await?;
+    tell_account(tx, (account.id, &account.name), "deleted", by, now).await
 }
 
 impl Accounts {
@@ -67,6 +93,12 @@ impl Accounts {
     /// # Errors
     /// [`Error::Name`], [`Error::Taken`], and [`Error::Weak`] for a password against the rules.
     pub async fn create_user(&self, new: NewUser, by: &Author) -> Result<AccountId, Error> {
+        let (row, by, now) = (self.user_to_make(new).await?, by.clone(), self.now());
+        self.change(async move |tx| insert_user(tx, &row, &by, now).await).await
+    }
+
+    /// Checks an account that is to be made, and hashes its password.
+    pub(crate) async fn user_to_make(&self, new: NewUser) -> Result<New, Error> {
         if let Some(problem) = name_problem(&new.name) {
             return Err(Error::Name { name: new.name, problem });
         }
@@ -75,7 +107,7 @@ impl Accounts {
         }
         self.0.rules.passwords.check(&new.name, &new.password)?;
         let hash = self.hash(&new.password).await?;
-        let row = New {
+        Ok(New {
             name: new.name,
             source: Source::Local,
             external: None,
@@ -84,15 +116,7 @@ impl Accounts {
             password: Some(Hidden::new(hash.as_str().to_owned())),
             must_change: !new.own_choice && self.0.rules.passwords.change_first,
             groups: Vec::new(),
-        };
-        let (by, now) = (by.clone(), self.now());
-        self.change(async move |tx| {
-            let id = account::insert(tx, &row, now).await?.ok_or_else(|| Error::Taken(row.name.clone()))?;
-            let event = named_event(tx, (id, &row.name), "created", &by, now).await?;
-            event::append(tx, event).await;
-            Ok(id)
         })
-        .await
     }
 
     /// Finds an account.
@@ -147,7 +171,13 @@ impl Accounts {
 
     /// Deletes an account, its passwords and the roles that its name has.
     pub async fn delete_user(&self, name: &str, by: &Author) -> Result<(), Error> {
-        self.on(name, "deleted", by, async |tx, id, _| account::delete(tx, id).await).await
+        let (name, by, now) = (name.to_owned(), by.clone(), self.now());
+        self.change(async move |tx| {
+            let found = account::find(tx, &name).await?;
+            let found = found.ok_or_else(|| Error::Unknown { what: "user", name: name.clone() })?;
+            Ok(delete_user(tx, &found, &by, now).await?)
+        })
+        .await
     }
 
     /// Sets a password that somebody else chose; the account's owner must change it first, if the rules say so.
@@ -219,9 +249,7 @@ impl Accounts {
                 old_password::remember(tx, id, before, history, now).await?;
             }
             account::set_password(tx, id, hash.as_str(), must_change, now).await?;
-            let event = named_event(tx, (id, &name), change, &by, now).await?;
-            event::append(tx, event).await;
-            Ok(())
+            Ok(tell_account(tx, (id, &name), change, &by, now).await?)
         })
         .await
     }
@@ -239,10 +267,8 @@ impl Accounts {
             let Some(found) = account::find(tx, &name).await? else {
                 return Err(Error::Unknown { what: "user", name: name.clone() });
             };
-            let event = named_event(tx, (found.id, &name), change, &by, now).await?;
             unit(tx, found.id, now).await?;
-            event::append(tx, event).await;
-            Ok(())
+            Ok(tell_account(tx, (found.id, &name), change, &by, now).await?)
         })
         .await
     }

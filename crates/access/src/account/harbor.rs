@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::admin::account_event;
 use super::hash::{Harbor, Version};
-use super::robot::log;
+use super::robot::tell_robot;
 use super::robot_policy::{Grantor, check};
 use super::{Accounts, Error, RobotName};
 use crate::config::name_problem;
@@ -135,7 +135,7 @@ impl Accounts {
         self.change(async move |tx| {
             let Some(id) = robot::insert(tx, &row, now).await? else { return Ok(Imported::Known) };
             robot_secret::insert(tx, id, &kept, None, now).await?;
-            log(tx, &row.name, "imported", &by, now).await;
+            tell_robot(tx, &row.name, "imported", &by, now).await;
             Ok(Imported::Robot)
         })
         .await

@@ -1,9 +1,9 @@
 //! Accounts of pipelines.
 
-use berth_catalog::Tx;
 use berth_catalog::event::{self, Author, Kind};
 use berth_catalog::robot::{self, Robot, RobotId};
 use berth_catalog::robot_secret::{self, RobotSecret};
+use berth_catalog::{Tx, binding};
 use jiff::Timestamp;
 use serde_json::json;
 
@@ -12,6 +12,7 @@ use super::robot_policy::{Grantor, check};
 use super::rules::after;
 use super::secret::{RandomSecret, SecretKind};
 use super::{Accounts, Error, RobotName};
+use crate::admin::take_away;
 use crate::policy::PolicyConfig;
 
 /// Ended secrets are remembered for so long, so that whoever still has one hears why.
@@ -61,24 +62,27 @@ impl Accounts {
         grantor: &dyn Grantor,
         by: &Author,
     ) -> Result<(Robot, RandomSecret), Error> {
-        let now = self.now();
+        let (row, secret) = self.robot_to_make(new, grantor)?;
+        let (hash, by, now) = (secret.hash(), by.clone(), self.now());
+        let made = self.change(async move |tx| insert_robot(tx, &row, &hash, &by, now).await);
+        Ok((made.await?, secret))
+    }
+
+    /// Checks a robot that is to be made, and makes up its secret.
+    pub(crate) fn robot_to_make(
+        &self,
+        new: NewRobot,
+        grantor: &dyn Grantor,
+    ) -> Result<(robot::New, RandomSecret), Error> {
         let row = robot::New {
             project: new.name.project().unwrap_or_default().to_owned(),
             policies: check(&new.policies, new.name.project(), grantor)?,
             name: new.name.to_string(),
             description: clean(&new.description),
             owner: new.owner,
-            expires_at: self.0.rules.robots.expiry(new.days, now)?,
+            expires_at: self.0.rules.robots.expiry(new.days, self.now())?,
         };
-        let secret = RandomSecret::generate(SecretKind::Robot)?;
-        let (hash, by) = (secret.hash(), by.clone());
-        let made = self.change(async move |tx| {
-            let id = robot::insert(tx, &row, now).await?.ok_or_else(|| Error::Taken(row.name.clone()))?;
-            robot_secret::insert(tx, id, &hash, None, now).await?;
-            log(tx, &row.name, "created", &by, now).await;
-            robot::find_by_id(tx, id).await?.ok_or_else(|| unknown(&row.name))
-        });
-        Ok((made.await?, secret))
+        Ok((row, RandomSecret::generate(SecretKind::Robot)?))
     }
 
     /// Finds a robot.
@@ -157,20 +161,36 @@ impl Accounts {
         days: Option<u32>,
         by: &Author,
     ) -> Result<Rotated, Error> {
+        self.rotate_robot_for(name, &by.name, overlap_seconds, days, by).await
+    }
+
+    /// Does the same, and notes who is shown the secret.
+    pub(crate) async fn rotate_robot_for(
+        &self,
+        name: &RobotName,
+        knower: &str,
+        overlap_seconds: u32,
+        days: Option<u32>,
+        by: &Author,
+    ) -> Result<Rotated, Error> {
         let now = self.now();
         let renewed = days.map(|days| self.0.rules.robots.expiry(Some(days), now)).transpose()?;
         let before_ends_at = after(now, overlap_seconds.min(MAX_OVERLAP_SECONDS).into());
         let secret = RandomSecret::generate(SecretKind::Robot)?;
-        let (hash, name, by) = (secret.hash(), name.to_string(), by.clone());
+        let (hash, name, by, knower) = (secret.hash(), name.to_string(), by.clone(), knower.to_owned());
         let expires_at = self.change(async move |tx| {
             let found = robot::find(tx, &name).await?.ok_or_else(|| unknown(&name))?;
             robot_secret::forget(tx, found.id, after(now, -REMEMBERED_SECONDS)).await?;
             let made = robot_secret::insert(tx, found.id, &hash, None, now).await?;
             robot_secret::end_others(tx, found.id, made, before_ends_at).await?;
+            // Who knows one that goes on is not forgotten.
+            let others = found.known_to.into_iter().filter(|known| before_ends_at > now && *known != knower);
+            let known_to: Vec<_> = others.chain([knower.clone()]).collect();
+            robot::set_known_to(tx, found.id, &known_to).await?;
             if let Some(expires_at) = renewed {
                 robot::set_expiry(tx, found.id, expires_at).await?;
             }
-            log(tx, &name, "secret rotated", &by, now).await;
+            tell_robot(tx, &name, "secret rotated", &by, now).await;
             Ok(renewed.unwrap_or(found.expires_at))
         });
         Ok(Rotated { expires_at: expires_at.await?, secret, before_ends_at })
@@ -187,7 +207,12 @@ impl Accounts {
 
     /// Deletes a robot, its secrets and the roles that its name has.
     pub async fn delete_robot(&self, name: &RobotName, by: &Author) -> Result<(), Error> {
-        self.on_robot(name, "deleted", by, async |tx, robot, _| robot::delete(tx, robot.id).await).await
+        let (name, by, now) = (name.to_string(), by.clone(), self.now());
+        self.change(async move |tx| {
+            let found = robot::find(tx, &name).await?.ok_or_else(|| unknown(&name))?;
+            Ok(delete_robot(tx, &found, &by, now).await?)
+        })
+        .await
     }
 
     async fn on_robot(
@@ -201,7 +226,7 @@ impl Accounts {
         self.change(async move |tx| {
             let found = robot::find(tx, &name).await?.ok_or_else(|| unknown(&name))?;
             unit(tx, &found, now).await?;
-            log(tx, &name, change, &by, now).await;
+            tell_robot(tx, &name, change, &by, now).await;
             Ok(())
         })
         .await
@@ -212,8 +237,35 @@ pub(super) fn unknown(name: &str) -> Error {
     Error::Unknown { what: "robot", name: name.to_owned() }
 }
 
+/// Makes a robot in a unit of work.
+pub(crate) async fn insert_robot(
+    tx: &mut Tx,
+    row: &robot::New,
+    hash: &str,
+    by: &Author,
+    now: Timestamp,
+) -> Result<Robot, Error> {
+    let id = robot::insert(tx, row, now).await?.ok_or_else(|| Error::Taken(row.name.clone()))?;
+    robot_secret::insert(tx, id, hash, None, now).await?;
+    tell_robot(tx, &row.name, "created", by, now).await;
+    robot::find_by_id(tx, id).await?.ok_or_else(|| unknown(&row.name))
+}
+
+/// Deletes a robot in a unit of work, and the roles that its name has.
+pub(crate) async fn delete_robot(
+    tx: &mut Tx,
+    robot: &Robot,
+    by: &Author,
+    now: Timestamp,
+) -> berth_catalog::Result<()> {
+    take_away(tx, binding::Kind::Robot, &robot.name, by, now).await?;
+    robot::delete(tx, robot.id).await?;
+    tell_robot(tx, &robot.name, "deleted", by, now).await;
+    Ok(())
+}
+
 /// What a robot is for, without what could break a line of a report.
-fn clean(description: &str) -> String {
+pub(crate) fn clean(description: &str) -> String {
     let mut clean: String =
         description.chars().map(|char| if char.is_control() { ' ' } else { char }).collect();
     while clean.len() > MAX_DESCRIPTION_BYTES {
@@ -222,7 +274,7 @@ fn clean(description: &str) -> String {
     clean
 }
 
-pub(super) async fn log(tx: &mut Tx, name: &str, change: &str, by: &Author, now: Timestamp) {
+pub(crate) async fn tell_robot(tx: &mut Tx, name: &str, change: &str, by: &Author, now: Timestamp) {
     let detail = json!({ "change": change, "robot": name });
     event::append(tx, event_of(Kind::RobotChanged, by, detail, now)).await;
 }

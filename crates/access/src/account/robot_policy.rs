@@ -31,7 +31,7 @@ impl Grantor for OperatorGrants {
 }
 
 /// Checks a robot's policies, and writes them as the catalog keeps them.
-pub(super) fn check(
+pub(crate) fn check(
     policies: &[PolicyConfig],
     project: Option<&str>,
     grantor: &dyn Grantor,

@@ -4,7 +4,7 @@ use berth_catalog::event::Author;
 use berth_catalog::robot;
 use berth_catalog::robot_secret::{self, RobotSecretId};
 
-use super::robot::{log, unknown};
+use super::robot::{tell_robot, unknown};
 use super::{Accounts, Error, RobotName};
 
 impl Accounts {
@@ -24,7 +24,7 @@ impl Accounts {
             if !robot_secret::end(tx, found.id, id, now).await? {
                 return Err(Error::Unknown { what: "secret", name: id.0.to_string() });
             }
-            log(tx, &name, "secret ended", &by, now).await;
+            tell_robot(tx, &name, "secret ended", &by, now).await;
             Ok(())
         })
         .await

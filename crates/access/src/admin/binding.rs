@@ -1,8 +1,8 @@
 use std::sync::Arc;
 
-use berth_catalog::binding::{self, Kind as Subjects, NewBinding};
+use berth_catalog::binding::{self, Kind as SubjectKind, NewBinding};
 use berth_catalog::event::{Author, Kind};
-use berth_catalog::{Reader, Tx, role};
+use berth_catalog::{Reader, Tx, robot, role};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -20,7 +20,7 @@ pub async fn bind(
     author: &Author,
     now: Timestamp,
 ) -> Result<bool> {
-    let everybody = matches!(what.kind, Subjects::Anonymous | Subjects::Authenticated);
+    let everybody = matches!(what.kind, SubjectKind::Anonymous | SubjectKind::Authenticated);
     if everybody && compiled(tx, rules, &what.role).await?.is_some_and(|role| role.governs()) {
         let (role, subject) = (what.role.clone(), what.kind.as_str().to_owned());
         return Err(AdminError::Everybody { role, subject });
@@ -39,10 +39,10 @@ pub async fn bind_knowingly(
     let Some(duties) = duties(tx, rules, &what.role).await? else {
         return Err(AdminError::UnknownRole(what.role.clone()));
     };
-    if !what.project.is_empty() {
-        demand_project(tx, &what.project, now).await?;
-    } else if rules.separation && !duties.is_none() {
+    if what.project.is_empty() {
         keep_apart(tx, rules, what, duties).await?;
+    } else {
+        demand_project(tx, &what.project, now).await?;
     }
     let bound = binding::insert(tx, what, &author.name, now).await?;
     if bound {
@@ -52,7 +52,12 @@ pub async fn bind_knowingly(
 }
 
 /// Takes a role away from a subject. Returns false if it was not bound so.
-pub async fn unbind(tx: &mut Tx, what: &NewBinding, author: &Author, now: Timestamp) -> Result<bool> {
+pub async fn unbind(
+    tx: &mut Tx,
+    what: &NewBinding,
+    author: &Author,
+    now: Timestamp,
+) -> berth_catalog::Result<bool> {
     let gone = binding::delete(tx, what).await?;
     if gone {
         tell(tx, Kind::BindingRemoved, author, detail(what), now).await;
@@ -60,8 +65,40 @@ pub async fn unbind(tx: &mut Tx, what: &NewBinding, author: &Author, now: Timest
     Ok(gone)
 }
 
-/// Refuses to give somebody a second duty. Who gets one by a group is found out when it decides: then neither counts.
+/// Takes every role away from a name that is about to go.
+pub(crate) async fn take_away(
+    tx: &mut Tx,
+    kind: SubjectKind,
+    name: &str,
+    author: &Author,
+    now: Timestamp,
+) -> berth_catalog::Result<()> {
+    for bound in binding::list_subject(tx, kind, name, MANY).await? {
+        unbind(tx, &bound.what, author, now).await?;
+    }
+    Ok(())
+}
+
+/// Sees that whoever holds a role has, with what it becomes, no second duty.
+pub(super) async fn keep_holders_apart(tx: &Tx, rules: &Rules, role: &str, new: Duties) -> Result<()> {
+    for bound in binding::list_role(tx, role, 0, MANY).await? {
+        if bound.what.project.is_empty() {
+            keep_apart(tx, rules, &bound.what, new).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Refuses to give somebody a second duty beside what else it holds, a robot's own policies included. Who gets one by a group is found
+/// out when it decides: then neither counts. A duty that everybody had would take every other duty away, so nobody gives it to all.
 async fn keep_apart(tx: &Tx, rules: &Rules, what: &NewBinding, new: Duties) -> Result<()> {
+    if !rules.separation || new.is_none() {
+        return Ok(());
+    }
+    if matches!(what.kind, SubjectKind::Anonymous | SubjectKind::Authenticated) {
+        let text = "{} would have a duty, which access.separation_of_duties keeps in one hand; bind it to a user or a group";
+        return Err(AdminError::Duties(text.replace("{}", what.kind.as_str())));
+    }
     let configured = rules.bindings().filter(|(subject, _, project)| {
         subject.kind() == what.kind && subject.name() == what.subject && project.is_none()
     });
@@ -74,7 +111,8 @@ async fn keep_apart(tx: &Tx, rules: &Rules, what: &NewBinding, new: Duties) -> R
             .filter(|what| what.project.is_empty())
             .map(|what| what.role),
     );
-    let mut all = new;
+    held.retain(|role| *role != what.role);
+    let mut all = new.or(own_duties(tx, what).await?);
     for role in held {
         all = all.or(duties(tx, rules, &role).await?.unwrap_or(Duties::NONE));
     }
@@ -84,6 +122,18 @@ async fn keep_apart(tx: &Tx, rules: &Rules, what: &NewBinding, new: Duties) -> R
     let who =
         Subject::new(what.kind, &what.subject).map_or_else(|_| what.subject.clone(), |who| who.to_string());
     Err(AdminError::Duties(Conflict { who, duties: all }.to_string()))
+}
+
+/// Finds out which duties a robot has by its own policies.
+async fn own_duties(r: &Reader, what: &NewBinding) -> Result<Duties> {
+    let robot = match what.kind {
+        SubjectKind::Robot => robot::find(r, &what.subject).await?,
+        _ => None,
+    };
+    let own = robot.filter(|robot| robot.project.is_empty());
+    Ok(own
+        .and_then(|robot| Role::read("robot".into(), &robot.policies).ok())
+        .map_or(Duties::NONE, |role| role.duties))
 }
 
 /// Finds out which duties a role has; `None` if there is no such role.

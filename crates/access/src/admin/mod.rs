@@ -7,6 +7,7 @@ mod binding;
 mod project;
 mod role;
 
+pub(crate) use binding::take_away;
 pub use binding::{bind, bind_knowingly, unbind};
 pub use project::{ProjectChange, change_project, create_project, delete_project};
 pub use role::{delete_role, set_role};

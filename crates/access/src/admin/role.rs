@@ -3,6 +3,7 @@ use berth_catalog::{Tx, binding, role};
 use jiff::Timestamp;
 use serde_json::json;
 
+use super::binding::keep_holders_apart;
 use super::{AdminError, Result, tell};
 use crate::policy::{Conflict, Role, RoleConfig, RoleError, Rules, Subject};
 
@@ -29,10 +30,18 @@ pub async fn set_role(
         let conflict = Conflict { who: format!("role {name}"), duties: compiled.duties };
         return Err(AdminError::Duties(conflict.to_string()));
     }
-    let before = role::find(tx, name).await?.map(|role| role.policies);
+    let found = role::find(tx, name).await?;
+    keep_holders_apart(tx, rules, name, compiled.duties).await?;
     let policies = serde_json::to_string(&config.policies)
         .map_err(|error| wrong(RoleError::Unreadable(error.to_string())))?;
+    if found
+        .as_ref()
+        .is_some_and(|known| known.policies == policies && known.description == config.description)
+    {
+        return Ok(());
+    }
     role::insert(tx, name, &config.description, &policies, now).await?;
+    let before = found.map(|role| role.policies);
     let detail = json!({ "role": name, "policies": config.policies, "previous": before });
     tell(tx, Kind::RoleChanged, author, detail, now).await;
     Ok(())
@@ -49,7 +58,7 @@ pub async fn delete_role(
     if rules.roles.contains_key(name) {
         return Err(AdminError::FixedRole(name.to_owned()));
     }
-    if let Some(bound) = binding::find_of_role(tx, name).await? {
+    if let Some(bound) = binding::list_role(tx, name, 0, 1).await?.pop() {
         let subject = Subject::new(bound.what.kind, &bound.what.subject);
         let subject = subject.map_or(bound.what.subject, |subject| subject.to_string());
         return Err(AdminError::RoleInUse { role: name.to_owned(), subject });

@@ -16,29 +16,50 @@ pub enum ManageError {
         "nobody would be left who may say who may do what; give somebody else the right to administer system/access first"
     )]
     LastAdministrator,
-    /// A password made for one client is for that client.
+    /// A password made for one client is for that client, and a token for its repositories.
     #[error(
-        "an application password is for pulling and pushing; change things with your own password or a session"
+        "an application password, or a token for repositories, is for pulling and pushing; change things with your own \
+         password or a session"
     )]
     NotByThis,
     /// The change would let the caller act as somebody who may do more.
-    #[error("{name} may do more to the system than you; ask somebody who may at least as much")]
+    #[error(
+        "{name} may do, or could if nothing stood in the way, what you may not; ask somebody who may at least as much, or \
+         the machine's operator"
+    )]
     Mightier {
         /// Who.
         name: String,
     },
-    /// The robot is the caller's own, where nobody changes its own rights.
+    /// The caller knows a robot's secret, where nobody changes its own rights.
     #[error(
-        "you made this robot, and know its secret; where duties are kept apart somebody else binds roles to it"
+        "you know the secret of a robot that this is about; where duties are kept apart somebody else says what it may do"
     )]
     OwnRobot,
     /// A name that roles wait for already.
     #[error(
-        "roles are bound to {name:?} already; take them away first, or ask somebody who may bind them everywhere"
+        "roles are bound to {name:?} already, and whoever makes it would get them; take them away first, or ask somebody who \
+         may bind them: where duties are kept apart, the machine's operator"
     )]
     Awaited {
         /// The name.
         name: String,
+    },
+    /// A role's name that is bound already.
+    #[error(
+        "{name:?} is bound to somebody already, who would get this role unseen; remove those bindings first"
+    )]
+    AwaitedRole {
+        /// The name.
+        name: String,
+    },
+    /// There are as many as there may be.
+    #[error("there are {most} {what} already, and no more are made; delete some first")]
+    Full {
+        /// Of what.
+        what: &'static str,
+        /// How many.
+        most: usize,
     },
     /// There is one already.
     #[error("{0} is there already")]

@@ -2,10 +2,10 @@ mod known;
 
 pub use known::{BindingMark, BindingsWanted, KnownBinding, Within};
 
-use berth_catalog::binding::{self, Binding, Kind, NewBinding};
-use berth_catalog::{project, robot};
+use berth_catalog::binding::{self, Binding, NewBinding};
+use berth_catalog::project;
 
-use super::{ManageError, Management, Result, last};
+use super::{ManageError, Management, Result, last, limit, shared};
 use crate::action::Action;
 use crate::admin;
 use crate::caller::Caller;
@@ -101,23 +101,22 @@ impl Management {
             project: place.project().unwrap_or_default().to_owned(),
         };
         let (rules, author, now) = (self.access.rules(), caller.author(), self.access.now());
-        let maker = caller.name().to_owned();
+        let guard = last::Guard::before(&self.access);
+        let own = caller.name().to_owned();
         self.change(async move |tx| {
-            if rules.separation && what.kind == Kind::Robot {
-                // Who made a robot knows its secret: what it may do, its maker may.
-                let robot = robot::find(tx, &what.subject).await?;
-                if robot.is_some_and(|robot| robot.owner == maker) {
-                    return Err(ManageError::OwnRobot);
-                }
-            }
+            shared::refuse(tx, &rules, &own, what.kind, &what.subject).await?;
             if !what.project.is_empty() && project::find(tx, &what.project).await?.is_none() {
                 return Err(ManageError::Hidden);
             }
+            limit::on_bindings(tx, &what.project).await?;
             let is_new = admin::bind(tx, &rules, &what, &author, now).await?;
-            match binding::find(tx, &what).await?.ok_or(ManageError::Hidden)? {
-                Binding { id, .. } if !is_new => Err(ManageError::Bound { id }),
-                made => Ok(made),
+            let made = binding::find(tx, &what).await?.ok_or(ManageError::Hidden)?;
+            if !is_new {
+                return Err(ManageError::Bound { id: made.id });
             }
+            // A role that denies takes rights away, and a second duty both.
+            guard.after(tx).await?;
+            Ok(made)
         })
         .await
     }
@@ -128,12 +127,14 @@ impl Management {
         let subject = Subject::new(what.kind, &what.subject).ok();
         self.access.may_grant(caller, place.project(), subject.as_ref())?;
         let (rules, author, now) = (self.access.rules(), caller.author(), self.access.now());
+        let guard = last::Guard::before(&self.access);
+        let own = caller.name().to_owned();
         self.change(async move |tx| {
-            let guard = last::Guard::before(tx, &rules).await?;
+            shared::refuse(tx, &rules, &own, what.kind, &what.subject).await?;
             if !admin::unbind(tx, &what, &author, now).await? {
                 return Err(ManageError::Hidden);
             }
-            guard.after(tx, &rules).await
+            guard.after(tx).await
         })
         .await
     }

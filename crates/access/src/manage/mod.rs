@@ -4,17 +4,20 @@
 //! What a caller may not see and what is not there get the same answer, [`ManageError::Hidden`], whichever it is.
 
 mod application;
+mod awaited;
 mod error;
 mod explain;
 mod factor;
 mod known_user;
 mod last;
+mod limit;
 mod me;
 mod member;
 mod named;
 mod project;
 mod robot;
 mod role;
+mod shared;
 mod user;
 
 pub use error::ManageError;
@@ -92,10 +95,10 @@ impl Management {
         }
     }
 
-    /// Sees that a caller came with something better than a password made for one client, which is for pulling and pushing, and that
-    /// logs can name it.
+    /// Sees that a caller came with something better than a password made for one client, or a token for repositories, which are for
+    /// pulling and pushing, and that logs can name it.
     fn in_person(caller: &Caller) -> Result<()> {
-        if caller.proof() == Proof::ApplicationPassword {
+        if caller.proof() == Proof::ApplicationPassword || caller.scope().is_some() {
             return Err(ManageError::NotByThis);
         }
         if caller.is_unnamed() {

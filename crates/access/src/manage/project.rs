@@ -1,14 +1,20 @@
 use berth_catalog::project::{self, Project};
 
-use super::{BATCH, MOST_SEEN, ManageError, Management, Result};
+use super::{BATCH, MOST_SEEN, ManageError, Management, Result, limit};
 use crate::action::Action;
 use crate::admin::{self, ProjectChange};
 use crate::caller::Caller;
 use crate::resource::{Resource, is_project};
 
 impl Management {
-    /// Lists the projects that a caller may know of, in the order of their names, behind `after`.
-    pub async fn projects(&self, caller: &Caller, after: &str, limit: usize) -> Result<Vec<Project>> {
+    /// Lists the projects that a caller may know of, in the order of their names, behind `after`. Who sees few gets a page that ends
+    /// early, and the name behind which to go on.
+    pub async fn projects(
+        &self,
+        caller: &Caller,
+        after: &str,
+        limit: usize,
+    ) -> Result<(Vec<Project>, Option<String>)> {
         let (mut after, mut found, mut looked_at) = (after.to_owned(), Vec::new(), 0);
         loop {
             let page = self.catalog.read(async |r| project::list(r, &after, BATCH).await).await?;
@@ -21,8 +27,11 @@ impl Management {
                 .into_iter()
                 .filter(|project| self.see(caller, &Resource::Project(&project.name)).is_ok());
             found.extend(visible.take(limit - found.len()));
-            if is_last || found.len() >= limit || looked_at >= MOST_SEEN {
-                return Ok(found);
+            if is_last || found.len() >= limit {
+                return Ok((found, None));
+            }
+            if looked_at >= MOST_SEEN {
+                return Ok((found, Some(after)));
             }
         }
     }
@@ -40,8 +49,13 @@ impl Management {
             return Err(admin::AdminError::ProjectName(name.chars().take(64).collect()).into());
         }
         self.access.require(caller, Action::Create, Resource::Project(name))?;
+        if public {
+            // As of one that is there: a push fills it, and everybody may pull what it brings.
+            self.access.may_grant(caller, Some(name), None)?;
+        }
         let (author, now, name) = (caller.author(), self.access.now(), name.to_owned());
         self.change(async move |tx| {
+            limit::on_projects(tx).await?;
             admin::create_project(tx, &name, public, &author, now).await?;
             project::find(tx, &name).await?.ok_or(ManageError::Hidden)
         })
@@ -65,7 +79,7 @@ impl Management {
             }
         }
         if change.settings.is_some() {
-            self.access.require(caller, Action::Administer, Resource::Project(name))?;
+            self.access.require(caller, Action::Update, Resource::Project(name))?;
         }
         let (author, now, name) = (caller.author(), self.access.now(), name.to_owned());
         self.change(async move |tx| {

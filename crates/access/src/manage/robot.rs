@@ -2,16 +2,20 @@ mod secret;
 
 use berth_catalog::binding::Kind;
 use berth_catalog::project;
-use berth_catalog::robot::{Robot, RobotId};
+use berth_catalog::robot::{self, Robot, RobotId};
 
-use super::{ManageError, Management, Result};
+use super::{ManageError, Management, Result, awaited, limit, shared};
 use crate::access::Access;
-use crate::account::{Error as AccountError, Grantor, NewRobot, RandomSecret, RobotName, Rotated};
+use crate::account::{
+    Error as AccountError, Grantor, NewRobot, RandomSecret, RobotName, Rotated, check, clean, insert_robot,
+    tell_robot,
+};
 use crate::action::Action;
-use crate::caller::{Caller, Identity, Proof};
+use crate::caller::{Caller, Identity};
 use crate::part;
 use crate::policy::{Effect, PolicyConfig, Subject};
 use crate::resource::Resource;
+use crate::snapshot::Reach;
 
 /// A robot to make, where its path says.
 #[derive(Debug, Clone)]
@@ -91,10 +95,21 @@ impl Management {
             days: wanted.days,
         };
         let giver = Giver { access: &self.access, caller };
-        let made = self.accounts.create_robot(new, &giver, &caller.author()).await?;
-        self.heed().await;
-        // Nothing is asked for after the commit: the secret is in this answer or nowhere.
-        Ok(made)
+        let (row, secret) = self.accounts.robot_to_make(new, &giver)?;
+        let (access, caller, hash, now) =
+            (self.access.clone(), caller.clone(), secret.hash(), self.access.now());
+        let made = self.change(async move |tx| {
+            if !row.project.is_empty() && project::find(tx, &row.project).await?.is_none() {
+                return Err(ManageError::Hidden);
+            }
+            awaited::refuse(tx, &access, &caller, Kind::Robot, &row.name).await?;
+            limit::on_robots(tx, &row.project).await?;
+            let id = insert_robot(tx, &row, &hash, &caller.author(), now).await?.id;
+            let knowers = shared::knowers(tx, &caller).await?;
+            robot::set_known_to(tx, id, &knowers).await?;
+            robot::find_by_id(tx, id).await?.ok_or(ManageError::Hidden)
+        });
+        Ok((made.await?, secret))
     }
 
     /// Changes a robot.
@@ -105,24 +120,42 @@ impl Management {
         name: &str,
         change: RobotChange,
     ) -> Result<Robot> {
-        let (robot, whole) = self.own_robot(caller, project, name).await?;
-        let by = caller.author();
-        if change.policies.is_some() || change.description.is_some() {
-            let kept = serde_json::from_str(&robot.policies)
-                .map_err(|error| ManageError::Invalid(error.to_string()));
-            let policies: Vec<PolicyConfig> = change.policies.map_or(kept, Ok)?;
-            let description = change.description.unwrap_or(robot.description);
-            let giver = Giver { access: &self.access, caller };
-            self.accounts.set_robot_policies(&whole, &description, &policies, &giver, &by).await?;
-        }
-        if let Some(disabled) = change.disabled {
-            self.accounts.disable_robot(&whole, disabled, &by).await?;
-        }
-        self.heed().await;
-        self.robot(caller, project, name).await
+        let (_, whole) = self.own_robot(caller, project, name).await?;
+        let policies = match &change.policies {
+            Some(policies) => {
+                let giver = Giver { access: &self.access, caller };
+                Some(check(policies, whole.project(), &giver)?)
+            }
+            None if change.description.is_none() && change.disabled.is_none() => {
+                let text = "nothing to change: give description, policies or disabled";
+                return Err(ManageError::Invalid(text.to_owned()));
+            }
+            None => None,
+        };
+        let (by, now, whole) = (caller.author(), self.access.now(), whole.to_string());
+        self.change(async move |tx| {
+            let found = robot::find(tx, &whole).await?.ok_or(ManageError::Hidden)?;
+            let policies = policies.clone().unwrap_or_else(|| found.policies.clone());
+            let description = change.description.as_deref().map_or(found.description.clone(), clean);
+            if policies != found.policies || description != found.description {
+                robot::set_policies(tx, found.id, &description, &policies).await?;
+                let what =
+                    if policies == found.policies { "description changed" } else { "policies changed" };
+                tell_robot(tx, &whole, what, &by, now).await;
+            }
+            if let Some(disabled) =
+                change.disabled.filter(|disabled| *disabled != found.disabled_at.is_some())
+            {
+                robot::set_disabled(tx, found.id, disabled, now).await?;
+                tell_robot(tx, &whole, if disabled { "disabled" } else { "enabled" }, &by, now).await;
+            }
+            robot::find_by_id(tx, found.id).await?.ok_or(ManageError::Hidden)
+        })
+        .await
     }
 
-    /// Gives a robot another secret, which its caller then knows: so the robot may do no more than the caller.
+    /// Gives a robot another secret, which its caller then knows: so the robot may do no more than the caller, by its own policies and
+    /// by what is bound to its name, wherever that is.
     pub async fn rotate_robot(
         &self,
         caller: &Caller,
@@ -132,25 +165,14 @@ impl Management {
         days: Option<u32>,
     ) -> Result<Rotated> {
         let (robot, whole) = self.own_robot(caller, project, name).await?;
-        let policies: Vec<PolicyConfig> =
-            serde_json::from_str(&robot.policies).map_err(|error| ManageError::Invalid(error.to_string()))?;
-        let giver = Giver { access: &self.access, caller };
-        for policy in policies.iter().filter(|policy| policy.effect == Effect::Allow) {
-            giver.may_grant(policy).map_err(AccountError::Beyond)?;
-        }
-        // And what was bound to its name: to the system, and where duties are kept apart to anything everywhere, since a secret must not
-        // bring what only somebody else may give.
-        let it = Caller::new(Identity::Robot(whole.as_str().into()), Proof::None);
-        let mightier = part::ALL.into_iter().map(Resource::System).any(|part| {
-            let theirs = self.access.granted(&it, &part);
-            theirs.and(self.access.granted(caller, &part)) != theirs
-        });
-        let is_bound = self.access.rules().separation
-            && self.access.holds(&it).iter().any(|held| held.project.is_none() && held.subject == robot.name);
-        if mightier || is_bound {
+        let it = Identity::Robot(whole.as_str().into());
+        if !self.access.is_no_less(caller, it, Reach::Everywhere).await? {
             return Err(ManageError::Mightier { name: robot.name });
         }
-        let rotated = self.accounts.rotate_robot(&whole, overlap_seconds, days, &caller.author()).await?;
+        let rotated = self
+            .accounts
+            .rotate_robot_for(&whole, caller.name(), overlap_seconds, days, &caller.author())
+            .await?;
         self.heed().await;
         Ok(rotated)
     }

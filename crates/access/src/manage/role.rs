@@ -1,7 +1,7 @@
 use berth_catalog::role;
 use serde::Serialize;
 
-use super::{ManageError, Management, Result};
+use super::{ManageError, Management, Result, awaited, last, limit, shared};
 use crate::action::Action;
 use crate::admin::{self, AdminError};
 use crate::caller::Caller;
@@ -64,19 +64,29 @@ impl Management {
         self.may_know_roles(caller)?;
         self.access.may_grant(caller, None, None)?;
         self.not_own(caller, &config.name)?;
+        if config.description.len() > 1024 || config.description.chars().any(char::is_control) {
+            return Err(ManageError::Invalid(
+                "use at most 1024 bytes of description, no control characters".into(),
+            ));
+        }
         let (rules, author, now) = (self.access.rules(), caller.author(), self.access.now());
+        let guard = last::Guard::before(&self.access);
+        let own = caller.name().to_owned();
         self.change(async move |tx| {
             let found = role::find(tx, &config.name).await?.is_some();
             if !rules.roles.contains_key(config.name.as_str()) {
                 match (found, exists) {
                     (true, false) => return Err(ManageError::Exists("this role")),
                     (false, true) => return Err(ManageError::Hidden),
-                    _ => {}
+                    (false, false) => {
+                        awaited::refuse_role(tx, &config.name).await?;
+                        limit::on_roles(tx).await?;
+                    }
+                    (true, true) => shared::refuse_role(tx, &rules, &own, &config.name).await?,
                 }
             }
-            let guard = super::last::Guard::before(tx, &rules).await?;
             admin::set_role(tx, &rules, &config, &author, now).await?;
-            guard.after(tx, &rules).await?;
+            guard.after(tx).await?;
             Ok(KnownRole { role: config.clone(), fixed: false })
         })
         .await

@@ -1,14 +1,13 @@
-use berth_catalog::account::{self, Account, AccountId};
-use berth_catalog::{Tx, event};
-use jiff::Timestamp;
+use berth_catalog::account::{self, Account};
+use berth_catalog::binding::Kind;
 
-use super::{ManageError, Management, Result, last};
-use crate::account::{Error as AccountError, NewUser, Profile};
+use super::{ManageError, Management, Result, awaited, last};
+use crate::account::{Error as AccountError, NewUser, delete_user, insert_user, tell_account};
 use crate::action::Action;
 use crate::caller::{Caller, Identity, Proof};
 use crate::part;
-use crate::policy::Subject;
 use crate::resource::Resource;
+use crate::snapshot::Reach;
 
 const USERS: Resource<'static> = Resource::System(part::USERS);
 
@@ -33,62 +32,73 @@ impl Management {
     }
 
     /// Makes an account. It has no rights but those that everybody has who logs in.
-    pub async fn create_user(&self, caller: &Caller, new: NewUser) -> Result<Account> {
+    pub async fn create_user(&self, caller: &Caller, mut new: NewUser) -> Result<Account> {
         Self::in_person(caller)?;
         self.access.require(caller, Action::Create, USERS)?;
-        let new = NewUser {
-            display_name: written(new.display_name, None)?,
-            email: written(new.email, None)?,
-            ..new
-        };
-        let name = new.name.clone();
-        // Who makes the account knows its first password, and so would get what waits for the name.
-        let awaited = Subject::new(berth_catalog::binding::Kind::User, &name)
-            .is_ok_and(|subject| self.access.is_bound(&subject));
-        if awaited && self.access.may_grant(caller, None, None).is_err() {
-            return Err(ManageError::Awaited { name });
-        }
-        self.accounts.create_user(new, &caller.author()).await?;
-        self.heed().await;
-        self.account(&name).await
+        new.display_name = written(new.display_name, None)?;
+        new.email = written(new.email, None)?;
+        let row = self.accounts.user_to_make(new).await?;
+        self.name_in_logs(&row.name).await;
+        let (access, caller, now) = (self.access.clone(), caller.clone(), self.access.now());
+        self.change(async move |tx| {
+            awaited::refuse(tx, &access, &caller, Kind::User, &row.name).await?;
+            insert_user(tx, &row, &caller.author(), now).await?;
+            account::find(tx, &row.name).await?.ok_or(ManageError::Hidden)
+        })
+        .await
     }
 
     /// Changes what is known of a person, or whether the account can be used. What is known of oneself everybody may change.
     pub async fn change_user(&self, caller: &Caller, name: &str, change: UserChange) -> Result<Account> {
         Self::in_person(caller)?;
-        let account = self.user(caller, name).await?;
+        self.user(caller, name).await?;
         if !self.is_own(caller, name) || change.disabled.is_some() {
             self.access.require(caller, Action::Update, USERS)?;
         }
-        if change.display_name.is_some() || change.email.is_some() {
-            let profile = Profile {
-                display_name: written(change.display_name, account.display_name)?,
-                email: written(change.email, account.email)?,
-            };
-            self.accounts.set_profile(name, profile, &caller.author()).await?;
+        if change.disabled.is_some() {
+            self.mind(caller, name, Action::Update, Reach::System).await?;
         }
-        if let Some(disabled) = change.disabled {
-            let what = if disabled { "disabled" } else { "enabled" };
-            self.on_user(caller, name, what, async move |tx, id, now| {
-                account::set_disabled(tx, id, disabled, now).await
-            })
-            .await?;
-        }
-        self.account(name).await
+        self.name_in_logs(name).await;
+        let guard = last::Guard::before(&self.access);
+        let (by, now, name) = (caller.author(), self.access.now(), name.to_owned());
+        self.change(async move |tx| {
+            let found = account::find(tx, &name).await?.ok_or(ManageError::Hidden)?;
+            let display_name = written(change.display_name.clone(), found.display_name.clone())?;
+            let email = written(change.email.clone(), found.email.clone())?;
+            if display_name != found.display_name || email != found.email {
+                account::set_profile(tx, found.id, display_name.as_deref(), email.as_deref()).await?;
+                tell_account(tx, &found, "profile changed", &by, now).await?;
+            }
+            if let Some(disabled) =
+                change.disabled.filter(|disabled| *disabled != found.disabled_at.is_some())
+            {
+                account::set_disabled(tx, found.id, disabled, now).await?;
+                guard.after(tx).await?;
+                let what = if disabled { "disabled" } else { "enabled" };
+                tell_account(tx, &found, what, &by, now).await?;
+            }
+            account::find_by_id(tx, found.id).await?.ok_or(ManageError::Hidden)
+        })
+        .await
     }
 
     /// Deletes an account, its passwords and the roles of its name.
     pub async fn delete_user(&self, caller: &Caller, name: &str) -> Result<()> {
-        Self::in_person(caller)?;
-        self.see(caller, &USERS)?;
-        self.access.require(caller, Action::Delete, USERS)?;
-        self.on_user(caller, name, "deleted", async |tx, id, _| account::delete(tx, id).await).await
+        self.mind(caller, name, Action::Delete, Reach::System).await?;
+        self.name_in_logs(name).await;
+        let guard = last::Guard::before(&self.access);
+        let (by, now, name) = (caller.author(), self.access.now(), name.to_owned());
+        self.change(async move |tx| {
+            let found = account::find(tx, &name).await?.ok_or(ManageError::Hidden)?;
+            delete_user(tx, &found, &by, now).await?;
+            guard.after(tx).await
+        })
+        .await
     }
 
-    /// Sets a password that somebody else chose. Whoever does that could log in with it, so it takes as much as the user may do to
-    /// the system.
+    /// Sets a password that somebody else chose. Whoever does that could log in with it, so it takes as much as the user may do.
     pub async fn reset_password(&self, caller: &Caller, name: &str, password: &str) -> Result<()> {
-        self.mind(caller, name, Action::Administer).await?;
+        self.mind(caller, name, Action::Administer, Reach::Everywhere).await?;
         self.accounts.reset_password(name, password, false, &caller.author()).await?;
         self.heed().await;
         Ok(())
@@ -96,23 +106,31 @@ impl Management {
 
     /// Asks a user for no second factor any more.
     pub async fn remove_factor(&self, caller: &Caller, name: &str) -> Result<()> {
-        self.mind(caller, name, Action::Administer).await?;
-        self.accounts.disable_totp(name, &caller.author()).await?;
-        self.heed().await;
+        let account = self.mind(caller, name, Action::Administer, Reach::Everywhere).await?;
+        if account.totp.is_some() {
+            self.accounts.disable_totp(name, &caller.author()).await?;
+            self.heed().await;
+        }
         Ok(())
     }
 
     /// Forgets that passwords were wrong.
     pub async fn unlock_user(&self, caller: &Caller, name: &str) -> Result<()> {
-        self.mind(caller, name, Action::Update).await?;
-        Ok(self.accounts.unlock_user(name, &caller.author()).await?)
+        let account = self.mind(caller, name, Action::Update, Reach::System).await?;
+        if account.failures > 0 || account.locked_until.is_some() {
+            self.accounts.unlock_user(name, &caller.author()).await?;
+        }
+        Ok(())
     }
 
     /// Ends all sessions and tokens of a user, also of one of the configuration; everybody may do that for themselves.
     pub async fn log_out_everywhere(&self, caller: &Caller, name: &str) -> Result<()> {
         Self::in_person(caller)?;
         if !is_named(caller, name) {
-            self.mind(caller, name, Action::Update).await?;
+            self.weigh(caller, name, Action::Update, Reach::System).await?;
+            if !self.accounts.is_configured(name) {
+                self.account(name).await?;
+            }
         }
         self.accounts.log_out_everywhere(name, &caller.author()).await?;
         self.heed().await;
@@ -144,53 +162,34 @@ impl Management {
         }
     }
 
-    /// Tells whether an account is the caller's. One that has the name of a user of the configuration is nobody's.
+    /// Tells whether an account is the caller's, who came as more than a token for repositories. One that has the name of a user of
+    /// the configuration is nobody's.
     pub(super) fn is_own(&self, caller: &Caller, name: &str) -> bool {
-        is_named(caller, name) && !self.accounts.is_configured(name)
+        caller.scope().is_none() && is_named(caller, name) && !self.accounts.is_configured(name)
     }
 
-    /// Sees that a caller may do something to an account, and is no less to the system than its owner.
-    async fn mind(&self, caller: &Caller, name: &str, action: Action) -> Result<()> {
+    /// Sees that a caller may do something to an account, and may itself do no less than its owner could.
+    async fn mind(&self, caller: &Caller, name: &str, action: Action, reach: Reach) -> Result<Account> {
+        self.weigh(caller, name, action, reach).await?;
+        self.account(name).await
+    }
+
+    /// Sees that a caller may do something to a user, and may itself do no less than the user could: to the system, which is enough to
+    /// stop somebody, or everywhere, for who can act as somebody.
+    async fn weigh(&self, caller: &Caller, name: &str, action: Action, reach: Reach) -> Result<()> {
         Self::in_person(caller)?;
         self.see(caller, &USERS)?;
         self.access.require(caller, action, USERS)?;
-        if !self.accounts.is_configured(name) {
-            self.account(name).await?;
+        let owner = Identity::User(name.into());
+        if is_named(caller, name) || self.access.is_no_less(caller, owner, reach).await? {
+            return Ok(());
         }
-        let owner = Caller::new(Identity::User(name.into()), Proof::None);
-        let mightier = part::ALL.into_iter().any(|part| {
-            let (theirs, ours) = (
-                self.access.granted(&owner, &Resource::System(part)),
-                self.access.granted(caller, &Resource::System(part)),
-            );
-            theirs.and(ours) != theirs
-        });
-        if mightier && !is_named(caller, name) {
-            return Err(ManageError::Mightier { name: name.to_owned() });
-        }
-        Ok(())
+        Err(ManageError::Mightier { name: name.to_owned() })
     }
 
-    /// Changes an account that must be there, unless nobody would be left who may say who may do what.
-    async fn on_user(
-        &self,
-        caller: &Caller,
-        name: &str,
-        what: &'static str,
-        unit: impl AsyncFn(&mut Tx, AccountId, Timestamp) -> berth_catalog::Result<()> + Send + Sync + 'static,
-    ) -> Result<()> {
-        let (rules, by, now, name) =
-            (self.access.rules(), caller.author(), self.access.now(), name.to_owned());
-        self.change(async move |tx| {
-            let found = account::find(tx, &name).await?.ok_or(ManageError::Hidden)?;
-            let guard = last::Guard::before(tx, &rules).await?;
-            let event = crate::account::named_event(tx, (found.id, &name), what, &by, now).await?;
-            unit(tx, found.id, now).await?;
-            guard.after(tx, &rules).await?;
-            event::append(tx, event).await;
-            Ok(())
-        })
-        .await
+    /// Sees that logs have a name for a person, before a unit of work is to say to whom something was done.
+    async fn name_in_logs(&self, name: &str) {
+        self.access.name_in_logs(Caller::user(name)).await;
     }
 }
 

@@ -191,6 +191,11 @@ impl Rule {
         self.patterns.iter().find(|pattern| pattern.covers(&path.segments))
     }
 
+    /// Lists its patterns.
+    pub(crate) fn patterns(&self) -> impl Iterator<Item = &str> {
+        self.patterns.iter().map(|pattern| &**pattern.text())
+    }
+
     /// Returns the actions it is about on a resource: `administer` allows everything, and `push` is made of other actions in a
     /// repository. To deny `administer` takes that away alone.
     pub(crate) fn actions_on(&self, path: &Path<'_>) -> Actions {

@@ -71,10 +71,7 @@ impl Snapshot {
         project: Option<&str>,
         see: &mut dyn FnMut(Bound<'a>),
     ) {
-        let mut duties = Duties::NONE;
-        if self.rules.separation {
-            self.each_holder(caller, &mut |_, held| duties = duties.or(held.duties()));
-        }
+        let duties = self.duties_of(caller);
         let fits =
             |bound: &Bound<'_>| !duties.conflict() || bound.project.is_some() || bound.role.duties.is_none();
         self.each_holder(caller, &mut |subject, held| {
@@ -84,6 +81,15 @@ impl Snapshot {
                 }
             });
         });
+    }
+
+    /// Returns the duties that a caller has, where they are kept apart.
+    pub(super) fn duties_of(&self, caller: &Caller) -> Duties {
+        let mut duties = Duties::NONE;
+        if self.rules.separation {
+            self.each_holder(caller, &mut |_, held| duties = duties.or(held.duties()));
+        }
+        duties
     }
 
     /// Shows what each subject holds that a caller is. What everybody holds counts for all: logging in never takes anything away.

@@ -47,13 +47,34 @@ impl Stored {
         catalog.snapshot(async move |r| Self::read(r, at).await).await
     }
 
-    async fn read(r: &Reader, at: Timestamp) -> Result<Self, Error> {
-        let generation = Some(access_generation::find(r).await?);
-        let roles = all(async |last: Option<&(String, String)>| {
+    /// Reads, in a unit of work, what rights on the system rest on.
+    pub(crate) async fn of_system(r: &Reader, at: Timestamp) -> Result<Self, Error> {
+        let bindings = all(async |last: Option<&Binding>| {
+            binding::list_project(r, "", last.map_or(0, |binding| binding.id), PAGE).await
+        });
+        let bindings = bindings.await?.into_iter().map(|binding| binding.what).collect();
+        let (roles, accounts) = (Self::roles(r).await?, Self::accounts(r).await?);
+        Ok(Self { roles, bindings, accounts, ..Self::nothing(at) })
+    }
+
+    async fn roles(r: &Reader) -> Result<Vec<(String, String)>, Error> {
+        all(async |last: Option<&(String, String)>| {
             let page = role::list(r, last.map_or("", |(name, _)| name), PAGE).await?;
             Ok(page.into_iter().map(|role| (role.name, role.policies)).collect())
-        });
-        let roles = roles.await?;
+        })
+        .await
+    }
+
+    async fn accounts(r: &Reader) -> Result<Vec<standing::Account>, Error> {
+        all(async |last: Option<&standing::Account>| {
+            standing::list_accounts(r, last.map_or("", |account| &account.name), PAGE).await
+        })
+        .await
+    }
+
+    async fn read(r: &Reader, at: Timestamp) -> Result<Self, Error> {
+        let generation = Some(access_generation::find(r).await?);
+        let (roles, accounts) = (Self::roles(r).await?, Self::accounts(r).await?);
         let bindings = all(async |last: Option<&Binding>| {
             binding::list(r, last.map_or(0, |binding| binding.id), PAGE).await
         });
@@ -62,10 +83,6 @@ impl Stored {
             project::list_public(r, last.map_or("", String::as_str), PAGE).await
         });
         let public = public.await?;
-        let accounts = all(async |last: Option<&standing::Account>| {
-            standing::list_accounts(r, last.map_or("", |account| &account.name), PAGE).await
-        });
-        let accounts = accounts.await?;
         let robots = all(async |last: Option<&standing::Robot>| {
             standing::list_robots(r, last.map_or("", |robot| &robot.name), PAGE).await
         });

@@ -2,12 +2,14 @@
 //!
 //! Every node holds one in memory and makes another when the catalog's generation of access changes. A decision asks no database.
 
+mod administrators;
 mod decide;
 mod ended;
 mod follow;
 mod hidden;
 mod holds;
 mod load;
+mod measure;
 mod standing;
 
 use std::collections::{HashMap, HashSet};
@@ -17,6 +19,7 @@ use jiff::Timestamp;
 
 pub(crate) use follow::Source;
 pub(crate) use load::Stored;
+pub(crate) use measure::Reach;
 pub use standing::Gone;
 use standing::{Account, Robot};
 

@@ -1,6 +1,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use berth_catalog::account::Source;
 use berth_catalog::standing::{self, Account as Standing};
 use jiff::Timestamp;
 
@@ -36,6 +37,7 @@ pub enum Gone {
 /// How a user's account stands.
 #[derive(Debug)]
 pub(super) struct Account {
+    source: Source,
     disabled_at: Option<Timestamp>,
     /// Whether nothing is allowed before a change of the password, or before the service that vouches for the user does so again.
     waits: bool,
@@ -61,9 +63,14 @@ impl Account {
             Vec::new()
         });
         let groups = groups.into_iter().map(Into::into).collect();
-        let Standing { disabled_at, must_change: waits, valid_after, .. } = stored;
-        let account = Self { disabled_at, waits, valid_after, groups };
+        let Standing { source, disabled_at, must_change: waits, valid_after, .. } = stored;
+        let account = Self { source, disabled_at, waits, valid_after, groups };
         (name.into(), account)
+    }
+
+    /// Tells whether its owner can log in, after a change of the password at most.
+    pub(super) fn can_log_in(&self, others_vouch: bool) -> bool {
+        self.disabled_at.is_none() && (self.source == Source::Local || (others_vouch && !self.waits))
     }
 }
 

@@ -250,6 +250,7 @@ fn robot(name: &str, project: &str, policies: &str) -> standing::Robot {
 fn account(name: &str, groups: &str) -> standing::Account {
     standing::Account {
         name: name.to_owned(),
+        source: berth_catalog::account::Source::Local,
         disabled_at: None,
         must_change: false,
         valid_after: Timestamp::UNIX_EPOCH,

@@ -96,6 +96,7 @@ CREATE TABLE robot (
     description TEXT NOT NULL,
     policies    TEXT NOT NULL,           -- JSON as in `role`
     owner       TEXT NOT NULL,
+    known_to    TEXT NOT NULL DEFAULT '[]', -- JSON: the names of those who were shown its secret, and of who knows theirs
     created_at  INTEGER NOT NULL,
     expires_at  INTEGER,
     disabled_at INTEGER,

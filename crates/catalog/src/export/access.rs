@@ -185,13 +185,15 @@ rows! {
 
     /// A robot.
     Robot "robot" {
-        name: String, project: String, description: String, policies: String, owner: String, created_at: i64,
-        expires_at: Option<i64>, disabled_at: Option<i64>, valid_after: i64, used_at: Option<i64>,
+        name: String, project: String, description: String, policies: String, owner: String, known_to: String,
+        created_at: i64, expires_at: Option<i64>, disabled_at: Option<i64>, valid_after: i64, used_at: Option<i64>,
     }
-    "SELECT id, name, project, description, policies, owner, created_at, expires_at, disabled_at, valid_after, used_at
+    "SELECT id, name, project, description, policies, owner, known_to, created_at, expires_at, disabled_at, valid_after,
+            used_at
        FROM robot WHERE id > $1 ORDER BY id LIMIT $2" [first]
-    "INSERT INTO robot (name, project, description, policies, owner, created_at, expires_at, disabled_at, valid_after, used_at)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"
+    "INSERT INTO robot (name, project, description, policies, owner, known_to, created_at, expires_at, disabled_at,
+                        valid_after, used_at)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)"
 
     /// A robot's secret.
     RobotSecret "robot_secret" { secret: String, created_at: i64, expires_at: Option<i64>, robot: String }

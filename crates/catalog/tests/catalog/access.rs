@@ -41,6 +41,10 @@ async fn projects_come_change_and_go(on: On) {
     changed.await.unwrap();
     let found = fixture.catalog.read(async |r| project::find(r, "b").await).await.unwrap().unwrap();
     assert_eq!((found.public, found.settings), (true, kept));
+    let many = fixture.catalog.read(async |r| {
+        Ok::<_, berth_catalog::Error>((project::are_many(r, 2).await?, project::are_many(r, 3).await?))
+    });
+    assert_eq!(many.await.unwrap(), (true, false));
     let names = |list: Vec<project::Project>| list.into_iter().map(|one| one.name).collect::<Vec<_>>();
     let listed = fixture.catalog.read(async |r| project::list(r, "", 1).await).await.unwrap();
     assert_eq!(names(listed), ["a"]);
@@ -91,6 +95,10 @@ async fn roles_are_replaced_by_name(on: On) {
     assert_eq!(fixture.generation().await, 3);
     let after = fixture.catalog.read(async |r| role::list(r, "a", 9).await).await.unwrap();
     assert_eq!(after, [b]);
+    let many = fixture.catalog.read(async |r| {
+        Ok::<_, berth_catalog::Error>((role::are_many(r, 2).await?, role::are_many(r, 3).await?))
+    });
+    assert_eq!(many.await.unwrap(), (true, false));
     let gone = fixture.catalog.write(async |tx| {
         Ok::<_, berth_catalog::Error>((role::delete(tx, "b").await?, role::delete(tx, "b").await?))
     });
@@ -141,8 +149,8 @@ async fn bindings_are_there_once(on: On) {
     assert_eq!(inside.len(), 6);
     let everywhere = fixture.catalog.read(async |r| binding::list_project(r, "", 0, 9).await).await.unwrap();
     assert_eq!(everywhere.len(), 1);
-    let found = fixture.catalog.read(async |r| binding::find_of_role(r, "auditor").await).await.unwrap();
-    assert_eq!(found.unwrap().what.subject, "x");
+    let found = fixture.catalog.read(async |r| binding::list_role(r, Some("auditor"), 0, 9).await).await.unwrap();
+    assert_eq!(found[0].what.subject, "x");
     let guests = fixture.catalog.read(async |r| binding::list_role_in(r, "p", Some("guest"), 0, 9).await);
     assert_eq!(guests.await.unwrap(), inside);
     let none = fixture.catalog.read(async |r| binding::list_role_in(r, "p", Some("auditor"), 0, 9).await);
@@ -157,6 +165,11 @@ async fn bindings_are_there_once(on: On) {
     let (kind, after) = (Kind::User, inside[0].id);
     let own = fixture.catalog.read(async |r| binding::list_subject_from(r, kind, "x", after, 9).await);
     assert_eq!(own.await.unwrap(), everywhere);
+    let counted = fixture.catalog.read(async |r| {
+        let of_one = (binding::has_many(r, "p", 6).await?, binding::has_many(r, "p", 7).await?);
+        Ok::<_, berth_catalog::Error>((of_one, binding::are_many(r, 7).await?, binding::are_many(r, 8).await?))
+    });
+    assert_eq!(counted.await.unwrap(), ((true, false), true, false));
     fixture.alter(
         "INSERT INTO account (name, source, must_change, failures, member_of, valid_after, created_at)
          VALUES ('x', 'local', 0, 0, '[]', 0, 0)",
@@ -190,12 +203,20 @@ async fn accounts_and_robots_are_read_as_they_stand(on: On) {
     assert_eq!(accounts[0].name, "ann");
     assert_eq!((accounts[0].member_of.as_str(), accounts[0].valid_after.as_second()), ("[\"dev\"]", 7));
     assert_eq!((accounts[1].name.as_str(), seconds(accounts[1].disabled_at)), ("bob", Some(5)));
+    let sources = [account::Source::Local, account::Source::Ldap];
+    assert_eq!([accounts[0].source, accounts[1].source], sources);
     let after = fixture.catalog.read(async |r| standing::list_accounts(r, "ann", 9).await).await.unwrap();
     assert_eq!(after.len(), 1);
     let robots = fixture.catalog.read(async |r| standing::list_robots(r, "", 9).await).await.unwrap();
     assert_eq!((robots[0].project.as_str(), seconds(robots[0].expires_at)), ("lib", Some(9)));
-    let gone = fixture.catalog.write(async |tx| project::delete(tx, "lib").await).await.unwrap();
-    assert!(!gone);
+    let elsewhere = bound(Kind::Robot, "robot+lib+ci", "guest", "other");
+    let now = fixture.now();
+    let gone = fixture.catalog.write(async move |tx| {
+        binding::insert(tx, &elsewhere, "root", now).await?;
+        let gone = project::delete(tx, "lib").await?;
+        Ok::<_, berth_catalog::Error>((gone, binding::find(tx, &elsewhere).await?))
+    });
+    assert_eq!(gone.await.unwrap(), (false, None), "what its robots hold elsewhere goes with it");
     let robots = fixture.catalog.read(async |r| standing::list_robots(r, "", 9).await).await.unwrap();
     assert!(robots.is_empty(), "a project takes its robots with it");
 }

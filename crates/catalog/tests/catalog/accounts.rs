@@ -220,6 +220,9 @@ async fn a_robot_is_what_was_written_of_it(on: On) {
         robot::set_policies(tx, id, "builds", "[1]").await?;
         robot::set_expiry(tx, id, None).await?;
         robot::set_disabled(tx, id, true, now).await?;
+        assert_eq!(robot::find_by_id(tx, id).await?.unwrap().known_to, ["alice"]);
+        robot::set_known_to(tx, id, &["bob".to_owned(), "carl \"".to_owned()]).await?;
+        assert!(robot::has_many(tx, "team", 1).await? && !robot::has_many(tx, "team", 2).await?);
         robot::note_use(tx, id, now).await
     })
     .await;
@@ -232,6 +235,7 @@ async fn a_robot_is_what_was_written_of_it(on: On) {
     let (one, of, behind) = read.await.unwrap();
     assert_eq!((one.description.as_str(), one.policies.as_str(), one.expires_at), ("builds", "[1]", None));
     assert_eq!((one.disabled_at, one.used_at, one.valid_after), (Some(now), Some(now), now));
+    assert_eq!(one.known_to, ["bob", "carl \""]);
     assert_eq!((of, behind.len(), behind[0].id), (vec![one.clone()], 1, other));
     assert!(!robot::is_news(&one, now));
 

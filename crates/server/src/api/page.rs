@@ -81,11 +81,22 @@ impl Paging {
     }
 
     /// Shapes a page of what was found up to [`limit`](Self::limit); `key` is what `last` has to say to continue behind an entry.
-    pub(crate) fn reply<T: Serialize>(&self, mut found: Vec<T>, key: impl Fn(&T) -> String) -> Response {
+    pub(crate) fn reply<T: Serialize>(&self, found: Vec<T>, key: impl Fn(&T) -> String) -> Response {
+        self.reply_up_to(found, key, None)
+    }
+
+    /// Does the same with what was found until the search stopped: it goes on behind `stopped_at`, however little was found.
+    pub(crate) fn reply_up_to<T: Serialize>(
+        &self,
+        mut found: Vec<T>,
+        key: impl Fn(&T) -> String,
+        stopped_at: Option<String>,
+    ) -> Response {
         let has_more = found.len() > self.n;
         found.truncate(self.n);
-        let next = found.last().filter(|_| has_more).map(|entry| {
-            let last = utf8_percent_encode(&key(entry), NON_ALPHANUMERIC).to_string();
+        let last = found.last().filter(|_| has_more).map(key).or(stopped_at);
+        let next = last.map(|last| {
+            let last = utf8_percent_encode(&last, NON_ALPHANUMERIC);
             format!("<{}?n={}{}&last={last}>; rel=\"next\"", self.path, self.n, self.filters)
         });
         let mut response = reply(&found).into_response();
@@ -128,6 +139,8 @@ mod tests {
         let response = page.reply(vec!["b", "c/\r\n&x", "d"], |name| (*name).to_owned());
         let link = response.headers()[LINK].to_str().unwrap();
         assert_eq!(link, "</api/v1/users?n=2&last=c%2F%0D%0A%26x>; rel=\"next\"");
+        let early = page.reply_up_to(vec!["b"], |name| (*name).to_owned(), Some("z".to_owned()));
+        assert_eq!(early.headers()[LINK].to_str().unwrap(), "</api/v1/users?n=2&last=z>; rel=\"next\"");
         assert!(page.reply(vec!["b", "c"], |name| (*name).to_owned()).headers().get(LINK).is_none());
     }
 

@@ -207,6 +207,8 @@ impl From<ManageError> for Problem {
             E::Mightier { .. } => Self::forbidden("mightier", text),
             E::Awaited { .. } => Self::forbidden("awaited", text),
             E::OwnRobot => Self::forbidden("own_robot", text),
+            E::AwaitedRole { .. } => Self::conflict("in_use", text),
+            E::Full { .. } => Self::conflict("full", text),
             E::Exists(_) => Self::conflict("exists", text),
             E::Bound { id } => Self { id: Some(id), ..Self::conflict("exists", text) },
             E::Invalid(_) => Self::invalid(text),

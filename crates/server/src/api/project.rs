@@ -69,8 +69,9 @@ pub(super) async fn list(
     page: Paging,
 ) -> Result<Response, Problem> {
     let after = page.last.as_deref().unwrap_or_default();
-    let found = app.manage()?.projects(&caller, after, page.limit()).await?;
-    Ok(page.reply(shown(&app, &caller, found).await?, |project| project.name.clone()))
+    let (found, stopped_at) = app.manage()?.projects(&caller, after, page.limit()).await?;
+    let shown = shown(&app, &caller, found).await?;
+    Ok(page.reply_up_to(shown, |project| project.name.clone(), stopped_at))
 }
 
 /// `POST /projects`

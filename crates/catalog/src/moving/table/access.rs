@@ -90,6 +90,7 @@ pub(in crate::moving) const TABLES: [Table; 13] = [
                 ("description", Text),
                 ("policies", Text),
                 ("owner", Text),
+                ("known_to", Text),
                 ("created_at", Int),
                 ("expires_at", Int),
                 ("disabled_at", Int),
