@@ -170,15 +170,6 @@ pub async fn list_subject(r: &Reader, kind: Kind, subject: &str, limit: usize) -
 }
 
 /// Lists those of one role, after the one numbered `after`.
-pub async fn list_role(r: &Reader, role: &str, after: i64, limit: usize) -> Result<Vec<Binding>> {
-    r.query(
-        "SELECT id, kind, subject, role, project, created_at, created_by FROM binding
-          WHERE role = $1 AND id > $2 ORDER BY id LIMIT $3",
-        params![role, after, limit],
-        read_binding,
-    )
-    .await
-}
 
 /// Tells whether there are so many in one project, or with an empty name everywhere, or more.
 pub async fn has_many(r: &Reader, project: &str, many: usize) -> Result<bool> {

@@ -149,7 +149,8 @@ async fn bindings_are_there_once(on: On) {
     assert_eq!(inside.len(), 6);
     let everywhere = fixture.catalog.read(async |r| binding::list_project(r, "", 0, 9).await).await.unwrap();
     assert_eq!(everywhere.len(), 1);
-    let found = fixture.catalog.read(async |r| binding::list_role(r, Some("auditor"), 0, 9).await).await.unwrap();
+    let found =
+        fixture.catalog.read(async |r| binding::list_role(r, Some("auditor"), 0, 9).await).await.unwrap();
     assert_eq!(found[0].what.subject, "x");
     let guests = fixture.catalog.read(async |r| binding::list_role_in(r, "p", Some("guest"), 0, 9).await);
     assert_eq!(guests.await.unwrap(), inside);
@@ -167,7 +168,11 @@ async fn bindings_are_there_once(on: On) {
     assert_eq!(own.await.unwrap(), everywhere);
     let counted = fixture.catalog.read(async |r| {
         let of_one = (binding::has_many(r, "p", 6).await?, binding::has_many(r, "p", 7).await?);
-        Ok::<_, berth_catalog::Error>((of_one, binding::are_many(r, 7).await?, binding::are_many(r, 8).await?))
+        Ok::<_, berth_catalog::Error>((
+            of_one,
+            binding::are_many(r, 7).await?,
+            binding::are_many(r, 8).await?,
+        ))
     });
     assert_eq!(counted.await.unwrap(), ((true, false), true, false));
     fixture.alter(
