@@ -15,6 +15,7 @@ mod named;
 mod project;
 mod robot;
 mod role;
+mod token;
 mod user;
 
 pub use error::ManageError;

@@ -243,7 +243,7 @@ async fn a_robot_is_what_was_written_of_it(on: On) {
         // No sooner than it ends anyway, and no other robot's.
         let late = now + SignedDuration::from_secs(7);
         assert!(robot_secret::end(tx, id, first, late).await?);
-        assert!(!robot_secret::end(tx, berth_catalog::robot::RobotId(id.0 + 1), first, now).await?);
+        assert!(!robot_secret::end(tx, robot::RobotId(id.0 + 1), first, now).await?);
         robot_secret::rehash(tx, first, "another", "never").await?;
         robot_secret::rehash(tx, first, "$harbor-sha256$a$b", "first").await?;
         robot_secret::list(tx, id, 9).await

@@ -7,8 +7,8 @@ use tempfile::TempDir;
 use super::super::with_roles;
 use super::call::{Call, What};
 use crate::{
-    Access, Accounts, BindingMark, BindingsWanted, Within, Action, Actions, Caller, Identity, ManageError, Management, ProjectChange, Proof,
-    ReadOnly, RobotChange, RobotWanted, Target,
+    Access, Accounts, Action, Actions, BindingMark, BindingsWanted, Caller, Identity, ManageError,
+    Management, ProjectChange, Proof, ReadOnly, RobotChange, RobotWanted, Target, Within,
 };
 
 /// Who there is, with which role, and where. `sec` and `guy` say who may do what.
