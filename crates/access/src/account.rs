@@ -5,6 +5,7 @@
 //! believed.
 
 mod admin;
+mod api_token;
 mod application;
 mod enrolment;
 mod error;

@@ -81,6 +81,8 @@ pub enum Proof {
     Certificate,
     /// By a browser session.
     Session,
+    /// By a token for the management API.
+    ApiToken,
     /// By the token of a service that Berth trusts.
     Federation,
     /// By sitting at the machine.
@@ -89,13 +91,14 @@ pub enum Proof {
 
 impl Proof {
     /// Those that somebody who calls from outside can have.
-    const OUTSIDE: [Self; 7] = [
+    const OUTSIDE: [Self; 8] = [
         Self::None,
         Self::Password,
         Self::ApplicationPassword,
         Self::RobotSecret,
         Self::Certificate,
         Self::Session,
+        Self::ApiToken,
         Self::Federation,
     ];
 
@@ -113,6 +116,7 @@ impl Proof {
             Self::RobotSecret => "robot_secret",
             Self::Certificate => "certificate",
             Self::Session => "session",
+            Self::ApiToken => "api_token",
             Self::Federation => "federation",
             Self::Order => "order",
         }

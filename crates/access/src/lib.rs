@@ -6,6 +6,7 @@
 mod access;
 mod account;
 mod action;
+mod api_token;
 mod caller;
 mod config;
 mod credentials;

@@ -169,8 +169,6 @@ pub async fn list_subject(r: &Reader, kind: Kind, subject: &str, limit: usize) -
     .await
 }
 
-/// Lists those of one role, after the one numbered `after`.
-
 /// Tells whether there are so many in one project, or with an empty name everywhere, or more.
 pub async fn has_many(r: &Reader, project: &str, many: usize) -> Result<bool> {
     let sql = "SELECT id FROM binding WHERE project = $1 ORDER BY id LIMIT 1 OFFSET $2";

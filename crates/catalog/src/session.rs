@@ -24,6 +24,8 @@ pub enum Kind {
     Browser,
     /// A client, by a refresh token.
     Refresh,
+    /// Whoever calls the management API, by a token.
+    Api,
     /// Nobody: it is a second factor that its owner has not confirmed yet.
     Enrolment,
 }
@@ -34,6 +36,7 @@ impl Kind {
         match self {
             Self::Browser => "browser",
             Self::Refresh => "refresh",
+            Self::Api => "api",
             Self::Enrolment => "enrolment",
         }
     }
@@ -43,7 +46,7 @@ impl std::str::FromStr for Kind {
     type Err = ();
 
     fn from_str(text: &str) -> Result<Self, ()> {
-        [Self::Browser, Self::Refresh, Self::Enrolment]
+        [Self::Browser, Self::Refresh, Self::Api, Self::Enrolment]
             .into_iter()
             .find(|kind| kind.as_str() == text)
             .ok_or(())

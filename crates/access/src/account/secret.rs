@@ -23,6 +23,8 @@ pub enum SecretKind {
     Refresh,
     /// A browser's cookie: `berth_s_…`.
     Session,
+    /// A token for the management API: `berth_m_…`.
+    Api,
 }
 
 impl SecretKind {
@@ -33,6 +35,7 @@ impl SecretKind {
             Self::Application => "berth_a_",
             Self::Refresh => "berth_t_",
             Self::Session => "berth_s_",
+            Self::Api => "berth_m_",
         }
     }
 }

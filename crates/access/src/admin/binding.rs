@@ -81,7 +81,7 @@ pub(crate) async fn take_away(
 
 /// Sees that whoever holds a role has, with what it becomes, no second duty.
 pub(super) async fn keep_holders_apart(tx: &Tx, rules: &Rules, role: &str, new: Duties) -> Result<()> {
-    for bound in binding::list_role(tx, role, 0, MANY).await? {
+    for bound in binding::list_role(tx, Some(role), 0, MANY).await? {
         if bound.what.project.is_empty() {
             keep_apart(tx, rules, &bound.what, new).await?;
         }

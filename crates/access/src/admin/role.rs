@@ -58,7 +58,7 @@ pub async fn delete_role(
     if rules.roles.contains_key(name) {
         return Err(AdminError::FixedRole(name.to_owned()));
     }
-    if let Some(bound) = binding::list_role(tx, name, 0, 1).await?.pop() {
+    if let Some(bound) = binding::list_role(tx, Some(name), 0, 1).await?.pop() {
         let subject = Subject::new(bound.what.kind, &bound.what.subject);
         let subject = subject.map_or(bound.what.subject, |subject| subject.to_string());
         return Err(AdminError::RoleInUse { role: name.to_owned(), subject });

@@ -26,7 +26,7 @@ pub(super) async fn refuse(tx: &Tx, access: &Access, caller: &Caller, kind: Kind
 
 /// Refuses, in the same way, a role whose name is bound: bindings outlive a role that left the configuration.
 pub(super) async fn refuse_role(tx: &Tx, name: &str) -> Result<()> {
-    if binding::list_role(tx, name, 0, 1).await?.is_empty() {
+    if binding::list_role(tx, Some(name), 0, 1).await?.is_empty() {
         return Ok(());
     }
     Err(ManageError::AwaitedRole { name: name.to_owned() })

@@ -18,8 +18,8 @@ pub enum ManageError {
     LastAdministrator,
     /// A password made for one client is for that client, and a token for its repositories.
     #[error(
-        "an application password, or a token for repositories, is for pulling and pushing; change things with your own \
-         password or a session"
+        "an application password or a token is for what it was made for; do this with your own password (and a code of the second factor \
+         in X-Berth-OTP, where you have one) or a session"
     )]
     NotByThis,
     /// The change would let the caller act as somebody who may do more.

@@ -18,6 +18,7 @@ mod project;
 mod robot;
 mod role;
 mod shared;
+mod token;
 mod user;
 
 pub use error::ManageError;

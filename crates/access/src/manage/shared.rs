@@ -26,7 +26,7 @@ pub(super) async fn refuse(r: &Reader, rules: &Rules, caller: &str, kind: Kind, 
 pub(super) async fn refuse_role(r: &Reader, rules: &Rules, caller: &str, role: &str) -> Result<()> {
     let mut after = 0;
     while rules.separation {
-        let page = binding::list_role(r, role, after, BATCH).await?;
+        let page = binding::list_role(r, Some(role), after, BATCH).await?;
         for bound in &page {
             refuse(r, rules, caller, bound.what.kind, &bound.what.subject).await?;
         }

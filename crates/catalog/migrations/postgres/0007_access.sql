@@ -120,7 +120,7 @@ CREATE INDEX robot_secret_ends ON robot_secret (expires_at) WHERE expires_at IS 
 CREATE TABLE session (
     id         BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     secret     TEXT COLLATE "C" NOT NULL UNIQUE,  -- SHA-256 in hex
-    kind       TEXT COLLATE "C" NOT NULL,         -- browser, refresh, enrolment
+    kind       TEXT COLLATE "C" NOT NULL,         -- browser, refresh, api, enrolment
     owner      TEXT COLLATE "C" NOT NULL,         -- the user's name
     configured TEXT COLLATE "C",                  -- fingerprint of the password's hash, of a user of the configuration
     identity   TEXT NOT NULL,           -- JSON: kind, name, proof, groups

@@ -120,7 +120,7 @@ CREATE INDEX robot_secret_ends ON robot_secret (expires_at) WHERE expires_at IS 
 CREATE TABLE session (
     id         INTEGER PRIMARY KEY,
     secret     TEXT NOT NULL UNIQUE,  -- SHA-256 in hex
-    kind       TEXT NOT NULL,         -- browser, refresh, enrolment
+    kind       TEXT NOT NULL,         -- browser, refresh, api, enrolment
     owner      TEXT NOT NULL,         -- the user's name
     configured TEXT,                  -- fingerprint of the password's hash, of a user of the configuration
     identity   TEXT NOT NULL,           -- JSON: kind, name, proof, groups

@@ -10,10 +10,8 @@ use std::sync::Arc;
 
 use axum::response::IntoResponse as _;
 use axum::routing::{delete, get, post, put};
-use berth_access::Caller;
 use bytes::Bytes;
-use http::header::AUTHORIZATION;
-use http::{HeaderMap, Request, Response, StatusCode, Uri};
+use http::{Request, Response, StatusCode, Uri};
 use http_body::Body as HttpBody;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 
@@ -21,8 +19,8 @@ use self::problem::{Cause, Problem};
 use crate::app::App;
 use crate::body::Body;
 use crate::context::{Endpoint, RequestContext, Verdict};
+use crate::limit;
 use crate::overload::Class;
-use crate::{certificate, limit, login};
 
 mod application;
 mod binding;
@@ -32,11 +30,13 @@ mod input;
 mod me;
 mod page;
 mod password;
+mod person;
 mod problem;
 mod project;
 mod robot;
 mod robot_secret;
 mod role;
+mod token;
 mod user;
 
 /// Largest body of a call. A role with hundreds of policies is a tenth of it.
@@ -53,6 +53,7 @@ pub(crate) fn router(app: &Arc<App>) -> axum::Router {
         .route("/api/v1/me", get(me::me))
         .route("/api/v1/me/application-passwords", get(application::own).post(application::create))
         .route("/api/v1/me/application-passwords/{id}", delete(application::revoke_own))
+        .route("/api/v1/me/tokens", post(token::create))
         .route("/api/v1/me/second-factor", post(factor::begin).put(factor::confirm).delete(factor::remove))
         .route("/api/v1/password", put(password::change))
         .route("/api/v1/access/explain", get(me::explain))
@@ -129,16 +130,6 @@ where
     Response::from_parts(head, Body::full(body.to_bytes()))
 }
 
-/// Finds out who is logged in with a browser. Who sends credentials means those; a cookie of nobody counts for nothing.
-async fn session(app: &App, headers: &HeaderMap) -> Result<Option<Caller>, Problem> {
-    let secret = login::session_secret(headers).filter(|_| !headers.contains_key(AUTHORIZATION));
-    let Some(secret) = secret else { return Ok(None) };
-    match app.access.resume_session(secret).await? {
-        Some(caller) => Ok(Some(app.access.name_in_logs(caller).await)),
-        None => Ok(None),
-    }
-}
-
 /// Lets a call in; the handler finds its caller among the extensions.
 async fn admitted<B>(
     app: &App,
@@ -154,13 +145,9 @@ where
     }
     cx.slot = Some(app.overload.enter(Class::Push, cx.client).await?);
     let (mut head, body) = request.into_parts();
-    let caller = match session(app, &head.headers).await? {
-        Some(caller) => caller,
-        None => certificate::identify(app, cx, &head.headers).await?,
-    };
+    let (caller, by_session) = person::identify(app, cx, &head.headers).await?;
     let caller = caller.from(Arc::new(cx.origin()));
     cx.caller = Some(caller.clone());
-    let by_session = caller.proof() == berth_access::Proof::Session;
     csrf::check(&head.method, &head.uri, &head.headers, &cx.forwarded, by_session)?;
     if let Some(pause) = app.limits.check(limit::Class::Api, cx.client, &caller)? {
         cx.slot = None;

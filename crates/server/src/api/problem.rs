@@ -134,7 +134,13 @@ impl IntoResponse for Problem {
 
 impl From<Unauthenticated> for Problem {
     fn from(error: Unauthenticated) -> Self {
-        let text = error.to_string();
+        let text = match &error {
+            Unauthenticated::SecondFactorNeeded { name, client: true } => format!(
+                "{name:?} has a second factor; send a code of the authenticator in the header X-Berth-OTP, once to POST /api/v1/me/tokens \
+                 for a token that is good for the next minutes"
+            ),
+            error => error.to_string(),
+        };
         if error.is_busy() {
             return Self::unavailable(text, None);
         }

@@ -29,6 +29,7 @@ mod factor;
 mod guess;
 mod matrix;
 mod shape;
+mod token;
 
 const PASSWORD: &str = "Open-Harbour-7";
 const ROBOT: &str = "robot+team+ci";

@@ -1,6 +1,7 @@
 //! Accounts in a real catalog, on both databases, under a clock that stands still.
 
 mod applications;
+mod committed;
 mod configured;
 mod enrolment;
 mod federated;
@@ -61,7 +62,7 @@ struct Fixture {
     catalog: Catalog,
     clock: Clock,
     config: Config,
-    _directory: Option<TempDir>,
+    directory: Option<TempDir>,
 }
 
 /// Seals by turning bits, and knows the place.
@@ -100,7 +101,7 @@ impl Fixture {
             }
         };
         let (access, accounts) = node(&catalog, &config).await;
-        Self { access, accounts, catalog, clock, config, _directory: directory }
+        Self { access, accounts, catalog, clock, config, directory: directory }
     }
 
     /// Another node on the same catalog.
