@@ -52,7 +52,11 @@ pub async fn bind_knowingly(
 }
 
 /// Takes a role away from a subject. Returns false if it was not bound so.
-pub async fn unbind(
+pub async fn unbind(tx: &mut Tx, what: &NewBinding, author: &Author, now: Timestamp) -> Result<bool> {
+    Ok(remove(tx, what, author, now).await?)
+}
+
+async fn remove(
     tx: &mut Tx,
     what: &NewBinding,
     author: &Author,
@@ -74,7 +78,7 @@ pub(crate) async fn take_away(
     now: Timestamp,
 ) -> berth_catalog::Result<()> {
     for bound in binding::list_subject(tx, kind, name, MANY).await? {
-        unbind(tx, &bound.what, author, now).await?;
+        remove(tx, &bound.what, author, now).await?;
     }
     Ok(())
 }

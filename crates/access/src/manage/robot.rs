@@ -13,7 +13,7 @@ use crate::account::{
 use crate::action::Action;
 use crate::caller::{Caller, Identity};
 use crate::part;
-use crate::policy::{Effect, PolicyConfig, Subject};
+use crate::policy::PolicyConfig;
 use crate::resource::Resource;
 use crate::snapshot::Reach;
 
@@ -86,7 +86,6 @@ impl Management {
         Self::in_person(caller)?;
         self.see_robots(caller, project).await?;
         self.access.may_grant(caller, project, None)?;
-        self.not_awaited(caller, project, &wanted.name).await?;
         let new = NewRobot {
             name: RobotName::new(project, &wanted.name).map_err(AccountError::from)?,
             description: wanted.description,
@@ -182,19 +181,6 @@ impl Management {
         let (_, whole) = self.own_robot(caller, project, name).await?;
         self.accounts.delete_robot(&whole, &caller.author()).await?;
         self.heed().await;
-        Ok(())
-    }
-
-    /// Sees that no roles wait for the name of a robot that is to be made: who makes it knows its secret, and so would get them.
-    async fn not_awaited(&self, caller: &Caller, project: Option<&str>, name: &str) -> Result<()> {
-        let whole = RobotName::new(project, name).map_err(AccountError::from)?;
-        let subject = Subject::new(Kind::Robot, whole.as_str());
-        let waits = subject.is_ok_and(|subject| self.access.is_bound(&subject));
-        let may = !self.access.rules().separation && self.access.may_grant(caller, None, None).is_ok();
-        // One that is there already is refused for that.
-        if waits && !may && self.accounts.robot_named(&whole).await.is_err() {
-            return Err(ManageError::Awaited { name: whole.as_str().to_owned() });
-        }
         Ok(())
     }
 

@@ -67,7 +67,7 @@ impl Management {
             let email = written(change.email.clone(), found.email.clone())?;
             if display_name != found.display_name || email != found.email {
                 account::set_profile(tx, found.id, display_name.as_deref(), email.as_deref()).await?;
-                tell_account(tx, &found, "profile changed", &by, now).await?;
+                tell_account(tx, (found.id, &name), "profile changed", &by, now).await?;
             }
             if let Some(disabled) =
                 change.disabled.filter(|disabled| *disabled != found.disabled_at.is_some())
@@ -75,7 +75,7 @@ impl Management {
                 account::set_disabled(tx, found.id, disabled, now).await?;
                 guard.after(tx).await?;
                 let what = if disabled { "disabled" } else { "enabled" };
-                tell_account(tx, &found, what, &by, now).await?;
+                tell_account(tx, (found.id, &name), what, &by, now).await?;
             }
             account::find_by_id(tx, found.id).await?.ok_or(ManageError::Hidden)
         })

@@ -15,7 +15,7 @@ impl Snapshot {
             let user = Caller::new(Identity::User(name.into()), Proof::None);
             self.roles_grant(&user, &access, now).has(Action::Administer)
         };
-        self.users.iter().any(|name| administers(name))
+        self.rules.users.keys().any(|name| administers(name))
             || self
                 .accounts
                 .iter()
