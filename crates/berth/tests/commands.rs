@@ -68,7 +68,10 @@ fn config_check_refuses_what_serve_would_refuse_without_asking_anybody() {
     for (text, problem) in [
         ("secrets: {key_file: none.key}", "none.key"),
         ("http: {tls: {certificate: none.pem, key: none.pem}}", "http.tls"),
-        ("access: {ldap: [{name: corp, url: 'ldap://ldap.example', base: 'dc=example'}]}", "ldap"),
+        (
+            "access: {ldap: [{name: corp, servers: ['ldap://ldap.example'], users: {base: 'dc=example', filter: '(uid={name})'}}]}",
+            "ldap",
+        ),
     ] {
         std::fs::write(here.path().join("berth.yaml"), text).unwrap();
         let check = run(berth(here.path()).args(["config", "check"]));

@@ -50,7 +50,12 @@ fn counts(recorder: &Recorder, context: &RequestContext, status: Option<StatusCo
             if status == Some(StatusCode::UNAUTHORIZED) {
                 return None;
             }
-            Some((asked(*action), Outcome::Failure, Who::Caller(caller.clone()), Some(reason.clone())))
+            let action = match asked(*action) {
+                // What is pushed is images.
+                Action::Push if context.endpoint == Endpoint::Api => Action::Access,
+                action => action,
+            };
+            Some((action, Outcome::Failure, Who::Caller(caller.clone()), Some(reason.clone())))
         }
         None => {
             let action = read(recorder, context, status?)?;

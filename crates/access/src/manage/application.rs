@@ -37,7 +37,6 @@ impl Management {
         if caller.scope().is_some() {
             return Err(ManageError::NotByThis);
         }
-        self.account(user).await?;
         let new = NewApplicationPassword { user: user.to_string(), name, days };
         Ok(self.accounts.create_application_password(new, &caller.author()).await?)
     }

@@ -2,13 +2,13 @@
 
 use axum::response::{IntoResponse, Response};
 use berth_access::admin::AdminError;
-use berth_access::{AccountError, Denied, ManageError, Reason, Unauthenticated};
+use berth_access::{AccountError, Action, Denied, ManageError, Reason, Unauthenticated};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
 use serde::Serialize;
 
 use crate::context::Verdict;
-use crate::limit::Limited;
+use crate::limit::{Class, Limited};
 use crate::overload::Shed;
 use crate::stranger::Stranger;
 
@@ -78,7 +78,13 @@ impl Problem {
     }
 
     pub(crate) fn forbidden(code: &'static str, detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::FORBIDDEN, code, detail)
+        Self::new(StatusCode::FORBIDDEN, code, detail).recorded(Action::Administer)
+    }
+
+    /// Has the audit trail record that this was refused: by its code, since what the client reads may name persons.
+    pub(crate) fn recorded(self, action: Action) -> Self {
+        let reason = self.code.to_owned();
+        Self { verdict: Some(Verdict::Denied { action, reason }), ..self }
     }
 
     /// Something broke that the caller can't mend.
@@ -145,8 +151,7 @@ impl From<Unauthenticated> for Problem {
             return Self::unavailable(text, None);
         }
         let mut problem = Self::new(StatusCode::UNAUTHORIZED, "unauthenticated", text.clone());
-        let name = error.name().map(ToOwned::to_owned);
-        problem.verdict = Some(Verdict::NotProved { name, reason: text });
+        problem.verdict = Verdict::not_proved(&error);
         problem
     }
 }
@@ -156,6 +161,7 @@ impl From<Limited> for Problem {
         let seconds = limited.retry_after_seconds;
         let detail = format!("{}: try again in {seconds} s", limited.class.what());
         let mut problem = Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", detail);
+        problem.verdict = (limited.class == Class::Login).then(Verdict::too_many_logins);
         problem.retry_after_seconds = Some(seconds);
         problem
     }
@@ -196,7 +202,7 @@ impl From<Denied> for Problem {
             Reason::ReadOnly | Reason::Moved => Self::conflict("read_only", text.clone()),
             Reason::Unnamed => Self::unavailable(text.clone(), None),
         };
-        problem.verdict = Some(Verdict::Denied { action: denied.action(), reason: text });
+        problem.verdict = Some(Verdict::Denied { action: denied.action(), reason: denied.why() });
         problem
     }
 }
@@ -206,14 +212,14 @@ impl From<ManageError> for Problem {
         use ManageError as E;
         let text = error.to_string();
         match error {
-            E::Hidden => Self::not_found(),
+            E::Hidden => Self::not_found().recorded(Action::Read),
             E::Denied(denied) => denied.into(),
-            E::LastAdministrator => Self::conflict("last_administrator", text),
+            E::LastAdministrator => Self::conflict("last_administrator", text).recorded(Action::Administer),
             E::NotByThis => Self::forbidden("application_password", text),
             E::Mightier { .. } => Self::forbidden("mightier", text),
             E::Awaited { .. } => Self::forbidden("awaited", text),
             E::OwnRobot => Self::forbidden("own_robot", text),
-            E::AwaitedRole { .. } => Self::conflict("in_use", text),
+            E::AwaitedRole { .. } => Self::conflict("in_use", text).recorded(Action::Administer),
             E::Full { .. } => Self::conflict("full", text),
             E::Exists(_) => Self::conflict("exists", text),
             E::Bound { id } => Self { id: Some(id), ..Self::conflict("exists", text) },
@@ -254,8 +260,8 @@ impl From<AdminError> for Problem {
             E::ProjectExists(_) => Self::conflict("exists", text),
             E::RoleInUse { .. } | E::ProjectInUse(_) => Self::conflict("in_use", text),
             E::UnknownProject(_) => Self::not_found(),
-            E::Everybody { .. } => Self::conflict("everybody", text),
-            E::Duties(_) => Self::conflict("separation_of_duties", text),
+            E::Everybody { .. } => Self::conflict("everybody", text).recorded(Action::Administer),
+            E::Duties(_) => Self::conflict("separation_of_duties", text).recorded(Action::Administer),
             E::Catalog(error) => error.into(),
             _ => Self::internal(text),
         }

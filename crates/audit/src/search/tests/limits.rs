@@ -49,7 +49,6 @@ async fn what_is_not_supported_is_named(fixture: &Fixture) {
         (json!({ "query": { "query_string": { "query": "a AND" } } }), "parsing_exception", "missing"),
         (json!({ "query": [] }), "parsing_exception", "start_object"),
         (json!({ "query": {} }), "illegal_argument_exception", "empty clause"),
-        (json!({ "highlight": {} }), "parsing_exception", "[highlight]"),
         (json!({ "sort": ["no.such"] }), "query_shard_exception", "[no.such]"),
         (json!({ "sort": [{ "message": "asc" }] }), "illegal_argument_exception", "[message]"),
         (

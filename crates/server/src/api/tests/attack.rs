@@ -165,3 +165,29 @@ async fn names_are_names_and_bodies_are_bounded() {
     let reply = server.ask("root", "PUT", "/projects", None).await.refused(405, "method_not_allowed");
     assert_eq!(reply.header("allow"), "GET,HEAD,POST");
 }
+
+#[tokio::test]
+async fn every_refusal_is_for_the_trail_and_names_nobody() {
+    use crate::context::Verdict;
+    let server = Server::start().await;
+    let password = json!({ "password": "Other-12345" });
+    for (who, method, path, body) in [
+        ("sys", "PUT", "/users/root/password", password.clone()),
+        ("gus", "GET", "/users/root", Value::Null),
+        ("gus", "PUT", "/users/root/password", password),
+        ("alice", "POST", "/projects/other/members", json!({ "subject": "user:alice", "role": "guest" })),
+        ("alice", "POST", "/bindings", json!({ "subject": "user:alice", "role": "guest" })),
+        ("root", "POST", "/bindings", json!({ "subject": "anonymous", "role": "administrator" })),
+    ] {
+        let body = Some(body).filter(|body| !body.is_null());
+        let reply = server.ask(who, method, path, body).await;
+        assert!((400..500).contains(&reply.status), "{who} {path}: {}", reply.json);
+        let Some(Verdict::Denied { reason, .. }) = &reply.context.verdict else {
+            panic!("{who} {method} {path} leaves no record: {}", reply.json)
+        };
+        assert!(!reason.contains(who) && !reason.contains("root"), "{reason}");
+    }
+    let guess = server.send_as("root", "wrong", "GET", "/users", &[], String::new()).await.expect(401);
+    let Some(Verdict::NotProved { reason, .. }) = &guess.context.verdict else { panic!("no record") };
+    assert_eq!(reason, "wrong_password");
+}
