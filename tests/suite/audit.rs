@@ -244,9 +244,11 @@ async fn what_operators_do_is_recorded() -> Result<()> {
     std::fs::rename(server.data_dir(), server.data_dir().with_extension("old"))?;
     server.succeeds(&["restore", &backup]).await?;
     let restored = records(&server).await?;
+    let is_said = |record: &Value| record["action"] == "restore" && record["detail"]["point"].is_string();
+    ensure!(restored.iter().any(is_said), "{restored:#?}");
     ensure!(
-        restored[0]["action"] == "restore" && restored[0]["detail"]["point"].is_string(),
-        "{restored:#?}"
+        count(&restored, "backup", "success") == 1,
+        "the backup holds the trail up to itself: {restored:#?}"
     );
     Ok(())
 }

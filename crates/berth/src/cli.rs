@@ -298,12 +298,21 @@ pub(crate) struct Config {
 pub(crate) enum ConfigCommand {
     /// Print the configuration in effect, or what is wrong with it
     #[command(after_help = "\
-Takes the same file, environment and flags as `berth serve`. Exits with 1 when something is wrong, so it can stand
-before a restart:
+Takes the same file, environment and flags as `berth serve`. Fails when something is wrong, so it can
+stand before a restart:
       berth config check --config /etc/berth.yaml > /dev/null && systemctl restart berth")]
-    Check(ServerFlags),
+    Check(CheckConfig),
     /// Print the JSON Schema of berth.yaml, for editors and other checks
     Schema,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CheckConfig {
+    #[command(flatten)]
+    pub(crate) flags: ServerFlags,
+    /// Don't look for the files that it names: it is for another machine
+    #[arg(long)]
+    pub(crate) no_files: bool,
 }
 
 #[derive(Debug, Args)]

@@ -158,7 +158,7 @@ async fn an_operators_key_takes_over_and_a_start_without_it_fails() -> Result<()
         (key(5), "is not among the keys here"),
         ("hunter2".to_owned(), "is no key of 32 bytes"),
         (String::new(), "holds no key"),
-        ("00".repeat(32), "is not random"),
+        ("11".repeat(32), "is not random"),
     ] {
         home.write("secrets.key", &wrong)?;
         let refused = server.start().await.err().map(|error| format!("{error:#}")).unwrap_or_default();

@@ -24,18 +24,20 @@ pub(super) async fn refuse(r: &Reader, rules: &Rules, caller: &str, kind: Kind, 
 
 /// Refuses the same of a role that such a robot holds.
 pub(super) async fn refuse_role(r: &Reader, rules: &Rules, caller: &str, role: &str) -> Result<()> {
+    if !rules.separation {
+        return Ok(());
+    }
     let mut after = 0;
-    while rules.separation {
+    loop {
         let page = binding::list_role(r, Some(role), after, BATCH).await?;
         for bound in &page {
             refuse(r, rules, caller, bound.what.kind, &bound.what.subject).await?;
         }
         match page.last() {
             Some(last) if page.len() == BATCH => after = last.id,
-            _ => break,
+            _ => return Ok(()),
         }
     }
-    Ok(())
 }
 
 /// Lists who knows the secret of a robot that a caller makes: the caller, and whoever knows the caller's own if that is a robot's.

@@ -1,6 +1,6 @@
 //! Brings the trail of a point back.
 
-use berth_catalog::trail::{Entry, Hash, Head, Record, Trail, taking};
+use berth_catalog::trail::{self, Entry, Hash, Head, Record, Trail, taking};
 use sha2::{Digest as _, Sha256};
 
 use super::verify::read_signed;
@@ -53,6 +53,13 @@ pub async fn restore_trail(
             }
             let count = |last: i64| u64::try_from(last - wanted.first + 1).unwrap_or(0);
             watch(Step { phase: "audit trail", done: count(position), total: count(wanted.position) });
+        }
+    }
+    if position > wanted.position {
+        // Whoever went on after an earlier run recorded that.
+        let at = into.trail.read(async |r| trail::list(r, wanted.position - 1, 1).await).await?;
+        if let Some(there) = at.first() {
+            (position, hash) = (there.position, there.hash);
         }
     }
     if (position, hash) != (wanted.position, wanted.hash) {

@@ -1,7 +1,7 @@
 use anyhow::Context as _;
 
 use super::{block_on, print};
-use crate::cli::{Config, ConfigCommand, ServerFlags};
+use crate::cli::{CheckConfig, Config, ConfigCommand};
 use crate::config;
 use crate::federation::Federation;
 use crate::vault;
@@ -9,14 +9,16 @@ use crate::vault;
 /// Checks the configuration or prints its schema.
 pub(super) fn run(arguments: Config) -> anyhow::Result<()> {
     match arguments.command {
-        ConfigCommand::Check(flags) => check(flags),
+        ConfigCommand::Check(arguments) => check(arguments),
         ConfigCommand::Schema => Ok(print(config::schema_document()?)?),
     }
 }
 
-fn check(flags: ServerFlags) -> anyhow::Result<()> {
-    let loaded = config::load_for_serving(flags.into())?;
-    without_network(&loaded.config)?;
+fn check(arguments: CheckConfig) -> anyhow::Result<()> {
+    let loaded = config::load_for_serving(arguments.flags.into())?;
+    if !arguments.no_files {
+        without_network(&loaded.config)?;
+    }
     let source = match &loaded.file {
         Some(file) => format!("{} is fine", file.display()),
         None => "no configuration file; the defaults are fine".to_owned(),

@@ -45,11 +45,13 @@ pub(super) fn run(arguments: cli::User) -> Result<ExitCode> {
             "is gone, with its application passwords and roles",
             async |accounts, name| accounts.delete_user(name, &author()).await,
         ))?,
-        UserCommand::Logout(named) => {
-            block_on(change(named, "has no sessions and tokens any more", async |accounts, name| {
-                accounts.log_out_everywhere(name, &author()).await
-            }))?;
-        }
+        // Also one of the configuration, who has no account.
+        UserCommand::Logout(named) => block_on(async {
+            let (_, accounts) = open(named.place).await?;
+            accounts.log_out_everywhere(&named.name, &author()).await?;
+            eprintln!("user {} has no sessions and tokens any more", named.name);
+            Ok(())
+        })?,
         UserCommand::Unlock(named) => block_on(change(named, "is not locked", async |accounts, name| {
             accounts.unlock_user(name, &author()).await
         }))?,

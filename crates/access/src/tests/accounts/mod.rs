@@ -101,7 +101,7 @@ impl Fixture {
             }
         };
         let (access, accounts) = node(&catalog, &config).await;
-        Self { access, accounts, catalog, clock, config, directory: directory }
+        Self { access, accounts, catalog, clock, config, directory }
     }
 
     /// Another node on the same catalog.
