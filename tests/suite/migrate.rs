@@ -117,11 +117,11 @@ async fn trail_came_along(goal: &Goal, mut old: Server) -> Result<()> {
     }
     let export = async |place: &[&str]| {
         let text = goal.home.run(&program, &[&["audit", "export"], place].concat()).await?;
-        let ids = text.lines().map(|line| {
-            let record: serde_json::Value = serde_json::from_str(line)?;
-            Ok(record["id"].as_str().context("no id")?.to_owned())
-        });
-        ids.collect::<Result<Vec<_>>>()
+        let records: Vec<serde_json::Value> =
+            text.lines().map(serde_json::from_str).collect::<Result<_, _>>()?;
+        // That it was read here is on record here alone.
+        let moved = records.iter().filter(|record| record["detail"]["command"] != "audit export");
+        moved.map(|record| Ok(record["id"].as_str().context("no id")?.to_owned())).collect::<Result<Vec<_>>>()
     };
     let (here, there) = (export(&["--data-dir", &data]).await?, export(&["--config", &goal.config]).await?);
     let found: std::collections::HashSet<_> = there.iter().collect();

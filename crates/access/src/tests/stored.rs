@@ -154,6 +154,7 @@ async fn what_is_bound_counts_and_what_is_taken_away_does_not() {
         "binding_added",
         "binding_removed",
         "role_deleted",
+        "binding_removed",
         "project_deleted",
     ];
     assert_eq!(fixture.events().await, expected);
