@@ -101,10 +101,21 @@ impl Roster {
         configure: impl FnOnce(SocketAddr, &Path) -> Result<String>,
     ) -> Result<Server> {
         let directory = self.fresh_directory(column)?;
+        self.start_configured_in(program, column, &directory, configure)
+    }
+
+    /// Does the same on a store that may hold something.
+    pub(crate) fn start_configured_in(
+        &self,
+        program: &str,
+        column: &str,
+        directory: &Path,
+        configure: impl FnOnce(SocketAddr, &Path) -> Result<String>,
+    ) -> Result<Server> {
         let address = free_address()?;
-        let text = configure(address, &directory)?;
-        let mut command = self.serve(program, &directory, &text)?;
-        Server::spawn(column, address, &directory, &mut command)
+        let text = configure(address, directory)?;
+        let mut command = self.serve(program, directory, &text)?;
+        Server::spawn(column, address, directory, &mut command)
     }
 
     /// An empty directory for a server's data.

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Instant;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Result, ensure};
 
 use crate::bench::{Bench, say};
 use crate::engine;
@@ -75,19 +75,18 @@ pub(crate) fn run(bench: &Bench) -> Result<Table> {
             Line::cost(*what, "ms").goals(&goals)
         })
         .collect();
-    let sqlite = start(bench, "SQLite", None)?;
-    let directory = sqlite.directory.clone().context("a started server has a directory")?;
-    let mut sqlite = sqlite;
-    sqlite.end();
+    let directory = bench.roster.fresh_directory("SQLite")?;
+    start(bench, "SQLite", &directory, None)?.end();
     say("audit: filling SQLite");
     fill_file(&directory.join("data/audit.db"), records)?;
-    let server = bench.roster.start_in(BERTH, &directory)?;
+    let server = start(bench, "SQLite", &directory, None)?;
     measure(bench, &server, [STATES[0], STATES[1]], &mut lines)?;
     server.stop();
 
     let postgres = engine::postgres(&[])?;
     let url = engine::database(&postgres)?;
-    let server = start(bench, "Postgres", Some(&url))?;
+    let directory = bench.roster.fresh_directory("Postgres")?;
+    let server = start(bench, "Postgres", &directory, Some(&url))?;
     say("audit: filling Postgres");
     for first in (1..=records).step_by(1_000_000) {
         engine::query(&url, &insert(first, first + 999_999, records, false))?;
@@ -102,8 +101,8 @@ pub(crate) fn run(bench: &Bench) -> Result<Table> {
 }
 
 /// Starts a node that lets anybody on this machine search.
-fn start(bench: &Bench, column: &str, database: Option<&str>) -> Result<Server> {
-    bench.roster.start_configured(BERTH, column, |address, directory| {
+fn start(bench: &Bench, column: &str, directory: &Path, database: Option<&str>) -> Result<Server> {
+    bench.roster.start_configured_in(BERTH, column, directory, |address, directory| {
         let database = database.map_or_else(String::new, |url| format!("database:\n  url: {url}\n"));
         Ok(format!(
             "data_dir: {}\naudit:\n  retention_days: 3650\nhttp:\n  listen: [\"{address}\"]\naccess:\n  anonymous: write\n  bindings:\n    - role: auditor\n      \

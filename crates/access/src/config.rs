@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::account::{ApplicationPasswordRules, PasswordRules, RobotRules, SessionRules, name};
 use crate::caller::Identity;
 use crate::federation::{JOB, Ldap, Oidc, Workload};
+use crate::manage::ManageLimits;
 use crate::password::{PasswordHash, PasswordHashError};
 use crate::policy::{BindingConfig, RoleConfig, RoleError, Rules, SubjectError};
 use crate::token::{TokensConfig, TokensConfigError};
@@ -47,6 +48,8 @@ pub struct Config {
     pub application_passwords: ApplicationPasswordRules,
     /// How long a login in a browser lasts.
     pub sessions: SessionRules,
+    /// How many bindings, robots, roles and projects the management API makes.
+    pub limits: ManageLimits,
     /// The address of this registry as browsers know it, `https://registry.example.com`: where login services send users back to.
     pub public_url: Option<String>,
     /// Directories of users, asked in this order about names that Berth does not know itself.
@@ -73,6 +76,7 @@ impl Default for Config {
             robots: RobotRules::default(),
             application_passwords: ApplicationPasswordRules::default(),
             sessions: SessionRules::default(),
+            limits: ManageLimits::default(),
             public_url: None,
             ldap: Vec::new(),
             oidc: Vec::new(),
@@ -179,6 +183,17 @@ pub enum ConfigError {
         role: String,
         /// The project.
         name: String,
+    },
+    /// Everybody would govern.
+    #[error(
+        "access.bindings binds role {role:?}, which may administer or change the system, to {subject}, which is everybody; \
+         bind it to somebody you can name"
+    )]
+    Everybody {
+        /// The role.
+        role: String,
+        /// Who is meant.
+        subject: String,
     },
     /// Duties that are to be kept apart come together.
     #[error("{0}")]

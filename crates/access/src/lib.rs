@@ -49,7 +49,7 @@ pub use error::{Cause as LoginCause, Denied, Reason, Unauthenticated};
 pub use grant::Grant;
 pub use manage::{
     BindingMark, BindingsWanted, Explanation, HeldRole, KnownBinding, KnownRole, KnownUser, ManageError,
-    Management, Me, RobotChange, RobotWanted, UserChange, Within,
+    ManageLimits, Management, Me, RobotChange, RobotWanted, UserChange, Within,
 };
 pub use operator::Operator;
 pub use origin::Origin;

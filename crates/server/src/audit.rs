@@ -26,7 +26,7 @@ use crate::app::App;
 use crate::body::Body;
 use crate::context::{Endpoint, RequestContext};
 use crate::overload::Class;
-use crate::{certificate, limit};
+use crate::{limit, person};
 
 /// Where it is found.
 const PREFIX: &str = "/api/v1/audit";
@@ -84,7 +84,8 @@ where
     }
     // Before anything costs something.
     cx.slot = Some(app.overload.enter(Class::Search, cx.client).await?);
-    let caller = certificate::identify(app, cx, &head.headers).await?.from(Arc::new(cx.origin()));
+    let (caller, _) = person::identify(app, cx, &head.headers).await?;
+    let caller = caller.from(Arc::new(cx.origin()));
     cx.caller = Some(caller.clone());
     if let Some(pause) = app.limits.check(limit::Class::Api, cx.client, &caller)? {
         // Who waits takes no place.

@@ -20,6 +20,7 @@ mod login;
 mod metrics;
 mod ops;
 mod overload;
+mod person;
 mod probe;
 mod proxy;
 mod record;

@@ -21,6 +21,9 @@ const INVISIBLE: [std::ops::RangeInclusive<char>; 5] = [
 pub(crate) fn user_problem(name: &str) -> Option<&'static str> {
     if is_robot(name) {
         Some("begins as a robot's")
+    } else if name == "." || name == ".." {
+        // A path of the API ends with the name.
+        Some("is what clients fold out of paths")
     } else if name.trim() != name {
         Some("begins or ends with a space")
     } else if name.chars().any(|char| INVISIBLE.iter().any(|range| range.contains(&char))) {
@@ -146,7 +149,7 @@ mod tests {
 
     #[test]
     fn users_are_no_robots_and_can_be_told_apart_by_eye() {
-        for name in ["robot+x", "robot$x", " alice", "alice ", "ali\u{200b}ce", "\u{202e}ecila"] {
+        for name in ["robot+x", "robot$x", ".", "..", " alice", "alice ", "ali\u{200b}ce", "\u{202e}ecila"] {
             assert!(user_problem(name).is_some(), "{name:?}");
         }
         for name in ["alice", "Alice Müller", "robot", "用户", "a@example.org"] {

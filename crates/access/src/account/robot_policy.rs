@@ -62,7 +62,8 @@ pub(crate) fn check(
     }
     let text = serde_json::to_string(policies).map_err(|error| Error::Policies(error.to_string()))?;
     // As decisions will read it.
-    Role::read("robot".into(), &text).map_err(|error| Error::Policies(error.to_string()))?;
+    let role = Role::read("robot".into(), &text).map_err(|error| Error::Policies(error.to_string()))?;
+    role.names_something().map_err(|error| Error::Policies(error.to_string()))?;
     Ok(text)
 }
 

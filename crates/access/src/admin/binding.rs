@@ -93,6 +93,18 @@ pub(super) async fn keep_holders_apart(tx: &Tx, rules: &Rules, role: &str, new: 
     Ok(())
 }
 
+/// Sees that a role which comes to govern is not bound to everybody already.
+pub(super) async fn not_held_by_everybody(tx: &Tx, rules: &Rules, role: &str) -> Result<()> {
+    for kind in [SubjectKind::Anonymous, SubjectKind::Authenticated] {
+        let stored = binding::list_subject(tx, kind, "", MANY).await?;
+        let configured = rules.bindings().any(|(subject, known, _)| subject.kind() == kind && known == role);
+        if configured || stored.iter().any(|bound| bound.what.role == role) {
+            return Err(AdminError::Everybody { role: role.to_owned(), subject: kind.as_str().to_owned() });
+        }
+    }
+    Ok(())
+}
+
 /// Refuses to give somebody a second duty beside what else it holds, a robot's own policies included. Who gets one by a group is found
 /// out when it decides: then neither counts. A duty that everybody had would take every other duty away, so nobody gives it to all.
 async fn keep_apart(tx: &Tx, rules: &Rules, what: &NewBinding, new: Duties) -> Result<()> {

@@ -3,7 +3,7 @@ use berth_catalog::{Tx, binding, role};
 use jiff::Timestamp;
 use serde_json::json;
 
-use super::binding::keep_holders_apart;
+use super::binding::{keep_holders_apart, not_held_by_everybody};
 use super::{AdminError, Result, tell};
 use crate::policy::{Conflict, Role, RoleConfig, RoleError, Rules, Subject};
 
@@ -32,6 +32,9 @@ pub async fn set_role(
     }
     let found = role::find(tx, name).await?;
     keep_holders_apart(tx, rules, name, compiled.duties).await?;
+    if compiled.governs() && !found.as_ref().is_some_and(|known| governs(&known.policies)) {
+        not_held_by_everybody(tx, rules, name).await?;
+    }
     let policies = serde_json::to_string(&config.policies)
         .map_err(|error| wrong(RoleError::Unreadable(error.to_string())))?;
     if found
@@ -45,6 +48,10 @@ pub async fn set_role(
     let detail = json!({ "role": name, "policies": config.policies, "previous": before });
     tell(tx, Kind::RoleChanged, author, detail, now).await;
     Ok(())
+}
+
+fn governs(policies: &str) -> bool {
+    Role::read("before".into(), policies).is_ok_and(|role| role.governs())
 }
 
 /// Deletes a role that nobody holds.

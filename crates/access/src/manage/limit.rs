@@ -1,36 +1,59 @@
-//! How many of each there may be. Every node holds all of it in memory and reads it again with every change, so who administers one
-//! project must not make that dear for all.
-
 use berth_catalog::{Reader, binding, project, robot, role};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use super::{ManageError, Result};
 
-/// Bindings in one project, or everywhere.
-const BINDINGS_OF_ONE: usize = 10_000;
-const BINDINGS: usize = 200_000;
-/// Robots of one project, or of the system.
-const ROBOTS_OF_ONE: usize = 2_000;
-const ROLES: usize = 2_000;
-/// Those that a call makes; who may push where makes the others.
-const PROJECTS: usize = 100_000;
-
-pub(super) async fn on_bindings(r: &Reader, project: &str) -> Result<()> {
-    let of_one = binding::has_many(r, project, BINDINGS_OF_ONE).await?;
-    refuse_if(of_one, "bindings in this place", BINDINGS_OF_ONE)?;
-    refuse_if(binding::are_many(r, BINDINGS).await?, "bindings", BINDINGS)
+/// How many of each calls may make. Every node holds all of it in memory and reads it again with every change, so who administers one
+/// project must not make that dear for all. Commands at the machine are not bound by it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct ManageLimits {
+    /// Bindings in one project, and of those that hold everywhere.
+    pub bindings_of_project: usize,
+    /// Bindings in all.
+    pub bindings: usize,
+    /// Robots of one project, and of those of the system.
+    pub robots_of_project: usize,
+    /// Roles beside the built-in ones.
+    pub roles: usize,
+    /// Projects. Those that pushes make count, and are not bound by it.
+    pub projects: usize,
 }
 
-pub(super) async fn on_robots(r: &Reader, project: &str) -> Result<()> {
-    let of_one = robot::has_many(r, project, ROBOTS_OF_ONE).await?;
-    refuse_if(of_one, "robots in this place", ROBOTS_OF_ONE)
+impl Default for ManageLimits {
+    fn default() -> Self {
+        Self {
+            bindings_of_project: 10_000,
+            bindings: 200_000,
+            robots_of_project: 2_000,
+            roles: 2_000,
+            projects: 100_000,
+        }
+    }
 }
 
-pub(super) async fn on_roles(r: &Reader) -> Result<()> {
-    refuse_if(role::are_many(r, ROLES).await?, "roles", ROLES)
-}
+impl ManageLimits {
+    /// Refuses, in the unit of work that is to make it, one binding more; `project` is empty for everywhere.
+    pub(super) async fn on_bindings(&self, r: &Reader, project: &str) -> Result<()> {
+        let of_one = binding::has_many(r, project, self.bindings_of_project).await?;
+        refuse_if(of_one, "bindings in this place", self.bindings_of_project)?;
+        refuse_if(binding::are_many(r, self.bindings).await?, "bindings", self.bindings)
+    }
 
-pub(super) async fn on_projects(r: &Reader) -> Result<()> {
-    refuse_if(project::are_many(r, PROJECTS).await?, "projects", PROJECTS)
+    /// Refuses one robot more; `project` is empty for the system's.
+    pub(super) async fn on_robots(&self, r: &Reader, project: &str) -> Result<()> {
+        let of_one = robot::has_many(r, project, self.robots_of_project).await?;
+        refuse_if(of_one, "robots in this place", self.robots_of_project)
+    }
+
+    pub(super) async fn on_roles(&self, r: &Reader) -> Result<()> {
+        refuse_if(role::are_many(r, self.roles).await?, "roles", self.roles)
+    }
+
+    pub(super) async fn on_projects(&self, r: &Reader) -> Result<()> {
+        refuse_if(project::are_many(r, self.projects).await?, "projects", self.projects)
+    }
 }
 
 fn refuse_if(full: bool, what: &'static str, most: usize) -> Result<()> {

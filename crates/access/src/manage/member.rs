@@ -5,7 +5,7 @@ pub use known::{BindingMark, BindingsWanted, KnownBinding, Within};
 use berth_catalog::binding::{self, Binding, NewBinding};
 use berth_catalog::project;
 
-use super::{ManageError, Management, Result, last, limit, shared};
+use super::{ManageError, Management, Result, last, shared};
 use crate::action::Action;
 use crate::admin;
 use crate::caller::Caller;
@@ -108,7 +108,7 @@ impl Management {
             if !what.project.is_empty() && project::find(tx, &what.project).await?.is_none() {
                 return Err(ManageError::Hidden);
             }
-            limit::on_bindings(tx, &what.project).await?;
+            rules.limits.on_bindings(tx, &what.project).await?;
             let is_new = admin::bind(tx, &rules, &what, &author, now).await?;
             let made = binding::find(tx, &what).await?.ok_or(ManageError::Hidden)?;
             if !is_new {

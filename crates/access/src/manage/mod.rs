@@ -25,6 +25,7 @@ pub use error::ManageError;
 use error::Result;
 pub use explain::Explanation;
 pub use known_user::KnownUser;
+pub use limit::ManageLimits;
 pub use me::{HeldRole, Me};
 pub use member::{BindingMark, BindingsWanted, KnownBinding, Within};
 pub use robot::{RobotChange, RobotWanted};

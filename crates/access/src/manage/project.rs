@@ -1,6 +1,6 @@
 use berth_catalog::project::{self, Project};
 
-use super::{BATCH, MOST_SEEN, ManageError, Management, Result, limit};
+use super::{BATCH, MOST_SEEN, ManageError, Management, Result};
 use crate::action::Action;
 use crate::admin::{self, ProjectChange};
 use crate::caller::Caller;
@@ -53,9 +53,10 @@ impl Management {
             // As of one that is there: a push fills it, and everybody may pull what it brings.
             self.access.may_grant(caller, Some(name), None)?;
         }
-        let (author, now, name) = (caller.author(), self.access.now(), name.to_owned());
+        let (rules, author, now, name) =
+            (self.access.rules(), caller.author(), self.access.now(), name.to_owned());
         self.change(async move |tx| {
-            limit::on_projects(tx).await?;
+            rules.limits.on_projects(tx).await?;
             admin::create_project(tx, &name, public, &author, now).await?;
             project::find(tx, &name).await?.ok_or(ManageError::Hidden)
         })

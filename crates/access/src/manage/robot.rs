@@ -4,7 +4,7 @@ use berth_catalog::binding::Kind;
 use berth_catalog::project;
 use berth_catalog::robot::{self, Robot, RobotId};
 
-use super::{ManageError, Management, Result, awaited, limit, shared};
+use super::{ManageError, Management, Result, awaited, shared};
 use crate::access::Access;
 use crate::account::{
     Error as AccountError, Grantor, NewRobot, RandomSecret, RobotName, Rotated, check, clean, insert_robot,
@@ -102,7 +102,7 @@ impl Management {
                 return Err(ManageError::Hidden);
             }
             awaited::refuse(tx, &access, &caller, Kind::Robot, &row.name).await?;
-            limit::on_robots(tx, &row.project).await?;
+            access.rules().limits.on_robots(tx, &row.project).await?;
             let id = insert_robot(tx, &row, &hash, &caller.author(), now).await?.id;
             let knowers = shared::knowers(tx, &caller).await?;
             robot::set_known_to(tx, id, &knowers).await?;

@@ -1,7 +1,7 @@
 use berth_catalog::role;
 use serde::Serialize;
 
-use super::{ManageError, Management, Result, awaited, last, limit, shared};
+use super::{ManageError, Management, Result, awaited, last, shared};
 use crate::action::Action;
 use crate::admin::{self, AdminError};
 use crate::caller::Caller;
@@ -80,7 +80,7 @@ impl Management {
                     (false, true) => return Err(ManageError::Hidden),
                     (false, false) => {
                         awaited::refuse_role(tx, &config.name).await?;
-                        limit::on_roles(tx).await?;
+                        rules.limits.on_roles(tx).await?;
                     }
                     (true, true) => shared::refuse_role(tx, &rules, &own, &config.name).await?,
                 }

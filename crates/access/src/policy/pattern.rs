@@ -1,6 +1,9 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::part;
+use crate::resource::is_project;
+
 const MAX_BYTES: usize = 512;
 const MAX_SEGMENTS: usize = 32;
 /// Each may take any number of segments, so the work grows with their number as an exponent.
@@ -76,6 +79,35 @@ impl Pattern {
     /// Tells whether it matches a resource of this path, or one above.
     pub(crate) fn covers(&self, path: &[&str]) -> bool {
         covers(&self.segments, path)
+    }
+
+    /// Sees that there can be what it names: parts of the system, projects. What was kept is not asked again: a newer node may know more
+    /// parts.
+    pub(crate) fn names_something(&self) -> Result<(), PatternError> {
+        let wrong = |problem| PatternError { pattern: self.text.to_string(), problem };
+        match &*self.segments {
+            [Segment::Literal(kind), Segment::Literal(part), ..] if **kind == *"system" => {
+                if !part::ALL.contains(&&**part) {
+                    return Err(wrong(
+                        "names no part of the system: those are configuration, jobs, users, access, projects, audit",
+                    ));
+                }
+            }
+            [Segment::Literal(kind), Segment::Literal(name), ..] if **kind == *"project" => {
+                if !is_project(name) {
+                    return Err(wrong("names what no project can be called: names are in small letters"));
+                }
+            }
+            _ => {}
+        }
+        match &*self.segments {
+            [Segment::Literal(kind), _, below, ..]
+                if **kind == *"system" && !matches!(below, Segment::Deep) =>
+            {
+                Err(wrong("names something below a part of the system, where nothing is"))
+            }
+            _ => Ok(()),
+        }
     }
 
     pub(crate) fn text(&self) -> &Arc<str> {

@@ -69,7 +69,9 @@ impl Effect {
 #[non_exhaustive]
 pub enum RoleError {
     /// Its name can't be told from something else, or is too long.
-    #[error("{0:?} is no role's name; use 1 to 64 letters, digits, dots, dashes and underscores")]
+    #[error(
+        "{0:?} is no role's name; use 1 to 64 letters, digits, dots, dashes and underscores, and not only one or two dots"
+    )]
     Name(String),
     /// It has too many policies, or one has too many patterns.
     #[error("there are more than 256 policies, or more than 256 resources in one; split the role")]
@@ -116,10 +118,14 @@ impl Role {
     pub(crate) fn compile(config: &RoleConfig) -> Result<Self, RoleError> {
         let RoleConfig { name, policies, .. } = config;
         let fits = |char: char| char.is_ascii_alphanumeric() || ".-_".contains(char);
-        if name.is_empty() || name.len() > MAX_NAME_BYTES || !name.chars().all(fits) {
+        // A path of the API ends with the name, and clients fold these two out of paths.
+        let folds = name == "." || name == "..";
+        if folds || name.is_empty() || name.len() > MAX_NAME_BYTES || !name.chars().all(fits) {
             return Err(RoleError::Name(name.chars().take(MAX_NAME_BYTES).collect()));
         }
-        Self::of_policies(name.as_str().into(), policies)
+        let role = Self::of_policies(name.as_str().into(), policies)?;
+        role.names_something()?;
+        Ok(role)
     }
 
     /// Compiles what the catalog holds.
@@ -153,6 +159,11 @@ impl Role {
         let mut role = Self { name, rules: rules.collect::<Result<_, _>>()?, duties: Duties::NONE };
         role.duties = Duties::of(&role);
         Ok(role)
+    }
+
+    /// Sees that there can be what its patterns name.
+    pub(crate) fn names_something(&self) -> Result<(), PatternError> {
+        self.rules.iter().flat_map(|rule| &rule.patterns).try_for_each(Pattern::names_something)
     }
 
     /// Returns what it allows and what it denies on a resource.

@@ -9,6 +9,7 @@ use super::role::Role;
 use super::subject::Subject;
 use super::{Book, RoleConfig};
 use crate::config::{Anonymous, Config, ConfigError, UserAccess};
+use crate::manage::ManageLimits;
 use crate::resource::is_project;
 
 /// What the configuration says of roles, compiled: the part of every decision that stays the same until a restart.
@@ -23,6 +24,7 @@ pub struct Rules {
     pub(crate) users: HashMap<Arc<str>, Arc<str>>,
     pub(crate) separation: bool,
     pub(crate) create_projects: bool,
+    pub(crate) limits: ManageLimits,
     /// Whether others vouch for users or jobs.
     pub(crate) is_federated: bool,
     /// How long tokens are good that jobs get, by what their names begin with.
@@ -58,6 +60,7 @@ impl Rules {
             users,
             separation: config.separation_of_duties,
             create_projects: config.create_projects,
+            limits: config.limits.clone(),
             is_federated: !(config.ldap.is_empty() && config.oidc.is_empty() && config.workloads.is_empty()),
             job_seconds: config
                 .workloads
@@ -94,6 +97,7 @@ impl Rules {
             }
             let project = binding.project.as_deref().map(Arc::from);
             for subject in &binding.subjects {
+                self.not_for_everybody(subject, &binding.role)?;
                 self.bind_one(subject.clone(), &binding.role, project.clone())?;
             }
         }
@@ -111,6 +115,15 @@ impl Rules {
                 let project = grant.project.as_deref().map(Arc::from);
                 self.bind_one(subject.clone(), &grant.role, project)?;
             }
+        }
+        Ok(())
+    }
+
+    /// Refuses to let everybody govern, as [`bind`](crate::admin::bind) does.
+    fn not_for_everybody(&self, subject: &Subject, role: &str) -> Result<(), ConfigError> {
+        let everybody = matches!(subject.kind(), Kind::Anonymous | Kind::Authenticated);
+        if everybody && self.roles.get(role).is_some_and(|role| role.governs()) {
+            return Err(ConfigError::Everybody { role: role.to_owned(), subject: subject.to_string() });
         }
         Ok(())
     }

@@ -4,6 +4,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use berth_catalog::{Catalog, Clock, Error, access_generation};
 use tokio::sync::{Mutex, watch};
+use tokio::time::Instant;
 
 use super::{Snapshot, Stored, hidden};
 use crate::policy::Rules;
@@ -11,14 +12,19 @@ use crate::policy::Rules;
 /// How often the catalog is asked: what somebody may do changes on every node well within a second.
 const LOOK: Duration = Duration::from_millis(250);
 
+/// After a reading a node rests so many times as long as that took, so that whoever may change something small, such as an own
+/// password for a client, can't keep all nodes busy reading a hundred thousand rows.
+const REST: u32 = 4;
+const LONGEST_REST: Duration = Duration::from_millis(500);
+
 /// The snapshot in effect, and where the next comes from.
 #[derive(Debug)]
 pub(crate) struct Source {
     current: ArcSwap<Snapshot>,
     catalog: Option<Catalog>,
     clock: Clock,
-    /// One reads at a time, so that an older view never takes a newer one's place.
-    reading: Mutex<()>,
+    /// One reads at a time, so that an older view never takes a newer one's place; and none before this moment, if there is one.
+    reading: Mutex<Option<Instant>>,
 }
 
 impl Source {
@@ -54,14 +60,27 @@ impl Source {
         &self.clock
     }
 
-    /// Reads again if something has changed. What was committed before the call is in effect when it returns.
+    /// Reads again if something has changed. What was committed before the call is in effect when it returns: all who call while one
+    /// rests are served by the next reading.
     pub(crate) async fn refresh(&self) -> Result<(), Error> {
         let Some(catalog) = &self.catalog else { return Ok(()) };
-        let _reading = self.reading.lock().await;
+        let mut rests_until = self.reading.lock().await;
         let generation = catalog.read(async |r| access_generation::find(r).await).await?;
         if self.current.load().generation() == Some(generation) {
             return Ok(());
         }
+        if let Some(moment) = *rests_until {
+            tokio::time::sleep_until(moment).await;
+        }
+        let began = Instant::now();
+        // Should the caller go away in the middle.
+        *rests_until = Some(began + LONGEST_REST);
+        let outcome = self.read(catalog).await;
+        *rests_until = Some(Instant::now() + (began.elapsed() * REST).min(LONGEST_REST));
+        outcome
+    }
+
+    async fn read(&self, catalog: &Catalog) -> Result<(), Error> {
         let rules = Arc::clone(self.current.load().rules());
         let loaded = {
             let catalog = catalog.clone();

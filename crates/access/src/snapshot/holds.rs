@@ -25,7 +25,7 @@ impl Snapshot {
 
 impl Access {
     /// Lists the roles that a caller holds.
-    pub(crate) fn holds(&self, caller: &Caller) -> Vec<HeldRole> {
+    pub fn holds(&self, caller: &Caller) -> Vec<HeldRole> {
         self.snapshot().roles_of(caller)
     }
 

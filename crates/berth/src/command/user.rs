@@ -7,7 +7,8 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
 use berth_access::{
-    AccountError, Accounts, Enrolment, HarborEntry, Imported, NewUser, OperatorGrants, PasswordRules,
+    Access, AccountError, Accounts, Caller, Enrolment, HarborEntry, Imported, NewUser, OperatorGrants,
+    PasswordRules, ReadOnly,
 };
 use berth_catalog::Clock;
 use berth_catalog::account::Account;
@@ -28,10 +29,7 @@ pub(super) fn run(arguments: cli::User) -> Result<ExitCode> {
     match arguments.command {
         UserCommand::Add(new) => block_on(add(new))?,
         UserCommand::List(listed) => block_on(list(listed))?,
-        UserCommand::Show(named) => block_on(async {
-            let (_, accounts) = open(named.place).await?;
-            Ok(print(serde_json::to_string_pretty(&json_of(&accounts.user(&named.name).await?))? + "\n")?)
-        })?,
+        UserCommand::Show(named) => block_on(show(named))?,
         UserCommand::Disable(named) => block_on(change(
             named,
             "is disabled: nobody logs in with it, and its sessions and tokens have ended",
@@ -165,6 +163,22 @@ fn json_of(account: &Account) -> serde_json::Value {
         "created_at": account.created_at,
         "seen_at": account.seen_at,
     })
+}
+
+/// Prints all that is kept of a person, and which roles that gives.
+async fn show(named: cli::Named) -> Result<()> {
+    let (config, accounts) = open(named.place).await?;
+    let mut shown = json_of(&accounts.user(&named.name).await?);
+    let roles = if config.access.users.iter().any(|user| user.name == named.name) {
+        // They are those of the user of the configuration, who has the name.
+        Vec::new()
+    } else {
+        let catalog = super::access::join(&config).await?;
+        let access = Access::open(&config.access, &ReadOnly::default(), &catalog).await?;
+        access.holds(&Caller::user(&named.name))
+    };
+    shown["roles"] = json!(roles);
+    Ok(print(serde_json::to_string_pretty(&shown)? + "\n")?)
 }
 
 async fn list(listed: Listed) -> Result<()> {

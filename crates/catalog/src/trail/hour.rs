@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use super::record::Entry;
-use crate::driver::params;
+use crate::driver::{Reader, params};
 use crate::error::Result;
 use crate::tx::Tx;
 
@@ -35,6 +35,16 @@ impl Brought {
         }
         Ok(())
     }
+}
+
+/// Lists the actions that there are records of.
+pub async fn actions(r: &Reader) -> Result<Vec<String>> {
+    r.query(
+        "SELECT action FROM trail_hour WHERE records > 0 GROUP BY action ORDER BY action",
+        params![],
+        |row| row.text(0).map(ToOwned::to_owned),
+    )
+    .await
 }
 
 /// Counts the records up to `position` no more, which are about to be deleted.

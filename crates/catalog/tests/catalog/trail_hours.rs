@@ -95,6 +95,11 @@ async fn ask<T: Send + 'static>(
 async fn compare(trail: &Trail) {
     let records = trail.read(async |r| trail::list(r, 0, 100_000).await).await;
     let records = records.unwrap_or_else(|error: Error| panic!("{error}"));
+    let mut actions: Vec<_> = records.iter().map(|record| record.entry.action.clone()).collect();
+    actions.sort_unstable();
+    actions.dedup();
+    let known = trail.read(async |r| trail::actions(r).await).await;
+    assert_eq!(known.unwrap_or_else(|error: Error| panic!("{error}")), actions);
     for (condition, is_meant) in conditions() {
         let meant: Vec<&Record> = records.iter().filter(|record| is_meant(record)).collect();
         for (begin, step) in

@@ -19,8 +19,8 @@ use self::problem::{Cause, Problem};
 use crate::app::App;
 use crate::body::Body;
 use crate::context::{Endpoint, RequestContext, Verdict};
-use crate::limit;
 use crate::overload::Class;
+use crate::{limit, person};
 
 mod application;
 mod binding;
@@ -30,7 +30,6 @@ mod input;
 mod me;
 mod page;
 mod password;
-mod person;
 mod problem;
 mod project;
 mod robot;

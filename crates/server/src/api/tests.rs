@@ -23,11 +23,16 @@ use crate::request_id::RequestId;
 
 mod attack;
 mod automation;
+mod awaited;
+mod change;
 mod duty;
 mod ends;
 mod factor;
 mod guess;
+mod hands;
+mod last;
 mod matrix;
+mod mighty;
 mod shape;
 mod token;
 
@@ -167,25 +172,7 @@ impl Server {
             request = request.header(*name, *value);
         }
         let request = request.body(Full::new(Bytes::from(body))).unwrap();
-        let mut context = RequestContext {
-            request_id: RequestId::generate(),
-            client: IpAddr::V4(Ipv4Addr::LOCALHOST),
-            http_version: Version::HTTP_11,
-            method: request.method().clone(),
-            uri: request.uri().clone(),
-            user_agent: None,
-            certificate: None,
-            forwarded: Forwarded::default(),
-            endpoint: Endpoint::Unknown,
-            caller: None,
-            repository: None,
-            reference: None,
-            slot: None,
-            error: None,
-            verdict: None,
-            digest: None,
-            part: None,
-        };
+        let mut context = context(&request);
         let (head, body) = handle(&self.app, &self.calls, &mut context, request).await.into_parts();
         let body = body.collect().await.unwrap().to_bytes();
         let json = serde_json::from_slice(&body).unwrap_or(Value::Null);
@@ -196,6 +183,28 @@ impl Server {
             assert!(!reply.json["detail"].as_str().unwrap().is_empty(), "{path}");
         }
         reply
+    }
+}
+
+fn context<B>(request: &Request<B>) -> RequestContext {
+    RequestContext {
+        request_id: RequestId::generate(),
+        client: IpAddr::V4(Ipv4Addr::LOCALHOST),
+        http_version: Version::HTTP_11,
+        method: request.method().clone(),
+        uri: request.uri().clone(),
+        user_agent: None,
+        certificate: None,
+        forwarded: Forwarded::default(),
+        endpoint: Endpoint::Unknown,
+        caller: None,
+        repository: None,
+        reference: None,
+        slot: None,
+        error: None,
+        verdict: None,
+        digest: None,
+        part: None,
     }
 }
 

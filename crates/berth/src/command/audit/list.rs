@@ -40,6 +40,9 @@ pub(super) fn list(arguments: ListAudit) -> Result<()> {
             Some(name) => of_user(&opened, name, &wanted).await?,
             None => newest(&opened, &wanted).await?,
         };
+        if let (true, Some(action)) = (records.is_empty(), &wanted.action) {
+            hint(&opened, action).await?;
+        }
         let mut names = Names::new(opened.catalog.clone());
         for record in records {
             let name = names.of(&record.entry.actor).await?;
@@ -52,6 +55,15 @@ pub(super) fn list(arguments: ListAudit) -> Result<()> {
         }
         Ok(())
     })
+}
+
+/// Says which actions there are, should no record have one of this name: words are easily mistaken.
+async fn hint(opened: &Opened, action: &str) -> Result<()> {
+    let known = opened.trail.read(async |r| trail::actions(r).await).await?;
+    if !known.iter().any(|one| one == action) {
+        eprintln!("no record has the action {action:?}; there are records of {}", known.join(", "));
+    }
+    Ok(())
 }
 
 /// Records that somebody looks at what is recorded.

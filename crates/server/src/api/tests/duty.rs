@@ -57,22 +57,6 @@ async fn an_account_is_not_made_to_get_what_waits_for_its_name() {
 }
 
 #[tokio::test]
-async fn the_last_administrator_stays() {
-    let server = Server::start().await;
-    server.ask("root", "DELETE", "/users/sec", None).await.expect(204);
-    server.ask("root", "DELETE", "/users/root", None).await.refused(409, "last_administrator");
-    server
-        .ask("root", "PATCH", "/users/root", Some(json!({ "disabled": true })))
-        .await
-        .refused(409, "last_administrator");
-    server.ask("root", "GET", "/me", None).await.expect(200);
-    let body = json!({ "subject": "user:sys", "role": "security-administrator" });
-    server.ask("root", "POST", "/bindings", Some(body)).await.expect(201);
-    server.ask("root", "DELETE", "/users/root", None).await.expect(204);
-    server.ask("root", "GET", "/me", None).await.refused(401, "unauthenticated");
-}
-
-#[tokio::test]
 async fn where_duties_are_kept_apart_nobody_changes_their_own_rights_or_holds_two() {
     let server = Server::start_with(|config| {
         config.separation_of_duties = true;

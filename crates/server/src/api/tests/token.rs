@@ -72,6 +72,38 @@ async fn an_administrator_with_a_second_factor_gets_a_token_for_a_code() {
 }
 
 #[tokio::test]
+async fn searches_of_the_trail_take_a_code_and_a_token_as_well() {
+    let (server, code) = with_factor().await;
+    let basic = format!("Basic {}", STANDARD.encode(format!("root:{PASSWORD}")));
+    let search = async |authorization: &str, code: Option<&str>| {
+        let mut request = Request::get("/api/v1/audit/_count").header("authorization", authorization);
+        if let Some(code) = code {
+            request = request.header("x-berth-otp", code);
+        }
+        let request = request.body(Full::new(Bytes::new())).unwrap();
+        let mut context = context(&request);
+        crate::audit::handle(&server.app, &mut context, request).await.status().as_u16()
+    };
+    // No trail is kept here, which only those hear who may read it.
+    assert_eq!(search(&basic, None).await, 401);
+    assert_eq!(search(&basic, Some("000000")).await, 401);
+    assert_eq!(search(&basic, Some(&code)).await, 404);
+    assert_eq!(search(&basic, Some(&code)).await, 401, "a code is good for one call");
+    let caller = server.app.access.log_in("root", PASSWORD, None).await;
+    assert!(caller.is_err(), "the password alone opens nothing");
+
+    let server = Server::start().await;
+    let token = server.ask("aud", "POST", "/me/tokens", None).await.expect(201).json["token"].clone();
+    let request = Request::get("/api/v1/audit/_count")
+        .header("authorization", format!("Bearer {}", token.as_str().unwrap()))
+        .body(Full::new(Bytes::new()))
+        .unwrap();
+    let mut context = context(&request);
+    assert_eq!(crate::audit::handle(&server.app, &mut context, request).await.status(), 404);
+    assert_eq!(context.caller.unwrap().name(), "aud");
+}
+
+#[tokio::test]
 async fn tokens_are_for_people_who_came_in_person() {
     let server = Server::start().await;
     let made = server.ask("gus", "POST", "/me/tokens", None).await.expect(201);

@@ -1,10 +1,10 @@
-//! Who calls: a browser's user by its cookie; anybody else by credentials, by a certificate, or by a token for these calls.
+//! Who calls the API or searches the trail: a browser's user by its cookie; anybody else by credentials, by a certificate, or by a token
+//! for such calls.
 
-use berth_access::{Access, Caller, claimed_name};
+use berth_access::{Access, Caller, Unauthenticated, claimed_name};
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderName};
 
-use super::problem::Problem;
 use crate::app::App;
 use crate::context::RequestContext;
 use crate::stranger::Stranger;
@@ -14,17 +14,19 @@ use crate::{certificate, login};
 static X_BERTH_OTP: HeaderName = HeaderName::from_static("x-berth-otp");
 
 /// Finds out who calls, and whether a cookie said so.
-pub(super) async fn identify(
+pub(crate) async fn identify(
     app: &App,
     cx: &RequestContext,
     headers: &HeaderMap,
-) -> Result<(Caller, bool), Problem> {
+) -> Result<(Caller, bool), Stranger> {
     if let Some(caller) = session(app, headers).await? {
         return Ok((caller, true));
     }
     let text = |name: &HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
     let caller = match (text(&AUTHORIZATION), text(&X_BERTH_OTP)) {
-        (Some(token), _) if Access::is_api_token(token) => app.access.resume_api_token(token).await?,
+        (Some(token), _) if Access::is_api_token(token) => {
+            app.access.resume_api_token(token).await.map_err(Stranger::Unauthenticated)?
+        }
         (Some(basic), Some(code)) => with_code(app, cx, basic, code).await?,
         _ => certificate::identify(app, cx, headers).await?,
     };
@@ -32,19 +34,19 @@ pub(super) async fn identify(
 }
 
 /// Finds out who is logged in with a browser. Who sends credentials means those; a cookie of nobody counts for nothing.
-async fn session(app: &App, headers: &HeaderMap) -> Result<Option<Caller>, Problem> {
+async fn session(app: &App, headers: &HeaderMap) -> Result<Option<Caller>, Stranger> {
     let secret = login::session_secret(headers).filter(|_| !headers.contains_key(AUTHORIZATION));
     let Some(secret) = secret else { return Ok(None) };
-    match app.access.resume_session(secret).await? {
-        Some(caller) => Ok(Some(app.access.name_in_logs(caller).await)),
-        None => Ok(None),
-    }
+    app.access
+        .resume_session(secret)
+        .await
+        .map_err(|_| Stranger::Unauthenticated(Unauthenticated::Unavailable))
 }
 
 /// Finds out whom credentials prove together with a code, behind the limit on logins that fail.
-async fn with_code(app: &App, cx: &RequestContext, basic: &str, code: &str) -> Result<Caller, Problem> {
+async fn with_code(app: &App, cx: &RequestContext, basic: &str, code: &str) -> Result<Caller, Stranger> {
     let Some(name) = claimed_name(basic) else {
-        return Ok(app.access.authenticate(Some(basic)).await?);
+        return app.access.authenticate(Some(basic)).await.map_err(Stranger::Unauthenticated);
     };
     let tried = format!("{basic}\0{code}");
     let attempt = app.limits.login(cx.client, &name, &tried).map_err(Stranger::Limited)?;
@@ -57,7 +59,7 @@ async fn with_code(app: &App, cx: &RequestContext, basic: &str, code: &str) -> R
             if error.is_busy() {
                 attempt.undecided();
             }
-            Err(error.into())
+            Err(Stranger::Unauthenticated(error))
         }
     }
 }

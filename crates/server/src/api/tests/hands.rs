@@ -1,0 +1,75 @@
+//! Where duties are kept apart, robots are hands of those who know their secrets.
+
+use super::*;
+
+/// `sec` and `victim` say who may do what, each without the other.
+async fn apart() -> Server {
+    Server::start_with(|config| {
+        config.separation_of_duties = true;
+        config.bindings.retain(|binding| binding.role != "administrator");
+        config.bindings.push(BindingConfig {
+            role: "security-administrator".to_owned(),
+            subjects: vec!["user:victim".parse().unwrap()],
+            project: None,
+        });
+    })
+    .await
+}
+
+fn robot(name: &str) -> Option<Value> {
+    let policies = json!([{ "resources": ["system/access"], "actions": ["administer", "read"] }]);
+    Some(json!({ "name": name, "days": 1, "policies": policies }))
+}
+
+fn bind(subject: &str, role: &str) -> Option<Value> {
+    Some(json!({ "subject": subject, "role": role }))
+}
+
+#[tokio::test]
+async fn a_robot_grants_nothing() {
+    let server = apart().await;
+    let made = server.ask("sec", "POST", "/robots", robot("r")).await.expect(201);
+    let secret = made.json["secret"].as_str().unwrap();
+    let by_robot = async |path: &str, body: Option<Value>| {
+        let json = [("content-type", "application/json")];
+        server.send_as("robot+r", secret, "POST", path, &json, body.unwrap().to_string()).await
+    };
+    by_robot("/bindings", bind("user:sec", "maintainer")).await.expect(403);
+    by_robot("/bindings", bind("user:gus", "maintainer")).await.expect(403);
+    by_robot("/projects/team/members", bind("user:gus", "guest")).await.expect(404);
+    by_robot("/robots", robot("r2")).await.expect(403);
+    by_robot("/roles", Some(json!({ "name": "own", "policies": [] }))).await.expect(403);
+}
+
+#[tokio::test]
+async fn who_knows_a_robots_secret_does_not_say_what_it_may_do() {
+    let server = apart().await;
+    server.ask("sec", "POST", "/robots", robot("mine")).await.expect(201);
+    server.ask("sec", "POST", "/bindings", bind("robot+mine", "maintainer")).await.refused(403, "own_robot");
+    server
+        .ask("sec", "POST", "/projects/team/members", bind("robot+mine", "guest"))
+        .await
+        .refused(403, "own_robot");
+    server.ask("victim", "POST", "/bindings", bind("robot+mine", "guest")).await.expect(201);
+
+    // A colleague's robot, until one asks for its secret.
+    server.ask("victim", "POST", "/robots", robot("theirs")).await.expect(201);
+    let bound = server.ask("sec", "POST", "/bindings", bind("robot+theirs", "auditor")).await.expect(201);
+    let path = format!("/bindings/{}", bound.json["id"]);
+    server.ask("sec", "DELETE", &path, None).await.expect(204);
+    server.ask("sec", "POST", "/robots/theirs/secrets", Some(json!({}))).await.expect(201);
+    server.ask("sec", "POST", "/bindings", bind("robot+theirs", "auditor")).await.refused(403, "own_robot");
+}
+
+#[tokio::test]
+async fn a_role_that_an_own_robot_holds_is_changed_by_somebody_else() {
+    let server = apart().await;
+    server.ask("sec", "POST", "/robots", robot("mine")).await.expect(201);
+    let role = |pattern: &str| json!([{ "resources": [pattern], "actions": ["pull"] }]);
+    let new = json!({ "name": "ci", "policies": role("project/team") });
+    server.ask("victim", "POST", "/roles", Some(new)).await.expect(201);
+    server.ask("victim", "POST", "/bindings", bind("robot+mine", "ci")).await.expect(201);
+    let wider = || Some(json!({ "policies": role("project/*") }));
+    server.ask("sec", "PUT", "/roles/ci", wider()).await.refused(403, "own_robot");
+    server.ask("victim", "PUT", "/roles/ci", wider()).await.expect(200);
+}
