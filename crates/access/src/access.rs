@@ -92,6 +92,12 @@ impl Access {
         self.inner.source.refresh().await
     }
 
+    /// Heeds what was committed before this call, and returns which generation of access decisions rest on from now on, or a later one.
+    pub(crate) async fn refreshed(&self) -> Result<Option<i64>, berth_catalog::Error> {
+        self.refresh().await?;
+        Ok(self.generation())
+    }
+
     /// Returns the catalog's generation of access that decisions rest on; `None` where there is no catalog.
     pub(crate) fn generation(&self) -> Option<i64> {
         self.inner.source.snapshot().generation()

@@ -238,11 +238,6 @@ impl Denied {
         self.reason
     }
 
-    /// Returns how it was decided, where roles decided.
-    pub fn decision(&self) -> Option<&Decision> {
-        self.decision.as_deref()
-    }
-
     /// Says why, for the audit trail: without the caller's name, which the trail does not hold in plain.
     pub fn why(&self) -> String {
         let word = match self.reason {

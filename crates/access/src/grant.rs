@@ -1,3 +1,5 @@
+//! Decisions about what is no repository's content: for the management API.
+
 use berth_catalog::binding::Kind;
 
 use crate::access::Access;
@@ -5,39 +7,20 @@ use crate::action::Action;
 use crate::caller::{Caller, Identity};
 use crate::error::{Denied, Reason};
 use crate::part;
-use crate::policy::{Decision, Subject};
+use crate::policy::Subject;
 use crate::resource::Resource;
-
-/// Proof that access was decided: the caller may do something to a resource that is no repository's content.
-#[derive(Debug, Clone)]
-pub struct Grant {
-    caller: Caller,
-    decision: Decision,
-}
-
-impl Grant {
-    /// Returns who was granted it.
-    pub fn caller(&self) -> &Caller {
-        &self.caller
-    }
-
-    /// Returns what was granted, and why.
-    pub fn decision(&self) -> &Decision {
-        &self.decision
-    }
-}
 
 impl Access {
     /// Decides whether a caller may do something to a resource: for the management API. What a caller may not do it may not do
     /// to what does not exist either, and hears the same.
-    pub fn require(&self, caller: &Caller, action: Action, resource: Resource<'_>) -> Result<Grant, Denied> {
+    pub fn require(&self, caller: &Caller, action: Action, resource: Resource<'_>) -> Result<(), Denied> {
         let decision = self.decide(caller, action, &resource);
         if !decision.is_allowed() {
             return Err(self.denied(caller, action, &resource));
         }
         match self.read_only().reason(action) {
             Some(reason) => Err(Denied::new(action, &resource, caller, reason)),
-            None => Ok(Grant { caller: caller.clone(), decision }),
+            None => Ok(()),
         }
     }
 
@@ -52,19 +35,19 @@ impl Access {
         caller: &Caller,
         project: Option<&str>,
         of: Option<&Subject>,
-    ) -> Result<Grant, Denied> {
+    ) -> Result<(), Denied> {
         let access = Resource::System(part::ACCESS);
         let everywhere = self.require(caller, Action::Administer, access);
-        let granted = match project {
+        match project {
             Some(project) => everywhere
                 .or_else(|_| self.require(caller, Action::Administer, Resource::Project(project)))?,
             None => everywhere?,
-        };
+        }
         let by_itself = matches!(caller.identity(), Identity::Robot(_) | Identity::Workload(_));
         if self.rules().separation && (by_itself || of.is_some_and(|of| self.is_about(of, caller))) {
             return Err(Denied::new(Action::Administer, &access, caller, Reason::OwnRights));
         }
-        Ok(granted)
+        Ok(())
     }
 
     /// Tells whether what a subject holds is what the caller, a person, holds.

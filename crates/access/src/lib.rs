@@ -46,7 +46,6 @@ pub use caller::{Caller, Identity, Proof};
 pub use config::{Anonymous, Config, ConfigError, OpenError, Refusal, User, UserAccess, effective_anonymous};
 pub use credentials::claimed_name;
 pub use error::{Cause as LoginCause, Denied, Reason, Unauthenticated};
-pub use grant::Grant;
 pub use manage::{
     BindingMark, BindingsWanted, Explanation, HeldRole, KnownBinding, KnownRole, KnownUser, ManageError,
     ManageLimits, Management, Me, RobotChange, RobotWanted, UserChange, Within,

@@ -149,11 +149,6 @@ impl CatalogPermit {
         Self { caller, snapshot, at }
     }
 
-    /// Returns who was permitted.
-    pub fn caller(&self) -> &Caller {
-        &self.caller
-    }
-
     /// Tells whether the caller may know that a repository exists: it lies in a public project, or a role allows to list it.
     pub fn allows(&self, repository: &RepositoryName) -> bool {
         self.snapshot.may_see(&self.caller, repository, self.at)

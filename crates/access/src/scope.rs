@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use berth_oci::RepositoryName;
 
-use crate::action::{Action, Actions};
+use crate::action::Actions;
 
 /// What a token allows at most. It grants nothing by itself: roles are asked again at every use.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -11,11 +11,4 @@ pub struct Scope {
     pub repositories: BTreeMap<RepositoryName, Actions>,
     /// Whether repositories may be listed (`registry:catalog:*`).
     pub catalog: bool,
-}
-
-impl Scope {
-    /// Tells whether `action` on `repository` is within it.
-    pub fn allows(&self, repository: &RepositoryName, action: Action) -> bool {
-        self.repositories.get(repository).is_some_and(|actions| actions.has(action))
-    }
 }

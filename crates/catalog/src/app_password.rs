@@ -100,7 +100,6 @@ pub async fn insert(
             |row| row.int(0),
         )
         .await?;
-    bump(tx).await?;
     Ok(AppPasswordId(id.unwrap_or_default()))
 }
 

@@ -105,16 +105,18 @@ pub async fn end_others(tx: &mut Tx, robot: RobotId, but: RobotSecretId, at: Tim
     bump(tx).await
 }
 
-/// Ends one of a robot's secrets at a time, unless it ends before. Returns false if the robot has no such secret.
+/// Ends one of a robot's secrets at a time. Returns false if it ends before, or the robot has no such secret.
 pub async fn end(tx: &mut Tx, robot: RobotId, id: RobotSecretId, at: Timestamp) -> Result<bool> {
     let ended = tx
         .execute(
-            "UPDATE robot_secret SET expires_at = CASE WHEN expires_at < $1 THEN expires_at ELSE $1 END
-              WHERE robot_id = $2 AND id = $3",
+            "UPDATE robot_secret SET expires_at = $1
+              WHERE robot_id = $2 AND id = $3 AND (expires_at IS NULL OR expires_at > $1)",
             params![at, robot.0, id.0],
         )
         .await?;
-    bump(tx).await?;
+    if ended == 1 {
+        bump(tx).await?;
+    }
     Ok(ended == 1)
 }
 

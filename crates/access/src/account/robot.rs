@@ -22,7 +22,7 @@ const MAX_OVERLAP_SECONDS: u32 = 30 * 86_400;
 /// Robots read at a time.
 const PAGE: usize = 500;
 /// Secrets shown of one robot.
-const SECRETS: usize = 20;
+pub(super) const SECRETS: usize = 20;
 const MAX_DESCRIPTION_BYTES: usize = 1024;
 
 /// A robot to make.
@@ -131,25 +131,6 @@ impl Accounts {
         Ok(self.0.catalog.read(async |r| robot_secret::list(r, id, SECRETS).await).await?)
     }
 
-    /// Sets what a robot is for and what it may do.
-    ///
-    /// # Errors
-    /// As of [`Accounts::create_robot`].
-    pub async fn set_robot_policies(
-        &self,
-        name: &RobotName,
-        description: &str,
-        policies: &[PolicyConfig],
-        grantor: &dyn Grantor,
-        by: &Author,
-    ) -> Result<(), Error> {
-        let (policies, description) = (check(policies, name.project(), grantor)?, clean(description));
-        self.on_robot(name, "policies changed", by, async move |tx, robot, _| {
-            robot::set_policies(tx, robot.id, &description, &policies).await
-        })
-        .await
-    }
-
     /// Gives a robot another secret, and other days to live if they are given. Those before go on for `overlap_seconds`.
     ///
     /// # Errors
@@ -161,39 +142,28 @@ impl Accounts {
         days: Option<u32>,
         by: &Author,
     ) -> Result<Rotated, Error> {
-        self.rotate_robot_for(name, &by.name, overlap_seconds, days, by).await
+        let (rotation, secret) = self.rotation(overlap_seconds, days, &by.name)?;
+        let (name, by, before_ends_at) = (name.to_string(), by.clone(), rotation.before_ends_at);
+        let unit = async move |tx: &mut Tx| rotate_robot(tx, &name, &rotation, &by).await;
+        Ok(Rotated { expires_at: self.change(unit).await?, secret, before_ends_at })
     }
 
-    /// Does the same, and notes who is shown the secret.
-    pub(crate) async fn rotate_robot_for(
+    /// Makes another secret for a robot, to be kept by [`rotate_robot`].
+    pub(crate) fn rotation(
         &self,
-        name: &RobotName,
-        knower: &str,
         overlap_seconds: u32,
         days: Option<u32>,
-        by: &Author,
-    ) -> Result<Rotated, Error> {
-        let now = self.now();
-        let renewed = days.map(|days| self.0.rules.robots.expiry(Some(days), now)).transpose()?;
-        let before_ends_at = after(now, overlap_seconds.min(MAX_OVERLAP_SECONDS).into());
-        let secret = RandomSecret::generate(SecretKind::Robot)?;
-        let (hash, name, by, knower) = (secret.hash(), name.to_string(), by.clone(), knower.to_owned());
-        let expires_at = self.change(async move |tx| {
-            let found = robot::find(tx, &name).await?.ok_or_else(|| unknown(&name))?;
-            robot_secret::forget(tx, found.id, after(now, -REMEMBERED_SECONDS)).await?;
-            let made = robot_secret::insert(tx, found.id, &hash, None, now).await?;
-            robot_secret::end_others(tx, found.id, made, before_ends_at).await?;
-            // Who knows one that goes on is not forgotten.
-            let others = found.known_to.into_iter().filter(|known| before_ends_at > now && *known != knower);
-            let known_to: Vec<_> = others.chain([knower.clone()]).collect();
-            robot::set_known_to(tx, found.id, &known_to).await?;
-            if let Some(expires_at) = renewed {
-                robot::set_expiry(tx, found.id, expires_at).await?;
-            }
-            tell_robot(tx, &name, "secret rotated", &by, now).await;
-            Ok(renewed.unwrap_or(found.expires_at))
-        });
-        Ok(Rotated { expires_at: expires_at.await?, secret, before_ends_at })
+        knower: &str,
+    ) -> Result<(Rotation, RandomSecret), Error> {
+        let (now, secret) = (self.now(), RandomSecret::generate(SecretKind::Robot)?);
+        let rotation = Rotation {
+            hash: secret.hash(),
+            knower: knower.to_owned(),
+            before_ends_at: after(now, overlap_seconds.min(MAX_OVERLAP_SECONDS).into()),
+            expires_at: days.map(|days| self.0.rules.robots.expiry(Some(days), now)).transpose()?,
+            at: now,
+        };
+        Ok((rotation, secret))
     }
 
     /// Disables a robot, which ends its tokens, or enables it again.
@@ -231,6 +201,41 @@ impl Accounts {
         })
         .await
     }
+}
+
+/// Another secret of a robot.
+#[derive(Debug)]
+pub(crate) struct Rotation {
+    hash: String,
+    /// Who is shown it.
+    knower: String,
+    pub(crate) before_ends_at: Timestamp,
+    /// When the robot ends from now on, if that changes.
+    expires_at: Option<Option<Timestamp>>,
+    at: Timestamp,
+}
+
+/// Gives a robot another secret in a unit of work, and says when the robot ends.
+pub(crate) async fn rotate_robot(
+    tx: &mut Tx,
+    name: &str,
+    rotation: &Rotation,
+    by: &Author,
+) -> Result<Option<Timestamp>, Error> {
+    let Rotation { hash, knower, before_ends_at, expires_at, at: now } = rotation;
+    let found = robot::find(tx, name).await?.ok_or_else(|| unknown(name))?;
+    robot_secret::forget(tx, found.id, after(*now, -REMEMBERED_SECONDS)).await?;
+    let made = robot_secret::insert(tx, found.id, hash, None, *now).await?;
+    robot_secret::end_others(tx, found.id, made, *before_ends_at).await?;
+    // Who knows one that goes on is not forgotten.
+    let others = found.known_to.into_iter().filter(|known| before_ends_at > now && known != knower);
+    let known_to: Vec<_> = others.chain([knower.clone()]).collect();
+    robot::set_known_to(tx, found.id, &known_to).await?;
+    if let Some(expires_at) = expires_at {
+        robot::set_expiry(tx, found.id, *expires_at).await?;
+    }
+    tell_robot(tx, name, "secret rotated", by, *now).await;
+    Ok(expires_at.unwrap_or(found.expires_at))
 }
 
 pub(super) fn unknown(name: &str) -> Error {

@@ -4,7 +4,7 @@ use berth_catalog::event::Author;
 use berth_catalog::robot;
 use berth_catalog::robot_secret::{self, RobotSecretId};
 
-use super::robot::{tell_robot, unknown};
+use super::robot::{SECRETS, tell_robot, unknown};
 use super::{Accounts, Error, RobotName};
 
 impl Accounts {
@@ -21,10 +21,11 @@ impl Accounts {
         let (name, by, now) = (name.to_string(), by.clone(), self.now());
         self.change(async move |tx| {
             let found = robot::find(tx, &name).await?.ok_or_else(|| unknown(&name))?;
-            if !robot_secret::end(tx, found.id, id, now).await? {
+            if robot_secret::end(tx, found.id, id, now).await? {
+                tell_robot(tx, &name, "secret ended", &by, now).await;
+            } else if !robot_secret::list(tx, found.id, SECRETS).await?.iter().any(|known| known.id == id) {
                 return Err(Error::Unknown { what: "secret", name: id.0.to_string() });
             }
-            tell_robot(tx, &name, "secret ended", &by, now).await;
             Ok(())
         })
         .await

@@ -1,12 +1,13 @@
 use berth_catalog::app_password::{AppPassword, AppPasswordId};
 use jiff::Timestamp;
 
-use super::{ManageError, Management, Result};
-use crate::account::{Error as AccountError, NewApplicationPassword, RandomSecret};
+use super::{Management, Result};
+use crate::account::{NewApplicationPassword, RandomSecret};
 use crate::action::Action;
-use crate::caller::{Caller, Identity};
+use crate::caller::Caller;
 use crate::part;
 use crate::resource::Resource;
+use crate::snapshot::Reach;
 
 impl Management {
     /// Lists a user's application passwords, the newest first, without their secrets.
@@ -25,18 +26,8 @@ impl Management {
         name: String,
         days: u32,
     ) -> Result<(AppPasswordId, RandomSecret, Timestamp)> {
-        Self::in_person(caller)?;
-        let Identity::User(user) = caller.identity() else {
-            if caller.is_anonymous() {
-                self.see(caller, &Resource::System(part::USERS))?;
-            }
-            return Err(ManageError::Invalid(
-                "only users have application passwords; a robot has its secret".to_owned(),
-            ));
-        };
-        if caller.scope().is_some() {
-            return Err(ManageError::NotByThis);
-        }
+        let user =
+            self.user_in_person(caller, "only users have application passwords; a robot has its secret")?;
         let new = NewApplicationPassword { user: user.to_string(), name, days };
         Ok(self.accounts.create_application_password(new, &caller.author()).await?)
     }
@@ -50,14 +41,10 @@ impl Management {
     ) -> Result<()> {
         Self::in_person(caller)?;
         if !self.is_own(caller, user) {
-            self.see(caller, &Resource::System(part::USERS))?;
-            self.access.require(caller, Action::Update, Resource::System(part::USERS))?;
+            self.weigh(caller, user, Action::Update, Reach::System).await?;
         }
         self.account(user).await?;
-        match self.accounts.revoke_application_password(user, id, &caller.author()).await {
-            Err(AccountError::Unknown { .. }) => return Err(ManageError::Hidden),
-            other => other?,
-        }
+        self.accounts.revoke_application_password(user, id, &caller.author()).await?;
         self.heed().await;
         Ok(())
     }

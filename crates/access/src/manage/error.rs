@@ -36,6 +36,11 @@ pub enum ManageError {
         "you know the secret of a robot that this is about; where duties are kept apart somebody else says what it may do"
     )]
     OwnRobot,
+    /// Who may do what changed while it was looked at, again and again.
+    #[error(
+        "others change who may do what all the time, so this could not be decided; try again in a moment"
+    )]
+    Moved,
     /// A name that roles wait for already.
     #[error(
         "roles are bound to {name:?} already, and whoever makes it would get them; take them away first, or ask somebody who \
@@ -75,10 +80,20 @@ pub enum ManageError {
     Invalid(String),
     /// An account, a robot or their secrets can't be so.
     #[error(transparent)]
-    Account(#[from] crate::account::Error),
+    Account(crate::account::Error),
     /// The change was not made.
     #[error(transparent)]
     Admin(#[from] AdminError),
+}
+
+impl From<crate::account::Error> for ManageError {
+    /// What is not there, and what a caller may not see, get one answer.
+    fn from(error: crate::account::Error) -> Self {
+        match error {
+            crate::account::Error::Unknown { .. } => Self::Hidden,
+            other => Self::Account(other),
+        }
+    }
 }
 
 impl From<berth_catalog::Error> for ManageError {

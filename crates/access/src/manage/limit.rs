@@ -11,7 +11,7 @@ use super::{ManageError, Result};
 pub struct ManageLimits {
     /// Bindings in one project, and of those that hold everywhere.
     pub bindings_of_project: usize,
-    /// Bindings in all.
+    /// Bindings in all. A twentieth is kept for those that hold everywhere.
     pub bindings: usize,
     /// Robots of one project, and of those of the system.
     pub robots_of_project: usize,
@@ -38,7 +38,9 @@ impl ManageLimits {
     pub(super) async fn on_bindings(&self, r: &Reader, project: &str) -> Result<()> {
         let of_one = binding::has_many(r, project, self.bindings_of_project).await?;
         refuse_if(of_one, "bindings in this place", self.bindings_of_project)?;
-        refuse_if(binding::are_many(r, self.bindings).await?, "bindings", self.bindings)
+        // Whoever administers projects leaves room for those everywhere.
+        let most = if project.is_empty() { self.bindings } else { self.bindings - self.bindings / 20 };
+        refuse_if(binding::are_many(r, most).await?, "bindings", most)
     }
 
     /// Refuses one robot more; `project` is empty for the system's.

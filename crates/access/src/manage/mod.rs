@@ -5,6 +5,7 @@
 
 mod application;
 mod awaited;
+mod binding;
 mod error;
 mod explain;
 mod factor;
@@ -12,7 +13,6 @@ mod known_user;
 mod last;
 mod limit;
 mod me;
-mod member;
 mod named;
 mod project;
 mod robot;
@@ -21,29 +21,29 @@ mod shared;
 mod token;
 mod user;
 
+pub use binding::{BindingMark, BindingsWanted, KnownBinding, Within};
 pub use error::ManageError;
 use error::Result;
 pub use explain::Explanation;
 pub use known_user::KnownUser;
 pub use limit::ManageLimits;
 pub use me::{HeldRole, Me};
-pub use member::{BindingMark, BindingsWanted, KnownBinding, Within};
 pub use robot::{RobotChange, RobotWanted};
 pub use role::KnownRole;
 pub use user::UserChange;
 
-use berth_catalog::{Catalog, Tx};
+use berth_catalog::{Catalog, Tx, project as projects};
 
 use crate::access::Access;
 use crate::account::Accounts;
 use crate::action::{Action, Actions};
-use crate::caller::{Caller, Proof};
+use crate::caller::{Caller, Identity, Proof};
 use crate::error::{Denied, Reason};
 use crate::part;
 use crate::resource::Resource;
 
 /// Rows looked at for one page at most: who sees one project of a million gets short pages rather than slow ones.
-const MOST_SEEN: usize = 20_000;
+const MOST_SEEN: usize = 5_000;
 /// Rows read at a time.
 const BATCH: usize = 500;
 
@@ -95,6 +95,34 @@ impl Management {
         } else {
             Err(ManageError::Hidden)
         }
+    }
+
+    /// Sees that a caller may know of a project; of everywhere anybody does.
+    fn see_place(&self, caller: &Caller, project: Option<&str>) -> Result<()> {
+        project.map_or(Ok(()), |name| self.see_project(caller, name))
+    }
+
+    /// Sees that a caller may read who may do what in a project that is there, or everywhere.
+    async fn read_who(&self, caller: &Caller, project: Option<&str>) -> Result<()> {
+        let Some(name) = project else {
+            return Ok(self.access.require(caller, Action::Read, Resource::System(part::ACCESS))?);
+        };
+        self.see_project(caller, name)?;
+        self.access.require(caller, Action::Read, Resource::Project(name))?;
+        let found = self.catalog.read(async |r| projects::find(r, name).await).await?;
+        found.map(drop).ok_or(ManageError::Hidden)
+    }
+
+    /// Sees that a caller is a person, who came in person; `others` says what others have instead.
+    fn user_in_person<'a>(&self, caller: &'a Caller, others: &str) -> Result<&'a str> {
+        Self::in_person(caller)?;
+        if let Identity::User(user) = caller.identity() {
+            return Ok(user);
+        }
+        if caller.is_anonymous() {
+            self.see(caller, &Resource::System(part::USERS))?;
+        }
+        Err(ManageError::Invalid(others.to_owned()))
     }
 
     /// Sees that a caller came with something better than a password made for one client, or a token for repositories, which are for

@@ -51,7 +51,7 @@ impl Management {
         self.access.require(caller, Action::Create, Resource::Project(name))?;
         if public {
             // As of one that is there: a push fills it, and everybody may pull what it brings.
-            self.access.may_grant(caller, Some(name), None)?;
+            self.may_open(caller, name)?;
         }
         let (rules, author, now, name) =
             (self.access.rules(), caller.author(), self.access.now(), name.to_owned());
@@ -73,10 +73,10 @@ impl Management {
         Self::in_person(caller)?;
         self.see_project(caller, name)?;
         if change.public.is_some() {
-            self.access.may_grant(caller, Some(name), None)?;
-            if change.public == Some(true) && self.access.rules().separation {
-                // Everybody is the caller, too: who only says who pulls would come to pull.
-                self.access.require(caller, Action::Administer, Resource::Project(name))?;
+            if change.public == Some(true) {
+                self.may_open(caller, name)?;
+            } else {
+                self.access.may_grant(caller, Some(name), None)?;
             }
         }
         if change.settings.is_some() {
@@ -106,6 +106,16 @@ impl Management {
             Ok(admin::delete_project(tx, &name, &author, now).await?)
         })
         .await
+    }
+
+    /// Sees that a caller may let everybody pull what is in a project.
+    fn may_open(&self, caller: &Caller, name: &str) -> Result<()> {
+        self.access.may_grant(caller, Some(name), None)?;
+        if self.access.rules().separation {
+            // Everybody is the caller, too: who only says who pulls would come to pull.
+            self.access.require(caller, Action::Administer, Resource::Project(name))?;
+        }
+        Ok(())
     }
 
     /// Sees that a caller may know of a project. A name that none can have is one that is not there.

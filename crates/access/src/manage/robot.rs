@@ -1,3 +1,5 @@
+//! Robots, of a project or of the system.
+
 mod secret;
 
 use berth_catalog::binding::Kind;
@@ -7,15 +9,10 @@ use berth_catalog::robot::{self, Robot, RobotId};
 use super::{ManageError, Management, Result, awaited, shared};
 use crate::access::Access;
 use crate::account::{
-    Error as AccountError, Grantor, NewRobot, RandomSecret, RobotName, Rotated, check, clean, insert_robot,
-    tell_robot,
+    Error as AccountError, Grantor, NewRobot, RandomSecret, RobotName, check, clean, insert_robot, tell_robot,
 };
-use crate::action::Action;
-use crate::caller::{Caller, Identity};
-use crate::part;
+use crate::caller::Caller;
 use crate::policy::PolicyConfig;
-use crate::resource::Resource;
-use crate::snapshot::Reach;
 
 /// A robot to make, where its path says.
 #[derive(Debug, Clone)]
@@ -62,18 +59,15 @@ impl Management {
         after: RobotId,
         limit: usize,
     ) -> Result<Vec<Robot>> {
-        self.see_robots(caller, project).await?;
+        self.read_who(caller, project).await?;
         Ok(self.accounts.robots_of(project, after, limit).await?)
     }
 
     /// Finds a robot by the last part of its name, in its project or among the system's.
     pub async fn robot(&self, caller: &Caller, project: Option<&str>, name: &str) -> Result<Robot> {
-        self.see_robots(caller, project).await?;
+        self.read_who(caller, project).await?;
         let name = RobotName::new(project, name).map_err(|_| ManageError::Hidden)?;
-        match self.accounts.robot_named(&name).await {
-            Err(AccountError::Unknown { .. }) => Err(ManageError::Hidden),
-            other => Ok(other?),
-        }
+        Ok(self.accounts.robot_named(&name).await?)
     }
 
     /// Makes a robot that may do no more than its maker; the secret is shown this once.
@@ -84,7 +78,7 @@ impl Management {
         wanted: RobotWanted,
     ) -> Result<(Robot, RandomSecret)> {
         Self::in_person(caller)?;
-        self.see_robots(caller, project).await?;
+        self.read_who(caller, project).await?;
         self.access.may_grant(caller, project, None)?;
         let new = NewRobot {
             name: RobotName::new(project, &wanted.name).map_err(AccountError::from)?,
@@ -153,29 +147,6 @@ impl Management {
         .await
     }
 
-    /// Gives a robot another secret, which its caller then knows: so the robot may do no more than the caller, by its own policies and
-    /// by what is bound to its name, wherever that is.
-    pub async fn rotate_robot(
-        &self,
-        caller: &Caller,
-        project: Option<&str>,
-        name: &str,
-        overlap_seconds: u32,
-        days: Option<u32>,
-    ) -> Result<Rotated> {
-        let (robot, whole) = self.own_robot(caller, project, name).await?;
-        let it = Identity::Robot(whole.as_str().into());
-        if !self.access.is_no_less(caller, it, Reach::Everywhere).await? {
-            return Err(ManageError::Mightier { name: robot.name });
-        }
-        let rotated = self
-            .accounts
-            .rotate_robot_for(&whole, caller.name(), overlap_seconds, days, &caller.author())
-            .await?;
-        self.heed().await;
-        Ok(rotated)
-    }
-
     /// Deletes a robot, its secrets and the roles of its name.
     pub async fn delete_robot(&self, caller: &Caller, project: Option<&str>, name: &str) -> Result<()> {
         let (_, whole) = self.own_robot(caller, project, name).await?;
@@ -196,16 +167,5 @@ impl Management {
         self.access.may_grant(caller, project, None)?;
         let whole = RobotName::new(project, name).map_err(AccountError::from)?;
         Ok((robot, whole))
-    }
-
-    async fn see_robots(&self, caller: &Caller, project: Option<&str>) -> Result<()> {
-        let Some(name) = project else {
-            self.access.require(caller, Action::Read, Resource::System(part::ACCESS))?;
-            return Ok(());
-        };
-        self.see_project(caller, name)?;
-        self.access.require(caller, Action::Read, Resource::Project(name))?;
-        let found = self.catalog.read(async |r| project::find(r, name).await).await?;
-        found.map(drop).ok_or(ManageError::Hidden)
     }
 }

@@ -64,11 +64,6 @@ impl Management {
         self.may_know_roles(caller)?;
         self.access.may_grant(caller, None, None)?;
         self.not_own(caller, &config.name)?;
-        if config.description.len() > 1024 || config.description.chars().any(char::is_control) {
-            return Err(ManageError::Invalid(
-                "use at most 1024 bytes of description, no control characters".into(),
-            ));
-        }
         let (rules, author, now) = (self.access.rules(), caller.author(), self.access.now());
         let guard = last::Guard::before(&self.access);
         let own = caller.name().to_owned();

@@ -2,7 +2,7 @@ use berth_catalog::account::{self, Account};
 use berth_catalog::binding::Kind;
 
 use super::{ManageError, Management, Result, awaited, last};
-use crate::account::{Error as AccountError, NewUser, delete_user, insert_user, tell_account};
+use crate::account::{NewUser, delete_user, insert_user, tell_account};
 use crate::action::Action;
 use crate::caller::{Caller, Identity, Proof};
 use crate::part;
@@ -156,10 +156,7 @@ impl Management {
     }
 
     pub(super) async fn account(&self, name: &str) -> Result<Account> {
-        match self.accounts.user(name).await {
-            Err(AccountError::Unknown { .. }) => Err(ManageError::Hidden),
-            other => Ok(other?),
-        }
+        Ok(self.accounts.user(name).await?)
     }
 
     /// Tells whether an account is the caller's, who came as more than a token for repositories. One that has the name of a user of
@@ -176,7 +173,13 @@ impl Management {
 
     /// Sees that a caller may do something to a user, and may itself do no less than the user could: to the system, which is enough to
     /// stop somebody, or everywhere, for who can act as somebody.
-    async fn weigh(&self, caller: &Caller, name: &str, action: Action, reach: Reach) -> Result<()> {
+    pub(super) async fn weigh(
+        &self,
+        caller: &Caller,
+        name: &str,
+        action: Action,
+        reach: Reach,
+    ) -> Result<()> {
         Self::in_person(caller)?;
         self.see(caller, &USERS)?;
         self.access.require(caller, action, USERS)?;

@@ -21,4 +21,12 @@ impl<'a> Path<'a> {
         }
         Self { segments, is_repository: matches!(resource, Resource::Repository(_)) }
     }
+
+    /// Returns the only project that it may lie in; none if a star stands for several, or it lies in none.
+    pub(crate) fn project(&self) -> Option<&'a str> {
+        match self.segments[..] {
+            ["project", name, ..] if !name.contains('*') => Some(name),
+            _ => None,
+        }
+    }
 }

@@ -85,15 +85,32 @@ impl Snapshot {
 
     /// Returns the duties that a caller has, where they are kept apart.
     pub(super) fn duties_of(&self, caller: &Caller) -> Duties {
+        if self.rules.separation { self.all_duties_of(caller) } else { Duties::NONE }
+    }
+
+    /// Returns them wherever they are not.
+    pub(super) fn all_duties_of(&self, caller: &Caller) -> Duties {
         let mut duties = Duties::NONE;
-        if self.rules.separation {
-            self.each_holder(caller, &mut |_, held| duties = duties.or(held.duties()));
-        }
+        self.each_holder(caller, &mut |_, held| duties = duties.or(held.duties()));
         duties
     }
 
-    /// Shows what each subject holds that a caller is. What everybody holds counts for all: logging in never takes anything away.
+    /// Shows what a caller holds: what is bound to each subject that it is, and a robot's own policies.
     pub(super) fn each_holder<'a>(
+        &'a self,
+        caller: &'a Caller,
+        see: &mut dyn FnMut((Kind, &'a str), &'a Held),
+    ) {
+        self.each_bound(caller, see);
+        if let Identity::Robot(name) = caller.identity()
+            && let Some((name, robot)) = self.robots.get_key_value(&**name)
+        {
+            see((Kind::Robot, name), &robot.held);
+        }
+    }
+
+    /// Shows what is bound to each subject that a caller is. What everybody holds counts for all: logging in never takes anything away.
+    pub(super) fn each_bound<'a>(
         &'a self,
         caller: &'a Caller,
         see: &mut dyn FnMut((Kind, &'a str), &'a Held),
@@ -121,11 +138,6 @@ impl Snapshot {
         }
         for group in self.groups_of(caller) {
             holds(Kind::Group, group);
-        }
-        if let Identity::Robot(name) = caller.identity()
-            && let Some((name, robot)) = self.robots.get_key_value(&**name)
-        {
-            see((Kind::Robot, name), &robot.held);
         }
     }
 

@@ -11,7 +11,7 @@ use super::Snapshot;
 use crate::access::Access;
 use crate::action::{Action, Actions};
 use crate::caller::{Caller, Identity, Proof};
-use crate::policy::{Effect, PUSHES, Path};
+use crate::policy::{Effect, PUSHES, Path, Role};
 
 /// A role by its name, and the only project it counts in.
 type Place<'a> = (&'a str, Option<&'a str>);
@@ -53,11 +53,9 @@ impl<'a> Measure<'a> {
 
     /// Tells whether the caller's roles allow all that a path and actions would; if not, why not.
     fn covers(&self, path: &Path<'_>, wanted: Actions) -> Result<(), String> {
-        let project =
-            path.segments.get(1).filter(|name| path.segments[0] == "project" && !name.contains('*'));
-        self.is_denied_nothing(project.copied(), path, wanted)?;
+        self.is_denied_nothing(path, wanted)?;
         let mut allowed = Actions::NONE;
-        self.snapshot.each_role(self.caller, project.copied(), &mut |bound| {
+        self.snapshot.each_role(self.caller, path.project(), &mut |bound| {
             for rule in bound.role.rules.iter().filter(|rule| rule.effect == Effect::Allow) {
                 if rule.pattern(path).is_some() {
                     allowed = allowed.or(rule.actions_on(path));
@@ -70,18 +68,14 @@ impl<'a> Measure<'a> {
         }
     }
 
-    fn is_denied_nothing(
-        &self,
-        project: Option<&str>,
-        path: &Path<'_>,
-        wanted: Actions,
-    ) -> Result<(), String> {
+    fn is_denied_nothing(&self, path: &Path<'_>, wanted: Actions) -> Result<(), String> {
         let reach = match (wanted.has(Action::Administer), wanted.has(Action::Push)) {
             (true, _) => Actions::ALL,
             (false, true) => wanted.or(PUSHES),
             (false, false) => wanted,
         };
         // What is not confined to one project meets what is denied in each.
+        let project = path.project();
         let meets = |confined: Option<&str>| confined.is_none() || project.is_none() || confined == project;
         if self.denials.iter().any(|(confined, denied)| meets(*confined) && !reach.and(*denied).is_empty()) {
             let path = path.segments.join("/");
@@ -139,27 +133,27 @@ impl Snapshot {
             let project = project.map(|name| &**name);
             // A role that both hold is no difference, unless something else takes it from the caller.
             let both = ours.contains(&(&*role.name, project)) || ours.contains(&(&*role.name, None));
-            let allowing = role.rules.iter().filter(|rule| rule.effect == Effect::Allow);
-            allowing.flat_map(|rule| rule.patterns().map(move |pattern| (rule, pattern))).all(
-                |(rule, pattern)| {
-                    let paths = paths(pattern, project).into_iter();
-                    let counts = |path: &Path<'_>| reach == Reach::Everywhere || path.segments[0] == "system";
-                    paths.filter(counts).all(|path| {
-                        let wanted = rule.actions_on(&path);
-                        let project = path
-                            .segments
-                            .get(1)
-                            .filter(|name| path.segments[0] == "project" && !name.contains('*'));
-                        if both {
-                            measure.is_denied_nothing(project.copied(), &path, wanted).is_ok()
-                        } else {
-                            measure.covers(&path, wanted).is_ok()
-                        }
-                    })
-                },
-            )
+            let holds = |path: &Path<'_>, wanted| match both {
+                true => measure.is_denied_nothing(path, wanted).is_ok(),
+                false => measure.covers(path, wanted).is_ok(),
+            };
+            let counts = |path: &Path<'_>| reach == Reach::Everywhere || path.segments[0] == "system";
+            allowed_by(role, project)
+                .filter(|(path, _)| counts(path))
+                .all(|(path, wanted)| holds(&path, wanted))
         })
     }
+}
+
+/// Returns all that a role allows, where it is bound in a project or everywhere: paths, and what may be done to each.
+fn allowed_by<'a>(role: &'a Role, project: Option<&'a str>) -> impl Iterator<Item = (Path<'a>, Actions)> {
+    let allowing = role.rules.iter().filter(|rule| rule.effect == Effect::Allow);
+    allowing.flat_map(move |rule| {
+        rule.patterns().flat_map(move |pattern| paths(pattern, project)).map(move |path| {
+            let wanted = rule.actions_on(&path);
+            (path, wanted)
+        })
+    })
 }
 
 impl Access {

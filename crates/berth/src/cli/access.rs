@@ -84,7 +84,7 @@ Example:
         /// Whether everybody may pull: true or false
         #[arg(long, value_name = "BOOL")]
         public: Option<bool>,
-        /// What features keep with the project, as a JSON object that replaces what was there
+        /// What features keep with the project, as a JSON object: each key replaces what was there, null removes it
         #[arg(long, value_name = "JSON")]
         settings: Option<String>,
         #[command(flatten)]

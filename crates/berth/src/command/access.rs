@@ -24,13 +24,13 @@ pub(super) fn run(arguments: cli::Access) -> Result<ExitCode> {
 fn explain(arguments: Explain) -> Result<ExitCode> {
     let Explain { who, action, resource, groups, place } = arguments;
     let caller = caller(&who, groups)?;
-    let (config, allowed) = (config::load_for_serving(place.into())?.config, "allowed");
+    let config = config::load_for_serving(place.into())?.config;
     let decision = block_on(async {
         let catalog = join(&config).await?;
         let access = berth_access::Access::open(&config.access, &ReadOnly::default(), &catalog).await?;
         Ok(access.decide(&caller, action, &resource.resource()))
     })?;
-    let verdict = if decision.is_allowed() { allowed } else { "denied" };
+    let verdict = if decision.is_allowed() { "allowed" } else { "denied" };
     print(format!("{verdict}: {decision}\n"))?;
     Ok(if decision.is_allowed() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -98,7 +98,7 @@ pub(super) async fn add_member(
     Named(project): Named<String>,
     Input(new): Input<New>,
 ) -> Result<Response, Problem> {
-    let binding = app.manage()?.add_member(&caller, &project, &new.subject, &new.role).await?;
+    let binding = app.manage()?.bind(&caller, Some(&project), &new.subject, &new.role).await?;
     Ok(created(&["projects", &project, "members", &binding.id.to_string()], &shown(&app, binding).await?))
 }
 
@@ -108,7 +108,7 @@ pub(super) async fn member(
     Asking(caller): Asking,
     Named((project, id)): Named<(String, String)>,
 ) -> Result<Response, Problem> {
-    Ok(reply(&shown(&app, app.manage()?.member(&caller, &project, id_of(&id)?).await?).await?))
+    Ok(reply(&shown(&app, app.manage()?.binding(&caller, Some(&project), id_of(&id)?).await?).await?))
 }
 
 /// `DELETE /projects/{project}/members/{id}`
@@ -117,7 +117,7 @@ pub(super) async fn remove_member(
     Asking(caller): Asking,
     Named((project, id)): Named<(String, String)>,
 ) -> Result<Response, Problem> {
-    app.manage()?.remove_member(&caller, &project, id_of(&id)?).await?;
+    app.manage()?.unbind(&caller, Some(&project), id_of(&id)?).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
@@ -144,7 +144,7 @@ pub(super) async fn create(
     Asking(caller): Asking,
     Input(new): Input<New>,
 ) -> Result<Response, Problem> {
-    let binding = app.manage()?.bind(&caller, &new.subject, &new.role).await?;
+    let binding = app.manage()?.bind(&caller, None, &new.subject, &new.role).await?;
     Ok(created(&["bindings", &binding.id.to_string()], &shown(&app, binding).await?))
 }
 
@@ -154,7 +154,7 @@ pub(super) async fn get(
     Asking(caller): Asking,
     Named(id): Named<String>,
 ) -> Result<Response, Problem> {
-    Ok(reply(&shown(&app, app.manage()?.binding(&caller, id_of(&id)?).await?).await?))
+    Ok(reply(&shown(&app, app.manage()?.binding(&caller, None, id_of(&id)?).await?).await?))
 }
 
 /// `DELETE /bindings/{id}`
@@ -163,7 +163,7 @@ pub(super) async fn delete(
     Asking(caller): Asking,
     Named(id): Named<String>,
 ) -> Result<Response, Problem> {
-    app.manage()?.unbind(&caller, id_of(&id)?).await?;
+    app.manage()?.unbind(&caller, None, id_of(&id)?).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 

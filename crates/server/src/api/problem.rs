@@ -219,6 +219,7 @@ impl From<ManageError> for Problem {
             E::Mightier { .. } => Self::forbidden("mightier", text),
             E::Awaited { .. } => Self::forbidden("awaited", text),
             E::OwnRobot => Self::forbidden("own_robot", text),
+            E::Moved => Self::unavailable(text, None),
             E::AwaitedRole { .. } => Self::conflict("in_use", text).recorded(Action::Administer),
             E::Full { .. } => Self::conflict("full", text),
             E::Exists(_) => Self::conflict("exists", text),

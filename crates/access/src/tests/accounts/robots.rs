@@ -147,12 +147,6 @@ async fn nobody_makes_one_beyond_the_rules(on: On) {
     let name = RobotName::new(Some("team"), "a").unwrap();
     let renewed = f.accounts.rotate_robot(&name, 0, Some(31), &by()).await;
     assert!(matches!(renewed, Err(AccountError::TooLong { .. })));
-    let widened = f.accounts.set_robot_policies(&name, "", &[outside], &OperatorGrants, &by()).await;
-    assert!(matches!(widened, Err(AccountError::Outside { .. })));
-    let narrowed = [PolicyConfig { actions: vec![Action::Pull], ..PolicyConfig::of_project("team") }];
-    f.accounts.set_robot_policies(&name, "pulls", &narrowed, &OperatorGrants, &by()).await.unwrap();
-    let shown = f.accounts.robot_named(&name).await.unwrap();
-    assert_eq!(serde_json::from_str::<Vec<PolicyConfig>>(&shown.policies).unwrap(), narrowed);
 }
 
 async fn those_that_nobody_uses_are_found(on: On) {

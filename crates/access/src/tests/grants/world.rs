@@ -97,10 +97,7 @@ impl World {
         match call.what {
             What::Bind { subject, role, place } => {
                 let (subject, role) = (subject_of(subject), ROLES[role % ROLES.len()]);
-                match PLACES[place % PLACES.len()] {
-                    Some(project) => m.add_member(&by, project, &subject, role).await.map(drop)?,
-                    None => m.bind(&by, &subject, role).await.map(drop)?,
-                }
+                m.bind(&by, PLACES[place % PLACES.len()], &subject, role).await?;
             }
             What::Unbind { nth, place } => self.unbind(&by, nth, PLACES[place % PLACES.len()]).await?,
             What::MakeRobot { name, place, policy } => {
@@ -161,10 +158,9 @@ impl World {
                 BindingMark::Fixed(_) => None,
             })
             .collect();
-        match (all.get(nth % all.len().max(1)), place) {
-            (Some(id), Some(project)) => m.remove_member(by, project, *id).await,
-            (Some(id), None) => m.unbind(by, *id).await,
-            (None, _) => Ok(()),
+        match all.get(nth % all.len().max(1)) {
+            Some(id) => m.unbind(by, place, *id).await,
+            None => Ok(()),
         }
     }
 

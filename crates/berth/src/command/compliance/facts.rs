@@ -148,8 +148,7 @@ impl People {
             .any(|part| [Administer, Delete, Update].into_iter().any(|action| may(part, action)));
         self.administrators += usize::from(changes);
         self.administrators_without_factor += usize::from(changes && !has_factor);
-        let duties = [part::CONFIGURATION, part::ACCESS, part::AUDIT];
-        if duties.into_iter().filter(|part| may(part, Administer)).count() > 1 {
+        if access.has_two_duties(&caller) {
             self.with_two_duties.push(name);
         }
     }

@@ -103,3 +103,30 @@ async fn there_are_as_many_as_there_may_be() {
         server.ask("sys", "POST", "/projects", Some(json!({ "name": "fourth" }))).await.refused(409, "full");
     assert!(full.json["detail"].as_str().unwrap().contains("there are 3 projects already"), "{}", full.json);
 }
+
+#[tokio::test]
+async fn a_changed_robot_stays_in_its_project() {
+    let server = Server::start().await;
+    let path = "/projects/team/robots/ci";
+    let policies = |pattern: &str| {
+        let policies = json!([{ "resources": [pattern], "actions": ["pull"] }]);
+        Some(json!({ "policies": policies }))
+    };
+    server.ask("root", "PATCH", path, policies("project/other")).await.refused(400, "invalid");
+    server.ask("root", "PATCH", path, policies("project/*")).await.refused(400, "invalid");
+    server.ask("root", "PATCH", path, Some(json!({}))).await.refused(400, "invalid");
+    server.ask("root", "PATCH", path, policies("project/team/repository/app")).await.expect(200);
+}
+
+#[tokio::test]
+async fn a_secret_that_ended_does_not_end_again() {
+    let server = Server::start().await;
+    let secrets = "/projects/team/robots/ci/secrets";
+    server.ask("alice", "POST", secrets, Some(json!({ "overlap_seconds": 3600 }))).await.expect(201);
+    let listed = server.ask("alice", "GET", secrets, None).await.expect(200);
+    let one = format!("{secrets}/{}", listed.json[1]["id"]);
+    server.ask("alice", "DELETE", &one, None).await.expect(204);
+    let before = told(&server).await;
+    server.ask("alice", "DELETE", &one, None).await.expect(204);
+    assert_eq!(told(&server).await, before);
+}

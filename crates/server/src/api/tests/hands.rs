@@ -73,3 +73,20 @@ async fn a_role_that_an_own_robot_holds_is_changed_by_somebody_else() {
     server.ask("sec", "PUT", "/roles/ci", wider()).await.refused(403, "own_robot");
     server.ask("victim", "PUT", "/roles/ci", wider()).await.expect(200);
 }
+
+#[tokio::test]
+async fn a_secret_and_a_role_at_once_are_one_of_the_two() {
+    let server = apart().await;
+    for round in 0..10 {
+        let name = format!("r{round}");
+        server.ask("victim", "POST", "/robots", robot(&name)).await.expect(201);
+        let (subject, secrets) = (format!("robot+{name}"), format!("/robots/{name}/secrets"));
+        let (bound, rotated) = tokio::join!(
+            server.ask("sec", "POST", "/bindings", bind(&subject, "maintainer")),
+            server.ask("sec", "POST", &secrets, Some(json!({}))),
+        );
+        let both = bound.status == 201 && rotated.status == 201;
+        assert!(!both, "{round}: whoever says who may do what has the secret of a maintainer");
+        assert!(bound.status == 201 || rotated.status == 201, "{}, {}", bound.json, rotated.json);
+    }
+}

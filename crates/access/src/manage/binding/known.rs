@@ -6,8 +6,7 @@ use std::str::FromStr;
 use berth_catalog::binding::{self, Binding};
 use jiff::Timestamp;
 
-use super::super::{Management, Result};
-use super::Place;
+use super::super::{BATCH, Management, Result};
 use crate::caller::Caller;
 use crate::policy::Subject;
 
@@ -92,14 +91,11 @@ impl Management {
         after: BindingMark,
         limit: usize,
     ) -> Result<Vec<KnownBinding>> {
-        self.read_members(
-            caller,
-            match within {
-                Within::Project(name) => Place::Project(name),
-                Within::Everywhere | Within::Anywhere => Place::Everywhere,
-            },
-        )
-        .await?;
+        let project = match within {
+            Within::Project(name) => Some(name),
+            Within::Everywhere | Within::Anywhere => None,
+        };
+        self.read_who(caller, project).await?;
         let (stored, fixed) = match after {
             BindingMark::Stored(after) => (self.stored(within, wanted, after, limit).await?, 0),
             BindingMark::Fixed(place) => (Vec::new(), place),
@@ -153,9 +149,9 @@ impl Management {
             let (kind, name) = (subject.kind(), subject.name());
             let page = self
                 .catalog
-                .read(async |r| binding::list_subject_from(r, kind, name, after, super::super::BATCH).await)
+                .read(async |r| binding::list_subject_from(r, kind, name, after, BATCH).await)
                 .await?;
-            let is_last = page.len() < super::super::BATCH;
+            let is_last = page.len() < BATCH;
             after = page.last().map_or(after, |last| last.id);
             found.extend(page.into_iter().filter(|binding| {
                 let what = &binding.what;
