@@ -160,7 +160,7 @@ impl Accounts {
             hash: secret.hash(),
             knower: knower.to_owned(),
             before_ends_at: after(now, overlap_seconds.min(MAX_OVERLAP_SECONDS).into()),
-            expires_at: days.map(|days| self.0.rules.robots.expiry(Some(days), now)).transpose()?,
+            renewal: days.map(|days| self.0.rules.robots.expiry(Some(days), now).map(Renewal)).transpose()?,
             at: now,
         };
         Ok((rotation, secret))
@@ -210,10 +210,13 @@ pub(crate) struct Rotation {
     /// Who is shown it.
     knower: String,
     pub(crate) before_ends_at: Timestamp,
-    /// When the robot ends from now on, if that changes.
-    expires_at: Option<Option<Timestamp>>,
+    renewal: Option<Renewal>,
     at: Timestamp,
 }
+
+/// When a robot ends from now on; for some never.
+#[derive(Debug, Clone, Copy)]
+struct Renewal(Option<Timestamp>);
 
 /// Gives a robot another secret in a unit of work, and says when the robot ends.
 pub(crate) async fn rotate_robot(
@@ -222,7 +225,7 @@ pub(crate) async fn rotate_robot(
     rotation: &Rotation,
     by: &Author,
 ) -> Result<Option<Timestamp>, Error> {
-    let Rotation { hash, knower, before_ends_at, expires_at, at: now } = rotation;
+    let Rotation { hash, knower, before_ends_at, renewal, at: now } = rotation;
     let found = robot::find(tx, name).await?.ok_or_else(|| unknown(name))?;
     robot_secret::forget(tx, found.id, after(*now, -REMEMBERED_SECONDS)).await?;
     let made = robot_secret::insert(tx, found.id, hash, None, *now).await?;
@@ -231,11 +234,11 @@ pub(crate) async fn rotate_robot(
     let others = found.known_to.into_iter().filter(|known| before_ends_at > now && known != knower);
     let known_to: Vec<_> = others.chain([knower.clone()]).collect();
     robot::set_known_to(tx, found.id, &known_to).await?;
-    if let Some(expires_at) = expires_at {
+    if let Some(Renewal(expires_at)) = renewal {
         robot::set_expiry(tx, found.id, *expires_at).await?;
     }
     tell_robot(tx, name, "secret rotated", by, *now).await;
-    Ok(expires_at.unwrap_or(found.expires_at))
+    Ok(renewal.map_or(found.expires_at, |Renewal(expires_at)| expires_at))
 }
 
 pub(super) fn unknown(name: &str) -> Error {

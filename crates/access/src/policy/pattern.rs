@@ -85,25 +85,15 @@ impl Pattern {
     /// parts.
     pub(crate) fn names_something(&self) -> Result<(), PatternError> {
         let wrong = |problem| PatternError { pattern: self.text.to_string(), problem };
-        match &*self.segments {
-            [Segment::Literal(kind), Segment::Literal(part), ..] if **kind == *"system" => {
-                if !part::ALL.contains(&&**part) {
-                    return Err(wrong(
-                        "names no part of the system: those are configuration, jobs, users, access, projects, audit",
-                    ));
-                }
+        let segments: Vec<_> = self.segments.iter().map(Segment::literal).collect();
+        match segments[..] {
+            [Some("system"), Some(part), ..] if !part::ALL.contains(&part) => Err(wrong(
+                "names no part of the system: those are configuration, jobs, users, access, projects, audit",
+            )),
+            [Some("project"), Some(name), ..] if !is_project(name) => {
+                Err(wrong("names what no project can be called: names are in small letters"))
             }
-            [Segment::Literal(kind), Segment::Literal(name), ..] if **kind == *"project" => {
-                if !is_project(name) {
-                    return Err(wrong("names what no project can be called: names are in small letters"));
-                }
-            }
-            _ => {}
-        }
-        match &*self.segments {
-            [Segment::Literal(kind), _, below, ..]
-                if **kind == *"system" && !matches!(below, Segment::Deep) =>
-            {
+            [Some("system"), _, _, ..] if !matches!(self.segments[2], Segment::Deep) => {
                 Err(wrong("names something below a part of the system, where nothing is"))
             }
             _ => Ok(()),
@@ -139,6 +129,13 @@ impl Segment {
             "*" => Self::Any,
             _ if text.contains('*') => Self::Pieces(text.split('*').map(Into::into).collect()),
             _ => Self::Literal(text.into()),
+        }
+    }
+
+    fn literal(&self) -> Option<&str> {
+        match self {
+            Self::Literal(text) => Some(text),
+            _ => None,
         }
     }
 

@@ -17,6 +17,10 @@ const LOOK: Duration = Duration::from_millis(250);
 const REST: u32 = 4;
 const LONGEST_REST: Duration = Duration::from_millis(500);
 
+fn rest_after(reading: Duration) -> Duration {
+    (reading * REST).min(LONGEST_REST)
+}
+
 /// The snapshot in effect, and where the next comes from.
 #[derive(Debug)]
 pub(crate) struct Source {
@@ -76,7 +80,7 @@ impl Source {
         // Should the caller go away in the middle.
         *rests_until = Some(began + LONGEST_REST);
         let outcome = self.read(catalog).await;
-        *rests_until = Some(Instant::now() + (began.elapsed() * REST).min(LONGEST_REST));
+        *rests_until = Some(Instant::now() + rest_after(began.elapsed()));
         outcome
     }
 
@@ -109,5 +113,17 @@ impl Source {
                 Err(_) => {}
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_node_reads_a_fifth_of_the_time_and_rests_for_half_a_second_at_most() {
+        assert_eq!(rest_after(Duration::from_millis(5)), Duration::from_millis(20));
+        assert_eq!(rest_after(Duration::from_secs(3)), LONGEST_REST);
+        assert!(LONGEST_REST + LOOK < Duration::from_secs(1), "what changed counts within a second");
     }
 }

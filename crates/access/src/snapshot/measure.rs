@@ -133,9 +133,10 @@ impl Snapshot {
             let project = project.map(|name| &**name);
             // A role that both hold is no difference, unless something else takes it from the caller.
             let both = ours.contains(&(&*role.name, project)) || ours.contains(&(&*role.name, None));
-            let holds = |path: &Path<'_>, wanted| match both {
-                true => measure.is_denied_nothing(path, wanted).is_ok(),
-                false => measure.covers(path, wanted).is_ok(),
+            let holds = |path: &Path<'_>, wanted| {
+                let held =
+                    if both { measure.is_denied_nothing(path, wanted) } else { measure.covers(path, wanted) };
+                held.is_ok()
             };
             let counts = |path: &Path<'_>| reach == Reach::Everywhere || path.segments[0] == "system";
             allowed_by(role, project)

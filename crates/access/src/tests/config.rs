@@ -43,6 +43,26 @@ fn unusable_hashes_are_refused() {
 }
 
 #[test]
+fn everybody_governs_nothing_by_the_configuration() {
+    let bound = |role: &str, subject: &str, project: Option<&str>| {
+        let config = json!({ "bindings": [{ "role": role, "subjects": [subject], "project": project }] });
+        Access::new(&serde_json::from_value::<Config>(config).unwrap(), &ReadOnly::default()).map(drop)
+    };
+    for subject in ["anonymous", "authenticated"] {
+        for (role, project) in
+            [("administrator", None), ("project-admin", Some("team")), ("project-admin", None)]
+        {
+            let error = bound(role, subject, project).unwrap_err();
+            assert!(matches!(&error, ConfigError::Everybody { .. }), "{role} to {subject}: {error}");
+        }
+        assert_eq!(bound("guest", subject, None), Ok(()));
+        assert_eq!(bound("auditor", subject, None), Ok(()));
+        assert_eq!(bound("developer", subject, Some("team")), Ok(()));
+    }
+    assert_eq!(bound("administrator", "group:admins", None), Ok(()));
+}
+
+#[test]
 fn names_are_checked() {
     let refused = |users| Access::new(&config(Anonymous::None, users), &ReadOnly::default());
     let problem = |name: &str| match refused(vec![user(name, UserAccess::Read)]) {

@@ -72,6 +72,35 @@ fn what_could_cover_nothing_is_refused_with_a_reason() {
     assert!(Pattern::parse(&deep).unwrap_err().to_string().contains("32 segments"));
 }
 
+#[test]
+fn what_nothing_can_be_called_is_refused_when_it_is_set() {
+    let named =
+        |text: &str| Pattern::parse(text).unwrap().names_something().map_err(|error| error.to_string());
+    for (pattern, part) in [
+        ("system/audi", "no part of the system"),
+        ("system/Audit", "no part of the system"),
+        ("system/audit/records", "below a part"),
+        ("system/*/x", "below a part"),
+        ("project/Team", "small letters"),
+        ("project/a..b/repository/x", "small letters"),
+    ] {
+        let problem = named(pattern).unwrap_err();
+        assert!(problem.contains(part), "{pattern}: {problem}");
+    }
+    for pattern in [
+        "system/*",
+        "system/audit",
+        "system/aud*",
+        "system/audit/**",
+        "project/team",
+        "project/*",
+        "**",
+        "*/a",
+    ] {
+        assert_eq!(named(pattern), Ok(()), "{pattern}");
+    }
+}
+
 /// The meaning in its plainest words: try everything a star may stand for.
 fn plainly(pattern: &[u8], text: &[u8]) -> bool {
     match pattern.split_first() {

@@ -5,9 +5,9 @@ use berth_catalog::robot;
 
 use super::*;
 
-fn new_robot(name: &str) -> Option<Value> {
+fn new_robot(name: &str) -> Value {
     let policies = json!([{ "resources": ["project/team"], "actions": ["pull"] }]);
-    Some(json!({ "name": name, "days": 1, "policies": policies }))
+    json!({ "name": name, "days": 1, "policies": policies })
 }
 
 #[tokio::test]
@@ -23,12 +23,15 @@ async fn a_robot_is_not_made_to_get_what_waits_for_its_name() {
     let member = |subject: &str| Some(json!({ "subject": subject, "role": "developer" }));
     server.ask("bob", "POST", "/projects/other/members", member("robot+team+late")).await.expect(201);
     for name in ["late", "configured"] {
-        server.ask("alice", "POST", "/projects/team/robots", new_robot(name)).await.refused(403, "awaited");
-        server.ask("root", "POST", "/projects/team/robots", new_robot(name)).await.expect(201);
+        server
+            .ask("alice", "POST", "/projects/team/robots", Some(new_robot(name)))
+            .await
+            .refused(403, "awaited");
+        server.ask("root", "POST", "/projects/team/robots", Some(new_robot(name))).await.expect(201);
     }
     // What waits in one's own project one could have bound oneself.
     server.ask("alice", "POST", "/projects/team/members", member("robot+team+own")).await.expect(201);
-    server.ask("alice", "POST", "/projects/team/robots", new_robot("own")).await.expect(201);
+    server.ask("alice", "POST", "/projects/team/robots", Some(new_robot("own"))).await.expect(201);
 }
 
 #[tokio::test]

@@ -136,5 +136,51 @@ async fn nobody_gives_everybody_the_system() {
         }
         server.ask("root", "POST", "/bindings", bind("guest")).await.expect(201);
     }
+    // Nor by what a role becomes that everybody holds.
+    let role = |policies: Value| Some(json!({ "name": "all", "policies": policies }));
+    let harmless = json!([{ "resources": ["project/*"], "actions": ["list"] }]);
+    server.ask("root", "POST", "/roles", role(harmless)).await.expect(201);
+    server
+        .ask("root", "POST", "/bindings", Some(json!({ "subject": "authenticated", "role": "all" })))
+        .await
+        .expect(201);
+    for (resource, action) in
+        [("system/access", "administer"), ("project/team", "administer"), ("system/users", "create")]
+    {
+        let more = json!({ "policies": [{ "resources": [resource], "actions": [action] }] });
+        server.ask("root", "PUT", "/roles/all", Some(more)).await.refused(409, "everybody");
+    }
     server.ask("anonymous", "GET", "/bindings", None).await.expect(401);
+}
+
+#[tokio::test]
+async fn where_duties_are_kept_apart_who_says_who_pulls_opens_no_project_they_may_not_read() {
+    let server = Server::start_with(|config| {
+        config.separation_of_duties = true;
+        config.bindings.retain(|binding| binding.role != "administrator");
+        let policies = json!([{ "resources": ["system/projects"], "actions": ["create"] }]);
+        config.roles.push(serde_json::from_value(json!({ "name": "makes", "policies": policies })).unwrap());
+        let subjects = vec!["user:sec".parse().unwrap()];
+        config.bindings.push(BindingConfig { role: "makes".to_owned(), subjects, project: None });
+    })
+    .await;
+    let project = |public: bool| Some(json!({ "name": "fresh", "public": public }));
+    server.ask("sec", "POST", "/projects", project(true)).await.expect(403);
+    server.ask("sec", "POST", "/projects", project(false)).await.expect(201);
+    server.ask("sec", "PATCH", "/projects/fresh", Some(json!({ "public": true }))).await.expect(403);
+    server.ask("sec", "PATCH", "/projects/fresh", Some(json!({ "public": false }))).await.expect(200);
+}
+
+#[tokio::test]
+async fn who_updates_users_ends_the_clients_of_nobody_who_may_more() {
+    let server = Server::start().await;
+    let mut made = Vec::new();
+    for name in ["sec", "dev"] {
+        let new = json!({ "name": "laptop", "days": 1 });
+        let one = server.ask(name, "POST", "/me/application-passwords", Some(new)).await.expect(201);
+        made.push(format!("/users/{name}/application-passwords/{}", one.json["id"]));
+    }
+    server.ask("sys", "DELETE", &made[0], None).await.refused(403, "mightier");
+    server.ask("sys", "DELETE", &made[1], None).await.expect(204);
+    server.ask("root", "DELETE", &made[0], None).await.expect(204);
 }

@@ -16,59 +16,66 @@ async fn apart() -> Server {
     .await
 }
 
-fn robot(name: &str) -> Option<Value> {
+fn robot(name: &str) -> Value {
     let policies = json!([{ "resources": ["system/access"], "actions": ["administer", "read"] }]);
-    Some(json!({ "name": name, "days": 1, "policies": policies }))
+    json!({ "name": name, "days": 1, "policies": policies })
 }
 
-fn bind(subject: &str, role: &str) -> Option<Value> {
-    Some(json!({ "subject": subject, "role": role }))
+fn bind(subject: &str, role: &str) -> Value {
+    json!({ "subject": subject, "role": role })
 }
 
 #[tokio::test]
 async fn a_robot_grants_nothing() {
     let server = apart().await;
-    let made = server.ask("sec", "POST", "/robots", robot("r")).await.expect(201);
+    let made = server.ask("sec", "POST", "/robots", Some(robot("r"))).await.expect(201);
     let secret = made.json["secret"].as_str().unwrap();
-    let by_robot = async |path: &str, body: Option<Value>| {
+    let by_robot = async |path: &str, body: Value| {
         let json = [("content-type", "application/json")];
-        server.send_as("robot+r", secret, "POST", path, &json, body.unwrap().to_string()).await
+        server.send_as("robot+r", secret, "POST", path, &json, body.to_string()).await
     };
     by_robot("/bindings", bind("user:sec", "maintainer")).await.expect(403);
     by_robot("/bindings", bind("user:gus", "maintainer")).await.expect(403);
     by_robot("/projects/team/members", bind("user:gus", "guest")).await.expect(404);
     by_robot("/robots", robot("r2")).await.expect(403);
-    by_robot("/roles", Some(json!({ "name": "own", "policies": [] }))).await.expect(403);
+    by_robot("/roles", json!({ "name": "own", "policies": [] })).await.expect(403);
 }
 
 #[tokio::test]
 async fn who_knows_a_robots_secret_does_not_say_what_it_may_do() {
     let server = apart().await;
-    server.ask("sec", "POST", "/robots", robot("mine")).await.expect(201);
-    server.ask("sec", "POST", "/bindings", bind("robot+mine", "maintainer")).await.refused(403, "own_robot");
+    server.ask("sec", "POST", "/robots", Some(robot("mine"))).await.expect(201);
     server
-        .ask("sec", "POST", "/projects/team/members", bind("robot+mine", "guest"))
+        .ask("sec", "POST", "/bindings", Some(bind("robot+mine", "maintainer")))
         .await
         .refused(403, "own_robot");
-    server.ask("victim", "POST", "/bindings", bind("robot+mine", "guest")).await.expect(201);
+    server
+        .ask("sec", "POST", "/projects/team/members", Some(bind("robot+mine", "guest")))
+        .await
+        .refused(403, "own_robot");
+    server.ask("victim", "POST", "/bindings", Some(bind("robot+mine", "guest"))).await.expect(201);
 
     // A colleague's robot, until one asks for its secret.
-    server.ask("victim", "POST", "/robots", robot("theirs")).await.expect(201);
-    let bound = server.ask("sec", "POST", "/bindings", bind("robot+theirs", "auditor")).await.expect(201);
+    server.ask("victim", "POST", "/robots", Some(robot("theirs"))).await.expect(201);
+    let bound =
+        server.ask("sec", "POST", "/bindings", Some(bind("robot+theirs", "auditor"))).await.expect(201);
     let path = format!("/bindings/{}", bound.json["id"]);
     server.ask("sec", "DELETE", &path, None).await.expect(204);
     server.ask("sec", "POST", "/robots/theirs/secrets", Some(json!({}))).await.expect(201);
-    server.ask("sec", "POST", "/bindings", bind("robot+theirs", "auditor")).await.refused(403, "own_robot");
+    server
+        .ask("sec", "POST", "/bindings", Some(bind("robot+theirs", "auditor")))
+        .await
+        .refused(403, "own_robot");
 }
 
 #[tokio::test]
 async fn a_role_that_an_own_robot_holds_is_changed_by_somebody_else() {
     let server = apart().await;
-    server.ask("sec", "POST", "/robots", robot("mine")).await.expect(201);
+    server.ask("sec", "POST", "/robots", Some(robot("mine"))).await.expect(201);
     let role = |pattern: &str| json!([{ "resources": [pattern], "actions": ["pull"] }]);
     let new = json!({ "name": "ci", "policies": role("project/team") });
     server.ask("victim", "POST", "/roles", Some(new)).await.expect(201);
-    server.ask("victim", "POST", "/bindings", bind("robot+mine", "ci")).await.expect(201);
+    server.ask("victim", "POST", "/bindings", Some(bind("robot+mine", "ci"))).await.expect(201);
     let wider = || Some(json!({ "policies": role("project/*") }));
     server.ask("sec", "PUT", "/roles/ci", wider()).await.refused(403, "own_robot");
     server.ask("victim", "PUT", "/roles/ci", wider()).await.expect(200);
@@ -79,10 +86,10 @@ async fn a_secret_and_a_role_at_once_are_one_of_the_two() {
     let server = apart().await;
     for round in 0..10 {
         let name = format!("r{round}");
-        server.ask("victim", "POST", "/robots", robot(&name)).await.expect(201);
+        server.ask("victim", "POST", "/robots", Some(robot(&name))).await.expect(201);
         let (subject, secrets) = (format!("robot+{name}"), format!("/robots/{name}/secrets"));
         let (bound, rotated) = tokio::join!(
-            server.ask("sec", "POST", "/bindings", bind(&subject, "maintainer")),
+            server.ask("sec", "POST", "/bindings", Some(bind(&subject, "maintainer"))),
             server.ask("sec", "POST", &secrets, Some(json!({}))),
         );
         let both = bound.status == 201 && rotated.status == 201;
