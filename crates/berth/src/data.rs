@@ -186,8 +186,9 @@ fn registry(catalog: Catalog, blobs: Arc<dyn Blobs>, config: &Config) -> Registr
     registry
 }
 
-/// Opens the catalog beside whoever serves it, to read and to enqueue jobs.
+/// Opens the catalog beside whoever serves it, to read and to enqueue jobs; one that is not there is not made.
 pub(crate) async fn join_catalog(config: &Config) -> Result<Catalog> {
+    must_exist(config)?;
     if let Some(database) = config.database.postgres()? {
         return visit(&database, config).await;
     }

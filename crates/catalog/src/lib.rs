@@ -35,6 +35,7 @@ pub mod manifest;
 pub mod mode;
 pub mod moving;
 pub mod old_password;
+pub mod page;
 pub mod project;
 pub mod pull;
 pub mod repository;

@@ -1,5 +1,6 @@
 use berth_catalog::binding::{Binding, NewBinding};
 use berth_catalog::logout::{self, Logout};
+use berth_catalog::page::all;
 use berth_catalog::{Catalog, Error, Reader, access_generation, binding, project, role, standing};
 use jiff::Timestamp;
 
@@ -49,7 +50,7 @@ impl Stored {
 
     /// Reads, in a unit of work, what rights on the system rest on.
     pub(crate) async fn of_system(r: &Reader, at: Timestamp) -> Result<Self, Error> {
-        let bindings = all(async |last: Option<&Binding>| {
+        let bindings = all(PAGE, async |last: Option<&Binding>| {
             binding::list_project(r, "", last.map_or(0, |binding| binding.id), PAGE).await
         });
         let bindings = bindings.await?.into_iter().map(|binding| binding.what).collect();
@@ -58,7 +59,7 @@ impl Stored {
     }
 
     async fn roles(r: &Reader) -> Result<Vec<(String, String)>, Error> {
-        all(async |last: Option<&(String, String)>| {
+        all(PAGE, async |last: Option<&(String, String)>| {
             let page = role::list(r, last.map_or("", |(name, _)| name), PAGE).await?;
             Ok(page.into_iter().map(|role| (role.name, role.policies)).collect())
         })
@@ -66,7 +67,7 @@ impl Stored {
     }
 
     async fn accounts(r: &Reader) -> Result<Vec<standing::Account>, Error> {
-        all(async |last: Option<&standing::Account>| {
+        all(PAGE, async |last: Option<&standing::Account>| {
             standing::list_accounts(r, last.map_or("", |account| &account.name), PAGE).await
         })
         .await
@@ -75,35 +76,22 @@ impl Stored {
     async fn read(r: &Reader, at: Timestamp) -> Result<Self, Error> {
         let generation = Some(access_generation::find(r).await?);
         let (roles, accounts) = (Self::roles(r).await?, Self::accounts(r).await?);
-        let bindings = all(async |last: Option<&Binding>| {
+        let bindings = all(PAGE, async |last: Option<&Binding>| {
             binding::list(r, last.map_or(0, |binding| binding.id), PAGE).await
         });
         let bindings = bindings.await?.into_iter().map(|binding| binding.what).collect();
-        let public = all(async |last: Option<&String>| {
+        let public = all(PAGE, async |last: Option<&String>| {
             project::list_public(r, last.map_or("", String::as_str), PAGE).await
         });
         let public = public.await?;
-        let robots = all(async |last: Option<&standing::Robot>| {
+        let robots = all(PAGE, async |last: Option<&standing::Robot>| {
             standing::list_robots(r, last.map_or("", |robot| &robot.name), PAGE).await
         });
         let robots = robots.await?;
-        let logouts = all(async |last: Option<&Logout>| {
+        let logouts = all(PAGE, async |last: Option<&Logout>| {
             logout::list(r, last.map_or("", |logout| &logout.name), PAGE).await
         });
         let (logouts, ended) = (logouts.await?, ended(r, at).await?);
         Ok(Self { generation, at, roles, bindings, public, accounts, robots, logouts, ended })
-    }
-}
-
-/// Reads page after page.
-pub(super) async fn all<T>(page: impl AsyncFn(Option<&T>) -> Result<Vec<T>, Error>) -> Result<Vec<T>, Error> {
-    let mut rows = Vec::new();
-    loop {
-        let next = page(rows.last()).await?;
-        let end = next.len() < PAGE;
-        rows.extend(next);
-        if end {
-            return Ok(rows);
-        }
     }
 }

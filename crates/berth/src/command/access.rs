@@ -26,7 +26,7 @@ fn explain(arguments: Explain) -> Result<ExitCode> {
     let caller = caller(&who, groups)?;
     let config = config::load_for_serving(place.into())?.config;
     let decision = block_on(async {
-        let catalog = join(&config).await?;
+        let catalog = data::join_catalog(&config).await?;
         let access = berth_access::Access::open(&config.access, &ReadOnly::default(), &catalog).await?;
         Ok(access.decide(&caller, action, &resource.resource()))
     })?;
@@ -58,12 +58,6 @@ fn caller(who: &str, groups: Vec<String>) -> Result<Caller> {
     Ok(Caller::new(identity, Proof::Order).with_groups(groups.into()))
 }
 
-/// Joins the catalog beside whoever serves it.
-pub(super) async fn join(config: &Config) -> Result<Catalog> {
-    data::must_exist(config)?;
-    data::join_catalog(config).await
-}
-
 /// What a command that changes who may do what works with.
 pub(super) struct Desk {
     pub(super) catalog: Catalog,
@@ -72,7 +66,7 @@ pub(super) struct Desk {
 
 impl Desk {
     pub(super) async fn open(config: &Config) -> Result<Self> {
-        Ok(Self { catalog: join(config).await?, rules: Arc::new(config.access.validate()?) })
+        Ok(Self { catalog: data::join_catalog(config).await?, rules: Arc::new(config.access.validate()?) })
     }
 
     /// Makes a change in one transaction. Every node heeds it within a second.

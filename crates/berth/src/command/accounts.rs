@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use berth_access::{Accounts, Persons};
+use berth_catalog::Catalog;
+use berth_vault::Vault;
 use jiff::{Timestamp, Unit};
 
 use crate::cli::Place;
@@ -12,21 +14,21 @@ use crate::{data, vault};
 
 /// Opens the accounts beside whoever serves them.
 pub(super) async fn open(place: Place) -> Result<(Config, Accounts)> {
+    let (config, accounts, ..) = open_all(place).await?;
+    Ok((config, accounts))
+}
+
+async fn open_all(place: Place) -> Result<(Config, Accounts, Catalog, Vault)> {
     let config = config::load(place.into())?.config;
-    data::must_exist(&config)?;
     let catalog = data::join_catalog(&config).await?;
     let vault = vault::open(&config, &catalog).await?;
-    let accounts = Accounts::new(catalog, &config.access, Some(Arc::new(vault)));
-    Ok((config, accounts))
+    let accounts = Accounts::new(catalog.clone(), &config.access, Some(Arc::new(vault.clone())));
+    Ok((config, accounts, catalog, vault))
 }
 
 /// Opens the accounts to change one. Logs get to know its owner before the change, so that they can tell whom it was made to.
 pub(super) async fn open_to_change(place: Place, name: &str) -> Result<(Config, Accounts)> {
-    let config = config::load(place.into())?.config;
-    data::must_exist(&config)?;
-    let catalog = data::join_catalog(&config).await?;
-    let vault = vault::open(&config, &catalog).await?;
-    let accounts = Accounts::new(catalog.clone(), &config.access, Some(Arc::new(vault.clone())));
+    let (config, accounts, catalog, vault) = open_all(place).await?;
     accounts.user(name).await?;
     Persons::new(catalog, vault).of(name).await?;
     Ok((config, accounts))

@@ -49,7 +49,6 @@ pub(super) struct Opened {
 
 impl Opened {
     async fn new(config: Config) -> Result<Self> {
-        data::must_exist(&config)?;
         let catalog = data::join_catalog(&config).await?;
         let trail = data::join_trail(&config).await?;
         Ok(Self { config, catalog, trail })

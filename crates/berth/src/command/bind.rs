@@ -3,8 +3,9 @@
 use anyhow::{Result, bail};
 use berth_access::Subject;
 use berth_access::admin::{self, AdminError};
+use berth_catalog::Reader;
 use berth_catalog::binding::{self, Binding, NewBinding};
-
+use berth_catalog::page::all;
 use serde_json::{Value, json};
 
 use super::access::{Desk, at_desk};
@@ -80,31 +81,25 @@ fn binding(bound: &Bound) -> NewBinding {
 /// Prints the bindings of a project, or all.
 pub(super) async fn list(desk: &Desk, project: Option<&str>, json: bool) -> Result<()> {
     let mut names = Names::new(desk.catalog.clone());
-    let mut after = 0;
-    loop {
-        let page: Vec<Binding> = desk
-            .catalog
-            .read(async |r| match project {
-                Some(project) => binding::list_project(r, project, after, BATCH).await,
-                None => binding::list(r, after, BATCH).await,
-            })
-            .await?;
-        for Binding { id, what, created_at, created_by } in &page {
-            let created_by = names.of(created_by).await?;
-            if json {
-                let project = Some(&*what.project).filter(|project| !project.is_empty());
-                let mut shown = fields(&subject(what), &what.role, project);
-                shown["id"] = (*id).into();
-                shown["created_by"] = created_by.into();
-                shown["created_at"] = created_at.to_string().into();
-                print(format!("{shown}\n"))?;
-            } else {
-                print(format!("{}\t{created_by}\t{created_at}\n", line(what)))?;
-            }
-            after = *id;
-        }
-        if page.len() < BATCH {
-            break;
+    let page = async |last: Option<&Binding>| {
+        let after = last.map_or(0, |binding| binding.id);
+        let list = async |r: &Reader| match project {
+            Some(project) => binding::list_project(r, project, after, BATCH).await,
+            None => binding::list(r, after, BATCH).await,
+        };
+        desk.catalog.read(list).await
+    };
+    for Binding { id, what, created_at, created_by } in all(BATCH, page).await? {
+        let created_by = names.of(&created_by).await?;
+        if json {
+            let project = Some(&*what.project).filter(|project| !project.is_empty());
+            let mut shown = fields(&subject(&what), &what.role, project);
+            shown["id"] = id.into();
+            shown["created_by"] = created_by.into();
+            shown["created_at"] = created_at.to_string().into();
+            print(format!("{shown}\n"))?;
+        } else {
+            print(format!("{}\t{created_by}\t{created_at}\n", line(&what)))?;
         }
     }
     for (subject, role, within) in desk.rules.bindings() {

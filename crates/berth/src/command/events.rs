@@ -21,7 +21,6 @@ pub(super) fn run(arguments: cli::Events) -> Result<()> {
     let EventsCommand::Tail(arguments) = arguments.command;
     let config = config::load(arguments.place.into())?.config;
     block_on(async move {
-        data::must_exist(&config)?;
         let catalog = data::join_catalog(&config).await?;
         let start = match arguments.after {
             Some(after) => i64::try_from(after)?,

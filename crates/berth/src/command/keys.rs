@@ -21,7 +21,6 @@ pub(super) fn run(arguments: cli::Keys) -> Result<()> {
 
 fn next(place: Place, when: Successor) -> Result<()> {
     let config = config::load(place.into())?.config;
-    data::must_exist(&config)?;
     block_on(async {
         let catalog = data::join_catalog(&config).await?;
         let vault = vault::open(&config, &catalog).await?;
@@ -32,7 +31,6 @@ fn next(place: Place, when: Successor) -> Result<()> {
 
 fn list(place: Place) -> Result<()> {
     let config = config::load(place.into())?.config;
-    data::must_exist(&config)?;
     block_on(async {
         let catalog = data::join_catalog(&config).await?;
         let keys = catalog.read(async |r| signing_key::list(r).await).await?;

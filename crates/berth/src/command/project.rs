@@ -2,6 +2,7 @@
 
 use anyhow::{Context as _, Result, bail};
 use berth_access::admin::{self, ProjectChange};
+use berth_catalog::page::all;
 use berth_catalog::project::{self, Project};
 use serde_json::json;
 
@@ -53,28 +54,25 @@ pub(super) fn run(arguments: cli::Project) -> Result<()> {
 
 async fn list(desk: &Desk, json: bool) -> Result<()> {
     let mut names = Names::new(desk.catalog.clone());
-    let mut after = String::new();
-    loop {
-        let page = desk.catalog.read(async |r| project::list(r, &after, BATCH).await).await?;
-        for Project { name, public, created_at, created_by, .. } in &page {
-            let created_by = names.of(created_by).await?;
-            if json {
-                let line = json!({
-                    "name": name,
-                    "public": public,
-                    "created_by": created_by,
-                    "created_at": created_at,
-                });
-                print(format!("{line}\n"))?;
-            } else {
-                print(format!("{name}\t{}\t{created_by}\t{created_at}\n", word(*public)))?;
-            }
-            after.clone_from(name);
-        }
-        if page.len() < BATCH {
-            return Ok(());
+    let page = async |last: Option<&Project>| {
+        let after = last.map_or("", |project| &project.name);
+        desk.catalog.read(async |r| project::list(r, after, BATCH).await).await
+    };
+    for Project { name, public, created_at, created_by, .. } in all(BATCH, page).await? {
+        let created_by = names.of(&created_by).await?;
+        if json {
+            let line = json!({
+                "name": name,
+                "public": public,
+                "created_by": created_by,
+                "created_at": created_at,
+            });
+            print(format!("{line}\n"))?;
+        } else {
+            print(format!("{name}\t{}\t{created_by}\t{created_at}\n", word(public)))?;
         }
     }
+    Ok(())
 }
 
 async fn show(desk: &Desk, name: &str) -> Result<()> {

@@ -30,7 +30,7 @@ pub(super) fn run(arguments: cli::ReadOnly) -> Result<()> {
 fn switch(place: Place, on: bool) -> Result<()> {
     let config = config::load(place.into())?.config;
     block_on(async {
-        let catalog = join(&config).await?;
+        let catalog = data::join_catalog(&config).await?;
         let now = catalog.clock().now();
         if catalog.read(async |r| mode::rests(r, now).await).await? == Some(Rest::Moved) {
             bail!("the registry has moved, and never writes here again: `berth migrate status` says where");
@@ -49,12 +49,7 @@ fn switch(place: Place, on: bool) -> Result<()> {
 }
 
 async fn status(config: &Config) -> Result<()> {
-    say(config, &join(config).await?).await
-}
-
-async fn join(config: &Config) -> Result<Catalog> {
-    data::must_exist(config)?;
-    data::join_catalog(config).await
+    say(config, &data::join_catalog(config).await?).await
 }
 
 async fn say(config: &Config, catalog: &Catalog) -> Result<()> {

@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 use berth_access::{Accounts, NewRobot, OperatorGrants, PolicyConfig, RobotName};
+use berth_catalog::page::all;
 use berth_catalog::robot::{Robot, RobotId};
 use serde_json::Value;
 
@@ -77,7 +78,7 @@ async fn print_list(list: RobotList) -> Result<()> {
     let robots = match (list.unused_days, list.project) {
         (Some(days), _) => accounts.robots_unused_for(days).await?,
         (None, Some(project)) => all_of(&accounts, &project).await?,
-        (None, None) => all(&accounts).await?,
+        (None, None) => all_robots(&accounts).await?,
     };
     if list.listed.json {
         for robot in &robots {
@@ -108,28 +109,14 @@ fn json_of(robot: &Robot) -> Result<Value> {
     Ok(value)
 }
 
-async fn all(accounts: &Accounts) -> Result<Vec<Robot>> {
-    let (mut all, mut after) = (Vec::new(), String::new());
-    loop {
-        let page = accounts.robots(&after, PAGE).await?;
-        after = page.last().map(|robot| robot.name.clone()).unwrap_or_default();
-        let is_last = page.len() < PAGE;
-        all.extend(page);
-        if is_last {
-            return Ok(all);
-        }
-    }
+async fn all_robots(accounts: &Accounts) -> Result<Vec<Robot>> {
+    let page = async |last: Option<&Robot>| accounts.robots(last.map_or("", |robot| &robot.name), PAGE).await;
+    Ok(all(PAGE, page).await?)
 }
 
 async fn all_of(accounts: &Accounts, project: &str) -> Result<Vec<Robot>> {
-    let (mut all, mut after) = (Vec::new(), RobotId(0));
-    loop {
-        let page = accounts.robots_of(Some(project), after, PAGE).await?;
-        after = page.last().map_or(after, |robot| robot.id);
-        let is_last = page.len() < PAGE;
-        all.extend(page);
-        if is_last {
-            return Ok(all);
-        }
-    }
+    let page = async |last: Option<&Robot>| {
+        accounts.robots_of(Some(project), last.map_or(RobotId(0), |robot| robot.id), PAGE).await
+    };
+    Ok(all(PAGE, page).await?)
 }

@@ -4,6 +4,7 @@ use std::io::Read as _;
 
 use anyhow::{Context as _, Result, bail};
 use berth_access::{PolicyConfig, RoleConfig, admin};
+use berth_catalog::page::all;
 use berth_catalog::role::{self, Role};
 use serde_json::{Value, json};
 
@@ -75,17 +76,14 @@ async fn list(desk: &Desk, json: bool) -> Result<()> {
         let origin = if desk.rules.is_built_in(name) { "built in" } else { "configuration" };
         print(line(name, origin, description))?;
     }
-    let mut after = String::new();
-    loop {
-        let page = desk.catalog.read(async |r| role::list(r, &after, BATCH).await).await?;
-        for Role { name, description, .. } in &page {
-            print(line(name, "catalog", description))?;
-            after.clone_from(name);
-        }
-        if page.len() < BATCH {
-            return Ok(());
-        }
+    let page = async |last: Option<&Role>| {
+        let after = last.map_or("", |role| &role.name);
+        desk.catalog.read(async |r| role::list(r, after, BATCH).await).await
+    };
+    for Role { name, description, .. } in all(BATCH, page).await? {
+        print(line(&name, "catalog", &description))?;
     }
+    Ok(())
 }
 
 async fn show(desk: &Desk, name: &str) -> Result<()> {

@@ -39,7 +39,6 @@ pub(super) fn run(arguments: cli::Secrets) -> Result<()> {
 
 fn on(place: Place, work: impl AsyncFnOnce(Config, Catalog) -> Result<()>) -> Result<()> {
     let config = config::load(place.into())?.config;
-    data::must_exist(&config)?;
     block_on(async {
         let catalog = data::join_catalog(&config).await?;
         work(config, catalog).await

@@ -12,12 +12,14 @@ use berth_access::{
 };
 use berth_catalog::Clock;
 use berth_catalog::account::Account;
+use berth_catalog::page::all;
 use serde_json::json;
 
 use super::accounts::{open, open_to_change, shown, table};
 use super::{block_on, passwd, print};
 use crate::cli::{self, Chosen, Listed, TotpCommand, UserAdd, UserCommand, UserPasswd};
 use crate::config::Config;
+use crate::data;
 use crate::operator::author;
 
 /// Accounts read at a time.
@@ -173,7 +175,7 @@ async fn show(named: cli::Named) -> Result<()> {
         // They are those of the user of the configuration, who has the name.
         Vec::new()
     } else {
-        let catalog = super::access::join(&config).await?;
+        let catalog = data::join_catalog(&config).await?;
         let access = Access::open(&config.access, &ReadOnly::default(), &catalog).await?;
         access.holds(&Caller::user(&named.name))
     };
@@ -183,16 +185,9 @@ async fn show(named: cli::Named) -> Result<()> {
 
 async fn list(listed: Listed) -> Result<()> {
     let (_, accounts) = open(listed.place).await?;
-    let (mut all, mut after) = (Vec::new(), String::new());
-    loop {
-        let page = accounts.users(&after, PAGE).await?;
-        after = page.last().map(|account| account.name.clone()).unwrap_or_default();
-        let is_last = page.len() < PAGE;
-        all.extend(page);
-        if is_last {
-            break;
-        }
-    }
+    let page =
+        async |last: Option<&Account>| accounts.users(last.map_or("", |account| &account.name), PAGE).await;
+    let all = all(PAGE, page).await?;
     if listed.json {
         for account in &all {
             print(format!("{}\n", json_of(account)))?;

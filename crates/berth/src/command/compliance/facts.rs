@@ -5,9 +5,11 @@ use std::sync::Arc;
 use anyhow::Result;
 use berth_access::{Access, Action, Caller, Identity, Proof, ReadOnly, Resource, part};
 use berth_catalog::account::{self, Account, Source};
+use berth_catalog::page::all;
+use berth_catalog::project::{self, Project};
 use berth_catalog::robot::{self, Robot};
 use berth_catalog::trail::{self, checkpoint, head};
-use berth_catalog::{Catalog, project, vault_key};
+use berth_catalog::{Catalog, vault_key};
 use berth_oci::RepositoryName;
 use jiff::{SignedDuration, Timestamp};
 
@@ -87,7 +89,6 @@ pub(super) struct TrailFacts {
 impl Facts {
     /// Gathers them beside whoever serves.
     pub(super) async fn gather(config: Config) -> Result<Self> {
-        data::must_exist(&config)?;
         let catalog = data::join_catalog(&config).await?;
         let access = Access::open(&config.access, &ReadOnly::default(), &catalog).await?;
         let now = catalog.clock().now();
@@ -108,18 +109,14 @@ async fn people(catalog: &Catalog, access: &Access, config: &Config, now: Timest
         People { all: config.access.users.len(), configured: config.access.users.len(), ..People::default() };
     let configured = config.access.users.iter().map(|user| (user.name.clone(), false));
     let mut known: Vec<(String, bool)> = configured.collect();
-    let mut after = String::new();
-    loop {
-        let page = catalog.read(async |r| account::list(r, &after, PAGE).await).await?;
-        for account in &page {
-            people.count(account, now);
-            if account.disabled_at.is_none() {
-                known.push((account.name.clone(), account.totp.is_some() || account.source == Source::Oidc));
-            }
-        }
-        match page.last() {
-            Some(last) if page.len() == PAGE => after.clone_from(&last.name),
-            _ => break,
+    let page = async |last: Option<&Account>| {
+        let after = last.map_or("", |account| &account.name);
+        catalog.read(async |r| account::list(r, after, PAGE).await).await
+    };
+    for account in all(PAGE, page).await? {
+        people.count(&account, now);
+        if account.disabled_at.is_none() {
+            known.push((account.name, account.totp.is_some() || account.source == Source::Oidc));
         }
     }
     people.harbor_hashes = catalog.read(async |r| account::any_of_harbor(r).await).await?;
@@ -155,39 +152,34 @@ impl People {
 }
 
 async fn robots(catalog: &Catalog, now: Timestamp) -> Result<Robots> {
-    let (mut robots, mut after) = (Robots::default(), String::new());
-    loop {
-        let page: Vec<Robot> = catalog.read(async |r| robot::list(r, &after, PAGE).await).await?;
-        for robot in &page {
-            robots.all += 1;
-            robots.without_end += usize::from(robot.expires_at.is_none());
-            robots.expired += usize::from(robot.expires_at.is_some_and(|end| end <= now));
-            let used = robot.used_at.unwrap_or(robot.created_at);
-            robots.unused += usize::from(now.duration_since(used) > UNUSED);
-        }
-        match page.last() {
-            Some(last) if page.len() == PAGE => after.clone_from(&last.name),
-            _ => return Ok(robots),
-        }
+    let page = async |last: Option<&Robot>| {
+        let after = last.map_or("", |robot| &robot.name);
+        catalog.read(async |r| robot::list(r, after, PAGE).await).await
+    };
+    let mut robots = Robots::default();
+    for robot in all(PAGE, page).await? {
+        robots.all += 1;
+        robots.without_end += usize::from(robot.expires_at.is_none());
+        robots.expired += usize::from(robot.expires_at.is_some_and(|end| end <= now));
+        let used = robot.used_at.unwrap_or(robot.created_at);
+        robots.unused += usize::from(now.duration_since(used) > UNUSED);
     }
+    Ok(robots)
 }
 
 async fn open(catalog: &Catalog, access: &Access) -> Result<Open> {
     let (push, pull) = may_anybody(access, NOBODYS)?;
     let mut open = Open { everywhere_push: push, everywhere_pull: pull, ..Open::default() };
-    let mut after = String::new();
-    loop {
-        let page = catalog.read(async |r| project::list(r, &after, PAGE).await).await?;
-        for project in &page {
-            let (push, pull) = may_anybody(access, &project.name)?;
-            open.projects_push += usize::from(push);
-            open.projects_pull += usize::from(pull);
-        }
-        match page.last() {
-            Some(last) if page.len() == PAGE => after.clone_from(&last.name),
-            _ => return Ok(open),
-        }
+    let page = async |last: Option<&Project>| {
+        let after = last.map_or("", |project| &project.name);
+        catalog.read(async |r| project::list(r, after, PAGE).await).await
+    };
+    for project in all(PAGE, page).await? {
+        let (push, pull) = may_anybody(access, &project.name)?;
+        open.projects_push += usize::from(push);
+        open.projects_pull += usize::from(pull);
     }
+    Ok(open)
 }
 
 /// Tells whether whoever brings no credentials may push to a repository of a project, and pull from it.
