@@ -97,11 +97,16 @@ impl<'r> Chain<'r> {
     /// Looks at the next record of the trail.
     pub(super) async fn see(&mut self, record: &Record) -> Result<()> {
         self.sealed.compare(record, self.report).await?;
-        self.see_archived(record).await
+        self.follow(record).await
     }
 
     /// Looks at the next record of an archive, where nothing shows what is sealed.
     pub(super) async fn see_archived(&mut self, record: &Record) -> Result<()> {
+        self.sealed.see_archived(record, self.report).await?;
+        self.follow(record).await
+    }
+
+    async fn follow(&mut self, record: &Record) -> Result<()> {
         let expected = self.position + 1;
         if record.position > expected {
             let end = record.position - 1;

@@ -16,7 +16,7 @@ use crate::{Fixture, On, eventually, kinds, on_both, pull};
 
 const DAY: Duration = Duration::from_hours(24);
 
-async fn verified(fixture: &Fixture) -> Report {
+pub(crate) async fn verified(fixture: &Fixture) -> Report {
     let shelf = Shelf::directory(&fixture.directory.path().join("archive"));
     let request = Request {
         keys: fixture.keys().await.public(),
@@ -65,7 +65,7 @@ fn future(fixture: &Fixture) -> Timestamp {
 }
 
 /// Three batches, the first two half a year and more old: these are in archives.
-async fn aged(on: On) -> Fixture {
+pub(crate) async fn aged(on: On) -> Fixture {
     let clock = Clock::manual(Timestamp::from_second(1_750_000_000).unwrap());
     let fixture = Fixture::under(on, clock.clone()).await;
     record(&fixture).await;
