@@ -1,9 +1,13 @@
 //! Somebody with the catalog in hand, too: whom the trail names can't be made nobody.
 
 use berth_access::Caller;
-use berth_audit::{Action, Config, Note, Outcome, Who};
+use berth_audit::erase::erase;
+use berth_audit::{Action, Config, ERASE, Note, Outcome, Who};
+use berth_catalog::Clock;
+use berth_catalog::event::Author;
+use jiff::Timestamp;
 
-use crate::archive::{aged, verified};
+use crate::archive::{aged, aged_further, verified};
 use crate::{Fixture, On, eventually, kinds, on_both, pull};
 
 /// Two pulls by alice, one by whoever, and a login that failed.
@@ -54,6 +58,66 @@ async fn one_whom_archives_name_is_missed_too(on: On) {
     assert!(damage.position <= 7 && damage.what.contains("taken out of the catalog"), "{damage}");
 }
 
+/// As an erasure does it, but for the record of it.
+const ERASED: &str = "UPDATE subject SET name = NULL, sealed = NULL, erased_at = 1, blanked_at = 4000000000
+                       WHERE name = 'alice'";
+const BLANKED: &str = "UPDATE trail_record SET client = NULL, agent = NULL WHERE kind = 'user'";
+
+async fn a_person_who_was_erased_without_a_trace_is_missed(on: On) {
+    let fixture = recorded(on).await;
+    let alice = fixture.persons.of("alice").await.unwrap().pseudonym().to_owned();
+    fixture.alter_catalog(ERASED);
+    fixture.alter(BLANKED);
+    let report = fixture.verify().await;
+    assert_eq!(kinds(&report.damage), [(0, "removed")], "{report:#?}");
+    assert!(
+        report.damage[0].to_string().starts_with(&format!("removed: {alice} has no name")),
+        "{report:#?}"
+    );
+    // Nor by halves: a key alone says no name.
+    let fixture = recorded(on).await;
+    fixture.alter_catalog("UPDATE subject SET name = NULL WHERE name = 'alice'");
+    assert_eq!(kinds(&fixture.verify().await.damage), [(0, "removed")]);
+}
+
+/// Whoever restores an older point records whom later points know to be erased.
+async fn an_erasure_is_known_by_its_record_or_by_its_event(on: On) {
+    let fixture = recorded(on).await;
+    let alice = fixture.persons.of("alice").await.unwrap().pseudonym().to_owned();
+    let by = Author { name: "operator:root".into(), origin: None };
+    let erased = erase(&fixture.catalog, &fixture.trail, "alice", by.clone()).await.unwrap().unwrap();
+    assert_eq!(erased.pseudonym, Some(alice));
+    assert_eq!(fixture.records().await.len(), 4, "nobody has copied the event yet");
+    let report = fixture.verify().await;
+    assert!(report.is_whole(), "{report:#?}");
+
+    let fixture = recorded(on).await;
+    let alice = fixture.persons.of("alice").await.unwrap().pseudonym().to_owned();
+    fixture.alter_catalog(ERASED);
+    fixture.alter(BLANKED);
+    let detail = serde_json::json!({ "subject": alice, "point": "20260501T120000Z" });
+    berth_audit::administer::record(&fixture.trail, ERASE, &by, &detail).await.unwrap();
+    let report = fixture.verify().await;
+    assert!(report.is_whole(), "{report:#?}");
+}
+
+/// Archives that are at hand have to tell; those that are not may.
+async fn an_archive_tells_of_an_erasure(on: On) {
+    let clock = Clock::manual(Timestamp::from_second(1_750_000_000).unwrap());
+    let fixture = Fixture::under(on, clock.clone()).await;
+    let by = Author { name: "operator:root".into(), origin: None };
+    let bob = fixture.persons.of("bob").await.unwrap().pseudonym().to_owned();
+    fixture.alter_catalog(&ERASED.replace("alice", "bob"));
+    let detail = serde_json::json!({ "subject": bob });
+    berth_audit::administer::record(&fixture.trail, ERASE, &by, &detail).await.unwrap();
+    let fixture = aged_further(fixture, &clock).await;
+    let report = verified(&fixture).await;
+    assert!(report.is_whole() && report.archived > 0, "{report:#?}");
+    let report = fixture.verify().await;
+    assert!(report.is_whole(), "{report:#?}");
+    assert!(report.unchecked.iter().any(|text| text.contains("1 persons were erased")), "{report:#?}");
+}
+
 /// After a move the old side adds nobody, and the new side would miss whom only its memory knew.
 #[tokio::test]
 async fn who_comes_first_to_a_catalog_that_has_moved_is_nobody_in_particular() {
@@ -76,4 +140,7 @@ async fn who_comes_first_to_a_catalog_that_has_moved_is_nobody_in_particular() {
 on_both! {
     a_person_who_was_taken_out_of_the_catalog_is_missed,
     one_whom_archives_name_is_missed_too,
+    a_person_who_was_erased_without_a_trace_is_missed,
+    an_erasure_is_known_by_its_record_or_by_its_event,
+    an_archive_tells_of_an_erasure,
 }
