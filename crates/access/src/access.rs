@@ -228,6 +228,21 @@ impl Access {
         self.inner.source.snapshot().stands(caller, issued_at, self.now())
     }
 
+    /// Tells whether a caller who was found out before still stands: to be asked again before something is done at the end of a request
+    /// whose body took its time. The answer rests on memory alone.
+    ///
+    /// # Errors
+    /// [`Unauthenticated::Meanwhile`].
+    pub fn still_stands(&self, caller: &Caller) -> Result<(), Unauthenticated> {
+        match caller.as_of() {
+            // Of those whom a configuration alone knows nothing ends.
+            Some(as_of) if self.generation().is_some() => {
+                self.stands(caller, as_of).map_err(Unauthenticated::Meanwhile)
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Returns what the configuration says of roles.
     pub fn rules(&self) -> Arc<Rules> {
         Arc::clone(self.inner.source.snapshot().rules())

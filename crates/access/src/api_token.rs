@@ -27,7 +27,9 @@ impl Access {
         let resumed = resumed.map_err(|_| Unauthenticated::Unavailable)?.ok_or(WRONG)?;
         let began = resumed.caller;
         self.stands(&began, resumed.began_at).map_err(Unauthenticated::Gone)?;
-        let caller = Caller::new(began.identity().clone(), Proof::ApiToken).by(began.evidence().cloned());
+        let caller = Caller::new(began.identity().clone(), Proof::ApiToken)
+            .by(began.evidence().cloned())
+            .proved(Some(resumed.began_at));
         // As they are now, not as of the login.
         let groups = self.groups_of(&caller.clone().with_groups(began.groups().into()));
         Ok(self.name_in_logs(caller.with_groups(groups)).await)

@@ -3,6 +3,7 @@ use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use berth_catalog::event::Author;
+use jiff::Timestamp;
 
 use crate::evidence::Evidence;
 use crate::origin::Origin;
@@ -132,6 +133,7 @@ struct Inner {
     identity: Identity,
     proof: Proof,
     evidence: Option<Evidence>,
+    as_of: Option<Timestamp>,
     groups: Arc<[Arc<str>]>,
     /// Set when the call came with a token of Berth's own: nothing beyond it is allowed, whatever the roles say.
     scope: Option<Arc<Scope>>,
@@ -158,6 +160,7 @@ impl Caller {
             identity,
             proof,
             evidence: None,
+            as_of: None,
             groups: Arc::default(),
             scope: None,
             origin: None,
@@ -190,6 +193,12 @@ impl Caller {
     #[must_use]
     pub(crate) fn by(self, evidence: Option<Evidence>) -> Self {
         self.changed(|inner| inner.evidence = evidence)
+    }
+
+    /// Says as of when it was proved.
+    #[must_use]
+    pub(crate) fn proved(self, as_of: Option<Timestamp>) -> Self {
+        self.changed(|inner| inner.as_of = as_of)
     }
 
     /// Allows nothing beyond `scope`.
@@ -259,6 +268,12 @@ impl Caller {
     /// Returns by which secret it was proved, where that can end before the caller does.
     pub(crate) fn evidence(&self) -> Option<&Evidence> {
         self.0.evidence.as_ref()
+    }
+
+    /// Returns as of when it was proved, where that can end: of an account or a robot since when what proves it counts, so that no two
+    /// clocks are compared. What is ended later ends what this caller has under way.
+    pub(crate) fn as_of(&self) -> Option<Timestamp> {
+        self.0.as_of
     }
 
     /// Returns the groups that the caller belongs to.

@@ -27,6 +27,9 @@ pub enum Unauthenticated {
     /// Whoever the token speaks for is not believed any more.
     #[error("token counts no more: {0}")]
     Gone(Gone),
+    /// Whoever sent the request is not believed any more since its body began to come in.
+    #[error("who sent this counts no more, and it came in too late: {0}")]
+    Meanwhile(Gone),
     /// The name or the password is wrong; which one is nobody's business.
     #[error("wrong name or password for {name:?}; log in again")]
     WrongCredentials {
@@ -125,7 +128,7 @@ impl Unauthenticated {
             Self::Certificate { .. } => "unknown_certificate",
             Self::NoUsers => "no_users",
             Self::InvalidToken(_) => "invalid_token",
-            Self::Gone(_) => "revoked",
+            Self::Gone(_) | Self::Meanwhile(_) => "revoked",
             Self::Busy => "busy",
             Self::Unavailable => "unavailable",
         }

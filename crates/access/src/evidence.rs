@@ -12,15 +12,11 @@ pub(crate) enum Evidence {
     Account {
         /// The account.
         id: AccountId,
-        /// Since when what proves it counts.
-        valid_after: Timestamp,
     },
     /// The password of a user of the configuration.
     Configured {
         /// Stands for the password's hash.
         fingerprint: Arc<str>,
-        /// When it was proved, where that is known.
-        proved_at: Option<Timestamp>,
     },
     /// A secret that Berth made up.
     Secret {
@@ -80,7 +76,7 @@ impl Evidence {
         let (kind, rest) = text.split_at_checked(1)?;
         let secret = |id| Self::Secret { id, until: None };
         match kind {
-            "c" => Some(Self::Configured { fingerprint: rest.into(), proved_at: None }),
+            "c" => Some(Self::Configured { fingerprint: rest.into() }),
             "a" => Some(secret(SecretId::Application(AppPasswordId(rest.parse().ok()?)))),
             "r" => Some(secret(SecretId::Robot(RobotSecretId(rest.parse().ok()?)))),
             _ => None,

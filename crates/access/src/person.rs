@@ -162,8 +162,6 @@ impl Persons {
                 let person = row.map(|row| self.opened(&row)).transpose()?.flatten();
                 person.ok_or_else(|| PersonError::Key("the row is gone again".to_owned()))?
             }
-            // Nothing is added there any more: this process knows the person, and nobody will.
-            Err(berth_catalog::Error::Moved) => Person::new(pseudonym.clone(), key, now).map_err(failed)?,
             Err(error) => return Err(error.into()),
         };
         self.0.known.insert(name.to_owned(), person.clone());
@@ -196,10 +194,10 @@ impl Persons {
         if erased.is_empty() { self.of(name).await.map(Some) } else { Ok(None) }
     }
 
-    /// Tells of somebody who was erased whether plain columns of the trail may still tell of the person; `None` of anybody else.
-    pub async fn is_half_erased(&self, pseudonym: &str) -> Result<Option<bool>, PersonError> {
-        let row = self.0.catalog.read(async |r| subject::find_by_pseudonym(r, pseudonym).await).await?;
-        Ok(row.filter(|row| row.erased_at.is_some()).map(|row| row.is_unfinished()))
+    /// Tells of somebody whose key is not there whether that is an erasure of whom plain columns of the trail may still tell. `None` if
+    /// there is nobody of this name in logs: erasure leaves the row, so somebody took it away.
+    pub async fn is_half_erased(&self, name: &str) -> Result<Option<bool>, PersonError> {
+        Ok(self.row(name).await?.map(|row| row.is_unfinished()))
     }
 
     /// Tells whether asking for somebody whom memory doesn't have would be waiting in vain.
@@ -214,11 +212,23 @@ impl Persons {
 
     /// Finds the key to what logs say of somebody, by the name in logs or [`Persons::NOBODY`]; `None` if it was erased.
     pub async fn logged_as(&self, name: &str) -> Result<Option<Person>, PersonError> {
-        if name == Self::NOBODY {
-            return self.find(name).await;
-        }
-        let row = self.0.catalog.read(async |r| subject::find_by_pseudonym(r, name).await).await?;
+        let row = self.row(name).await?;
         Ok(row.map(|row| self.opened(&row)).transpose()?.flatten())
+    }
+
+    /// Finds what the catalog has of somebody, by the name in logs or [`Persons::NOBODY`].
+    async fn row(&self, name: &str) -> berth_catalog::Result<Option<subject::Subject>> {
+        let is_nobody = name == Self::NOBODY;
+        self.0
+            .catalog
+            .read(async |r| {
+                if is_nobody {
+                    subject::find(r, name).await
+                } else {
+                    subject::find_by_pseudonym(r, name).await
+                }
+            })
+            .await
     }
 
     /// Forgets here who was erased, on whatever node: to be called every moment.

@@ -1,6 +1,6 @@
 //! What was proved once and is believed for a while, as a session's row holds it: browser sessions and refresh tokens.
 
-use berth_catalog::account::{self, Source};
+use berth_catalog::account::{self, Account, Source};
 use berth_catalog::session::{self, Kind, Session};
 use berth_catalog::{Error, Reader, Tx, logout};
 use jiff::Timestamp;
@@ -61,18 +61,26 @@ pub(crate) async fn begin(
 /// Tells who vouches for a user; `None` if what proved the user has ended, or is nothing that a session may come of.
 async fn vouched_for_by(r: &Reader, caller: &Caller) -> Result<Option<Source>, Error> {
     match (caller.identity(), caller.evidence()) {
-        (Identity::User(_), Some(Evidence::Account { id, valid_after })) => {
-            let account = account::find_by_id(r, *id).await?;
-            let account = account.filter(|now| now.disabled_at.is_none() && now.valid_after == *valid_after);
-            Ok(account.map(|account| account.source))
-        }
-        (Identity::User(name), Some(Evidence::Configured { proved_at, .. })) => {
+        (Identity::User(name), Some(Evidence::Configured { .. })) => {
             let ended_at = logout::find(r, name).await?;
-            let ended = ended_at.zip(*proved_at).is_some_and(|(ended_at, proved_at)| proved_at < ended_at);
+            let ended = ended_at.zip(caller.as_of()).is_some_and(|(ended_at, as_of)| as_of < ended_at);
             Ok((!ended).then_some(Source::Local))
         }
-        _ => Ok(None),
+        _ => Ok(account_of(r, caller).await?.map(|account| account.source)),
     }
+}
+
+/// Finds a user's account, in the unit of work that makes something of what was proved; `None` if that has ended, or is nothing that
+/// something may be made of.
+pub(crate) async fn account_of(r: &Reader, caller: &Caller) -> Result<Option<Account>, Error> {
+    let (Identity::User(name), Some(as_of)) = (caller.identity(), caller.as_of()) else { return Ok(None) };
+    let found = match caller.evidence() {
+        Some(Evidence::Account { id }) => account::find_by_id(r, *id).await?,
+        // A session, or a token that was had for one: its time says whose it is.
+        None => account::find(r, name).await?,
+        Some(Evidence::Configured { .. } | Evidence::Secret { .. }) => None,
+    };
+    Ok(found.filter(|account| account.disabled_at.is_none() && account.valid_after <= as_of))
 }
 
 /// Returns whom a session proves, by the proof that it was begun with; `None` if it can't be read.
@@ -80,8 +88,7 @@ pub(crate) fn caller(session: &Session) -> Option<Caller> {
     let proven: Proven = serde_json::from_str(&session.identity).ok()?;
     let identity = Identity::of(&proven.kind, &proven.name)?;
     let configured = session.configured.as_deref();
-    let evidence =
-        configured.map(|print| Evidence::Configured { fingerprint: print.into(), proved_at: None });
+    let evidence = configured.map(|print| Evidence::Configured { fingerprint: print.into() });
     let groups = proven.groups.into_iter().map(Into::into).collect();
     Some(Caller::new(identity, Proof::of(&proven.proof)?).with_groups(groups).by(evidence))
 }

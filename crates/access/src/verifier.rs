@@ -245,9 +245,9 @@ impl Verifier {
         self.hasher.count(Cost { argon2: 0, ..cost });
         let cause = match (user, matches) {
             (Some((name, user)), true) => {
-                let evidence = Evidence::Configured { fingerprint: Arc::clone(&user.fingerprint), proved_at };
+                let evidence = Evidence::Configured { fingerprint: Arc::clone(&user.fingerprint) };
                 let caller = Caller::new(Identity::User(Arc::clone(name)), Proof::Password);
-                return Ok(Ok(caller.by(Some(evidence))));
+                return Ok(Ok(caller.by(Some(evidence)).proved(proved_at)));
             }
             (Some(_), false) => Cause::WrongPassword,
             (None, _) => Cause::UnknownName,

@@ -133,12 +133,13 @@ impl Draft {
         Entry { actor, kind, client: None, agent: None, detail, ..entry }
     }
 
-    /// The same of nobody in particular, for a person whom logs can't name: the key can't be opened.
+    /// The same of nobody in particular, for a person whom logs can't name.
     pub(crate) fn of_nobody(&self) -> Self {
         let mut draft = self.clone();
         if let Named::User(name) = &self.person {
             draft.person = Named::Claimed(name.clone());
             UNKNOWN.clone_into(&mut draft.entry.actor);
+            UNKNOWN.clone_into(&mut draft.entry.kind);
         }
         draft
     }

@@ -8,6 +8,9 @@ use serde_json::Value;
 
 use crate::draft::project;
 
+/// The action of an erasure, whose detail names in `subject` who it was in logs.
+pub const ERASE: &str = "erase";
+
 /// Says as a record what an event says. Always the same for the same event, so that a record can be compared with its event; what is
 /// sealed stays so.
 pub fn of_event(event: &Event) -> Entry {

@@ -13,6 +13,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 use tokio::sync::watch;
 
+use crate::entry::ERASE;
 use crate::error::Result;
 
 /// After this every node that can reach the catalog has forgotten the person, and has written what it still knew.
@@ -62,7 +63,7 @@ async fn forget(catalog: &Catalog, name: &str, by: Author) -> Result<Option<Stri
             tag: None,
             digest: None,
             author: by.clone(),
-            detail: json!({ "action": "erase", "subject": pseudonym }),
+            detail: json!({ "action": ERASE, "subject": pseudonym }),
         };
         event::append(tx, event).await;
         Ok::<_, berth_catalog::Error>(Some(pseudonym))

@@ -28,7 +28,7 @@ pub mod verify;
 pub use checkpoint::{Checkpoints, SignedCheckpoint};
 pub use config::{Config, Retain};
 pub use draft::CLAIMED;
-pub use entry::of_event;
+pub use entry::{ERASE, of_event};
 pub use error::{Error, Result};
 pub use follower::Follower;
 pub use keys::{PublicKey, SigningKeys};

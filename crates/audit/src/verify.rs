@@ -8,6 +8,7 @@ mod archived;
 mod chain;
 mod checkpoints;
 mod damage;
+mod erasures;
 mod events;
 mod personal;
 

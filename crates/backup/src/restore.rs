@@ -15,7 +15,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::archive::Archive;
 use crate::content::{Kept, send};
-use crate::erased::{Erased, erased_since, heed};
+use crate::erased::Erased;
 use crate::error::{Error, Result};
 use crate::point::{Problem, Summary, WITH_ACCESS, each_access_row};
 use crate::table::Rows;
@@ -48,6 +48,9 @@ pub struct Restored {
     pub broken_event: Option<i64>,
     /// Rows that a restore of the same point had brought before it was interrupted.
     pub resumed: u64,
+    /// Names in logs of persons who were erased after the point was taken, and so in what was restored. The trail of the point knows
+    /// nothing of it: whoever restores has to record it.
+    pub erased: Vec<String>,
     /// A later point that could not say who was erased since, and why.
     pub unread: Option<String>,
     /// Seconds that it took.
@@ -121,7 +124,7 @@ pub async fn restore(
     let started = Instant::now();
     let mut restored = Restored::default();
     let (last_event, _) = catalog.read(async |r| event::last(r).await).await?;
-    let (erased, unread) = erased_since(archive, name).await?;
+    let (erased, unread) = Erased::find(archive, name).await?;
     restored.unread = unread;
     let into = Into { archive, name, summary, catalog, watch, has_events: last_event > 0, erased };
     restored.repositories = into.rows::<Repository>(BATCH, |_| None, &mut restored).await?;
@@ -143,6 +146,7 @@ pub async fn restore(
     }
     restored.events = into.rows::<Event>(BATCH, |_| None, &mut restored).await?;
     restored.broken_event = into.verify_events().await?;
+    restored.erased = into.erased.heeded();
     restored.seconds = started.elapsed().as_secs_f64();
     Ok(restored)
 }
@@ -185,7 +189,7 @@ impl Into<'_> {
         let (mut left, mut wanted) = (done, 0_u128);
         while left > 0 {
             let mut next = rows.next(usize::try_from(left).map_or(batch, |left| left.min(batch))).await?;
-            heed(&mut next, &self.erased);
+            self.erased.heed(&mut next);
             if next.is_empty() {
                 return Err(Error::NotEmpty(self.name.to_owned()));
             }
@@ -208,7 +212,7 @@ impl Into<'_> {
         restored.resumed += done;
         loop {
             let mut next = rows.next(batch).await?;
-            heed(&mut next, &self.erased);
+            self.erased.heed(&mut next);
             if next.is_empty() {
                 return Ok(done);
             }

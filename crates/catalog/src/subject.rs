@@ -103,6 +103,18 @@ pub async fn list_erased(r: &Reader, since: Timestamp, limit: usize) -> Result<V
     .await
 }
 
+/// Lists the names in logs of those whose name or key is not there any more, behind a name, in order.
+pub async fn list_forgotten(r: &Reader, after: &str, limit: usize) -> Result<Vec<String>> {
+    r.query(
+        "SELECT pseudonym FROM subject
+          WHERE pseudonym > $1 AND (name IS NULL OR sealed IS NULL OR erased_at IS NOT NULL)
+          ORDER BY pseudonym LIMIT $2",
+        params![after, limit],
+        |row| row.text(0).map(ToOwned::to_owned),
+    )
+    .await
+}
+
 /// Lists the names in logs of those who were erased at `before` or earlier, as far as that is unfinished, and whether nobody has emptied
 /// the columns yet.
 pub async fn list_unfinished(r: &Reader, before: Timestamp, limit: usize) -> Result<Vec<(String, bool)>> {

@@ -25,6 +25,7 @@ use self::path::Call;
 use crate::app::App;
 use crate::body::Body;
 use crate::context::{Endpoint, RequestContext};
+use crate::inbound::in_time;
 use crate::overload::Class;
 use crate::{limit, person};
 
@@ -107,7 +108,10 @@ where
         }
         Call::Search | Call::Count | Call::Many => {
             cx.part = Some(READ);
-            let bytes = read(head, body, call == Call::Many).await?;
+            let bytes = in_time(&app.config.limits, read(head, body, call == Call::Many)).await??;
+            // It may have taken a while, in which whoever asks was stopped.
+            app.access.still_stands(&caller)?;
+            app.access.require(&caller, Action::Read, Resource::System(PART))?;
             // A closed semaphore would be one that nobody closes.
             let place = tokio::time::timeout(PATIENCE, audit.places.acquire()).await;
             let _place = place.map_err(|_| search::Error::busy())?.map_err(|_| search::Error::busy())?;

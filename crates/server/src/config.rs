@@ -129,6 +129,9 @@ pub struct Limits {
     /// Seconds that a transfer may stand still: a request body that brings nothing, a response that the client
     /// doesn't take.
     pub body_idle_seconds: u64,
+    /// Seconds in which the whole body of a call, a form, a search or a manifest must have arrived. Those of blobs may take as long as
+    /// they don't stand still.
+    pub body_seconds: u64,
     /// Seconds that a connection may stay open without a request.
     pub keep_alive_seconds: u64,
     /// Tags or repositories in one page: the cap on `n`, and the page size without it.
@@ -199,6 +202,7 @@ impl Default for Limits {
             header_bytes: 32 * 1024,
             header_timeout_seconds: 30,
             body_idle_seconds: 60,
+            body_seconds: 60,
             keep_alive_seconds: 120,
             tags_page: 1_000,
             referrers_page: 500,
@@ -233,6 +237,7 @@ impl Config {
             ("limits.http2_streams", u64::from(limits.http2_streams)),
             ("limits.header_timeout_seconds", limits.header_timeout_seconds),
             ("limits.body_idle_seconds", limits.body_idle_seconds),
+            ("limits.body_seconds", limits.body_seconds),
             ("limits.keep_alive_seconds", limits.keep_alive_seconds),
             ("limits.tags_page", limits.tags_page as u64),
             ("limits.referrers_page", limits.referrers_page as u64),

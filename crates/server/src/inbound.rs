@@ -1,4 +1,5 @@
-//! The body of a request on its way in: counted for the access line, and given up when the client stops sending.
+//! The body of a request on its way in: counted for the access line, and given up when the client stops sending, or takes too long over
+//! one that is small.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -9,6 +10,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use tokio::time::{Instant, Sleep};
+
+use crate::config::Limits;
 
 /// A request body that counts its bytes and fails when nothing comes for a while.
 pub(crate) struct Inbound<B> {
@@ -31,6 +34,18 @@ pub(crate) enum InboundError<E> {
     /// The connection broke, or the body isn't what its header says.
     #[error("request body broke off: {0}")]
     Broken(E),
+}
+
+/// A small body was not there in time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the body was not there within {0} s: send it again, without pauses")]
+pub(crate) struct Late(u64);
+
+/// Reads what is small as a whole, for which a client may take so long: with it in hand something is done for a caller who was found out
+/// when it began to come in.
+pub(crate) async fn in_time<T>(limits: &Limits, reading: impl Future<Output = T>) -> Result<T, Late> {
+    let seconds = limits.body_seconds;
+    tokio::time::timeout(Duration::from_secs(seconds), reading).await.map_err(|_| Late(seconds))
 }
 
 impl<B: Body> Inbound<B> {

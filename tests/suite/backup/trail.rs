@@ -64,7 +64,12 @@ async fn the_audit_trail_comes_back_whole_and_without_the_erased() -> Result<()>
     server.succeeds(&["backup", &archive]).await?;
     succeeds(&home, &["restore", &archive, "--point", &point, "--data-dir", &late]).await?;
     let forgotten = export(&home, &late).await?;
-    ensure!(forgotten.len() == records.len(), "{} records, {}", forgotten.len(), records.len());
+    let [same @ .., erasure, restored, _read] = &forgotten[..] else { anyhow::bail!("{forgotten:#?}") };
+    ensure!(same.len() + 2 == records.len(), "{} records, {}", same.len(), records.len());
+    ensure!(erasure["action"] == "erase" && erasure["detail"]["point"] == point, "{erasure:#}");
+    ensure!(restored["action"] == "restore", "{restored:#}");
+    let erased = &erasure["detail"]["subject"];
+    ensure!(forgotten.iter().any(|record| record["actor"] == *erased), "{erasure:#}");
     for record in forgotten.iter().filter(|record| record["kind"] == "user") {
         ensure!(record["name"].is_null() && record["client"].is_null(), "{record:#}");
     }

@@ -1,6 +1,5 @@
 //! Tokens for the management API: what a person proved with both factors, for a few minutes and nothing else.
 
-use berth_catalog::account;
 use berth_catalog::session::{self, Kind};
 use jiff::Timestamp;
 
@@ -8,9 +7,8 @@ use super::rules::after;
 use super::secret::{RandomSecret, SecretKind};
 use super::session::Resumed;
 use super::{Accounts, Error};
-use crate::caller::{Caller, Identity};
+use crate::caller::Caller;
 use crate::error::Unauthenticated;
-use crate::evidence::Evidence;
 use crate::remembered;
 use crate::snapshot::Gone;
 
@@ -28,16 +26,6 @@ impl Accounts {
         let (hash, caller) = (secret.hash(), caller.clone());
         let unit = async move |tx: &mut _| {
             session::forget(tx, now).await?;
-            let caller = match (caller.identity(), caller.evidence()) {
-                // Who came by a session was believed a moment ago; the account stands for that from here on.
-                (Identity::User(name), None) => {
-                    let found = account::find(tx, name).await?;
-                    let evidence =
-                        found.map(|found| Evidence::Account { id: found.id, valid_after: found.valid_after });
-                    caller.clone().by(evidence)
-                }
-                _ => caller.clone(),
-            };
             remembered::begin(tx, Kind::Api, &hash, &caller, |_| Some(expires_at), now).await
         };
         if self.0.catalog.write(unit).await? {

@@ -9,6 +9,10 @@ use super::admin::account_event;
 use super::rules::after;
 use super::secret::{RandomSecret, SecretKind};
 use super::{Accounts, Error};
+use crate::caller::Caller;
+use crate::error::Unauthenticated;
+use crate::remembered;
+use crate::snapshot::Gone;
 
 /// Ended ones are remembered for so long, so that whoever still has one hears why.
 const REMEMBERED_SECONDS: i64 = 180 * 86_400;
@@ -28,8 +32,8 @@ pub struct NewApplicationPassword {
 }
 
 impl Accounts {
-    /// Makes an application password; the secret is shown this once. An account that another service vouches for may have one too: it
-    /// is what its clients log in with.
+    /// Makes an application password by the operator's order; the secret is shown this once. An account that another service vouches for
+    /// may have one too: it is what its clients log in with.
     ///
     /// # Errors
     /// [`Error::TooLong`] for more days than the rules allow.
@@ -37,6 +41,29 @@ impl Accounts {
         &self,
         new: NewApplicationPassword,
         by: &Author,
+    ) -> Result<(AppPasswordId, RandomSecret, Timestamp), Error> {
+        self.make_application_password(new, by, None).await
+    }
+
+    /// Makes one for a user who proved to be that, if what proved it still does in the unit of work: it would outlive that by far.
+    ///
+    /// # Errors
+    /// As above, and [`Error::Unproved`].
+    pub(crate) async fn create_own_application_password(
+        &self,
+        caller: &Caller,
+        name: String,
+        days: u32,
+    ) -> Result<(AppPasswordId, RandomSecret, Timestamp), Error> {
+        let new = NewApplicationPassword { user: caller.name().to_owned(), name, days };
+        self.make_application_password(new, &caller.author(), Some(caller.clone())).await
+    }
+
+    async fn make_application_password(
+        &self,
+        new: NewApplicationPassword,
+        by: &Author,
+        proven: Option<Caller>,
     ) -> Result<(AppPasswordId, RandomSecret, Timestamp), Error> {
         let now = self.now();
         let expires_at = self.0.rules.application_passwords.expiry(new.days, now)?;
@@ -57,6 +84,11 @@ impl Accounts {
         let secret = RandomSecret::generate(SecretKind::Application)?;
         let (hash, by, id) = (secret.hash(), by.clone(), account.id);
         let made = self.change(async move |tx| {
+            if let Some(caller) = &proven
+                && remembered::account_of(tx, caller).await?.is_none_or(|account| account.id != id)
+            {
+                return Err(Error::Unproved(Unauthenticated::Gone(Gone::Changed)));
+            }
             app_password::forget(tx, id, after(now, -REMEMBERED_SECONDS)).await?;
             if app_password::list(tx, id, MAX).await?.len() >= MAX {
                 return Err(Error::Factor("the account has 200 application passwords; revoke some first"));

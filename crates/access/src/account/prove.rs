@@ -261,8 +261,9 @@ impl Accounts {
         }
         let until = [robot.expires_at, secret.expires_at].into_iter().flatten().min();
         let evidence = Evidence::Secret { id: SecretId::Robot(secret.id), until };
-        let caller =
-            Caller::new(Identity::Robot(robot.name.as_str().into()), Proof::RobotSecret).by(Some(evidence));
+        let caller = Caller::new(Identity::Robot(robot.name.as_str().into()), Proof::RobotSecret)
+            .by(Some(evidence))
+            .proved(Some(robot.valid_after));
         Ok(Proven { caller, hash: None, until })
     }
 
@@ -301,8 +302,10 @@ impl Accounts {
 
 pub(crate) fn caller(account: &Account, proof: Proof) -> Caller {
     let groups: Arc<[Arc<str>]> = account.groups.iter().map(|group| Arc::from(group.as_str())).collect();
-    let evidence = Evidence::Account { id: account.id, valid_after: account.valid_after };
-    Caller::new(Identity::User(account.name.as_str().into()), proof).with_groups(groups).by(Some(evidence))
+    Caller::new(Identity::User(account.name.as_str().into()), proof)
+        .with_groups(groups)
+        .by(Some(Evidence::Account { id: account.id }))
+        .proved(Some(account.valid_after))
 }
 
 pub(super) fn usable(account: &Account) -> Result<(), Unauthenticated> {

@@ -8,7 +8,7 @@ use berth_catalog::spent;
 use super::{Directory, Issuers, Proven, Refused};
 use crate::access::Access;
 use crate::account::name::canonical_robot;
-use crate::account::{Accounts, Error, NewApplicationPassword, RandomSecret, caller};
+use crate::account::{Accounts, Error, RandomSecret, caller};
 use crate::caller::{Caller, Identity, Proof};
 use crate::error::Unauthenticated;
 
@@ -71,7 +71,7 @@ impl Access {
         let caller = Caller::new(identity, Proof::Certificate);
         // It was proved at this moment, so what ended before does not matter; what is disabled or over does.
         self.stands(&caller, jiff::Timestamp::MAX).map_err(Unauthenticated::Gone)?;
-        Ok(caller)
+        Ok(caller.proved(Some(self.now())))
     }
 
     /// Lets somebody in whom a login service vouches for, and returns who it is here.
@@ -93,8 +93,9 @@ impl Access {
         if self.stands(&began, resumed.began_at).is_err() {
             return Ok(None);
         }
-        let evidence = began.evidence().cloned();
-        let caller = Caller::new(began.identity().clone(), Proof::Session).by(evidence);
+        let caller = Caller::new(began.identity().clone(), Proof::Session)
+            .by(began.evidence().cloned())
+            .proved(Some(resumed.began_at));
         // As they are now, not as of the login.
         let groups = self.groups_of(&caller.clone().with_groups(began.groups().into()));
         Ok(Some(self.name_in_logs(caller.with_groups(groups)).await))
@@ -117,10 +118,8 @@ impl Access {
         name: &str,
         days: u32,
     ) -> Result<RandomSecret, Error> {
-        let new = NewApplicationPassword { user: caller.name().to_owned(), name: name.to_owned(), days };
-        let (_, secret, _) =
-            self.known_accounts()?.create_application_password(new, &caller.author()).await?;
-        Ok(secret)
+        let made = self.known_accounts()?.create_own_application_password(caller, name.to_owned(), days);
+        Ok(made.await?.1)
     }
 
     /// Ends an application password of a caller's.

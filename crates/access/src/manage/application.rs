@@ -2,7 +2,7 @@ use berth_catalog::app_password::{AppPassword, AppPasswordId};
 use jiff::Timestamp;
 
 use super::{Management, Result};
-use crate::account::{NewApplicationPassword, RandomSecret};
+use crate::account::RandomSecret;
 use crate::action::Action;
 use crate::caller::Caller;
 use crate::part;
@@ -26,10 +26,8 @@ impl Management {
         name: String,
         days: u32,
     ) -> Result<(AppPasswordId, RandomSecret, Timestamp)> {
-        let user =
-            self.user_in_person(caller, "only users have application passwords; a robot has its secret")?;
-        let new = NewApplicationPassword { user: user.to_string(), name, days };
-        Ok(self.accounts.create_application_password(new, &caller.author()).await?)
+        self.user_in_person(caller, "only users have application passwords; a robot has its secret")?;
+        Ok(self.accounts.create_own_application_password(caller, name, days).await?)
     }
 
     /// Revokes one of a user's.

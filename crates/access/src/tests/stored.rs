@@ -305,9 +305,8 @@ fn who_was_disabled_revoked_or_deleted_stands_no_more() {
     let user = |name: &str| named(name);
     let stands = |caller: &Caller, issued| snapshot.stands(caller, at(issued), at(1100));
     assert_eq!(stands(&user("ann"), 500), Ok(()));
-    let local = |fingerprint: Arc<str>| {
-        user("local").by(Some(crate::evidence::Evidence::Configured { fingerprint, proved_at: None }))
-    };
+    let local =
+        |fingerprint: Arc<str>| user("local").by(Some(crate::evidence::Evidence::Configured { fingerprint }));
     assert_eq!(
         stands(&local(super::cheap_hash().fingerprint()), 500),
         Ok(()),

@@ -82,6 +82,7 @@ impl Tokens {
         let claims = decode::<Claims>(token, &pair.verifying, validation).map_err(|_| FOREIGN)?.claims;
         let (caller, signed_at) = claims.caller().zip(claims.signed_at()).ok_or(FOREIGN)?;
         let gone = pair.gone_at.map_or(i64::MAX, |gone| gone.as_second() - LEEWAY_SECONDS);
+        let caller = caller.proved(Some(signed_at));
         Ok(Verified { caller, signed_at, from: claims.nbf, until: claims.exp.min(gone), epoch })
     }
 }

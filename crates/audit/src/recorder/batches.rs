@@ -151,8 +151,11 @@ impl Batches {
     async fn resolve(&self, draft: &Draft) -> Result<Entry> {
         match draft.resolve(&self.persons).await {
             Ok(entry) => Ok(entry),
-            // That does not pass: the key that the person's is sealed under is not to be had.
-            Err(PersonError::Vault { .. }) => Ok(draft.of_nobody().resolve(&self.persons).await?),
+            // That does not pass: the key that the person's is sealed under is not to be had, or nobody is added to a catalog that
+            // has moved, and where it is now nobody would know whose record that is.
+            Err(PersonError::Vault { .. } | PersonError::Catalog(CatalogError::Moved)) => {
+                Ok(draft.of_nobody().resolve(&self.persons).await?)
+            }
             Err(error) => Err(error.into()),
         }
     }

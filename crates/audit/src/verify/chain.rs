@@ -3,6 +3,7 @@
 use berth_catalog::trail::{Hash, Head, Record};
 
 use super::damage::{Damage, Kind};
+use super::erasures::Erasures;
 use super::events::Events;
 use super::personal::Sealed;
 use super::{Report, Request};
@@ -18,6 +19,7 @@ pub(super) struct Chain<'r> {
     report: &'r mut Report,
     sealed: Sealed<'r>,
     events: Events<'r>,
+    erasures: Erasures<'r>,
     /// Where the last record was.
     position: i64,
     /// Its hash; none behind a gap.
@@ -36,6 +38,7 @@ impl<'r> Chain<'r> {
         Self {
             sealed: Sealed::new(request.persons),
             events: Events::new(request.catalog),
+            erasures: Erasures::new(request.catalog),
             report,
             position: 0,
             hash: Some(Hash::ZERO),
@@ -85,6 +88,7 @@ impl<'r> Chain<'r> {
             self.damage(head.first, Kind::Altered, what);
         }
         if last > 0 && !are_archives_read {
+            self.erasures.miss_archives();
             self.report.unchecked.push(format!(
                 "records 1 to {last} are archived: name their directory with --archive to verify them, too"
             ));
@@ -97,11 +101,16 @@ impl<'r> Chain<'r> {
     /// Looks at the next record of the trail.
     pub(super) async fn see(&mut self, record: &Record) -> Result<()> {
         self.sealed.compare(record, self.report).await?;
-        self.see_archived(record).await
+        self.follow(record).await
     }
 
     /// Looks at the next record of an archive, where nothing shows what is sealed.
     pub(super) async fn see_archived(&mut self, record: &Record) -> Result<()> {
+        self.sealed.see_archived(record, self.report).await?;
+        self.follow(record).await
+    }
+
+    async fn follow(&mut self, record: &Record) -> Result<()> {
         let expected = self.position + 1;
         if record.position > expected {
             let end = record.position - 1;
@@ -120,6 +129,7 @@ impl<'r> Chain<'r> {
             _ => {}
         }
         (self.position, self.hash) = (record.position, Some(record.hash));
+        self.erasures.see(record);
         self.events.compare(record, self.report).await
     }
 
@@ -139,6 +149,7 @@ impl<'r> Chain<'r> {
                 "its hash is not the one that the trail's head says it has: one of them was changed",
             );
         }
+        self.erasures.end(self.report).await?;
         self.events.end(head, self.report).await
     }
 

@@ -3,7 +3,7 @@ use std::fmt;
 /// Something that is wrong with a trail.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Damage {
-    /// Where: position of a record.
+    /// Where: position of a record; 0 where it is of none alone.
     pub position: i64,
     /// What was done.
     pub kind: Kind,
@@ -50,6 +50,9 @@ impl Damage {
 
 impl fmt::Display for Damage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "record {}: {}: {}", self.position, self.kind.as_str(), self.what)
+        if self.position > 0 {
+            write!(f, "record {}: ", self.position)?;
+        }
+        write!(f, "{}: {}", self.kind.as_str(), self.what)
     }
 }

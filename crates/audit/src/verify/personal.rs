@@ -1,4 +1,4 @@
-//! Plain columns against what is sealed beside them.
+//! Plain columns against what is sealed beside them, and whom it is sealed for.
 
 use std::collections::{HashMap, HashSet};
 
@@ -12,11 +12,21 @@ use crate::error::Result;
 /// Persons kept in memory at a time.
 const KNOWN: usize = 10_000;
 
+/// What the catalog has of a person.
+enum Known {
+    /// The key.
+    Person(Person),
+    /// What an erasure leaves: a row. `unfinished` if plain columns may still tell of the person.
+    Erased { unfinished: bool },
+    /// Nothing, as if there had never been such a person.
+    Nothing,
+}
+
 /// Opens what is sealed, for as long as the person is not erased.
 pub(super) struct Sealed<'r> {
     persons: Option<&'r Persons>,
-    known: HashMap<String, Option<Person>>,
-    /// Those of whom it was said that they are not erased everywhere.
+    known: HashMap<String, Known>,
+    /// Those of whom it was said that something is wrong with them.
     told: HashSet<String>,
 }
 
@@ -25,64 +35,91 @@ impl<'r> Sealed<'r> {
         Self { persons, known: HashMap::new(), told: HashSet::new() }
     }
 
+    /// Looks whether a record says in plain what is sealed in it.
     pub(super) async fn compare(&mut self, record: &Record, report: &mut Report) -> Result<()> {
-        let (Some(persons), Some(sealed)) = (self.persons, &record.entry.personal) else { return Ok(()) };
+        let Some((person, sealed)) = self.look(record).await? else { return Ok(()) };
+        let (client, agent) = (&record.entry.client, &record.entry.agent);
+        let what = match self.known.get(&person) {
+            None | Some(Known::Nothing) => {
+                self.tell(&person, record.position, Kind::Altered, vanished(&person), report);
+                return Ok(());
+            }
+            Some(Known::Erased { unfinished }) => {
+                report.erased += 1;
+                if client.is_some() || agent.is_some() {
+                    let (kind, what) = half_erased(&person, *unfinished);
+                    self.tell(&person, record.position, kind, what, report);
+                }
+                return Ok(());
+            }
+            Some(Known::Person(subject)) => match subject.open(sealed) {
+                None => "what is sealed in it is not what was sealed for its person",
+                Some(personal) if (&personal.client, &personal.agent) != (client, agent) => {
+                    "its columns client and agent do not say what is sealed beside them"
+                }
+                Some(_) => {
+                    report.compared += 1;
+                    return Ok(());
+                }
+            },
+        };
+        report.damage.push(Damage::new(record.position, Kind::Altered, what));
+        Ok(())
+    }
+
+    /// Looks at a record of an archive, where nothing is in plain: whom it is of must be there all the same, if only erased.
+    pub(super) async fn see_archived(&mut self, record: &Record, report: &mut Report) -> Result<()> {
+        let Some((person, _)) = self.look(record).await? else { return Ok(()) };
+        if matches!(self.known.get(&person), None | Some(Known::Nothing)) {
+            self.tell(&person, record.position, Kind::Altered, vanished(&person), report);
+        }
+        Ok(())
+    }
+
+    /// Finds whom something is sealed for in a record, and what; `known` has the person then.
+    async fn look<'e>(&mut self, record: &'e Record) -> Result<Option<(String, &'e [u8])>> {
+        let (Some(persons), Some(sealed)) = (self.persons, &record.entry.personal) else { return Ok(None) };
         let person = person_of(&record.entry);
         if !self.known.contains_key(&person) {
             if self.known.len() >= KNOWN {
                 self.known.clear();
             }
-            let subject = persons.logged_as(&person).await?;
-            self.known.insert(person.clone(), subject);
+            let known = match persons.logged_as(&person).await? {
+                Some(subject) => Known::Person(subject),
+                None => persons
+                    .is_half_erased(&person)
+                    .await?
+                    .map_or(Known::Nothing, |unfinished| Known::Erased { unfinished }),
+            };
+            self.known.insert(person.clone(), known);
         }
-        let (client, agent) = (&record.entry.client, &record.entry.agent);
-        let Some(subject) = self.known.get(&person).and_then(Option::as_ref) else {
-            report.erased += 1;
-            if client.is_some() || agent.is_some() {
-                self.half_erased(&person, record.position, report).await?;
-            }
-            return Ok(());
-        };
-        let what = match subject.open(sealed) {
-            None => "what is sealed in it is not what was sealed for its person",
-            Some(personal) if (&personal.client, &personal.agent) != (client, agent) => {
-                "its columns client and agent do not say what is sealed beside them"
-            }
-            Some(_) => {
-                report.compared += 1;
-                return Ok(());
-            }
-        };
-        report.damage.push(Damage::new(record.position, Kind::Altered, what));
-        Ok(())
+        Ok(Some((person, sealed)))
+    }
+
+    /// Says once for each person what is wrong.
+    fn tell(&mut self, person: &str, position: i64, kind: Kind, what: String, report: &mut Report) {
+        if self.told.len() < KNOWN && self.told.insert(person.to_owned()) {
+            report.damage.push(Damage::new(position, kind, what));
+        }
     }
 }
 
-impl Sealed<'_> {
-    /// Says once for each person that columns tell what is to be forgotten.
-    async fn half_erased(&mut self, person: &str, position: i64, report: &mut Report) -> Result<()> {
-        if self.told.len() >= KNOWN || !self.told.insert(person.to_owned()) {
-            return Ok(());
-        }
-        let Some(persons) = self.persons else { return Ok(()) };
-        // Who was never anybody is somebody's forgery, which the chain tells of.
-        let Some(unfinished) = persons.is_half_erased(person).await? else { return Ok(()) };
-        let (kind, what) = if unfinished {
-            (
-                Kind::Unfinished,
-                format!(
-                    "{person} was erased, and columns still say from where the person called: a server ends that within minutes, and \
-                     so does `berth audit erase` with the same name"
-                ),
-            )
-        } else {
-            (
-                Kind::Altered,
-                format!("{person} was erased, and columns say again from where the person called"),
-            )
-        };
-        report.damage.push(Damage::new(position, kind, what));
-        Ok(())
+fn vanished(person: &str) -> String {
+    let who = if person == Persons::NOBODY { "those who are nobody in particular" } else { person };
+    format!("the key of {who} was taken out of the catalog: nothing proves any more what is sealed in it")
+}
+
+fn half_erased(person: &str, unfinished: bool) -> (Kind, String) {
+    if unfinished {
+        (
+            Kind::Unfinished,
+            format!(
+                "{person} was erased, and columns still say from where the person called: a server ends that within minutes, and \
+                 so does `berth audit erase` with the same name"
+            ),
+        )
+    } else {
+        (Kind::Altered, format!("{person} was erased, and columns say again from where the person called"))
     }
 }
 

@@ -16,7 +16,7 @@ use crate::{Fixture, On, eventually, kinds, on_both, pull};
 
 const DAY: Duration = Duration::from_hours(24);
 
-async fn verified(fixture: &Fixture) -> Report {
+pub(crate) async fn verified(fixture: &Fixture) -> Report {
     let shelf = Shelf::directory(&fixture.directory.path().join("archive"));
     let request = Request {
         keys: fixture.keys().await.public(),
@@ -65,12 +65,19 @@ fn future(fixture: &Fixture) -> Timestamp {
 }
 
 /// Three batches, the first two half a year and more old: these are in archives.
-async fn aged(on: On) -> Fixture {
+pub(crate) async fn aged(on: On) -> Fixture {
     let clock = Clock::manual(Timestamp::from_second(1_750_000_000).unwrap());
-    let fixture = Fixture::under(on, clock.clone()).await;
+    let fixture = aged_further(Fixture::under(on, clock.clone()).await, &clock).await;
+    assert_eq!(fixture.records().await[0].position, 15);
+    fixture
+}
+
+/// The same behind what is there, which goes to the first archive.
+pub(crate) async fn aged_further(fixture: Fixture, clock: &Clock) -> Fixture {
+    let more = u64::try_from(fixture.records().await.len()).unwrap();
     record(&fixture).await;
     clock.advance(181 * DAY);
-    assert_eq!(archive(&fixture).await, 7);
+    assert_eq!(archive(&fixture).await, 7 + more);
     record(&fixture).await;
     clock.advance(181 * DAY);
     record(&fixture).await;

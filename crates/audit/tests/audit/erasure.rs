@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use berth_access::{Access, Caller, Origin, ReadOnly};
-use berth_audit::Config;
 use berth_audit::erase::erase;
-use berth_catalog::event::{self, Author};
+use berth_audit::{Config, ERASE};
+use berth_catalog::event::{self, Author, Kind, NewEvent};
 use berth_catalog::trail::Record;
 use berth_catalog::{Error, subject};
 
@@ -69,8 +69,22 @@ async fn interrupted(fixture: &Fixture) -> String {
     let pseudonym = fixture.persons.of("alice").await.unwrap().pseudonym().to_owned();
     // A moment ago.
     let then = fixture.clock.now().saturating_sub(jiff::SignedDuration::from_secs(5)).unwrap();
-    let gone = fixture.catalog.write(async move |tx| subject::erase(tx, "alice", then).await).await;
-    gone.unwrap_or_else(|error: Error| panic!("{error}")).unwrap();
+    let gone = fixture.catalog.write(async move |tx| {
+        let gone = subject::erase(tx, "alice", then).await?;
+        let event = NewEvent {
+            id: uuid::Uuid::new_v4(),
+            at: then,
+            kind: Kind::Administered,
+            repository: None,
+            tag: None,
+            digest: None,
+            author: Author::from("operator:root"),
+            detail: serde_json::json!({ "action": ERASE, "subject": gone }),
+        };
+        event::append(tx, event).await;
+        Ok(gone)
+    });
+    assert_eq!(gone.await.unwrap_or_else(|error: Error| panic!("{error}")), Some(pseudonym.clone()));
     pseudonym
 }
 

@@ -5,6 +5,7 @@
 mod archive;
 mod erasure;
 mod events;
+mod persons;
 mod recording;
 mod room;
 mod tampering;
@@ -136,7 +137,19 @@ impl Fixture {
         if let Some(url) = &self.url {
             return drop(Postgres::query(url, sql));
         }
-        let connection = rusqlite::Connection::open(self.directory.path().join("audit.db")).unwrap();
+        self.alter_file("audit.db", sql);
+    }
+
+    /// The same with the catalog.
+    fn alter_catalog(&self, sql: &str) {
+        if let Some(url) = &self.url {
+            return drop(Postgres::query(url, sql));
+        }
+        self.alter_file("catalog.db", sql);
+    }
+
+    fn alter_file(&self, file: &str, sql: &str) {
+        let connection = rusqlite::Connection::open(self.directory.path().join(file)).unwrap();
         connection.busy_timeout(Duration::from_secs(10)).unwrap();
         connection.execute_batch(sql).unwrap();
     }

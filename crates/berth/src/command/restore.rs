@@ -4,9 +4,10 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
 use berth_access::Persons;
+use berth_audit::ERASE;
 use berth_backup::{Archive, Audited, KeptTrail, Restored, TrailRestored};
 use berth_catalog::Catalog;
-use berth_catalog::trail::Entry;
+use berth_catalog::trail::{self, Entry, Record};
 use serde_json::json;
 
 use super::progress::{follow, progress_bar, say};
@@ -45,6 +46,8 @@ async fn restore(config: &Config, archive: &Archive, point: &str) -> Result<Exit
         Some(kept) => restore_trail(config, archive, (&name, kept), &new.catalog).await?,
         None => (TrailRestored::default(), None),
     };
+    let known = summary.trail.as_ref().map_or(0, |kept| kept.last);
+    note_erased(config, (&name, known), &restored.erased).await?;
     new.finish().await?;
     note(config, &name).await;
     bar.finish_and_clear();
@@ -82,6 +85,23 @@ async fn note(config: &Config, point: &str) {
         Ok(trail) => operator::note_in(&trail, "restore", json!({ "point": point })).await,
         Err(error) => eprintln!("not recorded in the audit trail: {error:#}"),
     }
+}
+
+/// Records who is erased here though the point, whose trail ends with the record `known`, knows nothing of it. Those that a run which
+/// was interrupted has recorded are there.
+async fn note_erased(config: &Config, (point, known): (&str, i64), erased: &[String]) -> Result<()> {
+    if erased.is_empty() {
+        return Ok(());
+    }
+    let trail = data::open_trail(config).await?;
+    let behind = trail.read(async |r| trail::list(r, known, erased.len()).await).await?;
+    for person in erased {
+        let is_there = |record: &Record| record.entry.action == ERASE && record.entry.detail.contains(person);
+        if !behind.iter().any(is_there) {
+            operator::record(&trail, ERASE, json!({ "subject": person, "point": point })).await?;
+        }
+    }
+    Ok(())
 }
 
 /// Brings the audit trail back, and fills the columns that show what is sealed. Returns why they stay empty, if they do.

@@ -37,7 +37,7 @@ impl Brought {
     }
 }
 
-/// Lists the actions that there are records of.
+/// Lists the actions that there are records of: reads the whole table, a few rows for each hour.
 pub async fn actions(r: &Reader) -> Result<Vec<String>> {
     r.query(
         "SELECT action FROM trail_hour WHERE records > 0 GROUP BY action ORDER BY action",

@@ -334,6 +334,9 @@ async fn persons_are_found_and_forgotten(on: On) {
         catalog.read(async |r| subject::find_by_pseudonym(r, "person-1").await).await.unwrap().unwrap();
     assert_eq!((left.name, left.sealed, left.erased_at), (None, None, Some(now)));
     let list = catalog.read(async |r| subject::list_erased(r, now, 10).await).await.unwrap();
+    let forgotten =
+        async |after| catalog.read(async |r| subject::list_forgotten(r, after, 10).await).await.unwrap();
+    assert_eq!((forgotten("").await, forgotten("person-1").await), (vec!["person-1".to_owned()], vec![]));
     assert_eq!(list, [("person-1".to_owned(), now)]);
     let unfinished =
         async |before| catalog.read(async |r| subject::list_unfinished(r, before, 10).await).await.unwrap();

@@ -19,6 +19,7 @@ use self::problem::{Cause, Problem};
 use crate::app::App;
 use crate::body::Body;
 use crate::context::{Endpoint, RequestContext, Verdict};
+use crate::inbound::in_time;
 use crate::overload::Class;
 use crate::{limit, person};
 
@@ -154,13 +155,16 @@ where
         cx.slot = Some(app.overload.enter(Class::Push, cx.client).await?);
     }
     let body = body.map_err(|error| std::io::Error::other(error.to_string()));
-    let body = Limited::new(body, MOST_BYTES).collect().await.map_err(|error| {
+    let body = in_time(&app.config.limits, Limited::new(body, MOST_BYTES).collect()).await?;
+    let body = body.map_err(|error| {
         if error.is::<LengthLimitError>() {
             Problem::too_large(MOST_BYTES)
         } else {
             Problem::invalid("the body broke off: send it again")
         }
     })?;
+    // It may have taken a while, in which whoever sends it was stopped.
+    app.access.still_stands(&caller)?;
     head.extensions.insert(caller);
     Ok(Request::from_parts(head, axum::body::Body::from(body.to_bytes())))
 }

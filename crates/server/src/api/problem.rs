@@ -8,6 +8,7 @@ use http::{HeaderValue, StatusCode};
 use serde::Serialize;
 
 use crate::context::Verdict;
+use crate::inbound::Late;
 use crate::limit::{Class, Limited};
 use crate::overload::Shed;
 use crate::stranger::Stranger;
@@ -153,6 +154,12 @@ impl From<Unauthenticated> for Problem {
         let mut problem = Self::new(StatusCode::UNAUTHORIZED, "unauthenticated", text.clone());
         problem.verdict = Verdict::not_proved(&error);
         problem
+    }
+}
+
+impl From<Late> for Problem {
+    fn from(late: Late) -> Self {
+        Self::new(StatusCode::REQUEST_TIMEOUT, "too_slow", late.to_string())
     }
 }
 

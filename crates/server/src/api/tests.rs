@@ -34,6 +34,7 @@ mod last;
 mod matrix;
 mod mighty;
 mod shape;
+mod slow;
 mod token;
 
 const PASSWORD: &str = "Open-Harbour-7";

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use crate::body::Body;
 use crate::context::{RequestContext, Verdict};
+use crate::inbound::Late;
 use crate::limit::Limited;
 use crate::overload::Shed;
 use crate::stranger::Stranger;
@@ -129,6 +130,12 @@ impl From<Stranger> for Refusal {
                 refusal
             }
         }
+    }
+}
+
+impl From<Late> for Refusal {
+    fn from(late: Late) -> Self {
+        Self::new("timeout_exception", 408, late.to_string())
     }
 }
 

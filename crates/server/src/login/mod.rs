@@ -18,6 +18,7 @@ use self::words::Words;
 use crate::app::App;
 use crate::body::Body;
 use crate::context::{RequestContext, Verdict};
+use crate::inbound::in_time;
 use crate::overload::Class;
 
 mod cookie;
@@ -64,7 +65,8 @@ impl Visit<'_> {
         if form::is_cross_site(&self.head.headers, &self.head.uri, self.forwarded_host) {
             return None;
         }
-        Form::read(body).await.filter(|form| form.is_of(secret))
+        let form = in_time(&self.app.config.limits, Form::read(body)).await.ok()?;
+        form.filter(|form| form.is_of(secret))
     }
 }
 

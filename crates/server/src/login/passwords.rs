@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use super::form::{Form, TOKEN, token};
 use super::html::{escaped, see_other};
 use super::session::{self, Here};
-use super::{PREFIX, Visit, back};
+use super::{PREFIX, Visit, back, cookie};
 use crate::body::Body;
 
 /// Days that a password is good if nothing else is said.
@@ -135,12 +135,17 @@ where
     B::Error: Display,
 {
     let words = visit.words;
+    // Before anybody is believed: a form may take its time.
+    let form = match cookie::find(&visit.head.headers, cookie::SESSION) {
+        Some(secret) => visit.form(body, secret).await,
+        None => None,
+    };
     let here = match session::find(visit).await {
         Ok(Some(here)) => here,
         Ok(None) => return Err(session::entrance(visit, StatusCode::UNAUTHORIZED, Some(words.again))),
         Err(()) => return Err(session::entrance(visit, StatusCode::SERVICE_UNAVAILABLE, Some(words.busy))),
     };
-    if let Some(form) = visit.form(body, here.secret).await {
+    if let Some(form) = form {
         return Ok((here, form));
     }
     let mut response = overview(visit, &here, Some(words.again)).await;

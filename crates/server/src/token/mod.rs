@@ -20,6 +20,7 @@ use crate::app::App;
 use crate::body::Body;
 use crate::certificate;
 use crate::context::{Endpoint, RequestContext};
+use crate::inbound::in_time;
 use crate::overload::Class;
 use crate::stranger;
 
@@ -82,7 +83,10 @@ where
     cx.slot = Some(app.overload.enter(Class::Pull, cx.client).await?);
     let (wanted, shape) = match head.method {
         Method::GET | Method::HEAD => (Wanted::of_query(head.uri.query().unwrap_or_default()), Shape::Docker),
-        Method::POST => (Wanted::of_form(form::read(body).await?)?, Shape::OAuth2),
+        Method::POST => {
+            let text = in_time(&app.config.limits, form::read(body)).await??;
+            (Wanted::of_form(text)?, Shape::OAuth2)
+        }
         _ => return Err(Refusal::method()),
     };
     wanted.check_service(&tokens.config().service)?;

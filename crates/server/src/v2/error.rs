@@ -13,6 +13,7 @@ use super::header;
 use super::path::PathError;
 use crate::body::Body;
 use crate::context::{RequestContext, Verdict};
+use crate::inbound::Late;
 use crate::limit::Limited;
 use crate::overload::Shed;
 use crate::stranger::Stranger;
@@ -192,6 +193,13 @@ impl From<Unauthenticated> for Refusal {
         };
         refusal.verdict = Verdict::not_proved(&error);
         refusal
+    }
+}
+
+/// A manifest's body that took too long.
+impl From<Late> for Refusal {
+    fn from(late: Late) -> Self {
+        Self::new(StatusCode::REQUEST_TIMEOUT, ErrorCode::ManifestInvalid, late.to_string())
     }
 }
 

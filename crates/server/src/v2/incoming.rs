@@ -37,7 +37,12 @@ where
     received: u64,
     /// The client waits for `100 Continue`, which it gets when the body is first polled.
     held_back: bool,
+    /// Asked when the last byte has come, before anything is made of them.
+    check: Option<Check>,
 }
+
+/// Tells whether a body still counts that has come in.
+pub(super) type Check = Box<dyn FnOnce() -> Result<(), BodyError> + Send>;
 
 impl<B> Incoming<B>
 where
@@ -51,12 +56,19 @@ where
             held_back: head.headers.contains_key(EXPECT),
             body: Some(body),
             received: 0,
+            check: None,
         }
     }
 
     /// The number of bytes the client announced, if it did.
     pub(super) fn announced(&self) -> Option<u64> {
         self.announced
+    }
+
+    /// Has `check` asked when the last byte has come: the body of a blob may take hours.
+    pub(super) fn checked_by(mut self, check: Check) -> Self {
+        self.check = Some(check);
+        self
     }
 
     /// Reads the whole body. One that is longer than `limit` bytes is refused, before it is read if the client announced
@@ -107,7 +119,10 @@ where
         }
         let ended = self.body.take().is_some();
         let short = self.announced.filter(|announced| ended && self.received < *announced);
-        Poll::Ready(short.map(|announced| Err(self.wrong_length(announced))))
+        if let Some(announced) = short {
+            return Poll::Ready(Some(Err(self.wrong_length(announced))));
+        }
+        Poll::Ready(self.check.take().and_then(|check| check().err()).map(Err))
     }
 
     fn wrong_length(&self, announced: u64) -> BodyError {

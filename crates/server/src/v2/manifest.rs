@@ -15,6 +15,7 @@ use super::header::{self, Named};
 use super::incoming::Incoming;
 use super::{Answer, Call};
 use crate::body::Body;
+use crate::inbound::in_time;
 
 pub(super) async fn get(call: &Call<'_>, repository: &RepositoryName, reference: &Reference) -> Answer {
     let permit = call.permit::<Pull>(repository)?;
@@ -42,7 +43,9 @@ where
     let permit = call.permit::<Push>(repository)?;
     let media_type = media_type(&call.head.headers)?;
     let limit = call.registry().config().limits.manifest_bytes as u64;
-    let content = body.collect(limit, Refusal::manifest_too_large).await?;
+    let content =
+        in_time(&call.app.config.limits, body.collect(limit, Refusal::manifest_too_large)).await??;
+    let permit = call.permit_again(permit)?;
     let pushed = call.registry().push_manifest(&permit, reference, tags, media_type, content).await?;
     Ok(created(call, repository, &pushed, !tags.is_empty()))
 }

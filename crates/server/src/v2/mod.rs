@@ -8,9 +8,9 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use berth_access::{Caller, Permit, Right};
+use berth_access::{Caller, Permit, Push, Right};
 use berth_oci::RepositoryName;
-use berth_registry::{Freshness, Registry};
+use berth_registry::{BodyError, Freshness, Registry};
 use bytes::Bytes;
 use http::header::{AGE, CONTENT_LENGTH};
 use http::request::Parts;
@@ -18,7 +18,7 @@ use http::{HeaderValue, Method, Request, Response};
 use http_body::Body as _;
 
 use self::error::Refusal;
-use self::incoming::Incoming;
+use self::incoming::{Check, Incoming};
 use self::location::Locations;
 use self::path::Endpoint;
 use crate::app::App;
@@ -92,6 +92,31 @@ impl Call<'_> {
 
     fn permit<A: Right>(&self, repository: &RepositoryName) -> Result<Permit<A>, Refusal> {
         Ok(self.app.access.permit(&self.caller, repository)?)
+    }
+
+    /// Asks once more for a permit that was given before a body came in: that may have taken a while, in which its caller was stopped.
+    fn permit_again<A: Right>(&self, permit: Permit<A>) -> Result<Permit<A>, Refusal> {
+        self.app.access.still_stands(&self.caller)?;
+        self.permit(permit.repository())
+    }
+
+    /// What asks that at the end of a body that the registry reads.
+    fn check(&self, permit: &Permit<Push>) -> Check {
+        let (access, caller) = (self.app.access.clone(), self.caller.clone());
+        let repository = permit.repository().clone();
+        Box::new(move || {
+            let ended = |why: String| BodyError(format!("it came in too late: {why}"));
+            access.still_stands(&caller).map_err(|error| ended(error.to_string()))?;
+            access.permit::<Push>(&caller, &repository).map(drop).map_err(|denied| ended(denied.to_string()))
+        })
+    }
+
+    /// Says why a body was refused that came in: that its caller was stopped, if so.
+    fn refused(&self, permit: Permit<Push>, error: berth_registry::Error) -> Refusal {
+        match error {
+            berth_registry::Error::Body(_) => self.permit_again(permit).err().unwrap_or_else(|| error.into()),
+            error => error.into(),
+        }
     }
 }
 

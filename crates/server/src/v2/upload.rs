@@ -39,7 +39,8 @@ where
     }
     if let Some(digest) = &start.digest {
         check_size(call, &body, 0)?;
-        call.registry().push_blob(&permit, body, digest).await?;
+        let pushed = call.registry().push_blob(&permit, body.checked_by(call.check(&permit)), digest).await;
+        pushed.map_err(|error| call.refused(permit, error))?;
         return Ok(created(call, repository, digest));
     }
     let upload = call.registry().start_upload(&permit, start.session_algorithm()).await?;
@@ -66,8 +67,9 @@ where
 {
     let permit = call.permit::<Push>(repository)?;
     let range = content_range(call, &body)?;
+    let body = body.checked_by(call.check(&permit));
     let appended = call.registry().append_upload(&permit, id, range, body).await;
-    let upload = appended.map_err(|error| refused(call, repository, id, error))?;
+    let upload = appended.map_err(|error| refused(call, permit, id, error))?;
     Ok(session(call, repository, &upload, StatusCode::ACCEPTED))
 }
 
@@ -86,8 +88,9 @@ where
     let missing = "parameter digest is missing: add ?digest= with the digest of the whole blob";
     let digest = digest.ok_or_else(|| Refusal::digest(missing))?;
     let range = content_range(call, &body)?;
+    let body = body.checked_by(call.check(&permit));
     let finished = call.registry().finish_upload(&permit, id, range, body, digest).await;
-    finished.map_err(|error| refused(call, repository, id, error))?;
+    finished.map_err(|error| refused(call, permit, id, error))?;
     Ok(created(call, repository, digest))
 }
 
@@ -144,15 +147,14 @@ where
 }
 
 /// A refusal; when the chunk was out of order, it says where the session stands so that the client can go on.
-fn refused(call: &Call<'_>, repository: &RepositoryName, id: &UploadId, error: Error) -> Refusal {
+fn refused(call: &Call<'_>, permit: Permit<Push>, id: &UploadId, error: Error) -> Refusal {
     let offset = match &error {
         Error::RangeMismatch { expected } => Some(*expected),
         _ => None,
     };
-    let refusal = Refusal::from(error);
     match offset {
-        Some(offset) => refusal.with_headers(progress(call, repository, id, offset)),
-        None => refusal,
+        Some(offset) => Refusal::from(error).with_headers(progress(call, permit.repository(), id, offset)),
+        None => call.refused(permit, error),
     }
 }
 

@@ -4,13 +4,53 @@ use berth_catalog::{Tx, event, subject};
 
 use super::{Fixture, On, PASSWORD, by, eventually, on_both, wrong};
 use crate::tests::{basic, named};
-use crate::{LoginCause as Cause, OperatorGrants, PolicyConfig, RobotName, Unauthenticated};
+use crate::{
+    Access, AccountError, Caller, Gone, LoginCause as Cause, OperatorGrants, PolicyConfig, ReadOnly,
+    RobotName, Unauthenticated,
+};
 
 on_both!(
     what_is_taken_away_is_not_believed_any_more,
     other_changes_cost_those_who_are_believed_no_hash,
+    nothing_that_lasts_is_made_of_what_has_ended,
     logs_tell_whose_account_was_changed_also_when_it_is_gone,
 );
+
+async fn nothing_that_lasts_is_made_of_what_has_ended(on: On) {
+    let f = Fixture::new(on).await;
+    f.add("alice").await;
+    let by_password = f.access.log_in("alice", PASSWORD, None).await.unwrap();
+    let known = Some(f.accounts.clone());
+    let access =
+        Access::open_with_accounts(&f.config, &ReadOnly::default(), &f.catalog, known).await.unwrap();
+    let cookie = access.begin_session(&by_password).await.unwrap();
+    let by_session = access.resume_session(cookie.reveal()).await.unwrap().unwrap();
+    let makes = async |caller: &Caller| {
+        let made = f.accounts.create_own_application_password(caller, "laptop".to_owned(), 1).await.map(drop);
+        let token = f.accounts.begin_api_token(caller).await.map(drop);
+        assert_eq!(made, token);
+        token
+    };
+    for caller in [&by_password, &by_session] {
+        assert_eq!(makes(caller).await, Ok(()));
+    }
+    // A moment later, by whatever ends all that was proved.
+    f.pass(1);
+    f.accounts.log_out_everywhere("alice", &by()).await.unwrap();
+    let ended = Err(AccountError::Unproved(Unauthenticated::Gone(Gone::Changed)));
+    for caller in [&by_password, &by_session] {
+        assert_eq!(makes(caller).await, ended);
+    }
+    let again = f.access.log_in("alice", PASSWORD, None).await.unwrap();
+    assert_eq!(makes(&again).await, Ok(()), "in the same moment");
+    // The next to have the name is somebody else.
+    f.pass(1);
+    f.accounts.delete_user("alice", &by()).await.unwrap();
+    f.add("alice").await;
+    for caller in [&by_password, &by_session, &again] {
+        assert_eq!(makes(caller).await, ended);
+    }
+}
 
 async fn logs_tell_whose_account_was_changed_also_when_it_is_gone(on: On) {
     let f = Fixture::new(on).await;

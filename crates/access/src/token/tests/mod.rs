@@ -62,8 +62,7 @@ impl Node {
             return crate::account::caller(&account, Proof::Password);
         }
         let fingerprint = crate::tests::cheap_hash().fingerprint();
-        let proved_at = Some(self.clock.now());
-        Caller::user(name).by(Some(Evidence::Configured { fingerprint, proved_at }))
+        Caller::user(name).by(Some(Evidence::Configured { fingerprint })).proved(Some(self.clock.now()))
     }
 
     async fn issue(&self, name: &str, scope: &str) -> Issued {

@@ -7,6 +7,7 @@ use http::{HeaderValue, StatusCode};
 
 use super::Refusal;
 use crate::context::Verdict;
+use crate::inbound::Late;
 use crate::overload::Shed;
 use crate::stranger::Stranger;
 
@@ -54,6 +55,13 @@ impl From<Stranger> for Refusal {
                 refusal
             }
         }
+    }
+}
+
+impl From<Late> for Refusal {
+    fn from(late: Late) -> Self {
+        let code = ErrorCode::Unsupported;
+        Self::new(StatusCode::REQUEST_TIMEOUT, "invalid_request", code, late.to_string())
     }
 }
 
