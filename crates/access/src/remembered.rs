@@ -1,4 +1,4 @@
-//! What was proved once and is believed for a while, as a session's row holds it: browser sessions and refresh tokens.
+//! What was proved once and is believed for a while, as a session's row holds it: browser sessions, refresh tokens, tokens for the API.
 
 use berth_catalog::account::{self, Account, Source};
 use berth_catalog::session::{self, Kind, Session};

@@ -1,4 +1,4 @@
-//! Browser sessions and refresh tokens: what was proved once and is believed for a while. And second factors that wait for their first
+//! Browser sessions, refresh tokens and tokens for the API: what was proved once and is believed for a while. And second factors that wait for their first
 //! code.
 
 use jiff::{SignedDuration, Timestamp};

@@ -1,8 +1,8 @@
 //! HTTP: requests to calls, errors to responses.
 //!
 //! A request comes through `listen` (connections), `service` (one request to one response, with accounting in
-//! `exchange`) and `router` (the table of routes) to `v2` (the distribution API), `token` or `ops` (health, metrics). Only this
-//! crate knows HTTP; nothing below knows this crate.
+//! `exchange`) and `router` (the table of routes) to `v2` (the distribution API), `api` (management), `audit` (searches of the trail), `token`,
+//! `login` or `ops` (health, metrics). Only this crate knows HTTP; nothing below knows this crate.
 
 mod access_log;
 mod api;
