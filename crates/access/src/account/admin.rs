@@ -38,11 +38,6 @@ pub struct Profile {
     pub email: Option<String>,
 }
 
-/// Who made what of which account, for the log.
-pub(super) fn account_event(id: AccountId, change: &str, by: &Author, at: Timestamp) -> NewEvent {
-    event_of(Kind::AccountChanged, by, json!({ "change": change, "account": id.0 }), at)
-}
-
 pub(super) fn event_of(kind: Kind, by: &Author, detail: serde_json::Value, at: Timestamp) -> NewEvent {
     let id = uuid::Uuid::new_v4();
     NewEvent { id, at, kind, repository: None, tag: None, digest: None, author: by.clone(), detail }
@@ -56,11 +51,21 @@ pub(crate) async fn tell_account(
     by: &Author,
     at: Timestamp,
 ) -> berth_catalog::Result<()> {
-    let mut event = account_event(id, change, by, at);
+    tell_person(tx, name, json!({ "change": change, "account": id.0 }), by, at).await
+}
+
+/// Notes something of a person, by the name that logs have for it: no other is written down.
+async fn tell_person(
+    tx: &mut Tx,
+    name: &str,
+    mut detail: serde_json::Value,
+    by: &Author,
+    at: Timestamp,
+) -> berth_catalog::Result<()> {
     if let Some(person) = subject::find(tx, name).await? {
-        event.detail["person"] = person.pseudonym.into();
+        detail["person"] = person.pseudonym.into();
     }
-    event::append(tx, event).await;
+    event::append(tx, event_of(Kind::AccountChanged, by, detail, at)).await;
     Ok(())
 }
 
@@ -178,9 +183,8 @@ impl Accounts {
             let (name, by, now) = (name.to_owned(), by.clone(), self.now());
             let unit = async move |tx: &mut Tx| {
                 logout::set(tx, &name, now).await?;
-                let detail = json!({ "change": "logged out everywhere", "configured": name });
-                event::append(tx, event_of(Kind::AccountChanged, &by, detail, now)).await;
-                Ok(())
+                let detail = json!({ "change": "logged out everywhere", "configured": true });
+                Ok(tell_person(tx, &name, detail, &by, now).await?)
             };
             return self.change(unit).await;
         }
