@@ -111,6 +111,9 @@ impl Access {
     /// Lets logs know persons by their pseudonyms.
     #[must_use]
     pub fn with_persons(mut self, persons: Persons) -> Self {
+        if let Some(accounts) = self.accounts() {
+            accounts.know(persons.clone());
+        }
         self.persons = Some(persons);
         self
     }

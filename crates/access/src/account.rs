@@ -34,6 +34,7 @@ use jiff::Timestamp;
 
 use crate::config::Config;
 use crate::federation::Directory;
+use crate::person::Persons;
 
 pub use admin::{NewUser, Profile};
 pub(crate) use admin::{delete_user, insert_user, tell_account};
@@ -66,6 +67,8 @@ struct Inner {
     strikes: Strikes,
     /// Who is asked about others.
     directory: OnceLock<Arc<dyn Directory>>,
+    /// How logs name others.
+    persons: OnceLock<Persons>,
     /// What was believed under another is asked again.
     generation: AtomicI64,
     /// Whether hashes of Harbor's wait for their first use.
@@ -100,6 +103,7 @@ impl Accounts {
             hasher: Arc::new(Hasher::new()),
             strikes: Strikes::default(),
             directory: OnceLock::new(),
+            persons: OnceLock::new(),
             generation: AtomicI64::new(-1),
             // Until somebody has looked.
             harbor_waits: AtomicBool::new(true),

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use serde_json::json;
 use tokio::time::{Instant, sleep_until};
 
+use super::hash::HARBOR;
 use super::{Accounts, Error, Purpose};
 use crate::admin::take_away;
 use crate::config::name_problem;
@@ -37,11 +38,6 @@ pub struct Profile {
     pub email: Option<String>,
 }
 
-/// Who made what of which account, for the log.
-pub(super) fn account_event(id: AccountId, change: &str, by: &Author, at: Timestamp) -> NewEvent {
-    event_of(Kind::AccountChanged, by, json!({ "change": change, "account": id.0 }), at)
-}
-
 pub(super) fn event_of(kind: Kind, by: &Author, detail: serde_json::Value, at: Timestamp) -> NewEvent {
     let id = uuid::Uuid::new_v4();
     NewEvent { id, at, kind, repository: None, tag: None, digest: None, author: by.clone(), detail }
@@ -55,11 +51,21 @@ pub(crate) async fn tell_account(
     by: &Author,
     at: Timestamp,
 ) -> berth_catalog::Result<()> {
-    let mut event = account_event(id, change, by, at);
+    tell_person(tx, name, json!({ "change": change, "account": id.0 }), by, at).await
+}
+
+/// Notes something of a person, by the name that logs have for it: no other is written down.
+async fn tell_person(
+    tx: &mut Tx,
+    name: &str,
+    mut detail: serde_json::Value,
+    by: &Author,
+    at: Timestamp,
+) -> berth_catalog::Result<()> {
     if let Some(person) = subject::find(tx, name).await? {
-        event.detail["person"] = person.pseudonym.into();
+        detail["person"] = person.pseudonym.into();
     }
-    event::append(tx, event).await;
+    event::append(tx, event_of(Kind::AccountChanged, by, detail, at)).await;
     Ok(())
 }
 
@@ -85,6 +91,24 @@ pub(crate) async fn delete_user(
     take_away(tx, binding::Kind::User, &account.name, by, now).await?;
     account::delete(tx, account.id).await?;
     tell_account(tx, (account.id, &account.name), "deleted", by, now).await
+}
+
+/// By whom a password is set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Change {
+    /// By the account's owner, in place of one that was proved.
+    Own,
+    /// By somebody else, whatever it was.
+    Reset {
+        /// Whether it is to be changed first.
+        must_change: bool,
+    },
+}
+
+/// Tells whether an account has the password that it had: the same hash, or what came of one of Harbor's at its first use.
+fn has_the_same(proved: &Account, now: &Account) -> bool {
+    let was_harbors = proved.password.as_ref().is_some_and(|hash| hash.starts_with(HARBOR));
+    proved.password_changed_at == now.password_changed_at && (was_harbors || proved.password == now.password)
 }
 
 impl Accounts {
@@ -159,9 +183,8 @@ impl Accounts {
             let (name, by, now) = (name.to_owned(), by.clone(), self.now());
             let unit = async move |tx: &mut Tx| {
                 logout::set(tx, &name, now).await?;
-                let detail = json!({ "change": "logged out everywhere", "configured": name });
-                event::append(tx, event_of(Kind::AccountChanged, &by, detail, now)).await;
-                Ok(())
+                let detail = json!({ "change": "logged out everywhere", "configured": true });
+                Ok(tell_person(tx, &name, detail, &by, now).await?)
             };
             return self.change(unit).await;
         }
@@ -193,13 +216,14 @@ impl Accounts {
     ) -> Result<(), Error> {
         let account = self.user(name).await?;
         let must_change = !own_choice && self.0.rules.passwords.change_first;
-        self.set_password(account, password, must_change, "password reset", by).await
+        self.set_password(account, password, Change::Reset { must_change }, by).await
     }
 
     /// Lets an account's owner change the password, also where nothing else is allowed before that.
     ///
     /// # Errors
-    /// [`Error::Unproved`] unless `old`, and `code` if there is a second factor, are right; [`Error::Weak`] and [`Error::Reused`].
+    /// [`Error::Unproved`] unless `old`, and `code` if there is a second factor, are right; [`Error::Weak`] and [`Error::Reused`];
+    /// [`Error::ChangedMeanwhile`].
     pub async fn change_password(
         &self,
         name: &str,
@@ -218,15 +242,25 @@ impl Accounts {
         if old == new {
             return Err(Error::Reused(self.0.rules.passwords.history.max(1)));
         }
-        self.set_password(account, new, false, "password changed", by).await
+        self.set_own_password(account, new, by).await
+    }
+
+    /// Sets the password of an account whose present one was proved, unless it was changed since: somebody may have reset it against
+    /// whoever proved it.
+    pub(crate) async fn set_own_password(
+        &self,
+        proved: Account,
+        new: &str,
+        by: &Author,
+    ) -> Result<(), Error> {
+        self.set_password(proved, new, Change::Own, by).await
     }
 
     async fn set_password(
         &self,
         account: Account,
         password: &str,
-        must_change: bool,
-        change: &'static str,
+        change: Change,
         by: &Author,
     ) -> Result<(), Error> {
         if account.source != Source::Local {
@@ -234,22 +268,34 @@ impl Accounts {
         }
         let rules = &self.0.rules.passwords;
         rules.check(&account.name, password)?;
-        let (id, history, before, name) = (account.id, rules.history, account.password, account.name);
+        let (id, history) = (account.id, rules.history);
         if history > 0 {
             // The present one is one of them.
             let old = self.0.catalog.read(async |r| old_password::list(r, id, history - 1).await).await?;
-            if self.is_one_of(password, before.iter().cloned().chain(old).collect()).await? {
+            if self.is_one_of(password, account.password.iter().cloned().chain(old).collect()).await? {
                 return Err(Error::Reused(history));
             }
         }
         let hash = self.hash(password).await?;
         let (by, now) = (by.clone(), self.now());
         self.change(async move |tx| {
-            if let Some(before) = before.as_ref().filter(|_| history > 0) {
+            let name = &account.name;
+            // Hashing takes a while.
+            let Some(before) = account::find_by_id(tx, id).await? else {
+                return Err(Error::Unknown { what: "user", name: name.clone() });
+            };
+            if change == Change::Own && !has_the_same(&account, &before) {
+                return Err(Error::ChangedMeanwhile(name.clone()));
+            }
+            if let Some(before) = before.password.as_ref().filter(|_| history > 0) {
                 old_password::remember(tx, id, before, history, now).await?;
             }
+            let (change, must_change) = match change {
+                Change::Own => ("password changed", false),
+                Change::Reset { must_change } => ("password reset", must_change),
+            };
             account::set_password(tx, id, hash.as_str(), must_change, now).await?;
-            Ok(tell_account(tx, (id, &name), change, &by, now).await?)
+            Ok(tell_account(tx, (id, name), change, &by, now).await?)
         })
         .await
     }

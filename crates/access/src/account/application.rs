@@ -2,10 +2,10 @@
 
 use berth_catalog::account::Source;
 use berth_catalog::app_password::{self, AppPassword, AppPasswordId};
-use berth_catalog::event::{self, Author};
+use berth_catalog::event::Author;
 use jiff::Timestamp;
 
-use super::admin::account_event;
+use super::admin::tell_account;
 use super::rules::after;
 use super::secret::{RandomSecret, SecretKind};
 use super::{Accounts, Error};
@@ -94,7 +94,7 @@ impl Accounts {
                 return Err(Error::Factor("the account has 200 application passwords; revoke some first"));
             }
             let made = app_password::insert(tx, id, &new.name, &hash, expires_at, now).await?;
-            event::append(tx, account_event(id, "application password created", &by, now)).await;
+            tell_account(tx, (id, &new.user), "application password created", &by, now).await?;
             Ok(made)
         });
         Ok((made.await?, secret, expires_at))
@@ -116,13 +116,13 @@ impl Accounts {
         id: AppPasswordId,
         by: &Author,
     ) -> Result<(), Error> {
-        let (account, by, now) = (self.user(user).await?.id, by.clone(), self.now());
+        let (account, by, now) = (self.user(user).await?, by.clone(), self.now());
         self.change(async move |tx| {
-            if !app_password::revoke(tx, account, id, now).await? {
+            if !app_password::revoke(tx, account.id, id, now).await? {
                 return Err(Error::Unknown { what: "application password", name: id.0.to_string() });
             }
-            event::append(tx, account_event(account, "application password revoked", &by, now)).await;
-            Ok(())
+            let whose = (account.id, account.name.as_str());
+            Ok(tell_account(tx, whose, "application password revoked", &by, now).await?)
         })
         .await
     }

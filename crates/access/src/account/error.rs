@@ -43,6 +43,11 @@ pub enum Error {
     /// A password that the account had.
     #[error("the password was used before; the last {0} may not be used again")]
     Reused(usize),
+    /// A password that was changed by somebody else while its owner changed it.
+    #[error(
+        "the password of {0:?} was changed by somebody else meanwhile; log in with the new one, or ask the administrator"
+    )]
+    ChangedMeanwhile(String),
     /// A hash that none is.
     #[error(
         "{0:?}: the hash is none of Harbor's; each line is {{\"name\", \"password\", \"salt\", \"password_version\"}}"

@@ -2,16 +2,24 @@
 
 use std::sync::Arc;
 
-use berth_catalog::account::{self, Account, AccountId, New, Source};
-use berth_catalog::event::{self, Author};
+use berth_catalog::account::{self, Account, New, Source};
+use berth_catalog::event::Author;
 use berth_catalog::{Error as CatalogError, Tx};
 use jiff::Timestamp;
+use serde_json::json;
 
-use super::admin::account_event;
+use super::admin::tell_account;
 use super::prove::{unavailable, usable, wrong};
 use super::{Accounts, Error};
+use crate::caller::Proof;
 use crate::error::{Cause, Unauthenticated};
 use crate::federation::{self, Directory, LookedUp, Proven};
+use crate::person::Persons;
+
+/// What changes accounts as a directory says.
+const DIRECTORY: &str = "system:directory";
+/// What changes them as somebody's login says.
+const LOGIN: &str = "system:login";
 
 /// Accounts that are looked at together.
 const PAGE: usize = 200;
@@ -85,12 +93,37 @@ impl Accounts {
             must_change: false,
             groups,
         };
-        let written = self.0.catalog.write(async move |tx| enter(tx, &new, now).await).await;
+        let owner = self.as_author(name, proven.source).await;
+        let written = self.0.catalog.write(async move |tx| enter(tx, &new, &owner, now).await).await;
         let account = written.map_err(unavailable)?;
         self.look().await.map_err(unavailable)?;
         let account = account.ok_or_else(|| Unauthenticated::NameTaken { name: proven.name.clone() })?;
         usable(&account)?;
         Ok(account)
+    }
+
+    /// Lets logs know whose accounts these are by their pseudonyms.
+    pub(crate) fn know(&self, persons: Persons) {
+        // The first ones stay, as above.
+        let _ = self.0.persons.set(persons);
+    }
+
+    /// Says in logs who has proved to be somebody at another service, and so made an account. Never by name.
+    async fn as_author(&self, name: &str, source: federation::Source) -> Author {
+        let Some(persons) = self.0.persons.get() else { return by(LOGIN) };
+        let person = match persons.of(name).await {
+            Ok(person) => person,
+            Err(error) => {
+                tracing::warn!(%error, "cannot find out how logs name somebody who logs in");
+                return by(LOGIN);
+            }
+        };
+        let proof = match source {
+            federation::Source::Ldap => Proof::Password,
+            federation::Source::Oidc => Proof::Federation,
+        };
+        let origin = json!({ "kind": "user", "proof": proof.as_str() });
+        Author { name: person.pseudonym().to_owned(), origin: Some(origin) }
     }
 
     /// Looks what `directory` says now of everybody whom it vouches for: who left a group loses what the group may, and whom it does not
@@ -113,33 +146,33 @@ impl Accounts {
                 looked.accounts += 1;
                 match found {
                     LookedUp::Unknown => {}
-                    LookedUp::Gone => looked.gone += u64::from(self.lapse(account.id).await?),
+                    LookedUp::Gone => looked.gone += u64::from(self.lapse(&account).await?),
                     LookedUp::Found(proven) => {
-                        looked.changed += u64::from(self.regroup(account.id, &proven.groups).await?);
+                        looked.changed += u64::from(self.regroup(&account, &proven.groups).await?);
                     }
                 }
             }
         }
     }
 
-    async fn lapse(&self, id: AccountId) -> Result<bool, Error> {
-        let now = self.now();
+    async fn lapse(&self, account: &Account) -> Result<bool, Error> {
+        let (id, name, now) = (account.id, account.name.clone(), self.now());
         self.change(async move |tx| {
             let changed = account::set_lapsed(tx, id, true, now).await?;
             if changed {
-                event::append(tx, account_event(id, "gone from its directory", &by_directory(), now)).await;
+                tell_account(tx, (id, &name), "gone from its directory", &by(DIRECTORY), now).await?;
             }
             Ok(changed)
         })
         .await
     }
 
-    async fn regroup(&self, id: AccountId, groups: &[String]) -> Result<bool, Error> {
-        let (groups, now) = (sorted(groups), self.now());
+    async fn regroup(&self, account: &Account, groups: &[String]) -> Result<bool, Error> {
+        let (id, name, groups, now) = (account.id, account.name.clone(), sorted(groups), self.now());
         self.change(async move |tx| {
             let changed = account::set_groups(tx, id, &groups).await?;
             if changed {
-                event::append(tx, account_event(id, "groups changed", &by_directory(), now)).await;
+                tell_account(tx, (id, &name), "groups changed", &by(DIRECTORY), now).await?;
             }
             Ok(changed)
         })
@@ -148,20 +181,24 @@ impl Accounts {
 }
 
 /// Makes an account, or brings it up to date. `None` if somebody else has the name.
-async fn enter(tx: &mut Tx, new: &New, now: Timestamp) -> Result<Option<Account>, CatalogError> {
-    let author = Author { name: new.name.clone(), origin: None };
+async fn enter(
+    tx: &mut Tx,
+    new: &New,
+    owner: &Author,
+    now: Timestamp,
+) -> Result<Option<Account>, CatalogError> {
     let external = new.external.as_deref().unwrap_or_default();
     let id = if let Some(known) = account::find_external(tx, new.source, external).await? {
         let returned = account::set_lapsed(tx, known.id, false, now).await?;
         if account::set_groups(tx, known.id, &new.groups).await? || returned {
-            event::append(tx, account_event(known.id, "groups changed", &author, now)).await;
+            tell_account(tx, (known.id, &known.name), "groups changed", &by(LOGIN), now).await?;
         }
         account::set_profile(tx, known.id, new.display_name.as_deref(), new.email.as_deref()).await?;
         account::note_login(tx, known.id, now).await?;
         known.id
     } else {
         let Some(id) = account::insert(tx, new, now).await? else { return Ok(None) };
-        event::append(tx, account_event(id, "created", &author, now)).await;
+        tell_account(tx, (id, &new.name), "created", owner, now).await?;
         account::note_login(tx, id, now).await?;
         id
     };
@@ -172,8 +209,8 @@ fn has_profile(account: &Account, proven: &Proven) -> bool {
     account.display_name == proven.display && account.email == proven.email
 }
 
-fn by_directory() -> Author {
-    Author { name: "system:directory".to_owned(), origin: None }
+fn by(system: &str) -> Author {
+    Author { name: system.to_owned(), origin: None }
 }
 
 fn sorted(groups: &[String]) -> Vec<String> {

@@ -1,11 +1,11 @@
 //! Credentials taken over from Harbor: its hashes verify as they are, and are written our way at their first use.
 
 use berth_catalog::account::{self, New, Source};
-use berth_catalog::event::{self, Author};
+use berth_catalog::event::Author;
 use berth_catalog::{Hidden, robot, robot_secret};
 use serde::Deserialize;
 
-use super::admin::account_event;
+use super::admin::tell_account;
 use super::hash::{Harbor, Version};
 use super::robot::tell_robot;
 use super::robot_policy::{Grantor, check};
@@ -102,7 +102,7 @@ impl Accounts {
         let (by, now) = (by.clone(), self.now());
         self.change(async move |tx| {
             let Some(id) = account::insert(tx, &row, now).await? else { return Ok(Imported::Known) };
-            event::append(tx, account_event(id, "imported", &by, now)).await;
+            tell_account(tx, (id, &row.name), "imported", &by, now).await?;
             Ok(Imported::User)
         })
         .await

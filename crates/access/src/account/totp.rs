@@ -3,11 +3,11 @@
 use std::fmt;
 
 use berth_catalog::account::{self, Account, Source};
-use berth_catalog::event::{self, Author};
+use berth_catalog::event::Author;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use totp_rs::{Builder, Secret, Totp};
 
-use super::admin::account_event;
+use super::admin::tell_account;
 use super::{Accounts, Error};
 
 const SECRET_BYTES: usize = 20;
@@ -110,8 +110,8 @@ impl Accounts {
         let by = by.clone();
         self.change(async move |tx| {
             account::set_totp(tx, account.id, Some(&sealed), Some(step), now).await?;
-            event::append(tx, account_event(account.id, "second factor enabled", &by, now)).await;
-            Ok(())
+            let whose = (account.id, account.name.as_str());
+            Ok(tell_account(tx, whose, "second factor enabled", &by, now).await?)
         })
         .await
     }

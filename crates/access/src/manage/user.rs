@@ -132,6 +132,7 @@ impl Management {
                 self.account(name).await?;
             }
         }
+        self.name_in_logs(name).await;
         self.accounts.log_out_everywhere(name, &caller.author()).await?;
         self.heed().await;
         Ok(())

@@ -245,6 +245,7 @@ impl From<AccountError> for Problem {
         let text = error.to_string();
         match error {
             E::Taken(_) => Self::conflict("exists", text),
+            E::ChangedMeanwhile(_) => Self::conflict("changed_meanwhile", text),
             E::Unknown { .. } => Self::not_found(),
             E::Elsewhere(_) | E::Factor(_) | E::Configured(_) => Self::conflict("not_here", text),
             E::Beyond(_) => Self::forbidden("beyond", text),

@@ -28,7 +28,7 @@ on_both!(
 
 /// A directory as a test wants it.
 #[derive(Default)]
-struct Fake(Mutex<State>);
+pub(super) struct Fake(Mutex<State>);
 
 #[derive(Default)]
 struct State {
@@ -37,7 +37,7 @@ struct State {
 }
 
 impl Fake {
-    fn set(&self, people: &[(&str, Proven)]) {
+    pub(super) fn set(&self, people: &[(&str, Proven)]) {
         self.0.lock().people =
             people.iter().map(|(password, proven)| ((*password).to_owned(), proven.clone())).collect();
     }
@@ -61,7 +61,7 @@ impl Directory for Fake {
     }
 }
 
-fn proven(name: &str, id: &str, groups: &[&str]) -> Proven {
+pub(super) fn proven(name: &str, id: &str, groups: &[&str]) -> Proven {
     Proven {
         source: Source::Ldap,
         external: format!("corp {id}"),
@@ -72,7 +72,7 @@ fn proven(name: &str, id: &str, groups: &[&str]) -> Proven {
     }
 }
 
-async fn with_directory(on: On) -> (Fixture, Arc<Fake>) {
+pub(super) async fn with_directory(on: On) -> (Fixture, Arc<Fake>) {
     let (mut f, fake) = (Fixture::new(on).await, Arc::new(Fake::default()));
     f.accounts.ask(Arc::clone(&fake) as Arc<dyn Directory>);
     f.access = node(&f).await;

@@ -7,6 +7,7 @@ mod enrolment;
 mod federated;
 mod flood;
 mod harbor;
+mod named;
 mod passwords;
 mod revocation;
 mod robots;

@@ -11,6 +11,7 @@ on_both!(
     a_lock_ends_by_itself_and_each_next_one_is_longer,
     a_lock_is_known_to_all_nodes_and_taken_away_by_hand,
     somebody_elses_choice_must_be_changed_first,
+    a_reset_is_not_undone_by_a_change_under_way,
     old_passwords_are_not_taken_again_and_do_not_last_for_ever,
     names_and_passwords_against_the_rules_are_refused,
     users_of_the_configuration_stay_who_they_are,
@@ -64,6 +65,24 @@ async fn who_guesses_learns_nothing_and_nothing_from_the_cost(on: On) {
     // Who has the right one hears the reason.
     let disabled = f.log_in("disabled", PASSWORD).await.unwrap_err().to_string();
     assert!(disabled.contains("was disabled at 2023-11-14T22:13:20Z"), "{disabled}");
+}
+
+async fn a_reset_is_not_undone_by_a_change_under_way(on: On) {
+    let f = Fixture::new(on).await;
+    f.add("alice").await;
+    // As it was when its password was proved.
+    let proved = f.accounts.user("alice").await.unwrap();
+    // In the same moment, and a moment later.
+    for chosen in ["Chosen-for-1", "Chosen-for-2"] {
+        f.accounts.reset_password("alice", chosen, true, &by()).await.unwrap();
+        let changed = f.accounts.set_own_password(proved.clone(), "Stolen-22", &by()).await;
+        assert_eq!(changed, Err(AccountError::ChangedMeanwhile("alice".to_owned())));
+        assert!(f.is_right("alice", chosen).await && !f.is_right("alice", "Stolen-22").await);
+        f.pass(1);
+    }
+    let proved = f.accounts.user("alice").await.unwrap();
+    f.accounts.set_own_password(proved, "My-own-44", &by()).await.unwrap();
+    assert!(f.is_right("alice", "My-own-44").await);
 }
 
 async fn a_lock_ends_by_itself_and_each_next_one_is_longer(on: On) {
