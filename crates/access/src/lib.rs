@@ -62,7 +62,7 @@ pub use policy::{
 pub use read_only::{MOVED, READ_ONLY, ReadOnly};
 pub use resource::{Resource, is_project, project_of};
 pub use scope::Scope;
-pub use secrets::{Resealed, SecretError, Secrets, reseal};
+pub use secrets::{OpenVaultError, Resealed, SecretError, Secrets, open_vault, renew_key, reseal};
 pub use snapshot::{Gone, Snapshot};
 pub use target::{Target, UnknownTarget};
 pub use token::{Ask, Issued, Successor, TokenError, Tokens, TokensConfig, TokensConfigError, rotate};

@@ -16,6 +16,7 @@ pub use config::Config;
 pub use error::{Error, KeyError};
 pub use key::{Key, KeyId};
 pub use keys::parse_keys;
+pub use source::VARIABLE;
 pub use vault::Vault;
 /// What holds an opened secret: wiped when it goes.
 pub use zeroize::Zeroizing;

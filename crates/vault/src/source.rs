@@ -11,8 +11,8 @@ use crate::error::KeyError;
 use crate::key::Key;
 use crate::keys::parse_keys;
 
-/// The variable that may hold keys.
-const VARIABLE: &str = "BERTH_SECRETS_KEY";
+/// The environment's variable that may hold keys.
+pub const VARIABLE: &str = "BERTH_SECRETS_KEY";
 const COMMAND_TIME: Duration = Duration::from_secs(30);
 
 impl Config {

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use berth_catalog::{Catalog, Error, vault_key};
+use berth_catalog::vault_key::{self, VaultKey};
+use berth_catalog::{Catalog, Error};
 use berth_vault::{Key, Vault};
 use tokio::sync::watch;
 
@@ -41,6 +42,10 @@ impl Access {
 
 /// Returns the keys that the catalog itself keeps, the one that seals first.
 pub(crate) async fn kept(catalog: &Catalog) -> Result<Vec<Key>, Error> {
-    let known = catalog.read(async |r| vault_key::list(r).await).await?;
-    Ok(known.iter().filter_map(|key| Key::from_bytes(key.material.as_ref()?)).collect())
+    Ok(kept_among(&catalog.read(async |r| vault_key::list(r).await).await?))
+}
+
+/// Returns those of which the catalog has more than their name.
+pub(super) fn kept_among(known: &[VaultKey]) -> Vec<Key> {
+    known.iter().filter_map(|key| Key::from_bytes(key.material.as_ref()?)).collect()
 }

@@ -2,6 +2,7 @@
 
 mod error;
 mod follow;
+mod open;
 mod reseal;
 mod sealer;
 
@@ -14,6 +15,7 @@ use serde_json::json;
 
 pub use error::SecretError;
 pub(crate) use follow::kept;
+pub use open::{OpenVaultError, open_vault, renew_key};
 pub use reseal::{Resealed, reseal};
 
 use crate::admin::tell;

@@ -12,7 +12,7 @@ const SEPARATOR: &str = "__";
 /// Names the configuration file; read by the command line.
 const FILE_VARIABLE: &str = "BERTH_CONFIG";
 /// Variables that are no keys of the configuration.
-const OTHERS: [&str; 2] = [FILE_VARIABLE, crate::vault::VARIABLE];
+const OTHERS: [&str; 2] = [FILE_VARIABLE, berth_vault::VARIABLE];
 
 /// Returns this process's `BERTH_…` variables, in a fixed order.
 pub(super) fn variables() -> anyhow::Result<Vec<(String, String)>> {

@@ -1,9 +1,8 @@
 use std::time::Duration;
 
 use anyhow::{Result, bail};
-use berth_access::reseal;
-use berth_catalog::{Catalog, Error, access_generation, vault_key};
-use berth_vault::{Key, Vault};
+use berth_access::{renew_key, reseal};
+use berth_catalog::Catalog;
 
 use super::super::print;
 use crate::config::Config;
@@ -17,7 +16,9 @@ const FOLLOWED: Duration = Duration::from_secs(2);
 pub(super) async fn run(config: Config, catalog: Catalog) -> Result<()> {
     let mut vault = vault::open(&config, &catalog).await?;
     if !vault.is_configured() {
-        vault = renewed(&config, &catalog).await?;
+        renew_key(&catalog).await?;
+        tokio::time::sleep(FOLLOWED).await;
+        vault = vault::open(&config, &catalog).await?;
     }
     let done = reseal(&catalog, &vault, &author()).await?;
     let (renewed, current) = (done.renewed, done.current);
@@ -35,19 +36,4 @@ pub(super) async fn run(config: Config, catalog: Catalog) -> Result<()> {
         );
     }
     Ok(())
-}
-
-/// Makes another key, keeps it in the catalog, and waits until every node seals under it.
-async fn renewed(config: &Config, catalog: &Catalog) -> Result<Vault> {
-    let key = Key::generate()?;
-    let (kid, material, now) = (key.id().to_string(), key.material().to_vec(), catalog.clock().now());
-    catalog
-        .write(async move |tx| {
-            vault_key::insert(tx, &kid, Some(&material), now).await?;
-            access_generation::bump(tx).await?;
-            Ok::<_, Error>(())
-        })
-        .await?;
-    tokio::time::sleep(FOLLOWED).await;
-    vault::open(config, catalog).await
 }
