@@ -47,8 +47,8 @@ pub use config::{Anonymous, Config, ConfigError, OpenError, Refusal, User, UserA
 pub use credentials::claimed_name;
 pub use error::{Cause as LoginCause, Denied, Reason, Unauthenticated};
 pub use manage::{
-    BindingMark, BindingsWanted, Explanation, HeldRole, KnownBinding, KnownRole, KnownUser, ManageError,
-    ManageLimits, Management, Me, RobotChange, RobotWanted, UserChange, Within,
+    BindingMark, BindingsWanted, Explanation, KnownBinding, KnownRole, KnownUser, ManageError, ManageLimits,
+    Management, Me, RobotChange, RobotWanted, UserChange, Within,
 };
 pub use operator::Operator;
 pub use origin::Origin;
@@ -63,7 +63,7 @@ pub use read_only::{MOVED, READ_ONLY, ReadOnly};
 pub use resource::{Resource, is_project, project_of};
 pub use scope::Scope;
 pub use secrets::{OpenVaultError, Resealed, SecretError, Secrets, open_vault, renew_key, reseal};
-pub use snapshot::{Gone, Snapshot};
+pub use snapshot::{Gone, HeldRole, Snapshot};
 pub use target::{Target, UnknownTarget};
 pub use token::{Ask, Issued, Successor, TokenError, Tokens, TokensConfig, TokensConfigError, rotate};
 

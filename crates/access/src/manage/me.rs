@@ -7,18 +7,7 @@ use crate::action::Action;
 use crate::caller::Caller;
 use crate::part;
 use crate::resource::Resource;
-
-/// A role that somebody holds.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct HeldRole {
-    /// The role.
-    pub role: String,
-    /// Whom it is bound to: the user, a group, everybody.
-    pub subject: String,
-    /// The only project it counts in.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub project: Option<String>,
-}
+use crate::snapshot::HeldRole;
 
 /// Who a caller is, and what it may do.
 #[derive(Debug, Clone, Serialize)]
@@ -48,7 +37,7 @@ impl Management {
             name: caller.name().to_owned(),
             kind: caller.identity().kind(),
             proof: caller.proof().as_str(),
-            groups: self.access.groups(caller),
+            groups: self.access.groups_of(caller).iter().map(ToString::to_string).collect(),
             roles: self.access.holds(caller),
             system: parts.collect(),
         }

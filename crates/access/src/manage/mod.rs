@@ -27,7 +27,7 @@ use error::Result;
 pub use explain::Explanation;
 pub use known_user::KnownUser;
 pub use limit::ManageLimits;
-pub use me::{HeldRole, Me};
+pub use me::Me;
 pub use robot::{RobotChange, RobotWanted};
 pub use role::KnownRole;
 pub use user::UserChange;

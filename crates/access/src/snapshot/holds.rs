@@ -1,8 +1,21 @@
+use serde::Serialize;
+
 use super::Snapshot;
 use crate::access::Access;
 use crate::caller::Caller;
-use crate::manage::HeldRole;
 use crate::policy::Subject;
+
+/// A role that somebody holds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct HeldRole {
+    /// The role.
+    pub role: String,
+    /// Whom it is bound to: the user, a group, everybody.
+    pub subject: String,
+    /// The only project it counts in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub project: Option<String>,
+}
 
 impl Snapshot {
     /// Lists the roles that a caller holds, and why. A robot's own policies are no role.
@@ -30,10 +43,5 @@ impl Access {
     /// Tells whether a caller holds more than one of the three duties, whether they are to be kept apart or not.
     pub fn has_two_duties(&self, caller: &Caller) -> bool {
         self.snapshot().all_duties_of(caller).conflict()
-    }
-
-    /// Returns the groups that a caller is in now.
-    pub(crate) fn groups(&self, caller: &Caller) -> Vec<String> {
-        self.snapshot().groups_of(caller).iter().map(ToString::to_string).collect()
     }
 }

@@ -18,6 +18,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 pub(crate) use follow::Source;
+pub use holds::HeldRole;
 pub(crate) use load::Stored;
 pub(crate) use measure::Reach;
 pub use standing::Gone;

@@ -9,8 +9,7 @@ use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::binding::id_of;
-use super::input::{Asking, Input, Named, created, reply};
+use super::input::{Asking, Input, Named, created, id_of, reply};
 use super::problem::Problem;
 use crate::app::App;
 

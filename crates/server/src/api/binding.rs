@@ -10,7 +10,7 @@ use http::StatusCode;
 use http::request::Parts;
 use serde::{Deserialize, Serialize};
 
-use super::input::{Asking, Input, Named, created, reply};
+use super::input::{Asking, Input, Named, created, id_of, reply};
 use super::page::Paging;
 use super::problem::Problem;
 use crate::app::App;
@@ -176,15 +176,4 @@ async fn listed(app: &App, caller: &Caller, within: Within<'_>, asked: &Asked) -
 
 async fn shown(app: &App, binding: Binding) -> Result<Shown, Problem> {
     Ok(app.manage()?.known_binding(binding).await?.into())
-}
-
-/// Reads the number after which a page begins.
-pub(super) fn number(last: Option<&str>) -> Result<i64, Problem> {
-    let number = last.map_or(Ok(0), str::parse);
-    number.map_err(|_| Problem::invalid("parameter last is no number: use what Link says"))
-}
-
-/// Reads a number from a path. What is none names nothing.
-pub(super) fn id_of(text: &str) -> Result<i64, Problem> {
-    text.parse().ok().filter(|id| *id > 0).ok_or_else(Problem::not_found)
 }

@@ -150,3 +150,8 @@ pub(super) fn put_back(prefix: &str, headers: &mut HeaderMap) {
         }
     }
 }
+
+/// Reads a number from a path. What is none names nothing.
+pub(super) fn id_of(text: &str) -> Result<i64, Problem> {
+    text.parse().ok().filter(|id| *id > 0).ok_or_else(Problem::not_found)
+}

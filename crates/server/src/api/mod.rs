@@ -68,7 +68,7 @@ pub(crate) fn router(app: &Arc<App>) -> axum::Router {
         )
         .route(
             "/api/v1/projects/{project}/robots/{robot}/secrets",
-            get(robot_secret::list).post(robot::rotate),
+            get(robot_secret::list).post(robot_secret::rotate),
         )
         .route("/api/v1/projects/{project}/robots/{robot}/secrets/{secret}", delete(robot_secret::end))
         .route("/api/v1/robots/{robot}/secrets/{secret}", delete(robot_secret::end))
@@ -78,7 +78,7 @@ pub(crate) fn router(app: &Arc<App>) -> axum::Router {
         .route("/api/v1/bindings/{id}", get(binding::get).delete(binding::delete))
         .route("/api/v1/robots", get(robot::list).post(robot::create))
         .route("/api/v1/robots/{robot}", get(robot::get).patch(robot::change).delete(robot::delete))
-        .route("/api/v1/robots/{robot}/secrets", get(robot_secret::list).post(robot::rotate))
+        .route("/api/v1/robots/{robot}/secrets", get(robot_secret::list).post(robot_secret::rotate))
         .route("/api/v1/users", get(user::list).post(user::create))
         .route("/api/v1/users/{user}", get(user::get).patch(user::change).delete(user::delete))
         .route("/api/v1/users/{user}/password", put(user::reset_password))

@@ -40,6 +40,12 @@ impl<S: Send + Sync> FromRequestParts<S> for Paging {
 }
 
 impl Paging {
+    /// Reads the number after which the page begins.
+    pub(super) fn after_number(&self) -> Result<i64, Problem> {
+        let number = self.last.as_deref().map_or(Ok(0), str::parse);
+        number.map_err(|_| Problem::invalid("parameter last is no number: use what Link says"))
+    }
+
     /// Reads a query that may hold `filters` as well, whose values it returns in their order.
     pub(crate) fn parse<const N: usize>(
         path: &str,

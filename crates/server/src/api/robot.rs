@@ -10,7 +10,6 @@ use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::binding::number;
 use super::input::{Asking, Input, Place, created, reply};
 use super::page::Paging;
 use super::problem::Problem;
@@ -76,15 +75,6 @@ pub(super) struct Change {
     disabled: Option<bool>,
 }
 
-/// How a secret takes over from the one before.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Rotation {
-    #[serde(default)]
-    overlap_seconds: u32,
-    days: Option<u32>,
-}
-
 /// `GET …/robots`
 pub(super) async fn list(
     State(app): State<Arc<App>>,
@@ -92,7 +82,7 @@ pub(super) async fn list(
     place: Place,
     page: Paging,
 ) -> Result<Response, Problem> {
-    let after = RobotId(number(page.last.as_deref())?);
+    let after = RobotId(page.after_number()?);
     let found = app.manage()?.robots(&caller, place.project(), after, page.limit()).await?;
     let shown: Vec<Shown> = found.into_iter().map(Into::into).collect();
     Ok(page.reply(shown, |robot| robot.id.to_string()))
@@ -135,25 +125,6 @@ pub(super) async fn change(
     let change = RobotChange { description, policies, disabled };
     let robot = app.manage()?.change_robot(&caller, place.project(), place.robot()?, change).await?;
     Ok(reply(&Shown::from(robot)))
-}
-
-/// `POST …/robots/{robot}/secrets`
-pub(super) async fn rotate(
-    State(app): State<Arc<App>>,
-    Asking(caller): Asking,
-    place: Place,
-    Input(Rotation { overlap_seconds, days }): Input<Rotation>,
-) -> Result<Response, Problem> {
-    let (project, robot) = (place.project(), place.robot()?);
-    let rotated = app.manage()?.rotate_robot(&caller, project, robot, overlap_seconds, days).await?;
-    let shown = json!({
-        "secret": rotated.secret.reveal(),
-        "before_ends_at": rotated.before_ends_at.to_string(),
-        "expires_at": rotated.expires_at.map(|time| time.to_string()),
-    });
-    let mut response = reply(&shown);
-    *response.status_mut() = StatusCode::CREATED;
-    Ok(response)
 }
 
 /// `DELETE …/robots/{robot}`

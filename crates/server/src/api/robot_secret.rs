@@ -1,4 +1,4 @@
-//! `…/robots/{robot}/secrets`: which there are and until when, and an end before its time. What they are, nobody is told again.
+//! `…/robots/{robot}/secrets`: which there are and until when, another, and an end before its time. What they are is told once.
 
 use std::sync::Arc;
 
@@ -6,10 +6,10 @@ use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 use berth_catalog::robot_secret::{RobotSecret, RobotSecretId};
 use http::StatusCode;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
 
-use super::binding::id_of;
-use super::input::{Asking, Place, reply};
+use super::input::{Asking, Input, Place, id_of, reply};
 use super::problem::Problem;
 use crate::app::App;
 
@@ -29,6 +29,19 @@ impl From<RobotSecret> for Shown {
     }
 }
 
+/// How a secret takes over from the one before, which goes on for an hour if nothing is said: nobody's pipeline breaks unasked.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Rotation {
+    #[serde(default = "an_hour")]
+    overlap_seconds: u32,
+    days: Option<u32>,
+}
+
+fn an_hour() -> u32 {
+    3600
+}
+
 /// `GET …/robots/{robot}/secrets`
 pub(super) async fn list(
     State(app): State<Arc<App>>,
@@ -37,6 +50,25 @@ pub(super) async fn list(
 ) -> Result<Response, Problem> {
     let found = app.manage()?.robot_secrets(&caller, place.project(), place.robot()?).await?;
     Ok(reply(&found.into_iter().map(Shown::from).collect::<Vec<_>>()))
+}
+
+/// `POST …/robots/{robot}/secrets`
+pub(super) async fn rotate(
+    State(app): State<Arc<App>>,
+    Asking(caller): Asking,
+    place: Place,
+    Input(Rotation { overlap_seconds, days }): Input<Rotation>,
+) -> Result<Response, Problem> {
+    let (project, robot) = (place.project(), place.robot()?);
+    let rotated = app.manage()?.rotate_robot(&caller, project, robot, overlap_seconds, days).await?;
+    let shown = json!({
+        "secret": rotated.secret.reveal(),
+        "before_ends_at": rotated.before_ends_at.to_string(),
+        "expires_at": rotated.expires_at.map(|time| time.to_string()),
+    });
+    let mut response = reply(&shown);
+    *response.status_mut() = StatusCode::CREATED;
+    Ok(response)
 }
 
 /// `DELETE …/robots/{robot}/secrets/{secret}`
