@@ -19,8 +19,6 @@ pub enum Action {
     Read,
     /// Roles, users, robots or settings were changed.
     Access,
-    /// The server started with a configuration.
-    Configure,
 }
 
 impl Action {
@@ -34,7 +32,6 @@ impl Action {
             Self::Login => "login",
             Self::Read => "read",
             Self::Access => "access",
-            Self::Configure => "configure",
         }
     }
 }
@@ -68,7 +65,7 @@ pub enum Who {
 }
 
 impl Who {
-    /// Tells whether there is a person whose name has to be kept out of the trail.
+    /// Returns who it is; nobody where that was not proved.
     pub(crate) fn identity(&self) -> Option<&Identity> {
         match self {
             Self::Caller(caller) => Some(caller.identity()),

@@ -10,6 +10,7 @@ mod checkpoints;
 mod damage;
 mod erasures;
 mod events;
+mod hours;
 mod personal;
 
 use berth_access::Persons;
@@ -99,10 +100,13 @@ pub async fn verify(trail: &Trail, request: &Request<'_>) -> Result<Report> {
 async fn verify_once(trail: &Trail, request: &Request<'_>) -> Result<Report> {
     let mut report = Report::default();
     let mut signed = checkpoints::Checkpoints::read(trail, request, &mut report).await?;
-    let head = trail.read(async |r| head::find(r).await).await?;
+    let view = trail.snapshot(async |r| {
+        Ok::<_, berth_catalog::Error>((head::find(r).await?, trail::Hours::read(r).await?))
+    });
+    let (head, hours) = view.await?;
     let mut chain = Chain::new(request, &mut report);
     archived::read(trail, request, &mut chain, &mut signed).await?;
-    chain.enter_trail(&head, request.archives.is_some());
+    chain.enter_trail(&head, hours, request.archives.is_some());
     signed.begin_trail(&head);
     let mut position = head.first - 1;
     loop {
@@ -121,6 +125,6 @@ async fn verify_once(trail: &Trail, request: &Request<'_>) -> Result<Report> {
     }
     chain.end(&head).await?;
     signed.end(&head, &mut report);
-    report.damage.sort_by_key(|damage| damage.position);
+    report.damage.sort_by_key(|damage| (damage.position == 0, damage.position));
     Ok(report)
 }

@@ -1,10 +1,11 @@
 //! The chain itself: each record's hash over the one before.
 
-use berth_catalog::trail::{Hash, Head, Record};
+use berth_catalog::trail::{Hash, Head, Hours, Record};
 
 use super::damage::{Damage, Kind};
 use super::erasures::Erasures;
 use super::events::Events;
+use super::hours::Counts;
 use super::personal::Sealed;
 use super::{Report, Request};
 use crate::error::Result;
@@ -12,7 +13,7 @@ use crate::error::Result;
 /// Records that don't fit and are looked at together, to find out which were exchanged.
 const EXCHANGED: usize = 64;
 /// What is wrong is listed up to this many.
-const LISTED: usize = 1000;
+pub(super) const LISTED: usize = 1000;
 
 /// Follows the chain from record to record.
 pub(super) struct Chain<'r> {
@@ -20,6 +21,9 @@ pub(super) struct Chain<'r> {
     sealed: Sealed<'r>,
     events: Events<'r>,
     erasures: Erasures<'r>,
+    counts: Counts,
+    /// Records are missing, or are not what they were.
+    is_broken: bool,
     /// Where the last record was.
     position: i64,
     /// Its hash; none behind a gap.
@@ -39,6 +43,8 @@ impl<'r> Chain<'r> {
             sealed: Sealed::new(request.persons),
             events: Events::new(request.catalog),
             erasures: Erasures::new(request.catalog),
+            counts: Counts::default(),
+            is_broken: false,
             report,
             position: 0,
             hash: Some(Hash::ZERO),
@@ -68,7 +74,8 @@ impl<'r> Chain<'r> {
     }
 
     /// Goes on with the trail, behind what was archived.
-    pub(super) fn enter_trail(&mut self, head: &Head, are_archives_read: bool) {
+    pub(super) fn enter_trail(&mut self, head: &Head, hours: Hours, are_archives_read: bool) {
+        self.counts = Counts::new(hours);
         self.report.first = head.first;
         let last = head.first - 1;
         if self.position < last {
@@ -100,6 +107,7 @@ impl<'r> Chain<'r> {
 
     /// Looks at the next record of the trail.
     pub(super) async fn see(&mut self, record: &Record) -> Result<()> {
+        self.counts.see(record);
         self.sealed.compare(record, self.report).await?;
         self.follow(record).await
     }
@@ -149,6 +157,7 @@ impl<'r> Chain<'r> {
                 "its hash is not the one that the trail's head says it has: one of them was changed",
             );
         }
+        self.counts.end(self.is_broken, self.report);
         self.erasures.end(self.report).await?;
         self.events.end(head, self.report).await
     }
@@ -174,6 +183,7 @@ impl<'r> Chain<'r> {
     }
 
     fn damage(&mut self, position: i64, kind: Kind, what: impl Into<String>) {
+        self.is_broken = true;
         if self.report.damage.len() < LISTED {
             self.report.damage.push(Damage::new(position, kind, what));
         }

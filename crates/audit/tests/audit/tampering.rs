@@ -59,6 +59,14 @@ async fn each_change_is_found_where_it_was_made(on: On) {
             "UPDATE trail_record SET repository = 'library/other' WHERE position = 13",
             vec![(13, "altered"), (13, "altered")],
         ),
+        // What searches count, and no record shows.
+        ("UPDATE trail_hour SET records = records - 1 WHERE action = 'pull'", vec![(0, "altered")]),
+        ("DELETE FROM trail_hour WHERE action = 'push'", vec![(0, "altered")]),
+        (
+            "INSERT INTO trail_hour (hour, action, outcome, records) VALUES (3600000000, 'login', 'failure', 2)",
+            vec![(0, "altered")],
+        ),
+        ("INSERT INTO trail_hour (hour, action, outcome, records) VALUES (0, 'login', 'failure', 0)", vec![]),
         ("DELETE FROM trail_record WHERE position = 5", vec![(5, "removed")]),
         ("DELETE FROM trail_record WHERE position BETWEEN 2 AND 8", vec![(2, "removed")]),
         ("DELETE FROM trail_record WHERE position = 1", vec![(1, "removed")]),
@@ -70,6 +78,19 @@ async fn each_change_is_found_where_it_was_made(on: On) {
         let report = fixture.verify().await;
         assert_eq!(kinds(&report.damage), found, "{tampering}: {report:#?}");
     }
+}
+
+/// Which hour it is, is said.
+async fn a_count_that_was_changed_is_named(on: On) {
+    let (fixture, _) = kept(on).await;
+    fixture.alter(
+        "INSERT INTO trail_hour (hour, action, outcome, records) VALUES (3600000000, 'login', 'failure', 2)",
+    );
+    let report = fixture.verify().await;
+    assert_eq!(
+        report.damage[0].to_string(),
+        "altered: searches count 2 records of login with failure in the hour from 1970-01-01T01:00:00Z, and there are 0"
+    );
 }
 
 async fn a_trail_that_was_cut_off_is_found(on: On) {
@@ -87,7 +108,9 @@ async fn a_trail_that_was_cut_off_is_found(on: On) {
     let keys = fixture.keys().await.public();
     let request = Request { keys, exported: vec![signed], ..Request::default() };
     let report = verify(&fixture.trail, &request).await.unwrap();
-    assert_eq!(kinds(&report.damage), [(11, "truncated"), (16, "removed")], "{report:#?}");
+    // Searches still count what was cut off.
+    let found = [(11, "truncated"), (16, "removed"), (0, "altered")];
+    assert_eq!(kinds(&report.damage), found, "{report:#?}");
 }
 
 /// Somebody computes a whole new chain over what was changed.
@@ -180,6 +203,7 @@ fn moved_head(on: On, position: i64, hash: &Hash) -> String {
 
 on_both! {
     each_change_is_found_where_it_was_made,
+    a_count_that_was_changed_is_named,
     a_trail_that_was_cut_off_is_found,
     a_chain_that_was_made_anew_does_not_fit_what_was_signed,
     a_front_that_was_removed_is_found,

@@ -1,7 +1,7 @@
 //! Records come to the end of the chain, many in one unit of work.
 
 use super::head::{self, Head};
-use super::hour::Brought;
+use super::hour::Hours;
 use super::record::Entry;
 use crate::driver::{Param, params};
 use crate::error::Result;
@@ -10,7 +10,7 @@ use crate::tx::Tx;
 /// Appends records. Returns the head behind them.
 pub async fn append(tx: &mut Tx, entries: &[Entry]) -> Result<Head> {
     let mut head = head::take(tx).await?;
-    let mut brought = Brought::default();
+    let mut brought = Hours::default();
     for entry in entries {
         insert(tx, &mut head, &mut brought, entry).await?;
     }
@@ -22,7 +22,7 @@ pub async fn append(tx: &mut Tx, entries: &[Entry]) -> Result<Head> {
 /// Appends those that are not there yet, by time and id: an earlier try may have been committed though nobody heard of it.
 pub async fn append_missing(tx: &mut Tx, entries: &[Entry]) -> Result<Head> {
     let mut head = head::take(tx).await?;
-    let mut brought = Brought::default();
+    let mut brought = Hours::default();
     for entry in entries {
         let there = tx
             .query_opt(
@@ -47,7 +47,7 @@ pub async fn copy_events(tx: &mut Tx, after: i64, last: i64, entries: &[Entry]) 
     if head.event != after {
         return Ok(None);
     }
-    let mut brought = Brought::default();
+    let mut brought = Hours::default();
     for entry in entries {
         insert(tx, &mut head, &mut brought, entry).await?;
     }
@@ -57,7 +57,7 @@ pub async fn copy_events(tx: &mut Tx, after: i64, last: i64, entries: &[Entry]) 
     Ok(Some(head))
 }
 
-async fn insert(tx: &mut Tx, head: &mut Head, brought: &mut Brought, entry: &Entry) -> Result<()> {
+async fn insert(tx: &mut Tx, head: &mut Head, brought: &mut Hours, entry: &Entry) -> Result<()> {
     let entry = entry.clone().without_nul();
     brought.add(&entry);
     head.position += 1;

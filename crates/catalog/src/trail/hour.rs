@@ -1,9 +1,12 @@
 //! How many records there are of each hour, action and outcome: counted when they come and go, in the same unit of work.
 //!
 //! Ten million records are counted in seconds, the hours of a year in milliseconds. Searches use this where what they ask is told by
-//! these three alone, and look at the records themselves for what is left at the edges of hours. It proves nothing: the chain does.
+//! these three alone, and look at the records themselves for what is left at the edges of hours. It proves nothing: the chain does, and
+//! whoever verifies that counts again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
 
 use super::record::Entry;
 use crate::driver::{Reader, params};
@@ -13,17 +16,55 @@ use crate::tx::Tx;
 /// One hour, in microseconds.
 pub(super) const HOUR: i64 = 3_600_000_000;
 
-/// Records that a unit of work brings.
-#[derive(Debug, Default)]
-pub(super) struct Brought(BTreeMap<(i64, String, String), i64>);
+/// Rows read at a time.
+const PAGE: usize = 5000;
 
-impl Brought {
-    pub(super) fn add(&mut self, entry: &Entry) {
+/// How many records there are of each hour, by its begin in microseconds, action and outcome.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Hours(BTreeMap<(i64, String, String), i64>);
+
+impl Hours {
+    /// Reads what is counted.
+    pub async fn read(r: &Reader) -> Result<Self> {
+        let mut all = BTreeMap::new();
+        let mut last = (i64::MIN, String::new(), String::new());
+        loop {
+            let page = r
+                .query(
+                    "SELECT hour, action, outcome, records FROM trail_hour
+                      WHERE (hour, action, outcome) > ($1, $2, $3) ORDER BY hour, action, outcome LIMIT $4",
+                    params![last.0, &last.1, &last.2, PAGE],
+                    |row| Ok(((row.int(0)?, row.text(1)?.to_owned(), row.text(2)?.to_owned()), row.int(3)?)),
+                )
+                .await?;
+            let Some((end, _)) = page.last() else { break };
+            last.clone_from(end);
+            all.extend(page.into_iter().filter(|(_, records)| *records != 0));
+        }
+        Ok(Self(all))
+    }
+
+    /// Lists where this and another differ: begin, action, outcome, how many here and how many there.
+    pub fn differences<'a>(&'a self, other: &'a Self) -> Vec<(Timestamp, &'a str, &'a str, i64, i64)> {
+        let keys: BTreeSet<_> = self.0.keys().chain(other.0.keys()).collect();
+        let of = |hours: &Self, key| hours.0.get(key).copied().unwrap_or(0);
+        let compared = keys.into_iter().map(|key| (key, of(self, key), of(other, key)));
+        let differ = compared.filter(|(_, here, there)| here != there);
+        let begin = |hour| Timestamp::from_microsecond(hour).unwrap_or_default();
+        differ
+            .map(|((hour, action, outcome), here, there)| {
+                (begin(*hour), action.as_str(), outcome.as_str(), here, there)
+            })
+            .collect()
+    }
+
+    /// Counts a record.
+    pub fn add(&mut self, entry: &Entry) {
         let hour = entry.at.as_microsecond().div_euclid(HOUR) * HOUR;
         *self.0.entry((hour, entry.action.clone(), entry.outcome.clone())).or_default() += 1;
     }
 
-    /// Counts them. The head must have been taken, so that nobody else counts meanwhile.
+    /// Adds these to what is counted. The head must have been taken, so that nobody else counts meanwhile.
     pub(super) async fn save(self, tx: &mut Tx) -> Result<()> {
         for ((hour, action, outcome), records) in self.0 {
             tx.post(

@@ -21,7 +21,7 @@ use std::time::Duration;
 
 pub use chain::{append, append_missing, copy_events};
 pub use head::Head;
-pub use hour::actions;
+pub use hour::{Hours, actions};
 pub use record::{Entry, Hash, Record};
 pub use retention::RetentionDays;
 

@@ -4,7 +4,7 @@
 use super::archived::{self, Archived};
 use super::checkpoint::{self, Checkpoint};
 use super::head::{self, Head};
-use super::hour::{self, Brought};
+use super::hour::{self, Hours};
 use super::record::{Hash, Record};
 use super::{chain, cursor};
 use crate::driver::{Reader, params};
@@ -40,7 +40,7 @@ pub async fn begin(tx: &mut Tx, first: i64, before: Hash) -> Result<Head> {
 /// [`Error::Invalid`] if they don't.
 pub async fn append(tx: &mut Tx, records: &[Record]) -> Result<Head> {
     let mut head = head::take(tx).await?;
-    let mut brought = Brought::default();
+    let mut brought = Hours::default();
     for record in records {
         if record.position != head.position + 1 {
             let value = format!("record {} comes behind record {}", record.position, head.position);

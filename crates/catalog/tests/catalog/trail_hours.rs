@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use berth_catalog::trail::archived::Archived;
 use berth_catalog::trail::search::{self, Column, Condition, Direction, Group, Key, Value};
-use berth_catalog::trail::{self, Entry, Hash, Record, RetentionDays, Trail, head, retention};
+use berth_catalog::trail::{self, Entry, Hash, Hours, Record, RetentionDays, Trail, head, retention};
 use berth_catalog::{Error, Reader};
 use jiff::Timestamp;
 
@@ -100,6 +100,17 @@ async fn compare(trail: &Trail) {
     actions.dedup();
     let known = trail.read(async |r| trail::actions(r).await).await;
     assert_eq!(known.unwrap_or_else(|error: Error| panic!("{error}")), actions);
+    let mut hours = Hours::default();
+    for record in &records {
+        hours.add(&record.entry);
+    }
+    let read =
+        trail.read(async |r| Hours::read(r).await).await.unwrap_or_else(|error: Error| panic!("{error}"));
+    assert_eq!(read.differences(&hours), []);
+    assert_eq!(
+        read.differences(&Hours::default()).iter().map(|one| one.3).sum::<i64>(),
+        i64::try_from(records.len()).unwrap()
+    );
     for (condition, is_meant) in conditions() {
         let meant: Vec<&Record> = records.iter().filter(|record| is_meant(record)).collect();
         for (begin, step) in
