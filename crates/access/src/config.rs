@@ -225,6 +225,14 @@ impl Config {
 }
 
 impl Config {
+    /// The secrets in the catalog that the configuration names, each with the key that does.
+    pub fn stored_secrets(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let of_ldap = self.ldap.iter().filter_map(|ldap| ldap.bind.as_ref()?.stored_password.as_deref());
+        let of_oidc = self.oidc.iter().filter_map(|oidc| oidc.stored_client_secret.as_deref());
+        let of_ldap = of_ldap.map(|name| ("access.ldap.bind.stored_password", name));
+        of_ldap.chain(of_oidc.map(|name| ("access.oidc.stored_client_secret", name)))
+    }
+
     /// Tells whether the configuration names anybody who can prove who it is.
     fn anybody_can_log_in(&self) -> bool {
         !(self.users.is_empty() && self.ldap.is_empty() && self.oidc.is_empty() && self.workloads.is_empty())
