@@ -44,7 +44,7 @@ pub use action::{Action, Actions, UnknownAction};
 pub use admin::ProjectChange;
 pub use caller::{Caller, Identity, Proof};
 pub use config::{Anonymous, Config, ConfigError, OpenError, Refusal, User, UserAccess, effective_anonymous};
-pub use credentials::claimed_name;
+pub use credentials::Claim;
 pub use error::{Cause as LoginCause, Denied, Reason, Unauthenticated};
 pub use manage::{
     BindingMark, BindingsWanted, Explanation, HeldRole, KnownBinding, KnownRole, KnownUser, ManageError,
