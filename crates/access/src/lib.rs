@@ -39,6 +39,7 @@ pub use account::{
     Accounts, ApplicationPasswordRules, Ended, Enrolment, Error as AccountError, Grantor, HarborEntry,
     Imported, Looked, NewApplicationPassword, NewRobot, NewUser, OperatorGrants, PasswordRules, Profile,
     RandomSecret, RobotName, RobotNameError, RobotRules, Rotated, Sealer, SecretKind, SessionRules,
+    user_name_problem,
 };
 pub use action::{Action, Actions, UnknownAction};
 pub use admin::ProjectChange;
@@ -48,7 +49,7 @@ pub use credentials::Claim;
 pub use error::{Cause as LoginCause, Denied, Reason, Unauthenticated};
 pub use manage::{
     BindingMark, BindingsWanted, Explanation, HeldRole, KnownBinding, KnownRole, KnownUser, ManageError,
-    ManageLimits, Management, Me, RobotChange, RobotWanted, UserChange, Within,
+    ManageLimits, Management, Me, PasswordChange, RobotChange, RobotWanted, UserChange, Within,
 };
 pub use operator::Operator;
 pub use origin::Origin;

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use berth_access::Secrets;
 use berth_access::federation::{Directory, Ldap as Settings, LookedUp, Proven, REFUSAL, Unavailable};
+use berth_access::{Secrets, user_name_problem};
 use getrandom::Error as RandomError;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use moka::Expiry;
@@ -123,7 +123,7 @@ impl Directory for Directories {
         }
         let refused_at = Instant::now() + REFUSAL;
         // What can't be a name need not bother anybody.
-        let verdict = match crate::name::problem(name) {
+        let verdict = match user_name_problem(name) {
             None => self.ask(name, password).await,
             Some(_) => Ok(None),
         };

@@ -4,8 +4,8 @@ use std::collections::HashSet;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-use berth_access::Secrets;
 use berth_access::federation::{Oidc as Settings, Proven, Source};
+use berth_access::{Secrets, user_name_problem};
 use jiff::Timestamp;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::Url;
@@ -17,7 +17,7 @@ use subtle::ConstantTimeEq as _;
 use crate::credential::Credential;
 use crate::error::{LoginError, SettingsError};
 use crate::issuer::{Issuer, Known, Unread};
-use crate::name::{self, printable};
+use crate::name::printable;
 use crate::token::Claims;
 
 mod attempt;
@@ -274,7 +274,7 @@ impl LoginService {
         if claim == "email" && !is_verified {
             return refuse("the login service has not verified your email address".to_owned());
         }
-        if let Some(problem) = name::problem(name) {
+        if let Some(problem) = user_name_problem(name) {
             return refuse(format!("your {claim} can't be a name here: it {problem}"));
         }
         let groups = claims.texts(&self.settings.groups_claim).into_iter();

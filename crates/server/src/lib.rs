@@ -5,6 +5,7 @@
 //! crate knows HTTP; nothing below knows this crate.
 
 mod access_log;
+mod address;
 mod api;
 mod app;
 mod audit;
