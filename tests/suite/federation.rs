@@ -5,6 +5,7 @@ mod directory;
 pub(crate) mod jobs;
 mod login;
 pub(crate) mod site;
+mod stored;
 
 /// The browser of the room's own tests.
 #[expect(clippy::unwrap_used, clippy::panic, reason = "a browser that can't go on fails its test")]

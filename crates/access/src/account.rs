@@ -42,7 +42,7 @@ pub use application::NewApplicationPassword;
 pub use error::{Ended, Error};
 pub use federated::Looked;
 pub use harbor::{HarborEntry, Imported};
-pub use name::{RobotName, RobotNameError};
+pub use name::{RobotName, RobotNameError, user_name_problem};
 pub(crate) use prove::{Proven, Purpose, caller};
 pub use robot::{NewRobot, Rotated};
 pub(crate) use robot::{Rotation, clean, delete_robot, insert_robot, rotate_robot, tell_robot};

@@ -3,15 +3,12 @@ use std::collections::HashSet;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::account::{ApplicationPasswordRules, PasswordRules, RobotRules, SessionRules, name};
-use crate::caller::Identity;
-use crate::federation::{JOB, Ldap, Oidc, Workload};
+use crate::account::{ApplicationPasswordRules, PasswordRules, RobotRules, SessionRules, user_name_problem};
+use crate::federation::{Ldap, Oidc, Workload};
 use crate::manage::ManageLimits;
 use crate::password::{PasswordHash, PasswordHashError};
 use crate::policy::{BindingConfig, RoleConfig, RoleError, Rules, SubjectError};
 use crate::token::{TokensConfig, TokensConfigError};
-
-const MAX_NAME_BYTES: usize = 128;
 
 /// Who may use the registry.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -208,7 +205,7 @@ impl Config {
     pub fn validate(&self) -> Result<Rules, ConfigError> {
         let mut seen = HashSet::new();
         for User { name, .. } in &self.users {
-            if let Some(problem) = name_problem(name) {
+            if let Some(problem) = user_name_problem(name) {
                 return Err(ConfigError::Name { name: name.clone(), problem });
             }
             if !seen.insert(name) {
@@ -225,32 +222,17 @@ impl Config {
 }
 
 impl Config {
+    /// The secrets in the catalog that the configuration names, each with the key that does.
+    pub fn stored_secrets(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let of_ldap = self.ldap.iter().filter_map(|ldap| ldap.bind.as_ref()?.stored_password.as_deref());
+        let of_oidc = self.oidc.iter().filter_map(|oidc| oidc.stored_client_secret.as_deref());
+        let of_ldap = of_ldap.map(|name| ("access.ldap.bind.stored_password", name));
+        of_ldap.chain(of_oidc.map(|name| ("access.oidc.stored_client_secret", name)))
+    }
+
     /// Tells whether the configuration names anybody who can prove who it is.
     fn anybody_can_log_in(&self) -> bool {
         !(self.users.is_empty() && self.ldap.is_empty() && self.oidc.is_empty() && self.workloads.is_empty())
-    }
-}
-
-pub(crate) fn name_problem(name: &str) -> Option<&'static str> {
-    if name.is_empty() {
-        Some("is empty")
-    } else if name.len() > MAX_NAME_BYTES {
-        Some("is longer than 128 bytes")
-    } else if name.contains(':') {
-        // RFC 7617 section 2: the first colon ends the name.
-        Some("contains a colon")
-    } else if name.chars().any(char::is_control) {
-        Some("contains a control character")
-    } else if name.starts_with("robot+") || name.starts_with("robot$") {
-        Some("looks like a robot account's")
-    } else if name.starts_with("person-") {
-        Some("looks like a pseudonym of the logs")
-    } else if name == Identity::ANONYMOUS {
-        Some("stands for callers without credentials")
-    } else if name == JOB {
-        Some("stands for the tokens of CI jobs")
-    } else {
-        name::user_problem(name)
     }
 }
 

@@ -2,6 +2,7 @@ use base64::Engine as _;
 use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
+use crate::account::{RandomSecret, SecretKind};
 use crate::error::Unauthenticated;
 use crate::federation::JOB;
 
@@ -11,11 +12,24 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
-/// Returns the name that Basic credentials in an `Authorization` header claim; none where there is no name to be found.
-pub fn claimed_name(authorization: &str) -> Option<String> {
-    let credentials = Credentials::parse(authorization).ok()??;
-    // A job's token can't be guessed, and all jobs have one name.
-    (credentials.name() != JOB).then(|| credentials.name().to_owned())
+/// What Basic credentials claim. Nothing of it is proved.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claim {
+    /// The name.
+    pub name: String,
+    /// Whether what comes with it has the form of a secret that Berth makes up: that can be wrong, and can't be guessed.
+    pub made_up: bool,
+}
+
+impl Claim {
+    /// Reads an `Authorization` header; none where there is no name to be found.
+    pub fn parse(authorization: &str) -> Option<Self> {
+        let credentials = Credentials::parse(authorization).ok()??;
+        let is_a = |kind| RandomSecret::parse(kind, credentials.password()).is_some();
+        let made_up = is_a(SecretKind::Robot) || is_a(SecretKind::Application);
+        // A job's token can't be guessed, and all jobs have one name.
+        (credentials.name() != JOB).then(|| Self { name: credentials.name().to_owned(), made_up })
+    }
 }
 
 /// A name and a password as a client gave them. No Debug: it would print the password.

@@ -39,16 +39,17 @@ pub use account::{
     Accounts, ApplicationPasswordRules, Ended, Enrolment, Error as AccountError, Grantor, HarborEntry,
     Imported, Looked, NewApplicationPassword, NewRobot, NewUser, OperatorGrants, PasswordRules, Profile,
     RandomSecret, RobotName, RobotNameError, RobotRules, Rotated, Sealer, SecretKind, SessionRules,
+    user_name_problem,
 };
 pub use action::{Action, Actions, UnknownAction};
 pub use admin::ProjectChange;
 pub use caller::{Caller, Identity, Proof};
 pub use config::{Anonymous, Config, ConfigError, OpenError, Refusal, User, UserAccess, effective_anonymous};
-pub use credentials::claimed_name;
+pub use credentials::Claim;
 pub use error::{Cause as LoginCause, Denied, Reason, Unauthenticated};
 pub use manage::{
     BindingMark, BindingsWanted, Explanation, KnownBinding, KnownRole, KnownUser, ManageError, ManageLimits,
-    Management, Me, RobotChange, RobotWanted, UserChange, Within,
+    Management, Me, PasswordChange, RobotChange, RobotWanted, UserChange, Within,
 };
 pub use operator::Operator;
 pub use origin::Origin;

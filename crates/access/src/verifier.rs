@@ -10,7 +10,7 @@ use moka::sync::Cache;
 use parking_lot::Mutex;
 use sha2::Sha256;
 use tokio::sync::OnceCell;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::Instant;
 
 use crate::account::hash::{self, Cost, Stored};
 use crate::account::hasher::Hasher;
@@ -119,15 +119,14 @@ impl Verifier {
         self.even_out(even, outcome).await
     }
 
-    /// Where a directory is asked, lets every refusal take as long, whoever it was that refused.
+    /// Lets refusals take as long as those of a directory.
     async fn even_out(
         &self,
         at: Instant,
         outcome: Result<Caller, Unauthenticated>,
     ) -> Result<Caller, Unauthenticated> {
-        let asks = self.accounts.as_ref().is_some_and(|accounts| accounts.directory().is_some());
-        if asks && matches!(outcome, Err(Unauthenticated::WrongCredentials { .. })) {
-            sleep_until(at).await;
+        if let Some(accounts) = &self.accounts {
+            accounts.even_out(at, &outcome).await;
         }
         outcome
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use berth_access::federation::{Directory, Issuers};
-use berth_access::{Access, Accounts};
+use berth_access::{Access, Accounts, Secrets};
 use berth_federation::{Directories, LoginService, RefreshJob, Workloads};
 use berth_jobs::{Runner, Schedule};
 
@@ -18,14 +18,14 @@ pub(crate) struct Federation {
 }
 
 impl Federation {
-    /// Prepares to ask them; asks nobody yet.
-    pub(crate) fn new(config: &berth_access::Config) -> Result<Self> {
-        let directories = Directories::new(&config.ldap)?;
+    /// Prepares to ask them; asks nobody yet. `secrets` are those that the configuration may name, where there is a catalog.
+    pub(crate) fn new(config: &berth_access::Config, secrets: Option<&Secrets>) -> Result<Self> {
+        let directories = Directories::new(&config.ldap, secrets)?;
         let workloads = Workloads::new(&config.workloads)?;
         Ok(Self {
             directories: (!directories.is_empty()).then(|| Arc::new(directories)),
             workloads: (!workloads.is_empty()).then(|| Arc::new(workloads)),
-            services: LoginService::all(&config.oidc, config.public_url.as_deref())?,
+            services: LoginService::all(&config.oidc, config.public_url.as_deref(), secrets)?,
         })
     }
 

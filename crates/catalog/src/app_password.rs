@@ -114,6 +114,24 @@ pub async fn revoke(tx: &mut Tx, account: AccountId, id: AppPasswordId, now: Tim
     Ok(revoked)
 }
 
+/// Counts an account's that are good at `now`.
+pub async fn count_alive(r: &Reader, account: AccountId, now: Timestamp) -> Result<u64> {
+    let sql =
+        "SELECT COUNT(*) FROM app_password WHERE account_id = $1 AND revoked_at IS NULL AND expires_at > $2";
+    Ok(r.query_opt(sql, params![account.0, now], |row| row.size(0)).await?.unwrap_or_default())
+}
+
+/// Deletes of those that ended before `before` all but the newest `most`.
+pub async fn forget_beyond(tx: &mut Tx, account: AccountId, before: Timestamp, most: usize) -> Result<()> {
+    tx.post(
+        "DELETE FROM app_password WHERE account_id = $1 AND (expires_at < $2 OR revoked_at < $2) AND id NOT IN (
+             SELECT id FROM app_password WHERE account_id = $1 AND (expires_at < $2 OR revoked_at < $2)
+              ORDER BY id DESC LIMIT $3)",
+        params![account.0, before, most],
+    )
+    .await
+}
+
 /// Tells whether a use at `now` is to be noted.
 pub fn is_news(found: &AppPassword, now: Timestamp) -> bool {
     found.used_at.is_none_or(|used| now.duration_since(used) >= NOTED_EVERY)

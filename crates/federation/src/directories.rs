@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use berth_access::federation::{Directory, Ldap as Settings, LookedUp, Proven, REFUSAL, Unavailable};
+use berth_access::{Secrets, user_name_problem};
 use getrandom::Error as RandomError;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use moka::Expiry;
@@ -46,14 +47,14 @@ impl Expiry<[u8; 32], Believed> for AsItSays {
 }
 
 impl Directories {
-    /// Prepares to ask the directories of the configuration; asks nothing yet.
-    pub fn new(settings: &[Settings]) -> Result<Self, SettingsError> {
+    /// Prepares to ask the directories of the configuration; asks nothing yet. `secrets` are those that the configuration may name.
+    pub fn new(settings: &[Settings], secrets: Option<&Secrets>) -> Result<Self, SettingsError> {
         for (n, one) in settings.iter().enumerate() {
             if settings[..n].iter().any(|other| other.name == one.name) {
                 return Err(SettingsError::new("ldap", format!("there are two of the name {:?}", one.name)));
             }
         }
-        let all = settings.iter().map(Ldap::new).collect::<Result<_, _>>()?;
+        let all = settings.iter().map(|one| Ldap::new(one, secrets)).collect::<Result<_, _>>()?;
         let mut key = [0; 64];
         getrandom::fill(&mut key).map_err(|error: RandomError| {
             SettingsError::new("ldap", format!("no random numbers from the system: {error}"))
@@ -122,7 +123,7 @@ impl Directory for Directories {
         }
         let refused_at = Instant::now() + REFUSAL;
         // What can't be a name need not bother anybody.
-        let verdict = match crate::name::problem(name) {
+        let verdict = match user_name_problem(name) {
             None => self.ask(name, password).await,
             Some(_) => Ok(None),
         };

@@ -6,12 +6,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use berth_access::Secrets;
 use berth_access::federation::{self as settings, LookedUp, Proven};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use crate::error::{SettingsError, read_secret};
+use crate::credential::Credential;
+use crate::error::SettingsError;
 
 mod entry;
 mod groups;
@@ -30,7 +32,7 @@ pub(crate) struct Ldap(Arc<Inner>);
 
 struct Inner {
     settings: settings::Ldap,
-    bind_password: Option<String>,
+    bind_password: Option<Credential>,
     servers: Servers,
     slots: Arc<Semaphore>,
 }
@@ -72,11 +74,19 @@ pub(crate) enum Verdict {
 
 impl Ldap {
     /// Prepares to ask a directory; asks nothing yet.
-    pub(crate) fn new(settings: &settings::Ldap) -> Result<Self, SettingsError> {
+    pub(crate) fn new(settings: &settings::Ldap, secrets: Option<&Secrets>) -> Result<Self, SettingsError> {
         let part = format!("ldap {:?}", settings.name);
         template::check(&part, settings)?;
-        let bind_password =
-            settings.bind.as_ref().map(|bind| read_secret(&part, &bind.password_file)).transpose()?;
+        let bind_password = match &settings.bind {
+            None => None,
+            Some(bind) => {
+                let file = ("bind.password_file", bind.password_file.as_deref());
+                let name = ("bind.stored_password", bind.stored_password.as_deref());
+                let password = Credential::new(&part, file, name, secrets)?;
+                let problem = "bind has no password: set password_file, or stored_password";
+                Some(password.ok_or_else(|| SettingsError::new(&part, problem))?)
+            }
+        };
         Ok(Self(Arc::new(Inner {
             servers: Servers::new(&part, settings)?,
             settings: settings.clone(),

@@ -3,6 +3,7 @@
 //! What they say comes back as [`Proven`](berth_access::federation::Proven) or [`Job`](berth_access::federation::Job); what it allows is for room `access` to decide. Whom to ask
 //! comes from the configuration alone: nothing that a client sends can name an address.
 
+mod credential;
 mod directories;
 mod error;
 mod http;

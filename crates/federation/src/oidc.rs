@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use berth_access::federation::{Oidc as Settings, Proven, Source};
+use berth_access::{Secrets, user_name_problem};
 use jiff::Timestamp;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::Url;
@@ -13,9 +14,10 @@ use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
-use crate::error::{LoginError, SettingsError, read_secret};
+use crate::credential::Credential;
+use crate::error::{LoginError, SettingsError};
 use crate::issuer::{Issuer, Known, Unread};
-use crate::name::{self, printable};
+use crate::name::printable;
 use crate::token::Claims;
 
 mod attempt;
@@ -31,7 +33,7 @@ const GROUPS: usize = 1_000;
 pub struct LoginService {
     settings: Settings,
     issuer: Issuer,
-    secret: Option<String>,
+    secret: Option<Credential>,
     redirect: String,
 }
 
@@ -57,8 +59,13 @@ struct Tokens {
 }
 
 impl LoginService {
-    /// Prepares the services of the configuration, which send users back to `public_url`. Asks nobody yet.
-    pub fn all(settings: &[Settings], public_url: Option<&str>) -> Result<Vec<Self>, SettingsError> {
+    /// Prepares the services of the configuration, which send users back to `public_url`. Asks nobody yet. `secrets` are those that
+    /// the configuration may name.
+    pub fn all(
+        settings: &[Settings],
+        public_url: Option<&str>,
+        secrets: Option<&Secrets>,
+    ) -> Result<Vec<Self>, SettingsError> {
         let mut names = HashSet::new();
         settings
             .iter()
@@ -78,12 +85,17 @@ impl LoginService {
                     let problem = "needs access.public_url, to which it sends users back";
                     return Err(SettingsError::new(part, problem));
                 };
-                Self::new(&part, one, url)
+                Self::new(&part, one, url, secrets)
             })
             .collect()
     }
 
-    fn new(part: &str, settings: &Settings, public_url: &str) -> Result<Self, SettingsError> {
+    fn new(
+        part: &str,
+        settings: &Settings,
+        public_url: &str,
+        secrets: Option<&Secrets>,
+    ) -> Result<Self, SettingsError> {
         if settings.client_id.is_empty() {
             return Err(SettingsError::new(part, "client_id is empty: register Berth there"));
         }
@@ -93,7 +105,9 @@ impl LoginService {
                 "scopes must have openid, else there is no proof of who it is",
             ));
         }
-        let secret = settings.client_secret_file.as_ref().map(|file| read_secret(part, file)).transpose()?;
+        let file = ("client_secret_file", settings.client_secret_file.as_deref());
+        let name = ("stored_client_secret", settings.stored_client_secret.as_deref());
+        let secret = Credential::new(part, file, name, secrets)?;
         let path = format!("login/oidc/{}/callback", settings.name);
         Ok(Self {
             issuer: Issuer::new(part, &settings.issuer, settings.ca_file.as_deref(), None)?,
@@ -178,11 +192,15 @@ impl LoginService {
         ];
         // RFC 6749 section 2.3.1: both are encoded as in a form before they become Basic credentials.
         let encoded = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
-        let basic = self.secret.as_deref().map(|secret| (encoded(&self.settings.client_id), encoded(secret)));
+        let secret = match &self.secret {
+            Some(secret) => Some(secret.reveal().await.map_err(LoginError::Unavailable)?),
+            None => None,
+        };
+        let basic = secret.as_deref().map(|secret| (encoded(&self.settings.client_id), encoded(secret)));
         let methods = &known.metadata.token_endpoint_auth_methods_supported;
         let takes_basic = methods.is_empty() || methods.iter().any(|method| method == "client_secret_basic");
         let basic = basic.filter(|_| takes_basic);
-        if let (Some(secret), None) = (&self.secret, &basic) {
+        if let (Some(secret), None) = (&secret, &basic) {
             form.push(("client_secret", secret));
         }
         let basic = basic.as_ref().map(|(name, password)| (name.as_str(), password.as_str()));
@@ -256,7 +274,7 @@ impl LoginService {
         if claim == "email" && !is_verified {
             return refuse("the login service has not verified your email address".to_owned());
         }
-        if let Some(problem) = name::problem(name) {
+        if let Some(problem) = user_name_problem(name) {
             return refuse(format!("your {claim} can't be a name here: it {problem}"));
         }
         let groups = claims.texts(&self.settings.groups_claim).into_iter();

@@ -5,6 +5,7 @@
 //! `login` or `ops` (health, metrics). Only this crate knows HTTP; nothing below knows this crate.
 
 mod access_log;
+mod address;
 mod api;
 mod app;
 mod audit;

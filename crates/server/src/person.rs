@@ -1,7 +1,7 @@
 //! Who calls the API or searches the trail: a browser's user by its cookie; anybody else by credentials, by a certificate, or by a token
 //! for such calls.
 
-use berth_access::{Access, Caller, Unauthenticated, claimed_name};
+use berth_access::{Access, Caller, Claim, Unauthenticated};
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderName};
 
@@ -45,11 +45,11 @@ async fn session(app: &App, headers: &HeaderMap) -> Result<Option<Caller>, Stran
 
 /// Finds out whom credentials prove together with a code, behind the limit on logins that fail.
 async fn with_code(app: &App, cx: &RequestContext, basic: &str, code: &str) -> Result<Caller, Stranger> {
-    let Some(name) = claimed_name(basic) else {
+    let Some(claim) = Claim::parse(basic) else {
         return app.access.authenticate(Some(basic)).await.map_err(Stranger::Unauthenticated);
     };
     let tried = format!("{basic}\0{code}");
-    let attempt = app.limits.login(cx.client, &name, &tried).map_err(Stranger::Limited)?;
+    let attempt = app.limits.login_as(cx.client, &claim, &tried).map_err(Stranger::Limited)?;
     match app.access.authenticate_with_code(basic, code.trim()).await {
         Ok(caller) => {
             attempt.succeeded();

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use berth_access::{Caller, Unauthenticated, claimed_name};
+use berth_access::{Caller, Claim, Unauthenticated};
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
 
@@ -23,10 +23,11 @@ pub(crate) async fn identify(app: &App, client: IpAddr, headers: &HeaderMap) -> 
     // What isn't text can't be credentials; an empty value is refused as malformed.
     let authorization = headers.get(AUTHORIZATION).map(|value| value.to_str().unwrap_or_default());
     // A token can't be guessed; a password can.
-    let Some((authorization, name)) = authorization.and_then(|text| Some((text, claimed_name(text)?))) else {
+    let Some((authorization, claim)) = authorization.and_then(|text| Some((text, Claim::parse(text)?)))
+    else {
         return app.access.authenticate(authorization).await.map_err(Stranger::Unauthenticated);
     };
-    let attempt = app.limits.login(client, &name, authorization).map_err(Stranger::Limited)?;
+    let attempt = app.limits.login_as(client, &claim, authorization).map_err(Stranger::Limited)?;
     match app.access.authenticate(Some(authorization)).await {
         Ok(caller) => {
             attempt.succeeded();

@@ -19,7 +19,6 @@ struct Stage {
 impl Stage {
     async fn new() -> Result<Self> {
         let client = Client::new()?;
-        let secret = client.home.write("secret", "berth-secret")?;
         let hash = client.home.hash(PASSWORD).await?;
         let config = format!(
             "access:
@@ -27,16 +26,16 @@ impl Stage {
   users: [{{name: carol, password: '{hash}', access: read}}]
   public_url: {PUBLIC_URL}
   oidc:
-    - {{name: test, label: \"A <b>Test</b>\", issuer: \"{}\", client_id: berth, client_secret_file: {}}}
+    - {{name: test, label: \"A <b>Test</b>\", issuer: \"{}\", client_id: berth, stored_client_secret: sso}}
   bindings:
     - role: maintainer
       subjects: [\"group:builders\"]
       project: team
 ",
-            OidcProvider::shared().issuer(),
-            secret.display()
+            OidcProvider::shared().issuer()
         );
         let server = Setup::default().with_config(&config).start().await?;
+        server.is_told("berth-secret", &["secrets", "set", "sso"]).await?;
         server.succeeds(&["project", "create", "team"]).await?;
         let site = Site::new(&format!("http://{}", server.host()), None)?;
         Ok(Self { server, site, client })

@@ -267,6 +267,17 @@ impl Server {
         self.home.outcome(&binary::berth()?.display().to_string(), &all).await
     }
 
+    /// Does the same with a command that reads a line, and must succeed.
+    pub(crate) async fn is_told(&self, line: &str, arguments: &[&str]) -> Result<()> {
+        let (config, data) = (self.config.display().to_string(), self.data.display().to_string());
+        let berth = binary::berth()?.display().to_string();
+        let piped = "line=$1; shift; printf '%s\\n' \"$line\" | \"$@\"";
+        let mut all = vec!["-c", piped, "sh", line, &berth];
+        all.extend(arguments);
+        all.extend(["--config", &config, "--data-dir", &data]);
+        self.home.run("sh", &all).await.map(|_| ())
+    }
+
     /// Collects all garbage now, without the delay that protects pushes in flight.
     pub(crate) async fn collect(&self) -> Result<String> {
         self.succeeds(&["gc", "--now", "--delay", "0s"]).await

@@ -5,13 +5,12 @@ use berth_catalog::event::{self, Author, Kind, NewEvent};
 use berth_catalog::{Hidden, Tx, binding, logout, old_password, subject};
 use jiff::Timestamp;
 use serde_json::json;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::Instant;
 
 use super::hash::HARBOR;
+use super::name::user_name_problem;
 use super::{Accounts, Error, Purpose};
 use crate::admin::take_away;
-use crate::config::name_problem;
-use crate::error::Unauthenticated;
 use crate::federation::REFUSAL;
 
 /// An account to make. It has no field that gives a right: those come by bindings alone.
@@ -123,7 +122,7 @@ impl Accounts {
 
     /// Checks an account that is to be made, and hashes its password.
     pub(crate) async fn user_to_make(&self, new: NewUser) -> Result<New, Error> {
-        if let Some(problem) = name_problem(&new.name) {
+        if let Some(problem) = user_name_problem(&new.name) {
             return Err(Error::Name { name: new.name, problem });
         }
         if self.is_configured(&new.name) {
@@ -235,9 +234,7 @@ impl Accounts {
         let even = Instant::now() + REFUSAL;
         let proven = self.person(name, old.as_bytes(), Purpose::Change(code), None).await;
         // As at a login: else it would tell who has an account here, and whom the directory refused.
-        if self.directory().is_some() && matches!(proven, Err(Unauthenticated::WrongCredentials { .. })) {
-            sleep_until(even).await;
-        }
+        self.even_out(even, &proven).await;
         let (account, _) = proven?;
         if old == new {
             return Err(Error::Reused(self.0.rules.passwords.history.max(1)));

@@ -16,8 +16,11 @@ use crate::snapshot::Gone;
 
 /// Ended ones are remembered for so long, so that whoever still has one hears why.
 const REMEMBERED_SECONDS: i64 = 180 * 86_400;
-/// More of one user are a mistake.
+/// More of one user are a mistake. Of those that ended no more are remembered, once no token is out that was had for one.
 const MAX: usize = 200;
+const FRESH_SECONDS: i64 = 86_400;
+/// Those that are alive, those that are remembered, and as many as somebody ends within a day.
+const LISTED: usize = 1_000;
 const MAX_NAME_BYTES: usize = 128;
 
 /// An application password to make.
@@ -79,7 +82,7 @@ impl Accounts {
         }
         let account = self.user(&new.user).await?;
         if account.must_change && account.source == Source::Local {
-            return Err(Error::Factor("the account's password must be changed first"));
+            return Err(Error::MustChange(account.name));
         }
         let secret = RandomSecret::generate(SecretKind::Application)?;
         let (hash, by, id) = (secret.hash(), by.clone(), account.id);
@@ -90,8 +93,9 @@ impl Accounts {
                 return Err(Error::Unproved(Unauthenticated::Gone(Gone::Changed)));
             }
             app_password::forget(tx, id, after(now, -REMEMBERED_SECONDS)).await?;
-            if app_password::list(tx, id, MAX).await?.len() >= MAX {
-                return Err(Error::Factor("the account has 200 application passwords; revoke some first"));
+            app_password::forget_beyond(tx, id, after(now, -FRESH_SECONDS), MAX).await?;
+            if app_password::count_alive(tx, id, now).await? >= MAX as u64 {
+                return Err(Error::Full { what: "application passwords", most: MAX });
             }
             let made = app_password::insert(tx, id, &new.name, &hash, expires_at, now).await?;
             tell_account(tx, (id, &new.user), "application password created", &by, now).await?;
@@ -103,7 +107,7 @@ impl Accounts {
     /// Lists a user's application passwords, the newest first.
     pub async fn application_passwords(&self, user: &str) -> Result<Vec<AppPassword>, Error> {
         let account = self.user(user).await?;
-        Ok(self.0.catalog.read(async |r| app_password::list(r, account.id, MAX).await).await?)
+        Ok(self.0.catalog.read(async |r| app_password::list(r, account.id, LISTED).await).await?)
     }
 
     /// Revokes one of a user's application passwords.

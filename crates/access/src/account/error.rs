@@ -91,6 +91,17 @@ pub enum Error {
     /// No key to seal secrets with.
     #[error("secrets can't be sealed: {0}")]
     Seal(String),
+    /// A password that somebody else chose, and that its owner has not changed yet.
+    #[error("the password of {0:?} must be changed first")]
+    MustChange(String),
+    /// There are as many as there may be.
+    #[error("there are {most} {what} already, and no more are made; delete some first")]
+    Full {
+        /// Of what.
+        what: &'static str,
+        /// How many.
+        most: usize,
+    },
     /// A second factor that is there, or is not.
     #[error("{0}")]
     Factor(&'static str),

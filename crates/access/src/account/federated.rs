@@ -7,6 +7,7 @@ use berth_catalog::event::Author;
 use berth_catalog::{Error as CatalogError, Tx};
 use jiff::Timestamp;
 use serde_json::json;
+use tokio::time::{Instant, sleep_until};
 
 use super::admin::tell_account;
 use super::prove::{unavailable, usable, wrong};
@@ -44,6 +45,13 @@ impl Accounts {
 
     pub(crate) fn directory(&self) -> Option<&Arc<dyn Directory>> {
         self.0.directory.get()
+    }
+
+    /// Where a directory is asked, lets every refusal take as long, whoever it was that refused.
+    pub(crate) async fn even_out<T>(&self, at: Instant, outcome: &Result<T, Unauthenticated>) {
+        if self.directory().is_some() && matches!(outcome, Err(Unauthenticated::WrongCredentials { .. })) {
+            sleep_until(at).await;
+        }
     }
 
     /// Finds the account of somebody by the password that a directory keeps.

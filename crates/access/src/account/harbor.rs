@@ -7,10 +7,10 @@ use serde::Deserialize;
 
 use super::admin::tell_account;
 use super::hash::{Harbor, Version};
+use super::name::user_name_problem;
 use super::robot::tell_robot;
 use super::robot_policy::{Grantor, check};
 use super::{Accounts, Error, RobotName};
-use crate::config::name_problem;
 use crate::policy::PolicyConfig;
 
 /// One line of a file of Harbor's credentials.
@@ -83,7 +83,7 @@ impl Accounts {
             }
             return self.import_robot(entry, kept, grantor, by).await;
         }
-        if let Some(problem) = name_problem(&entry.name) {
+        if let Some(problem) = user_name_problem(&entry.name) {
             return Err(Error::Name { name: entry.name, problem });
         }
         if self.is_configured(&entry.name) {

@@ -4,9 +4,13 @@ use std::fmt;
 
 use berth_oci::RepositoryName;
 
+use crate::caller::Identity;
+use crate::federation::JOB;
+
 /// How robots' names begin: with a character that means nothing to a shell, and as Harbor's do.
 const PREFIXES: [&str; 2] = ["robot+", "robot$"];
 const MAX_ROBOT_BYTES: usize = 64;
+const MAX_USER_BYTES: usize = 128;
 
 /// Characters that show nothing, or turn the direction of what is shown: two names that look alike would be two users.
 const INVISIBLE: [std::ops::RangeInclusive<char>; 5] = [
@@ -17,10 +21,25 @@ const INVISIBLE: [std::ops::RangeInclusive<char>; 5] = [
     '\u{ad}'..='\u{ad}',
 ];
 
-/// Says what is wrong with a name for a user beside what the configuration refuses.
-pub(crate) fn user_problem(name: &str) -> Option<&'static str> {
-    if is_robot(name) {
-        Some("begins as a robot's")
+/// Says what keeps a name from being a user's, whoever gives it: the configuration, an administrator, or a service that vouches for users.
+pub fn user_name_problem(name: &str) -> Option<&'static str> {
+    if name.is_empty() {
+        Some("is empty")
+    } else if name.len() > MAX_USER_BYTES {
+        Some("is longer than 128 bytes")
+    } else if name.contains(':') {
+        // RFC 7617 section 2: the first colon ends the name.
+        Some("contains a colon")
+    } else if name.chars().any(char::is_control) {
+        Some("contains a control character")
+    } else if is_robot(name) {
+        Some("looks like a robot account's")
+    } else if name.starts_with("person-") {
+        Some("looks like a pseudonym of the logs")
+    } else if name == Identity::ANONYMOUS {
+        Some("stands for callers without credentials")
+    } else if name == JOB {
+        Some("stands for the tokens of CI jobs")
     } else if name == "." || name == ".." {
         // A path of the API ends with the name.
         Some("is what clients fold out of paths")
@@ -149,11 +168,15 @@ mod tests {
 
     #[test]
     fn users_are_no_robots_and_can_be_told_apart_by_eye() {
-        for name in ["robot+x", "robot$x", ".", "..", " alice", "alice ", "ali\u{200b}ce", "\u{202e}ecila"] {
-            assert!(user_problem(name).is_some(), "{name:?}");
+        let long = "x".repeat(129);
+        for name in ["", "a:b", "a\nb", "anonymous", "oidc", "person-ab12", &long] {
+            assert!(user_name_problem(name).is_some(), "{name:?}");
         }
-        for name in ["alice", "Alice Müller", "robot", "用户", "a@example.org"] {
-            assert_eq!(user_problem(name), None, "{name:?}");
+        for name in ["robot+x", "robot$x", ".", "..", " alice", "alice ", "ali\u{200b}ce", "\u{202e}ecila"] {
+            assert!(user_name_problem(name).is_some(), "{name:?}");
+        }
+        for name in ["alice", "Alice Müller", "robot", "用户", "a@example.org", "o'neil"] {
+            assert_eq!(user_name_problem(name), None, "{name:?}");
         }
     }
 }

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use berth_catalog::app_password::{AppPassword, AppPasswordId};
 use berth_catalog::spent;
 
 use super::{Directory, Issuers, Proven, Refused};
@@ -104,37 +103,6 @@ impl Access {
     /// Ends a session.
     pub async fn end_session(&self, cookie: &str) -> Result<(), Error> {
         self.known_accounts()?.sessions().end(cookie).await.map(|_| ())
-    }
-
-    /// Lists the application passwords of a caller who has an account.
-    pub async fn application_passwords(&self, caller: &Caller) -> Result<Vec<AppPassword>, Error> {
-        self.accounts_of(caller)?.application_passwords(caller.name()).await
-    }
-
-    /// Makes an application password for a caller.
-    pub async fn make_application_password(
-        &self,
-        caller: &Caller,
-        name: &str,
-        days: u32,
-    ) -> Result<RandomSecret, Error> {
-        let made = self.known_accounts()?.create_own_application_password(caller, name.to_owned(), days);
-        Ok(made.await?.1)
-    }
-
-    /// Ends an application password of a caller's.
-    pub async fn end_application_password(&self, caller: &Caller, id: i64) -> Result<(), Error> {
-        let accounts = self.accounts_of(caller)?;
-        accounts.revoke_application_password(caller.name(), AppPasswordId(id), &caller.author()).await
-    }
-
-    /// Returns where the account of a caller is, who is not one of the configuration.
-    fn accounts_of(&self, caller: &Caller) -> Result<&Accounts, Error> {
-        let accounts = self.known_accounts()?;
-        match caller.name() {
-            name if accounts.is_configured(name) => Err(Error::Configured(name.to_owned())),
-            _ => Ok(accounts),
-        }
     }
 
     fn known_accounts(&self) -> Result<&Accounts, Error> {

@@ -65,7 +65,12 @@ pub struct LdapBind {
     /// Its distinguished name, or user principal name.
     pub dn: String,
     /// The file that holds its password.
-    pub password_file: PathBuf,
+    #[serde(default)]
+    pub password_file: Option<PathBuf>,
+    /// In its place the name under which the catalog keeps the password: `berth secrets set NAME`. It is looked up at each use, so a
+    /// changed one counts on all nodes without a restart.
+    #[serde(default)]
+    pub stored_password: Option<String>,
 }
 
 /// Where users are, and how one is found.

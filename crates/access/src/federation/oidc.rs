@@ -20,6 +20,10 @@ pub struct Oidc {
     /// The file that holds Berth's secret there; none for a public client.
     #[serde(default)]
     pub client_secret_file: Option<PathBuf>,
+    /// In its place the name under which the catalog keeps the secret: `berth secrets set NAME`. It is looked up at each use, so a
+    /// changed one counts on all nodes without a restart.
+    #[serde(default)]
+    pub stored_client_secret: Option<String>,
     /// Authorities to trust beside the system's, as a PEM file.
     #[serde(default)]
     pub ca_file: Option<PathBuf>,

@@ -1,8 +1,9 @@
 use berth_catalog::app_password::{AppPassword, AppPasswordId};
 use jiff::Timestamp;
 
+use super::user::is_named;
 use super::{Management, Result};
-use crate::account::RandomSecret;
+use crate::account::{Error as AccountError, RandomSecret};
 use crate::action::Action;
 use crate::caller::Caller;
 use crate::part;
@@ -12,6 +13,10 @@ use crate::snapshot::Reach;
 impl Management {
     /// Lists a user's application passwords, the newest first, without their secrets.
     pub async fn application_passwords(&self, caller: &Caller, user: &str) -> Result<Vec<AppPassword>> {
+        if is_named(caller, user) && self.accounts.is_configured(user) {
+            // What an account of that name has is somebody else's.
+            return Err(AccountError::Configured(user.to_owned()).into());
+        }
         if !self.is_own(caller, user) {
             self.see(caller, &Resource::System(part::USERS))?;
         }

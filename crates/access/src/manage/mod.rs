@@ -30,7 +30,7 @@ pub use limit::ManageLimits;
 pub use me::Me;
 pub use robot::{RobotChange, RobotWanted};
 pub use role::KnownRole;
-pub use user::UserChange;
+pub use user::{PasswordChange, UserChange};
 
 use berth_catalog::{Catalog, Tx, project as projects};
 
@@ -131,6 +131,11 @@ impl Management {
         if caller.proof() == Proof::ApplicationPassword || caller.scope().is_some() {
             return Err(ManageError::NotByThis);
         }
+        Self::named(caller)
+    }
+
+    /// Sees that logs can name a caller: else nobody would know who did it.
+    fn named(caller: &Caller) -> Result<()> {
         if caller.is_unnamed() {
             let access = Resource::System(part::ACCESS);
             return Err(Denied::new(Action::Administer, &access, caller, Reason::Unnamed).into());

@@ -22,6 +22,19 @@ pub struct UserChange {
     pub disabled: Option<bool>,
 }
 
+/// A change of one's own password. No Debug: it would print them.
+#[derive(Clone, Copy)]
+pub struct PasswordChange<'a> {
+    /// Whose.
+    pub name: &'a str,
+    /// The present one, which proves who it is.
+    pub old: &'a str,
+    /// The next.
+    pub new: &'a str,
+    /// A code of the second factor, where there is one.
+    pub code: Option<&'a str>,
+}
+
 impl Management {
     /// Finds an account; everybody may look at their own.
     async fn user(&self, caller: &Caller, name: &str) -> Result<Account> {
@@ -139,18 +152,13 @@ impl Management {
     }
 
     /// Lets somebody change the own password, also where nothing else is allowed before that: the old one proves who it is.
-    pub async fn change_own_password(
-        &self,
-        caller: &Caller,
-        name: &str,
-        old: &str,
-        new: &str,
-        code: Option<&str>,
-    ) -> Result<()> {
+    pub async fn change_own_password(&self, caller: &Caller, change: PasswordChange<'_>) -> Result<()> {
+        let PasswordChange { name, old, new, code } = change;
         // As whom the old password proves: the event says who did it.
         let user = Caller::new(Identity::User(name.into()), Proof::Password);
         let user = caller.origin().map_or(user.clone(), |origin| user.from(std::sync::Arc::clone(origin)));
         let user = self.access.name_in_logs(user).await;
+        Self::named(&user)?;
         self.accounts.change_password(name, old, new, code, &user.author()).await?;
         self.heed().await;
         Ok(())

@@ -1,4 +1,4 @@
-//! Secrets that the catalog keeps under the vault's key: reading and writing them, and sealing all of them anew under another key.
+//! Secrets that the catalog keeps under the vault's key, for the configuration to name: reading and writing them, and sealing all of them anew under another key.
 
 mod error;
 mod follow;
@@ -33,13 +33,18 @@ impl Secrets {
         Self { catalog, vault }
     }
 
-    /// Keeps a secret under a name, in place of what was there.
-    pub async fn set(&self, name: &str, value: &[u8], author: &Author) -> Result<(), SecretError> {
+    /// Checks a name that a secret may be kept under.
+    pub fn check_name(name: &str) -> Result<(), SecretError> {
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
         if !(1..=64).contains(&name.len()) || !name.bytes().all(plain) {
             return Err(SecretError::Name(name.to_owned()));
         }
-        keep_own(name)?;
+        keep_own(name)
+    }
+
+    /// Keeps a secret under a name, in place of what was there.
+    pub async fn set(&self, name: &str, value: &[u8], author: &Author) -> Result<(), SecretError> {
+        Self::check_name(name)?;
         if value.is_empty() {
             return Err(SecretError::Empty(name.to_owned()));
         }

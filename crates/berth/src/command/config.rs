@@ -31,7 +31,7 @@ fn check(arguments: CheckConfig) -> anyhow::Result<()> {
 fn without_network(config: &config::Config) -> anyhow::Result<()> {
     // Those who vouch are asked over TLS. It fails only if that was done already.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    Federation::new(&config.access)?;
+    Federation::new(&config.access, None)?;
     if let Some(files) = &config.http.tls {
         berth_server::check_tls(files).context("http.tls can't be used")?;
     }

@@ -29,6 +29,9 @@ pub(super) fn run(arguments: cli::Secrets) -> Result<()> {
             })
         }
         SecretsCommand::Remove(named) => on(named.place, async |config, catalog| {
+            if let Some((key, name)) = config.access.stored_secrets().find(|(_, name)| *name == named.name) {
+                bail!("secret {name} is in use: {key} names it; take it out of the configuration first");
+            }
             if !secrets(&config, catalog).await?.remove(&named.name, &author()).await? {
                 bail!("there is no secret {:?}: `berth secrets list` names all", named.name);
             }

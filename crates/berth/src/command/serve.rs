@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
-use berth_access::{Access, Accounts, Persons, Tokens};
+use berth_access::{Access, Accounts, Persons, Secrets, Tokens};
 use berth_audit::Audit;
 use berth_audit::outlet::Outlets;
 use berth_audit::search::Search;
@@ -84,7 +84,8 @@ async fn serve(config: &Config) -> Result<()> {
     };
     let sampler = gauges::sampler(registry.clone(), watched);
     let accounts = accounts(config, &registry, &vault).await?;
-    let federation = Federation::new(&config.access)?;
+    let secrets = Secrets::new(registry.catalog().clone(), vault.clone());
+    let federation = Federation::new(&config.access, Some(&secrets))?;
     let access = federation.ask(access(config, &registry, &vault, &accounts).await?);
     let access = access.with_persons(audit.persons().clone());
     let runner = federation.keep(scheduled(config, &registry, collector), &accounts);

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use berth_access::federation::{Ldap as Settings, Proven, Source};
+use berth_access::user_name_problem;
 use ldap3::SearchEntry;
 
 use super::Trouble;
@@ -29,7 +30,7 @@ pub(super) fn read(settings: &Settings, entry: &SearchEntry) -> Result<Proven, T
     };
     // A directory does not tell Alice from alice, so neither may we.
     let user = user.to_lowercase();
-    if let Some(problem) = name::problem(&user) {
+    if let Some(problem) = user_name_problem(&user) {
         return Err(Trouble::Entry(format!("the {} of {} {problem}", wanted.name, entry.dn)));
     }
     let id = if wanted.id.is_empty() {

@@ -104,11 +104,15 @@ impl Inner {
         patience: Duration,
         question: &Question,
     ) -> Result<Verdict, Trouble> {
+        let bind_password = match &self.bind_password {
+            Some(password) => Some(password.reveal().await.map_err(Trouble::Server)?),
+            None => None,
+        };
         let mut trouble = Trouble::Server("no server answered a moment ago".to_owned());
         for server in self.servers.all.iter().filter(|server| !server.rests()) {
             let answer = timeout(patience, async {
                 let connection = self.servers.connect(server, patience).await?;
-                Session::new(&self.settings, self.bind_password.as_deref(), connection).answer(question).await
+                Session::new(&self.settings, bind_password.as_deref(), connection).answer(question).await
             });
             trouble = match answer.await {
                 Ok(Err(trouble @ Trouble::Server(_))) => trouble,

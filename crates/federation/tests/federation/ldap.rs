@@ -24,7 +24,8 @@ pub(crate) fn settings(slapd: &Slapd) -> Set {
         plain_text: false,
         bind: Some(LdapBind {
             dn: "cn=berth,dc=example,dc=com".to_owned(),
-            password_file: secret.path().to_owned(),
+            password_file: Some(secret.path().to_owned()),
+            stored_password: None,
         }),
         user_dn: None,
         users: Some(UserSearch {
@@ -44,7 +45,7 @@ pub(crate) fn settings(slapd: &Slapd) -> Set {
 }
 
 pub(crate) async fn verify(settings: &Ldap, name: &str, password: &str) -> Option<Proven> {
-    Directories::new(std::slice::from_ref(settings)).unwrap().verify(name, password).await.unwrap()
+    Directories::new(std::slice::from_ref(settings), None).unwrap().verify(name, password).await.unwrap()
 }
 
 #[tokio::test]
@@ -86,16 +87,16 @@ async fn connections_are_secret_and_to_the_right_server() {
     // Of an authority that nobody trusts.
     for untrusted in [Ldap { ca_file: None, ..settings.clone() }, Ldap { ca_file: None, ..start_tls.clone() }]
     {
-        let directories = Directories::new(&[untrusted]).unwrap();
+        let directories = Directories::new(&[untrusted], None).unwrap();
         assert!(directories.verify("alice", "alice-password").await.is_err());
     }
     // Of the right authority, for another host.
     let port = slapd.tls_url().rsplit(':').next().unwrap().to_owned();
     let elsewhere = Ldap { servers: vec![format!("ldaps://localhost:{port}")], ..settings.clone() };
-    assert!(Directories::new(&[elsewhere]).unwrap().verify("alice", "alice-password").await.is_err());
+    assert!(Directories::new(&[elsewhere], None).unwrap().verify("alice", "alice-password").await.is_err());
     // Nobody sends passwords in the open by mistake.
     let open = Ldap { plain_text: false, ..open };
-    let error = Directories::new(&[open]).unwrap_err().to_string();
+    let error = Directories::new(&[open], None).unwrap_err().to_string();
     assert!(error.contains("would see passwords travel in the open"), "{error}");
 }
 
@@ -150,7 +151,7 @@ async fn a_user_may_bind_without_a_search() {
         assert_eq!(verify(&direct, name, password).await, None, "{name:?}");
     }
     // It can't be asked without the password.
-    let directories = Directories::new(&[direct]).unwrap();
+    let directories = Directories::new(&[direct], None).unwrap();
     assert_eq!(directories.look_up("alice", &alice.external).await, Ok(LookedUp::Unknown));
 }
 
@@ -182,7 +183,7 @@ async fn who_left_a_group_or_the_directory_is_seen_without_a_password() {
     let slapd = Slapd::start();
     let set = settings(&slapd);
     let alice = verify(&set.settings, "alice", "alice-password").await.unwrap();
-    let directories = Directories::new(std::slice::from_ref(&set.settings)).unwrap();
+    let directories = Directories::new(std::slice::from_ref(&set.settings), None).unwrap();
     assert_eq!(directories.look_up("alice", &alice.external).await, Ok(LookedUp::Found(alice.clone())));
 
     slapd.modify(

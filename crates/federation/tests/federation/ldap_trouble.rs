@@ -20,7 +20,7 @@ async fn another_server_answers_for_one_that_is_down() {
         timeout_seconds: 2,
         ..settings
     };
-    let directories = Directories::new(&[settings]).unwrap();
+    let directories = Directories::new(&[settings], None).unwrap();
     assert!(directories.verify("alice", "alice-password").await.unwrap().is_some());
     one.stop();
     assert!(directories.verify("alice", "alice-password").await.unwrap().is_some());
@@ -38,7 +38,7 @@ async fn a_server_that_hangs_costs_its_time_once() {
     let slapd = Slapd::start();
     let Set { settings, _secret } = settings(&slapd);
     let settings = Ldap { timeout_seconds: 1, ..settings };
-    let directories = std::sync::Arc::new(Directories::new(&[settings]).unwrap());
+    let directories = std::sync::Arc::new(Directories::new(&[settings], None).unwrap());
     slapd.freeze();
     let begin = Instant::now();
     let mut logins = tokio::task::JoinSet::new();
@@ -63,7 +63,7 @@ async fn a_server_that_hangs_costs_its_time_once() {
 async fn time_does_not_tell_whether_a_name_is_known() {
     let slapd = Slapd::start();
     let set = settings(&slapd);
-    let directories = Directories::new(std::slice::from_ref(&set.settings)).unwrap();
+    let directories = Directories::new(std::slice::from_ref(&set.settings), None).unwrap();
     let mut times = Vec::new();
     for (name, password) in
         [("alice", "wrong"), ("nobody", "wrong"), ("alice", ""), ("*", "wrong"), ("robot+x", "wrong")]
@@ -81,7 +81,7 @@ async fn time_does_not_tell_whether_a_name_is_known() {
 async fn what_was_right_is_believed_for_a_while_and_no_longer() {
     let slapd = Slapd::start();
     let Set { settings, _secret } = settings(&slapd);
-    let directories = Directories::new(&[Ldap { believe_seconds: 3, ..settings }]).unwrap();
+    let directories = Directories::new(&[Ldap { believe_seconds: 3, ..settings }], None).unwrap();
     assert!(directories.verify("alice", "alice-password").await.unwrap().is_some());
     slapd.modify(
         "dn: uid=alice,ou=people,dc=example,dc=com\nchangetype: modify\nreplace: userPassword\n\
@@ -112,7 +112,7 @@ async fn a_referral_is_not_followed() {
     // A bind that is referred elsewhere proves nothing.
     let user_dn = Some("uid={name},ou=elsewhere,ou=people,dc=example,dc=com".to_owned());
     let direct = Ldap { user_dn, bind: None, users: None, ..settings };
-    let directories = Directories::new(&[direct]).unwrap();
+    let directories = Directories::new(&[direct], None).unwrap();
     assert!(!matches!(directories.verify("mallory", "mallory-password").await, Ok(Some(_))));
 }
 
@@ -129,7 +129,7 @@ async fn the_first_directory_that_knows_a_name_decides() {
     );
     let (first, mut second) = (settings(&one), settings(&other));
     second.settings.name = "other".to_owned();
-    let directories = Directories::new(&[first.settings.clone(), second.settings.clone()]).unwrap();
+    let directories = Directories::new(&[first.settings.clone(), second.settings.clone()], None).unwrap();
     assert_eq!(directories.verify("alice", "others-password").await, Ok(None));
     let carol = directories.verify("carol", "carol-password").await.unwrap().unwrap();
     assert!(carol.external.starts_with("other "));
@@ -143,12 +143,24 @@ async fn the_first_directory_that_knows_a_name_decides() {
 async fn what_can_not_work_is_said() {
     let slapd = Slapd::start();
     let Set { settings, _secret } = settings(&slapd);
-    let refused = |settings: &Ldap| Directories::new(std::slice::from_ref(settings)).unwrap_err().to_string();
+    let refused =
+        |settings: &Ldap| Directories::new(std::slice::from_ref(settings), None).unwrap_err().to_string();
     let search = |filter: &str| {
         let base = "dc=example,dc=com".to_owned();
         Some(UserSearch { base, filter: filter.to_owned() })
     };
+    let bind = |password_file: Option<&str>, stored_password: Option<&str>| {
+        Some(LdapBind {
+            dn: "cn=berth,dc=example,dc=com".to_owned(),
+            password_file: password_file.map(Into::into),
+            stored_password: stored_password.map(Into::into),
+        })
+    };
     for (wrong, expected) in [
+        (Ldap { bind: bind(None, None), ..settings.clone() }, "set password_file, or stored_password"),
+        (Ldap { bind: bind(Some("/file"), Some("ldap")), ..settings.clone() }, "keep one of them"),
+        (Ldap { bind: bind(None, Some("a/b")), ..settings.clone() }, "secret name \"a/b\" must be"),
+        (Ldap { bind: bind(None, Some("audit-signing-keys")), ..settings.clone() }, "is Berth's own"),
         (Ldap { servers: Vec::new(), ..settings.clone() }, "at least one"),
         (Ldap { servers: vec!["http://x".to_owned()], ..settings.clone() }, "ldaps:// or ldap://"),
         (Ldap { users: search("(uid=x)"), ..settings.clone() }, "must contain {name}"),
@@ -162,7 +174,7 @@ async fn what_can_not_work_is_said() {
         assert!(said.contains(expected), "{said}");
     }
     assert!(
-        Directories::new(&[settings.clone(), settings.clone()])
+        Directories::new(&[settings.clone(), settings.clone()], None)
             .unwrap_err()
             .to_string()
             .contains("two of the name")
@@ -171,15 +183,16 @@ async fn what_can_not_work_is_said() {
     // Berth's own password is wrong: nobody is told that theirs is.
     let secret = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(&secret, "wrong").unwrap();
-    let bind = Some(LdapBind {
-        dn: "cn=berth,dc=example,dc=com".to_owned(),
-        password_file: secret.path().to_owned(),
-    });
-    let wrong = Directories::new(&[Ldap { bind, ..settings.clone() }]).unwrap();
-    assert_eq!(wrong.verify("alice", "alice-password").await, Err(Unavailable));
+    let wrong = bind(secret.path().to_str(), None);
+    // Nor where a configuration names what is not there.
+    for bind in [wrong, bind(None, Some("ldap"))] {
+        let wrong = Directories::new(&[Ldap { bind, ..settings.clone() }], None).unwrap();
+        assert_eq!(wrong.verify("alice", "alice-password").await, Err(Unavailable));
+    }
 
     // A filter that finds two is no reason to leave the server alone.
-    let two = Directories::new(&[Ldap { users: search("(|(uid={name})(uid=bob))"), ..settings }]).unwrap();
+    let two =
+        Directories::new(&[Ldap { users: search("(|(uid={name})(uid=bob))"), ..settings }], None).unwrap();
     assert_eq!(two.verify("alice", "alice-password").await, Ok(None));
     assert!(two.verify("bob", "bob-password").await.unwrap().is_some());
 }

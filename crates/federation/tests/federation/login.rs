@@ -22,6 +22,7 @@ pub(crate) fn settings(issuer: &str) -> (Oidc, tempfile::NamedTempFile) {
         issuer: issuer.to_owned(),
         client_id: "berth".to_owned(),
         client_secret_file: Some(secret.path().to_owned()),
+        stored_client_secret: None,
         ca_file: None,
         scopes: ["openid", "profile", "email"].map(str::to_owned).to_vec(),
         name_claim: "preferred_username".to_owned(),
@@ -33,7 +34,7 @@ pub(crate) fn settings(issuer: &str) -> (Oidc, tempfile::NamedTempFile) {
 }
 
 pub(crate) fn service(settings: &Oidc) -> LoginService {
-    LoginService::all(std::slice::from_ref(settings), Some(PUBLIC_URL)).unwrap().remove(0)
+    LoginService::all(std::slice::from_ref(settings), Some(PUBLIC_URL), None).unwrap().remove(0)
 }
 
 /// Reads what the browser brings back.
@@ -142,12 +143,13 @@ async fn a_secret_that_is_wrong_or_a_service_that_is_down_lets_nobody_in() {
 #[test]
 fn what_can_not_work_is_said() {
     let (good, _secret) = settings("http://127.0.0.1:1");
-    let said = |settings: &[Oidc], url| LoginService::all(settings, url).unwrap_err().to_string();
+    let said = |settings: &[Oidc], url| LoginService::all(settings, url, None).unwrap_err().to_string();
     for (wrong, expected) in [
         (Oidc { name: "A b".to_owned(), ..good.clone() }, "lower-case letters"),
         (Oidc { issuer: "http://id.example.com".to_owned(), ..good.clone() }, "must begin with https://"),
         (Oidc { client_id: String::new(), ..good.clone() }, "client_id is empty"),
         (Oidc { scopes: vec!["profile".to_owned()], ..good.clone() }, "scopes must have openid"),
+        (Oidc { stored_client_secret: Some("sso".to_owned()), ..good.clone() }, "keep one of them"),
         (Oidc { client_secret_file: Some("/nowhere".into()), ..good.clone() }, "can't be read"),
     ] {
         let said = said(&[wrong], Some(PUBLIC_URL));

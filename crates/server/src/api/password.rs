@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
+use berth_access::PasswordChange;
 use http::StatusCode;
 use serde::Deserialize;
 
@@ -32,7 +33,8 @@ pub(super) async fn change(
     // With the code: else as many of them as are sent at once would count as one guess.
     let tried = format!("{old}\0{}", code.as_deref().unwrap_or_default());
     let attempt = app.limits.login(client, &name, &tried)?;
-    let changed = app.manage()?.change_own_password(&caller, &name, &old, &new, code.as_deref()).await;
+    let change = PasswordChange { name: &name, old: &old, new: &new, code: code.as_deref() };
+    let changed = app.manage()?.change_own_password(&caller, change).await;
     match &changed {
         Ok(()) => attempt.succeeded(),
         Err(error) if error.is_wrong_proof() => drop(attempt),

@@ -245,6 +245,8 @@ impl From<AccountError> for Problem {
         let text = error.to_string();
         match error {
             E::Taken(_) => Self::conflict("exists", text),
+            E::Full { .. } => Self::conflict("full", text),
+            E::MustChange(_) => Self::conflict("must_change", text),
             E::ChangedMeanwhile(_) => Self::conflict("changed_meanwhile", text),
             E::Unknown { .. } => Self::not_found(),
             E::Elsewhere(_) | E::Factor(_) | E::Configured(_) => Self::conflict("not_here", text),

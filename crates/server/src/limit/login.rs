@@ -4,13 +4,15 @@
 //! credentials tried at the same time from one address are one attempt: clients send them with every one of their parallel requests.
 //!
 //! A name is limited wherever the attempts come from, however it is spelled, and whether or not it exists. Who has logged in with a name
-//! from an address before is not kept out by what others do with that name elsewhere.
+//! from an address before is not kept out by what others do with that name elsewhere. Nor is whoever shows a secret that Berth makes up,
+//! as robots do: it can't be guessed, so it counts for the address alone, and nobody can keep a robot out by its name.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher as _, RandomState};
 use std::net::IpAddr;
 use std::time::Duration;
 
+use berth_access::Claim;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
@@ -78,12 +80,32 @@ enum Paid {
 }
 
 impl Limits {
-    /// Lets somebody try to log in as `name` with these credentials.
+    /// Lets somebody try to log in by what Basic credentials claim.
+    pub(crate) fn login_as<'a>(
+        &'a self,
+        client: IpAddr,
+        claim: &'a Claim,
+        credentials: &str,
+    ) -> Result<Attempt<'a>, Limited> {
+        self.attempt(client, &claim.name, credentials, !claim.made_up)
+    }
+
+    /// Lets somebody try to log in as `name` with a password that people choose.
     pub(crate) fn login<'a>(
         &'a self,
         client: IpAddr,
         name: &'a str,
         credentials: &str,
+    ) -> Result<Attempt<'a>, Limited> {
+        self.attempt(client, name, credentials, true)
+    }
+
+    fn attempt<'a>(
+        &'a self,
+        client: IpAddr,
+        name: &'a str,
+        credentials: &str,
+        guessable: bool,
     ) -> Result<Attempt<'a>, Limited> {
         let Some(tables) = self.logins.0.as_ref().filter(|_| !self.exempts(client)) else {
             return Ok(Attempt(None));
@@ -94,7 +116,8 @@ impl Limits {
         let paid = if in_flight.contains_key(&credentials) {
             Paid::Nothing
         } else {
-            tables.pay(network, name, &folded).map_err(|wait| self.refuse(Class::Login, wait))?
+            let folded = guessable.then_some(folded.as_str());
+            tables.pay(network, name, folded).map_err(|wait| self.refuse(Class::Login, wait))?
         };
         *in_flight.entry(credentials).or_default() += 1;
         Ok(Attempt(Some(Flight { tables, network, name, folded, credentials, paid })))
@@ -102,15 +125,15 @@ impl Limits {
 }
 
 impl Tables {
-    /// Pays for an attempt; returns how long it is too early for one.
-    fn pay(&self, network: IpAddr, name: &str, folded: &str) -> Result<Paid, Duration> {
+    /// Pays for an attempt, which counts for the name only if it may be a guess; returns how long it is too early for one.
+    fn pay(&self, network: IpAddr, name: &str, guessed: Option<&str>) -> Result<Paid, Duration> {
         let now = Instant::now();
         if let Verdict::TooEarly(wait) = self.addresses.take(&network, now, false) {
             return Err(wait);
         }
-        if !self.known.look(&(network, name), now).is_zero() {
+        let Some(folded) = guessed.filter(|_| self.known.look(&(network, name), now).is_zero()) else {
             return Ok(Paid::ByAddress);
-        }
+        };
         match self.names.take(&folded, now, false) {
             Verdict::TooEarly(wait) => {
                 self.addresses.give_back(&network, now);

@@ -1,5 +1,9 @@
 use std::net::Ipv4Addr;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use berth_access::{Claim, RandomSecret, SecretKind};
+
 use super::*;
 
 fn config(change: impl FnOnce(&mut RateLimits)) -> RateLimits {
@@ -202,6 +206,35 @@ async fn a_name_is_limited_wherever_it_is_tried_from_but_its_owner_gets_in() {
     limits.login(client(99), "ann", "right").unwrap().succeeded();
     pass(3_000).await;
     assert!(limits.login(client(60), "ann", "wrong").is_ok(), "one more after its time");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_robot_gets_in_whatever_others_try_with_its_name() {
+    let limits = limits(|config| config.login.burst = 5);
+    let claim = |password: &str| {
+        let basic = format!("Basic {}", STANDARD.encode(format!("robot+team+ci:{password}")));
+        Claim::parse(&basic).unwrap()
+    };
+    let guess = claim("x");
+    for n in 0..6 {
+        let outcome = limits.login_as(client(1), &guess, &n.to_string());
+        assert_eq!(outcome.is_ok(), n < 5);
+        drop(outcome);
+    }
+    let secret = RandomSecret::generate(SecretKind::Robot).unwrap();
+    let right = claim(secret.reveal());
+    assert!(limits.login_as(client(2), &guess, "7").is_err(), "the name has had its share");
+    limits.login_as(client(2), &right, "right").unwrap().succeeded();
+    // Not from an address that has had its share, nor with what only looks like a secret of Berth's.
+    assert!(limits.login_as(client(1), &right, "right").is_err());
+    assert!(limits.login_as(client(3), &claim("berth_r_x"), "x").is_err());
+    // Such a secret that is wrong costs the address, and the name nothing.
+    for n in 0..6 {
+        let outcome = limits.login_as(client(4), &right, &n.to_string());
+        assert_eq!(outcome.is_ok(), n < 5);
+        drop(outcome);
+    }
+    limits.login_as(client(5), &right, "right").unwrap().succeeded();
 }
 
 #[tokio::test(start_paused = true)]

@@ -5,8 +5,6 @@ use std::fmt::Display;
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use bytes::Bytes;
-use http::header::{HOST, ORIGIN};
-use http::{HeaderMap, Uri};
 use http_body::Body as HttpBody;
 use http_body_util::{BodyExt as _, Limited};
 use percent_encoding::percent_decode_str;
@@ -62,20 +60,6 @@ pub(super) fn token(secret: &str) -> String {
     hash.update("berth form ");
     hash.update(secret);
     BASE64_URL_SAFE_NO_PAD.encode(hash.finalize())
-}
-
-/// Tells whether a browser says that another site sent a request.
-pub(super) fn is_cross_site(headers: &HeaderMap, uri: &Uri, forwarded_host: Option<&str>) -> bool {
-    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-    if let Some(site) = text("sec-fetch-site") {
-        return !matches!(site, "same-origin" | "none");
-    }
-    let Some(origin) = text(ORIGIN.as_str()) else { return false };
-    let host = forwarded_host
-        .or_else(|| uri.authority().map(http::uri::Authority::as_str))
-        .or_else(|| text(HOST.as_str()));
-    let of_origin = origin.split_once("://").map(|(_, host)| host);
-    of_origin.is_none() || of_origin != host
 }
 
 #[cfg(test)]

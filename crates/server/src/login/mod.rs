@@ -15,11 +15,13 @@ use http_body::Body as HttpBody;
 
 use self::form::Form;
 use self::words::Words;
+use crate::address;
 use crate::app::App;
 use crate::body::Body;
 use crate::context::{RequestContext, Verdict};
 use crate::inbound::in_time;
 use crate::overload::Class;
+use crate::proxy::Forwarded;
 
 mod cookie;
 mod enter;
@@ -42,7 +44,7 @@ struct Visit<'a> {
     head: Parts,
     words: &'static Words,
     origin: Arc<Origin>,
-    forwarded_host: Option<&'a str>,
+    forwarded: &'a Forwarded,
 }
 
 impl Visit<'_> {
@@ -62,7 +64,7 @@ impl Visit<'_> {
         B: HttpBody<Data = Bytes> + Send + Unpin + 'static,
         B::Error: Display,
     {
-        if form::is_cross_site(&self.head.headers, &self.head.uri, self.forwarded_host) {
+        if address::is_cross_site(&self.head.uri, &self.head.headers, self.forwarded) {
             return None;
         }
         let form = in_time(&self.app.config.limits, Form::read(body)).await.ok()?;
@@ -88,9 +90,9 @@ where
 {
     let (head, body) = request.into_parts();
     let origin = Arc::new(cx.origin());
-    let forwarded_host = cx.forwarded.host.clone();
+    let forwarded = cx.forwarded.clone();
     let words = words::of(&head.headers);
-    let visit = Visit { app, head, words, origin, forwarded_host: forwarded_host.as_deref() };
+    let visit = Visit { app, head, words, origin, forwarded: &forwarded };
     let is_head = visit.head.method == Method::HEAD;
     if app.refuses_unrecorded() && cx.uri.path() != STYLE {
         return visit.page(StatusCode::SERVICE_UNAVAILABLE, Some(words.unrecorded), "");

@@ -2,9 +2,9 @@
 
 use std::fmt::{Display, Write as _};
 
-use berth_access::Caller;
+use berth_access::{Caller, ManageError};
+use berth_catalog::app_password::AppPasswordId;
 use bytes::Bytes;
-use http::header::HOST;
 use http::{Response, StatusCode};
 use http_body::Body as HttpBody;
 use jiff::Timestamp;
@@ -13,6 +13,7 @@ use super::form::{Form, TOKEN, token};
 use super::html::{escaped, see_other};
 use super::session::{self, Here};
 use super::{PREFIX, Visit, back, cookie};
+use crate::address;
 use crate::body::Body;
 
 /// Days that a password is good if nothing else is said.
@@ -33,7 +34,11 @@ pub(super) async fn overview(visit: &Visit<'_>, here: &Here<'_>, problem: Option
         words.log_out
     );
     // Users of the configuration have no account that could have any.
-    if let Ok(known) = visit.app.access.application_passwords(caller).await {
+    let known = match visit.app.manage() {
+        Ok(manage) => manage.application_passwords(caller, caller.name()).await,
+        Err(error) => Err(error),
+    };
+    if let Ok(known) = known {
         // Writing to a text can't fail.
         let _ = write!(content, "<h2>{}</h2>\n<p>{}</p>\n<ul>\n", words.passwords, words.what_for);
         let alive =
@@ -80,11 +85,15 @@ where
     };
     let words = visit.words;
     let days = form.get("days").and_then(|days| days.parse().ok()).unwrap_or(DAYS);
-    let name = form.get("name").unwrap_or_default().trim();
-    let response = match visit.app.access.make_application_password(&here.caller, name, days).await {
-        Ok(secret) => {
-            let host = visit.head.headers.get(HOST).and_then(|host| host.to_str().ok());
-            let host = visit.forwarded_host.or(host).unwrap_or("REGISTRY");
+    let name = form.get("name").unwrap_or_default().trim().to_owned();
+    let made = match visit.app.manage() {
+        Ok(manage) => manage.create_application_password(&here.caller, name, days).await,
+        Err(error) => Err(error),
+    };
+    let response = match made {
+        Ok((_, secret, _)) => {
+            let host = address::host(&visit.head.uri, &visit.head.headers, visit.forwarded);
+            let host = host.as_deref().unwrap_or("REGISTRY");
             let content = format!(
                 "<h2>{}</h2>\n<p><code>{}</code></p>\n<p>{}</p>\n<p>{} <code>docker login -u {} {}</code></p>\n{}",
                 words.made,
@@ -113,12 +122,7 @@ where
         Err(response) => return (response, None),
     };
     let ended = match id.parse() {
-        Ok(id) => visit
-            .app
-            .access
-            .end_application_password(&here.caller, id)
-            .await
-            .map_err(|error| error.to_string()),
+        Ok(id) => revoked(visit, &here.caller, AppPasswordId(id)).await.map_err(|error| error.to_string()),
         Err(_) => Err(visit.words.again.to_owned()),
     };
     let response = match ended {
@@ -126,6 +130,10 @@ where
         Err(problem) => overview(visit, &here, Some(&problem)).await,
     };
     (response, Some(here.caller))
+}
+
+async fn revoked(visit: &Visit<'_>, caller: &Caller, id: AppPasswordId) -> Result<(), ManageError> {
+    visit.app.manage()?.revoke_application_password(caller, caller.name(), id).await
 }
 
 /// Reads a form that a page of ours showed to whoever is logged in.

@@ -2,7 +2,7 @@
 
 use std::fmt::Display;
 
-use berth_access::{AccountError, Caller, ManageError, Unauthenticated};
+use berth_access::{AccountError, Caller, ManageError, PasswordChange, Unauthenticated};
 use berth_federation::Attempt;
 use bytes::Bytes;
 use http::{Response, StatusCode};
@@ -95,7 +95,7 @@ async fn changed(visit: &Visit<'_>, form: &Form, name: &str) -> Result<(), Faile
     };
     let caller = Caller::anonymous().from(std::sync::Arc::clone(&visit.origin));
     let outcome = match app.manage() {
-        Ok(manage) => manage.change_own_password(&caller, name, old, new, code).await,
+        Ok(manage) => manage.change_own_password(&caller, PasswordChange { name, old, new, code }).await,
         Err(error) => Err(error),
     };
     match outcome {

@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 
 use http::{HeaderMap, HeaderValue};
 
-use super::address;
+use crate::address;
 use crate::app::App;
 use crate::context::RequestContext;
 use crate::v2::path::Endpoint;
@@ -30,7 +30,7 @@ pub(crate) fn challenge(app: &App, cx: &RequestContext, headers: &HeaderMap, fau
         let config = app.access.tokens()?.config();
         let realm = match &config.realm {
             Some(realm) => realm.clone(),
-            None => address::of(app, cx, headers)? + super::PATHS[0],
+            None => address::base(app, cx, headers)? + super::PATHS[0],
         };
         let mut text = format!("Bearer realm=\"{realm}\",service=\"{}\"", config.service);
         if let Some(scope) = scope(cx) {

@@ -24,7 +24,6 @@ use crate::inbound::in_time;
 use crate::overload::Class;
 use crate::stranger;
 
-mod address;
 mod answer;
 mod ask;
 mod challenge;

@@ -10,6 +10,7 @@ on_both!(
     one_proves_its_owner_and_costs_no_hash,
     one_that_ended_says_when_and_why_to_who_has_it,
     rules_hold_for_them,
+    those_that_ended_are_in_nobodys_way,
 );
 
 async fn make(
@@ -76,6 +77,30 @@ async fn one_that_ended_says_when_and_why_to_who_has_it(on: On) {
     assert_eq!(f.log_in("alice", alive.reveal()).await, wrong("alice", Cause::WrongSecret), "another alice");
 }
 
+async fn those_that_ended_are_in_nobodys_way(on: On) {
+    let f = Fixture::new(on).await;
+    f.add("alice").await;
+    // A script that makes one a day, and revokes it.
+    for _ in 0..201 {
+        let (id, _) = make(&f, "alice", 1).await;
+        f.accounts.revoke_application_password("alice", id, &by()).await.unwrap();
+    }
+    let remembered = async || f.accounts.application_passwords("alice").await.unwrap().len();
+    assert_eq!(remembered().await, 201, "tokens may be out for each");
+    f.pass(2 * 86_400);
+    let (first, _) = make(&f, "alice", 1).await;
+    assert_eq!(remembered().await, 200 + 1);
+    for _ in 0..199 {
+        make(&f, "alice", 1).await;
+    }
+    let new = NewApplicationPassword { user: "alice".to_owned(), name: "more".to_owned(), days: 1 };
+    let full = AccountError::Full { what: "application passwords", most: 200 };
+    let made = f.accounts.create_application_password(new, &by()).await;
+    assert_eq!(made.map(drop), Err(full));
+    f.accounts.revoke_application_password("alice", first, &by()).await.unwrap();
+    make(&f, "alice", 1).await;
+}
+
 async fn rules_hold_for_them(on: On) {
     let application_passwords = ApplicationPasswordRules { max_days: 10 };
     let f = Fixture::with(on, Config { application_passwords, ..Config::default() }).await;
@@ -90,5 +115,5 @@ async fn rules_hold_for_them(on: On) {
     assert!(matches!(try_to("alice", "lap\ntop", 1).await, Err(AccountError::Name { .. })));
     // Nobody gets around a change that is due.
     f.accounts.reset_password("alice", "Chosen-for-1", false, &by()).await.unwrap();
-    assert!(try_to("alice", "phone", 1).await.is_err());
+    assert_eq!(try_to("alice", "phone", 1).await, Err(AccountError::MustChange("alice".to_owned())));
 }

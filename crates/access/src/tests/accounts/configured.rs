@@ -4,8 +4,8 @@ use super::{Fixture, On, PASSWORD, by, on_both, wrong};
 use crate::federation::{Proven, Source};
 use crate::tests::named;
 use crate::{
-    AccountError, Accounts, Config, LoginCause as Cause, NewApplicationPassword, ReadOnly, Unauthenticated,
-    UserAccess,
+    AccountError, Accounts, Config, LoginCause as Cause, ManageError, Management, NewApplicationPassword,
+    ReadOnly, Unauthenticated, UserAccess,
 };
 
 on_both!(no_way_leads_to_an_account_whose_name_is_another_s);
@@ -49,7 +49,9 @@ async fn no_way_leads_to_an_account_whose_name_is_another_s(on: On) {
     assert_eq!(f.accounts.create_application_password(new, &by()).await.unwrap_err(), refused);
     assert_eq!(f.accounts.begin_totp("alice", None).await.unwrap_err(), refused);
     let alice = f.log_in("alice", "secret").await.unwrap();
-    assert_eq!(f.access.application_passwords(&alice).await.unwrap_err(), refused);
-    assert_eq!(f.access.end_application_password(&alice, id.0).await.unwrap_err(), refused);
+    let manage = Management::new(&f.access, &f.accounts, &f.catalog);
+    let listed = manage.application_passwords(&alice, "alice").await;
+    assert!(matches!(listed, Err(ManageError::Account(error)) if error == refused));
+    assert!(manage.revoke_application_password(&alice, "alice", id).await.is_err());
     assert!(f.access.groups_of(&named("bob")).is_empty(), "groups of the account are not the user's");
 }

@@ -12,8 +12,8 @@ use crate::federation::{
     Directory, Grant, Issuers, Job, LookedUp, OneOrMany, Proven, Refused, Source, Unavailable, Workload,
 };
 use crate::{
-    Access, Caller, Config, Identity, LoginCause as Cause, Looked, NewApplicationPassword, Proof, ReadOnly,
-    Resource, Unauthenticated,
+    Access, Caller, Config, Identity, LoginCause as Cause, Looked, Management, NewApplicationPassword, Proof,
+    ReadOnly, Resource, Unauthenticated,
 };
 
 on_both!(
@@ -201,12 +201,13 @@ async fn a_session_is_good_as_long_as_its_owner_stands(on: On) {
     assert_eq!((here.name(), here.proof(), groups(&here)), ("alice", Proof::Session, vec!["a"]));
     assert_eq!(f.access.resume_session("x").await.unwrap(), None);
     // Passwords are its owner's.
-    let made = f.access.make_application_password(&here, "laptop", 7).await.unwrap();
+    let manage = Management::new(&f.access, &f.accounts, &f.catalog);
+    let (id, made, _) = manage.create_application_password(&here, "laptop".to_owned(), 7).await.unwrap();
     assert!(f.is_right("alice", made.reveal()).await);
-    let id = f.access.application_passwords(&here).await.unwrap()[0].id.0;
     f.add("bob").await;
-    assert!(f.access.end_application_password(&Caller::user("bob"), id).await.is_err());
-    f.access.end_application_password(&here, id).await.unwrap();
+    assert!(manage.revoke_application_password(&Caller::user("bob"), "alice", id).await.is_err());
+    assert!(manage.revoke_application_password(&Caller::user("bob"), "bob", id).await.is_err());
+    manage.revoke_application_password(&here, "alice", id).await.unwrap();
     assert!(!f.is_right("alice", made.reveal()).await);
 
     let other = f.access.begin_session(&alice).await.unwrap();

@@ -3,14 +3,15 @@
 use std::sync::Arc;
 
 use berth_catalog::event::{self, Author, Event};
+use berth_catalog::{Tx, subject};
 use berth_vault::{Key, Vault};
 
 use super::federated::{Fake, proven, with_directory};
 use super::{On, PASSWORD, new_user, on_both};
 use crate::federation::{Directory, Proven, Source};
-use crate::{Enrolment, NewApplicationPassword, Persons};
+use crate::{Enrolment, ManageError, Management, NewApplicationPassword, PasswordChange, Persons, Reason};
 
-on_both!(no_name_of_a_person_enters_the_event_log);
+on_both!(no_name_of_a_person_enters_the_event_log, who_has_no_name_in_logs_changes_nothing);
 
 async fn no_name_of_a_person_enters_the_event_log(on: On) {
     let (mut f, fake): (_, Arc<Fake>) = with_directory(on).await;
@@ -63,4 +64,27 @@ async fn no_name_of_a_person_enters_the_event_log(on: On) {
     let groups = events.iter().filter(|event| event.detail["change"] == "groups changed");
     let by: Vec<_> = groups.map(|event| event.caller.as_str()).collect();
     assert_eq!(by, ["system:login", "system:directory"]);
+}
+
+async fn who_has_no_name_in_logs_changes_nothing(on: On) {
+    let mut f = super::Fixture::new(on).await;
+    f.add("alice").await;
+    // The key is of another vault.
+    let now = f.clock.now();
+    let row =
+        async move |tx: &mut Tx| subject::ensure(tx, "alice", "person-1", b"sealed elsewhere", now).await;
+    f.catalog.write(row).await.unwrap();
+    let vault = Vault::new(&[Key::generate().unwrap()], &[]).unwrap();
+    f.access = f.access.with_persons(Persons::new(f.catalog.clone(), vault));
+    let manage = Management::new(&f.access, &f.accounts, &f.catalog);
+    let alice = f.access.log_in("alice", PASSWORD, None).await.unwrap();
+    let change = PasswordChange { name: "alice", old: PASSWORD, new: "Another-2", code: None };
+    let changed = manage.change_own_password(&alice, change).await;
+    let made = manage.create_application_password(&alice, "laptop".to_owned(), 1).await.map(drop);
+    for outcome in [changed, made] {
+        let Err(ManageError::Denied(denied)) = outcome else { panic!("{outcome:?}") };
+        assert_eq!(denied.reason(), Reason::Unnamed);
+    }
+    assert!(f.is_right("alice", PASSWORD).await);
+    assert!(f.accounts.application_passwords("alice").await.unwrap().is_empty());
 }
