@@ -45,7 +45,9 @@ pub use harbor::{HarborEntry, Imported};
 pub use name::{RobotName, RobotNameError, user_name_problem};
 pub(crate) use prove::{Proven, Purpose, caller};
 pub use robot::{NewRobot, Rotated};
-pub(crate) use robot::{Rotation, clean, delete_robot, insert_robot, rotate_robot, tell_robot};
+pub(crate) use robot::{
+    Rotation, clean, delete_robot, insert_robot, rotate_robot, tell_policies, tell_robot,
+};
 pub(crate) use robot_policy::check;
 pub use robot_policy::{Grantor, OperatorGrants};
 pub use rules::{ApplicationPasswordRules, PasswordRules, RobotRules, SessionRules};

@@ -43,6 +43,7 @@ pub use account::{
 };
 pub use action::{Action, Actions, UnknownAction};
 pub use admin::ProjectChange;
+pub use berth_vault::Error as VaultError;
 pub use caller::{Caller, Identity, Proof};
 pub use config::{Anonymous, Config, ConfigError, OpenError, Refusal, User, UserAccess, effective_anonymous};
 pub use credentials::Claim;

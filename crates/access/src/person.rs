@@ -150,7 +150,8 @@ impl Persons {
         let key = Key::generate().map_err(|error| PersonError::Key(error.to_string()))?;
         let pseudonym = pseudonym()?;
         let failed = |error| PersonError::Vault { pseudonym: pseudonym.clone(), error };
-        let sealed = self.0.vault.seal(&context::subject(&pseudonym), key.material()).map_err(failed)?;
+        let sealed =
+            self.0.vault.seal(&context::subject(&pseudonym, name), key.material()).map_err(failed)?;
         let (owned, offered, now) = (name.to_owned(), pseudonym.clone(), self.0.catalog.clock().now());
         let made = self
             .0
@@ -254,7 +255,8 @@ impl Persons {
     fn opened(&self, row: &subject::Subject) -> Result<Option<Person>, PersonError> {
         let Some(sealed) = &row.sealed else { return Ok(None) };
         let failed = |error| PersonError::Vault { pseudonym: row.pseudonym.clone(), error };
-        let key = self.0.vault.open(&context::subject(&row.pseudonym), sealed).map_err(failed)?;
+        let place = context::subject(&row.pseudonym, row.name.as_deref().unwrap_or_default());
+        let key = self.0.vault.open(&place, sealed).map_err(failed)?;
         let key = Key::from_bytes(&key).ok_or_else(|| failed(berth_vault::Error::Damaged))?;
         Person::new(row.pseudonym.clone(), key, row.created_at).map(Some).map_err(failed)
     }

@@ -31,7 +31,7 @@ pub fn of_event(event: &Event) -> Entry {
         actor: event.caller.clone(),
         kind: text("kind").unwrap_or_else(|| kind(&event.caller).to_owned()),
         proof: text("proof").unwrap_or_else(|| "none".to_owned()),
-        project: repository.as_deref().map(project),
+        project: repository.as_deref().map(project).or_else(|| named(&event.detail)),
         repository,
         tag: event.tag.clone(),
         digest: event.digest.map(|digest| digest.to_string()),
@@ -43,6 +43,13 @@ pub fn of_event(event: &Event) -> Entry {
         detail: detail.to_string(),
         event: Some(event.position),
     }
+}
+
+/// Returns the project that a change of projects, roles in one, or its robots names.
+fn named(detail: &Value) -> Option<String> {
+    let text = |key: &str| detail.get(key).and_then(Value::as_str).filter(|text| !text.is_empty());
+    let of_robot = || text("robot")?.strip_prefix("robot+")?.split_once('+').map(|(project, _)| project);
+    text("project").or_else(of_robot).map(ToOwned::to_owned)
 }
 
 fn action(event: &Event) -> String {

@@ -65,9 +65,11 @@ Examples:
       berth doctor
 
 Every key of berth.yaml can also be an environment variable: http.listen is BERTH_HTTP__LISTEN.
-Flags win over the environment, the environment over the file. `berth config check` prints what is in effect.
+Flags win over the environment, the environment over the file. `berth config check` prints what
+is in effect.
 
-Exit codes: 0 is done, or yes; 1 is no as an answer, such as denied or not whole; 2 is could not do or ask it.";
+Exit codes: 0 is done, or yes; 1 is no as an answer, such as denied or not whole; 2 is could not
+do or ask it.";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -161,8 +163,9 @@ impl From<ServerFlags> for Flags {
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Without users, everybody on this machine may push and pull, and Berth listens on loopback addresses only.
-For other addresses, add users (`berth passwd NAME` prints the entry) or say --anonymous read or --anonymous write.
+Without users, everybody on this machine may push and pull, and Berth listens on loopback
+addresses only. For other addresses, add users (`berth passwd NAME` prints the entry) or say
+--anonymous read or --anonymous write.
 
 Examples:
       berth serve
@@ -176,16 +179,17 @@ pub(crate) struct Serve {
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Collection runs by itself on a schedule beside pushes and pulls; this command is for those who can't wait. With --now it
-waits for the end and shows progress: a running server does the work, or the command itself when none is running.
+Collection runs by itself on a schedule beside pushes and pulls; this command is for those who
+can't wait. With --now it waits for the end and shows progress: a running server does the work,
+or the command itself when none is running.
 
-Something goes once it has been unneeded for gc.delay_seconds. A shorter --delay also takes blobs of pushes that are
-still under way, whose clients must then push them again.
+Something goes once it has been unneeded for gc.delay_seconds. A shorter --delay also takes
+blobs of pushes that are still under way, whose clients must then push them again.
 
 Examples:
       berth gc                      enqueue a collection and return
       berth gc --now --dry-run      what would go
-      berth gc --now --delay 0s     collect everything unneeded, also what was pushed a moment ago
+      berth gc --now --delay 0s     collect everything unneeded, also what was just pushed
       berth gc --verify             prove that no manifest lost a blob and the ledger adds up")]
 pub(crate) struct Gc {
     #[command(flatten)]
@@ -206,8 +210,8 @@ pub(crate) struct Gc {
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Damaged blobs are set aside and no longer served; they heal when they are pushed again. An interrupted scrub goes on
-where it stopped.
+Damaged blobs are set aside and no longer served; they heal when they are pushed again. An
+interrupted scrub goes on where it stopped.
 
 Example:
       berth scrub --data-dir /srv/berth")]
@@ -221,8 +225,9 @@ pub(crate) struct Scrub {
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-While the registry is read-only, pulls work, pushes and deletes are refused at once, and collection, scrub and pull counts
-write nothing. Every node follows within a second; `on` returns when they have.
+While the registry is read-only, pulls work, pushes and deletes are refused at once, and
+collection, scrub and pull counts write nothing. Every node follows within a second; `on`
+returns when they have.
 
 Example:
       berth read-only on && backup-the-bucket && berth read-only off")]
@@ -252,7 +257,8 @@ pub(crate) struct Events {
 pub(crate) enum EventsCommand {
     /// Print events as JSON lines, oldest first
     #[command(after_help = "\
-Each line has a `position`; give the last one you handled to --after and none is missed or repeated.
+Each line has a `position`; give the last one you handled to --after and none is missed or
+repeated.
 
 Examples:
       berth events tail --after 0
@@ -274,8 +280,8 @@ pub(crate) struct Tail {
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Asks for the password without showing it, or reads the first line of a pipe. With a NAME, prints a whole entry for
-berth.yaml; without, only the hash.
+Asks for the password without showing it, or reads the first line of a pipe. With a NAME, prints
+a whole entry for berth.yaml; without, only the hash.
 
 Examples:
       berth passwd alice
@@ -298,8 +304,8 @@ pub(crate) struct Config {
 pub(crate) enum ConfigCommand {
     /// Print the configuration in effect, or what is wrong with it
     #[command(after_help = "\
-Takes the same file, environment and flags as `berth serve`. Fails when something is wrong, so it can
-stand before a restart:
+Takes the same file, environment and flags as `berth serve`. Fails when something is wrong, so
+it can stand before a restart:
       berth config check --config /etc/berth.yaml > /dev/null && systemctl restart berth")]
     Check(CheckConfig),
     /// Print the JSON Schema of berth.yaml, for editors and other checks
@@ -317,8 +323,8 @@ pub(crate) struct CheckConfig {
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Checks the configuration, the data directory, its disk and file system, the clock, file limits, TLS files and listen
-addresses. Exits with 1 when something must be fixed.
+Checks the configuration, the data directory, its disk and file system, the clock, file limits,
+TLS files and listen addresses. Exits with 1 when something must be fixed.
 
 Example:
       berth doctor --config /etc/berth.yaml")]
@@ -329,8 +335,9 @@ pub(crate) struct Doctor {
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Asks for /readyz at the first of http.listen with a fixed port. Exits with 1 and says why when the server is not ready or
-does not answer. In an image without a shell it stands where others put curl.
+Asks for /readyz at the first of http.listen with a fixed port. Exits with 1 and says why when
+the server is not ready or does not answer. In an image without a shell it stands where others
+put curl.
 
 Example:
       berth ready --config /etc/berth.yaml")]

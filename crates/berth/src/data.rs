@@ -16,6 +16,7 @@
 
 mod identity;
 mod old;
+mod private;
 mod store;
 
 use std::fs::{DirBuilder, File, OpenOptions};
@@ -202,6 +203,7 @@ pub(crate) async fn open_trail(config: &Config) -> Result<Trail> {
         return Trail::connect(&database, Clock::system()).await.with_context(|| unreached(config));
     }
     let file = config.data_dir.join(TRAIL);
+    private::keep(&file).with_context(|| unopened(&file))?;
     Trail::open(&file, Clock::system())
         .with_context(|| format!("audit trail {} can't be opened", file.display()))
 }
@@ -283,6 +285,7 @@ async fn visit(database: &PostgresConfig, config: &Config) -> Result<Catalog> {
 
 fn open_file(config: &Config) -> Result<Catalog> {
     let file = config.data_dir.join(CATALOG);
+    private::keep(&file).with_context(|| unopened(&file))?;
     Catalog::open(&file, Clock::system()).with_context(|| unopened(&file))
 }
 
@@ -313,6 +316,7 @@ pub(crate) async fn create(config: &Config, point: Option<&str>) -> Result<NewDa
     } else {
         refuse_used(&config.data_dir)?;
         let file = config.data_dir.join(UNFINISHED);
+        private::keep(&file).with_context(|| unopened(&file))?;
         let catalog = Catalog::open(&file, Clock::system()).with_context(|| unopened(&file))?;
         (catalog, Some(config.data_dir.clone()))
     };

@@ -14,7 +14,7 @@ pub enum Column {
     Secret,
     /// Second factors, by the account's name.
     Totp,
-    /// Keys to what the logs say of persons, by pseudonym.
+    /// Keys to what the logs say of persons, by pseudonym, a slash and name.
     Subject,
 }
 
@@ -51,7 +51,7 @@ impl Column {
                 "SELECT id, name, totp FROM account WHERE id > $1 AND totp IS NOT NULL ORDER BY id LIMIT $2"
             }
             Self::Subject => {
-                "SELECT id, pseudonym, sealed FROM subject
+                "SELECT id, pseudonym || '/' || name, sealed FROM subject
                   WHERE id > $1 AND sealed IS NOT NULL ORDER BY id LIMIT $2"
             }
         }

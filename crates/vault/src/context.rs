@@ -20,7 +20,8 @@ pub fn enrolment(account: &str) -> String {
     format!("account/{account}/enrolment")
 }
 
-/// The key to what the logs say of a person, by the pseudonym.
-pub fn subject(pseudonym: &str) -> String {
-    format!("subject/{pseudonym}")
+/// The key to what the logs say of a person, by the pseudonym and by the name that it stands for, so that nobody can give one person
+/// another's name.
+pub fn subject(pseudonym: &str, name: &str) -> String {
+    format!("subject/{pseudonym}/{name}")
 }

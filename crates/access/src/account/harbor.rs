@@ -8,7 +8,7 @@ use serde::Deserialize;
 use super::admin::tell_account;
 use super::hash::{Harbor, Version};
 use super::name::user_name_problem;
-use super::robot::tell_robot;
+use super::robot::tell_policies;
 use super::robot_policy::{Grantor, check};
 use super::{Accounts, Error, RobotName};
 use crate::policy::PolicyConfig;
@@ -135,7 +135,7 @@ impl Accounts {
         self.change(async move |tx| {
             let Some(id) = robot::insert(tx, &row, now).await? else { return Ok(Imported::Known) };
             robot_secret::insert(tx, id, &kept, None, now).await?;
-            tell_robot(tx, &row.name, "imported", &by, now).await;
+            tell_policies(tx, &row.name, "imported", (&row.policies, None), &by, now).await;
             Ok(Imported::Robot)
         })
         .await

@@ -5,7 +5,7 @@ use berth_catalog::robot::{self, Robot, RobotId};
 use berth_catalog::robot_secret::{self, RobotSecret};
 use berth_catalog::{Tx, binding};
 use jiff::Timestamp;
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
 use super::admin::event_of;
 use super::robot_policy::{Grantor, check};
@@ -255,7 +255,7 @@ pub(crate) async fn insert_robot(
 ) -> Result<Robot, Error> {
     let id = robot::insert(tx, row, now).await?.ok_or_else(|| Error::Taken(row.name.clone()))?;
     robot_secret::insert(tx, id, hash, None, now).await?;
-    tell_robot(tx, &row.name, "created", by, now).await;
+    tell_policies(tx, &row.name, "created", (&row.policies, None), by, now).await;
     robot::find_by_id(tx, id).await?.ok_or_else(|| unknown(&row.name))
 }
 
@@ -283,6 +283,35 @@ pub(crate) fn clean(description: &str) -> String {
 }
 
 pub(crate) async fn tell_robot(tx: &mut Tx, name: &str, change: &str, by: &Author, now: Timestamp) {
-    let detail = json!({ "change": change, "robot": name });
+    tell_more(tx, name, change, Map::new(), by, now).await;
+}
+
+/// Tells of what a robot may do from now on, and did before.
+pub(crate) async fn tell_policies(
+    tx: &mut Tx,
+    name: &str,
+    change: &str,
+    (policies, before): (&str, Option<&str>),
+    by: &Author,
+    now: Timestamp,
+) {
+    let read = |text: &str| serde_json::from_str(text).unwrap_or(Value::Null);
+    let mut more = Map::from_iter([("policies".to_owned(), read(policies))]);
+    more.extend(before.map(|before| ("previous".to_owned(), read(before))));
+    tell_more(tx, name, change, more, by, now).await;
+}
+
+async fn tell_more(
+    tx: &mut Tx,
+    name: &str,
+    change: &str,
+    more: Map<String, Value>,
+    by: &Author,
+    now: Timestamp,
+) {
+    let mut detail = json!({ "change": change, "robot": name });
+    if let Some(fields) = detail.as_object_mut() {
+        fields.extend(more);
+    }
     event::append(tx, event_of(Kind::RobotChanged, by, detail, now)).await;
 }

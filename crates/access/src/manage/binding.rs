@@ -4,8 +4,9 @@ mod known;
 
 pub use known::{BindingMark, BindingsWanted, KnownBinding, Within};
 
-use berth_catalog::binding::{self, Binding, NewBinding};
+use berth_catalog::binding::{self, Binding, Kind, NewBinding};
 use berth_catalog::project as projects;
+use berth_catalog::{Reader, account};
 
 use super::{ManageError, Management, Result, last, shared};
 use crate::admin;
@@ -48,6 +49,9 @@ impl Management {
                 return Err(ManageError::Hidden);
             }
             rules.limits.on_bindings(tx, &what.project).await?;
+            if rules.separation && what.kind == Kind::User {
+                own_password(tx, &what.subject).await?;
+            }
             let is_new = admin::bind(tx, &rules, &what, &author, now).await?;
             let made = binding::find(tx, &what).await?.ok_or(ManageError::Hidden)?;
             if !is_new {
@@ -87,5 +91,14 @@ impl Management {
     /// What is bound in a project neither gives nor takes rights on the system, so nothing is asked of all there are.
     fn guard_of(&self, project: Option<&str>) -> Option<last::Guard> {
         project.is_none().then(|| last::Guard::before(&self.access))
+    }
+}
+
+/// Sees that nobody else knows the password of an account that is to get a role: whoever made it, or set its password, would have the
+/// role as well.
+async fn own_password(r: &Reader, user: &str) -> Result<()> {
+    match account::find(r, user).await? {
+        Some(account) if account.must_change => Err(ManageError::NotOwn { name: account.name }),
+        _ => Ok(()),
     }
 }

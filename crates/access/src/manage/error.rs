@@ -41,6 +41,14 @@ pub enum ManageError {
         "others change who may do what all the time, so this could not be decided; try again in a moment"
     )]
     Moved,
+    /// Somebody else chose the account's password, where duties are kept apart.
+    #[error(
+        "somebody else chose the password of {name:?}, and would get the role as well; bind it when {name:?} has changed it"
+    )]
+    NotOwn {
+        /// Who.
+        name: String,
+    },
     /// A name that roles wait for already.
     #[error(
         "roles are bound to {name:?} already, and whoever makes it would get them; take them away first, or ask somebody who \

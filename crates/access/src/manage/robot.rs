@@ -9,7 +9,8 @@ use berth_catalog::robot::{self, Robot, RobotId};
 use super::{ManageError, Management, Result, awaited, shared};
 use crate::access::Access;
 use crate::account::{
-    Error as AccountError, Grantor, NewRobot, RandomSecret, RobotName, check, clean, insert_robot, tell_robot,
+    Error as AccountError, Grantor, NewRobot, RandomSecret, RobotName, check, clean, insert_robot,
+    tell_policies, tell_robot,
 };
 use crate::caller::Caller;
 use crate::policy::PolicyConfig;
@@ -132,9 +133,12 @@ impl Management {
             let description = change.description.as_deref().map_or(found.description.clone(), clean);
             if policies != found.policies || description != found.description {
                 robot::set_policies(tx, found.id, &description, &policies).await?;
-                let what =
-                    if policies == found.policies { "description changed" } else { "policies changed" };
-                tell_robot(tx, &whole, what, &by, now).await;
+                if policies == found.policies {
+                    tell_robot(tx, &whole, "description changed", &by, now).await;
+                } else {
+                    let both = (policies.as_str(), Some(found.policies.as_str()));
+                    tell_policies(tx, &whole, "policies changed", both, &by, now).await;
+                }
             }
             if let Some(disabled) =
                 change.disabled.filter(|disabled| *disabled != found.disabled_at.is_some())

@@ -89,7 +89,10 @@ fn place(column: Column, name: &str) -> String {
         Column::SigningKey => context::signing_key(name),
         Column::Secret => context::secret(name),
         Column::Totp => context::totp(name),
-        Column::Subject => context::subject(name),
+        Column::Subject => {
+            let (pseudonym, name) = name.split_once('/').unwrap_or((name, ""));
+            context::subject(pseudonym, name)
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use berth_access::{Person, Persons};
+use berth_access::{Person, PersonError, Persons, VaultError};
 use berth_catalog::trail::{Entry, Record};
 
 use super::Report;
@@ -18,6 +18,8 @@ enum Known {
     Person(Person),
     /// What an erasure leaves: a row. `unfinished` if plain columns may still tell of the person.
     Erased { unfinished: bool },
+    /// A key that does not open under the name beside it: one of the two was changed.
+    Renamed,
     /// Nothing, as if there had never been such a person.
     Nothing,
 }
@@ -42,6 +44,10 @@ impl<'r> Sealed<'r> {
         let what = match self.known.get(&person) {
             None | Some(Known::Nothing) => {
                 self.tell(&person, record.position, Kind::Altered, vanished(&person), report);
+                return Ok(());
+            }
+            Some(Known::Renamed) => {
+                self.tell(&person, record.position, Kind::Altered, renamed(&person), report);
                 return Ok(());
             }
             Some(Known::Erased { unfinished }) => {
@@ -70,8 +76,14 @@ impl<'r> Sealed<'r> {
     /// Looks at a record of an archive, where nothing is in plain: whom it is of must be there all the same, if only erased.
     pub(super) async fn see_archived(&mut self, record: &Record, report: &mut Report) -> Result<()> {
         let Some((person, _)) = self.look(record).await? else { return Ok(()) };
-        if matches!(self.known.get(&person), None | Some(Known::Nothing)) {
-            self.tell(&person, record.position, Kind::Altered, vanished(&person), report);
+        match self.known.get(&person) {
+            None | Some(Known::Nothing) => {
+                self.tell(&person, record.position, Kind::Altered, vanished(&person), report);
+            }
+            Some(Known::Renamed) => {
+                self.tell(&person, record.position, Kind::Altered, renamed(&person), report);
+            }
+            Some(Known::Person(_) | Known::Erased { .. }) => {}
         }
         Ok(())
     }
@@ -84,9 +96,11 @@ impl<'r> Sealed<'r> {
             if self.known.len() >= KNOWN {
                 self.known.clear();
             }
-            let known = match persons.logged_as(&person).await? {
-                Some(subject) => Known::Person(subject),
-                None => persons
+            let known = match persons.logged_as(&person).await {
+                Ok(Some(subject)) => Known::Person(subject),
+                Err(PersonError::Vault { error: VaultError::Damaged, .. }) => Known::Renamed,
+                Err(error) => return Err(error.into()),
+                Ok(None) => persons
                     .is_half_erased(&person)
                     .await?
                     .map_or(Known::Nothing, |unfinished| Known::Erased { unfinished }),
@@ -107,6 +121,12 @@ impl<'r> Sealed<'r> {
 fn vanished(person: &str) -> String {
     let who = if person == Persons::NOBODY { "those who are nobody in particular" } else { person };
     format!("the key of {who} was taken out of the catalog: nothing proves any more what is sealed in it")
+}
+
+fn renamed(person: &str) -> String {
+    format!(
+        "the catalog has another name for {person} than the one that its key was made for: who did this is not proved"
+    )
 }
 
 fn half_erased(person: &str, unfinished: bool) -> (Kind, String) {

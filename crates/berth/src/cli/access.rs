@@ -17,7 +17,8 @@ pub(crate) enum AccessCommand {
     /// Say whether somebody may do something, and which role decides, or which grant is missing
     #[command(after_help = "\
 Asks the catalog and the configuration as they are now. Exits with 1 when it is denied, with 2
-when it could not be asked. A user's groups are those of the last login; --group adds others.
+when it could not be asked. A user's groups are those of the account's last login; --group
+counts only for names without an account.
 
 Examples:
       berth access explain alice push project/library/repository/nginx
@@ -29,14 +30,14 @@ Examples:
 
 #[derive(Debug, Args)]
 pub(crate) struct Explain {
-    /// A user's name, robot+NAME, group:NAME, workload:NAME, authenticated or anonymous
+    /// A user's name, robot+NAME, group:NAME, workload:ci:NAME, authenticated or anonymous
     #[arg(value_name = "SUBJECT")]
     pub(crate) who: String,
     /// pull, push, delete, list, read, create, update, sign, scan, replicate or administer
     pub(crate) action: Action,
     /// system/PART, project/NAME or project/NAME/repository/PATH
     pub(crate) resource: Target,
-    /// A group that the user is to be taken for a member of; may be given several times
+    /// A group that somebody without an account is to be taken for a member of; may be given several times
     #[arg(long = "group", value_name = "GROUP")]
     pub(crate) groups: Vec<String>,
     #[command(flatten)]
@@ -121,7 +122,7 @@ pub(crate) enum RoleCommand {
 The file holds roles as berth.yaml does: a list, or one.
 
 Example:
-      printf 'name: signer\\npolicies:\\n  - {resources: [\"project/*\"], actions: [pull, sign]}\\n' | \\
+      echo '{name: signer, policies: [{resources: [\"project/*\"], actions: [pull, sign]}]}' | \\
           berth role set -")]
     Set {
         /// File with the role as YAML or JSON, - for the standard input
@@ -175,7 +176,7 @@ Examples:
 
 #[derive(Debug, Args)]
 pub(crate) struct Bound {
-    /// user:NAME, group:NAME, robot+NAME, workload:NAME, authenticated or anonymous
+    /// user:NAME, group:NAME, robot+NAME, workload:ci:NAME, authenticated or anonymous
     pub(crate) subject: Subject,
     /// The role
     pub(crate) role: String,

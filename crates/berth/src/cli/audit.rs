@@ -14,9 +14,9 @@ pub(crate) struct Audit {
 pub(crate) enum AuditCommand {
     /// Look for anything in the trail that was altered, removed, re-ordered or cut off
     #[command(after_help = "\
-Recomputes every hash, in archives too, compares the chain with its signed checkpoints, with checkpoints that
-were handed out before, with the event log, and what is shown in plain with what is sealed. Exits
-with 1 when something is wrong, and says where.
+Recomputes every hash, in archives too, compares the chain with its signed checkpoints, with
+checkpoints that were handed out before, with the event log, and what is shown in plain with
+what is sealed. Exits with 1 when something is wrong, and says where.
 
 Whoever has the database and its key can write a new trail. Keep the public key and checkpoints
 where they can't reach them:

@@ -14,15 +14,16 @@ use super::{Address, BucketFlags, Place};
     args_conflicts_with_subcommands = true,
     subcommand_negates_reqs = true,
     after_help = "\
-A backup is a point in time on which the catalog and the blobs agree. It runs beside a server that
-takes pushes; collection waits until it has ended. It goes to a directory or into a bucket, where it
-looks the same: one may be copied to the other. Several points in one place share their blobs, so
-the next one copies only what is new. The point counts once its `backup.json` is there: half a
-backup is never restored. One that was interrupted goes on when the command is run again.
+A backup is a point in time on which the catalog and the blobs agree. It runs beside a server
+that takes pushes; collection waits until it has ended. It goes to a directory or into a bucket,
+where it looks the same: one may be copied to the other. Several points in one place share their
+blobs, so the next one copies only what is new. The point counts once its `backup.json` is
+there: half a backup is never restored. One that was interrupted goes on when the command is run
+again.
 
-Every blob is hashed while it is copied. Damaged ones are listed and the command exits with 1; the
-rest is kept all the same. The data directory is found as `berth serve` finds it. Name another disk
-or bucket than the registry's own.
+Every blob is hashed while it is copied. Damaged ones are listed and the command exits with 1;
+the rest is kept all the same. The data directory is found as `berth serve` finds it. Name
+another disk or bucket than the registry's own.
 
 Examples:
       berth backup /mnt/backup --config /etc/berth.yaml
@@ -110,12 +111,12 @@ pub(crate) struct Prune {
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Restores into an empty data directory, or into the empty database and bucket that --config names,
-and nothing else: move an old one away first. A restore that was interrupted goes on when the
-command is run again with the same --point. Every blob and manifest is compared with its digest on
-the way and the chain of events is walked; what is not whole is listed, is not served until it is
-pushed again, and makes the command exit with 1. Upload sessions that were open are not part of a
-backup: their clients start again.
+Restores into an empty data directory, or into the empty database and bucket that --config
+names, and nothing else: move an old one away first. A restore that was interrupted goes on when
+the command is run again with the same --point. Every blob and manifest is compared with its
+digest on the way and the chain of events is walked; what is not whole is listed, is not served
+until it is pushed again, and makes the command exit with 1. Upload sessions that were open are
+not part of a backup: their clients start again.
 
 Examples:
       berth restore /mnt/backup --data-dir /srv/berth

@@ -12,8 +12,9 @@ pub(crate) struct Compliance {
 pub(crate) enum ComplianceCommand {
     /// Print how this installation stands against 等保2.0 level 3 and the GDPR
     #[command(after_help = "\
-Reads the configuration, the catalog and the audit trail, beside a running server, and changes nothing. Each clause is met,
-partly (something is to be done, and the report says what), unmet, or outside: not a registry's to do.
+Reads the configuration, the catalog and the audit trail, beside a running server, and changes
+nothing. Each clause is met, partly (something is to be done, and the report says what), unmet,
+lacking (Berth has nothing for it), or outside: not a registry's to do.
 
 Examples:
       berth compliance report --config /etc/berth.yaml

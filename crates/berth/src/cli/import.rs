@@ -13,21 +13,24 @@ pub(crate) use registry::ImportRegistry;
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 #[command(after_help = "\
-Takes over what the registry of the docker-registry project (CNCF distribution, Debian's docker-registry) stored in a local directory
-or in a bucket, which holds docker/registry/v2. Stop that registry or make it read-only first. What it stored is only read: images can be
-pulled from Berth at once, what is asked for is taken in first, and a running server does the rest in the background. Bytes stay where
-they lie until --finish brings them into Berth's own store, each compared with its digest, by a second name of the same file where the
-file system allows it. Only then may the old store go.
+Takes over what the registry of the docker-registry project (CNCF distribution, Debian's
+docker-registry) stored in a local directory or in a bucket, which holds docker/registry/v2.
+Stop that registry or make it read-only first. What it stored is only read: images can be pulled
+from Berth at once, what is asked for is taken in first, and a running server does the rest in
+the background. Bytes stay where they lie until --finish brings them into Berth's own store,
+each compared with its digest, by a second name of the same file where the file system allows
+it. Only then may the old store go.
 
-A bucket is s3://BUCKET, and behind it the other registry's rootdirectory. Without --endpoint and keys it is reached as storage.bucket is,
-if there is one. Every node reaches it by what is said here, so files of keys must lie on each under the same name.
+A bucket is s3://BUCKET, and behind it the other registry's rootdirectory. Without --endpoint
+and keys it is reached as storage.bucket is, if there is one. Every node reaches it by what is
+said here, so files of keys must lie on each under the same name.
 
-Docker schema 1 manifests, manifests without their bytes and illegal names are refused; missing layers are noted and can be pushed
-later. All are listed by --now and --status.
+Docker schema 1 manifests, manifests without their bytes and illegal names are refused; missing
+layers are noted and can be pushed later. All are listed by --now and --status.
 
 Examples:
-      berth import /var/lib/docker-registry              begin; with a running server, images can be pulled now
-      berth import s3://images/old                       the same, beside Berth's own objects in its bucket
+      berth import /var/lib/docker-registry              begin; images can be pulled at once
+      berth import s3://images/old                       the same, in Berth's own bucket
       berth import --status                              how far it is, and what was refused
       berth import /var/lib/docker-registry --now        the same, and wait for the end
       berth import --finish --now                        bring the bytes in, and end the import

@@ -11,17 +11,19 @@ use super::Place;
     args_conflicts_with_subcommands = true,
     subcommand_negates_reqs = true,
     after_help = "\
-Moves a registry from one data directory to Postgres and a bucket, beside the server that serves it. Without --switch it copies bytes
-and rows while everything goes on, compares both sides, and leaves the new side filled; from its begin on, every change is noted for
-the next run. With --switch it does the same, then lets pushes rest for a moment, brings the last changes over, and makes the new side
-the one that counts. Pulls go on all the time.
+Moves a registry from one data directory to Postgres and a bucket, beside the server that serves
+it. Without --switch it copies bytes and rows while everything goes on, compares both sides, and
+leaves the new side filled; from its begin on, every change is noted for the next run. With
+--switch it does the same, then lets pushes rest for a moment, brings the last changes over, and
+makes the new side the one that counts. Pulls go on all the time.
 
-It may be interrupted at any moment, and goes on where it was when it is run again. Until the switch is done the old registry serves
-and takes pushes as before. From then on it serves pulls only, for good: nothing can be written on both sides.
+It may be interrupted at any moment, and goes on where it was when it is run again. Until the
+switch is done the old registry serves and takes pushes as before. From then on it serves pulls
+only, for good: nothing can be written on both sides.
 
 Examples:
       berth migrate --to scaled.yaml --config /etc/berth.yaml
-      berth migrate status --config /etc/berth.yaml      how far it is, and which version the tables have
+      berth migrate status --config /etc/berth.yaml   how far it is, and the tables' version
       berth migrate --to scaled.yaml --config /etc/berth.yaml --switch
       berth serve --config scaled.yaml
       berth migrate cancel --to scaled.yaml --config /etc/berth.yaml"
@@ -43,15 +45,16 @@ pub(crate) struct Migrate {
 pub(crate) enum MigrateCommand {
     /// Print how far a migration is, and the version that the catalog has and the one that this binary brings; fails if they differ
     #[command(after_help = "\
-`berth serve` brings the catalog's tables up to date at its start, one node at a time; nodes of the version before go on
-meanwhile. This tells whether the next start has something to do.
+`berth serve` brings the catalog's tables up to date at its start, one node at a time; nodes of
+the version before go on meanwhile. This tells whether the next start has something to do.
 
 Example:
       berth migrate status --config /etc/berth.yaml")]
     Status(Place),
     /// End a migration that is not done: the registry stays where it is
     #[command(after_help = "\
-Removes what came into the new database, and notes no more changes. The bytes in the bucket stay, and count for the next try.
+Removes what came into the new database, and notes no more changes. The bytes in the bucket
+stay, and count for the next try.
 
 Example:
       berth migrate cancel --to scaled.yaml --config /etc/berth.yaml")]

@@ -10,9 +10,10 @@ use super::{Place, duration};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-A robot is the account of a pipeline. Its name is robot+NAME, or robot+PROJECT+NAME if it belongs
-to a project, which it can't reach out of; `robot$...`, as Harbor writes it, means the same at a
-login. Its secret is printed once. Works beside a running server, which follows within a second.
+A robot is the account of a pipeline. Its name is robot+NAME, or robot+PROJECT+NAME if it
+belongs to a project, which it can't reach out of; `robot$...`, as Harbor writes it, means the
+same at a login. Its secret is printed once. Works beside a running server, which follows within
+a second.
 
 Examples:
       berth robot create ci --project team --owner alice

@@ -16,8 +16,8 @@ To replace a key: put the new one on the first line of secrets.key_file and leav
 below, on every node; restart the nodes; run this command; then take the old line out. It may be
 stopped and run again at any time.
 
-Without a key of your own, another is made and kept in the catalog. After a key was named for the
-first time, this command removes the one that lay in the catalog.
+Without a key of your own, another is made and kept in the catalog. After a key was named for
+the first time, this command removes the one that lay in the catalog.
 
 Example:
       berth secrets rotate --config /etc/berth.yaml")]

@@ -8,14 +8,15 @@ use super::Place;
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Works beside a running server, which follows within a second. What a user may do is said by roles.
+Works beside a running server, which follows within a second. What a user may do is said by
+roles.
 
 Examples:
-      berth user add alice --email alice@example.org     asks for the first password, which alice must change
-      berth user add bob --generate                      makes a first password up and prints it
+      berth user add alice --email alice@example.org   asks for a first password, to be changed
+      berth user add bob --generate                    makes a first password up and prints it
       berth user list
-      berth user disable bob                             ends his sessions, tokens and application passwords
-      berth user import-harbor harbor-users.jsonl        takes over accounts with their passwords")]
+      berth user disable bob                           ends his sessions, tokens and so on
+      berth user import-harbor harbor-users.jsonl      takes over accounts with their passwords")]
 pub(crate) struct User {
     #[command(subcommand)]
     pub(crate) command: UserCommand,
@@ -53,12 +54,15 @@ taken stay as they are, so a file can be read again. Each password is hashed ane
 use.
 
 From Harbor's database:
-      psql -Atc \"SELECT json_build_object('name', username, 'password', password, 'salt', salt,
-                 'password_version', password_version, 'realname', realname, 'email', email)
-                 FROM harbor_user WHERE NOT deleted AND password <> ''\" registry > users.jsonl
-      psql -Atc \"SELECT json_build_object('name', 'robot$' || COALESCE(p.name || '+', '') || r.name, 'secret', r.secret,
-                 'salt', r.salt, 'description', r.description)
-                 FROM robot r LEFT JOIN project p USING (project_id) WHERE NOT r.disabled\" registry > robots.jsonl")]
+      psql -At -d registry -c \"
+          SELECT json_build_object('name', username, 'password', password, 'salt', salt,
+                     'password_version', password_version, 'realname', realname, 'email', email)
+              FROM harbor_user WHERE NOT deleted AND password <> ''\" > users.jsonl
+      psql -At -d registry -c \"
+          SELECT json_build_object('name', 'robot$' || COALESCE(p.name || '+', '') || r.name,
+                     'secret', r.secret, 'salt', r.salt, 'description', r.description)
+              FROM robot r LEFT JOIN project p USING (project_id)
+              WHERE NOT r.disabled\" > robots.jsonl")]
     ImportHarbor(ImportHarbor),
 }
 

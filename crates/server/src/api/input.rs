@@ -36,6 +36,12 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Input<T> {
         let body = Bytes::from_request(request, state)
             .await
             .map_err(|error| Problem::invalid(format!("the body can't be read: {error}")))?;
+        // Field by field: serde would take a list for the fields in their order.
+        if body.trim_ascii_start().first().is_some_and(|first| *first != b'{') {
+            return Err(Problem::invalid(
+                "the body is not what this call takes: send a JSON object, {\"field\": …}",
+            ));
+        }
         serde_json::from_slice(&body)
             .map(Self)
             .map_err(|error| Problem::invalid(format!("the body is not what this call takes: {error}")))

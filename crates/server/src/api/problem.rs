@@ -226,6 +226,7 @@ impl From<ManageError> for Problem {
             E::Mightier { .. } => Self::forbidden("mightier", text),
             E::Awaited { .. } => Self::forbidden("awaited", text),
             E::OwnRobot => Self::forbidden("own_robot", text),
+            E::NotOwn { .. } => Self::conflict("password_not_own", text).recorded(Action::Administer),
             E::Moved => Self::unavailable(text, None),
             E::AwaitedRole { .. } => Self::conflict("in_use", text).recorded(Action::Administer),
             E::Full { .. } => Self::conflict("full", text),

@@ -62,7 +62,8 @@ pub(super) struct New {
     name: String,
     #[serde(default)]
     description: String,
-    policies: Vec<PolicyConfig>,
+    /// Pulling from its project and pushing to it, if nothing is said.
+    policies: Option<Vec<PolicyConfig>>,
     days: Option<u32>,
 }
 
@@ -95,6 +96,13 @@ pub(super) async fn create(
     place: Place,
     Input(New { name, description, policies, days }): Input<New>,
 ) -> Result<Response, Problem> {
+    let policies = match (policies, place.project()) {
+        (Some(policies), _) => policies,
+        (None, Some(project)) => vec![PolicyConfig::of_project(project)],
+        (None, None) => {
+            return Err(Problem::invalid("a robot of the system needs policies: say what it may do"));
+        }
+    };
     let wanted = RobotWanted { name: name.clone(), description, policies, days };
     let (robot, secret) = app.manage()?.create_robot(&caller, place.project(), wanted).await?;
     let mut shown = json!(Shown::from(robot));

@@ -8,19 +8,25 @@ use super::Place;
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Repositories are pulled from the other registry and pushed here: manifests byte for byte, indexes with all their platforms, signatures and
-bills of materials with what they refer to. A tag moves when everything below it is in. What is here already is not fetched again, so
-another run takes only what has changed: run it once days before the switch, and once more when the other registry is read-only. Nothing is
-deleted here, and tags here that differ from those there are set as there. The times at which tags were set can't be kept.
+Repositories are pulled from the other registry and pushed here: manifests byte for byte,
+indexes with all their platforms, signatures and bills of materials with what they refer to. A
+tag moves when everything below it is in. What is here already is not fetched again, so another
+run takes only what has changed: run it once days before the switch, and once more when the
+other registry is read-only. Nothing is deleted here, and tags here that differ from those there
+are set as there. The times at which tags were set can't be kept.
 
-A running server does the work, and reads the files named here; without one, --now does it at once. Credentials are never written to the
-catalog. In patterns, * stays within one part of a name and ** does not.
+A running server does the work, and reads the files named here; without one, --now does it at
+once. Credentials are never written to the catalog. In patterns, * stays within one part of a
+name and ** does not.
 
 Examples:
       berth import registry https://old.example.com --dry-run
-      berth import registry https://old.example.com --username robot --password-file /etc/berth/old.password --now
-      berth import registry https://harbor.example.com --authfile /etc/berth/auth.json --repository 'team/**' --exclude '**:*-debug'
-      berth import registry old.example.com:5000 --ca-file /etc/berth/old-ca.pem --tag 'v*' --prefix mirror --rename library=base
+      berth import registry https://old.example.com \\
+          --username robot --password-file /etc/berth/old.password --now
+      berth import registry https://harbor.example.com --authfile /etc/berth/auth.json \\
+          --repository 'team/**' --exclude '**:*-debug'
+      berth import registry old.example.com:5000 --ca-file /etc/berth/old-ca.pem \\
+          --tag 'v*' --prefix mirror --rename library=base
       berth import registry --status")]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub(crate) struct ImportRegistry {

@@ -77,6 +77,33 @@ async fn fields_that_nobody_may_set_are_refused() {
 }
 
 #[tokio::test]
+async fn a_list_is_no_object_with_its_fields_in_order() {
+    let server = Server::start().await;
+    for (who, method, path, body) in [
+        ("root", "POST", "/projects", json!(["listed", true])),
+        ("root", "PATCH", "/users/gus", json!([null, null, true])),
+        ("alice", "POST", "/projects/team/robots/ci/secrets", json!([0, null])),
+        ("root", "POST", "/projects", json!("listed")),
+    ] {
+        server.ask(who, method, path, Some(body)).await.refused(400, "invalid");
+    }
+    server.ask("root", "GET", "/projects/listed", None).await.refused(404, "not_found");
+    server.ask("gus", "GET", "/me", None).await.expect(200);
+}
+
+#[tokio::test]
+async fn a_name_that_is_nobodys_gets_none_in_logs() {
+    let server = Server::start().await;
+    for name in ["My-Secret-Pass", "nobody-1", "nobody-2"] {
+        let body = json!({ "name": name, "old": "x", "new": "Other-Harbour-8" });
+        server.ask("anonymous", "PUT", "/password", Some(body)).await.expect(401);
+        let catalog = server.app.registry.catalog();
+        let found = catalog.read(async move |r| berth_catalog::subject::find(r, name).await).await.unwrap();
+        assert!(found.is_none(), "{name} was written down");
+    }
+}
+
+#[tokio::test]
 async fn nothing_shows_a_secret_twice() {
     let server = Server::start().await;
     let new = json!({ "name": "laptop", "days": 1 });

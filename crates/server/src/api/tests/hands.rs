@@ -97,3 +97,16 @@ async fn a_secret_and_a_role_at_once_are_one_of_the_two() {
         assert!(bound.status == 201 || rotated.status == 201, "{}, {}", bound.json, rotated.json);
     }
 }
+
+#[tokio::test]
+async fn nobody_gets_a_role_through_a_password_that_somebody_chose_for_somebody_else() {
+    let server = apart().await;
+    let new = json!({ "name": "puppet", "password": "Start-12345" });
+    server.ask("sys", "POST", "/users", Some(new)).await.expect(201);
+    let role = || Some(bind("user:puppet", "guest"));
+    server.ask("sec", "POST", "/bindings", role()).await.refused(409, "password_not_own");
+    server.ask("sec", "POST", "/projects/team/members", role()).await.refused(409, "password_not_own");
+    let change = json!({ "name": "puppet", "old": "Start-12345", "new": "Own-Choice-12345" });
+    server.ask("anonymous", "PUT", "/password", Some(change)).await.expect(204);
+    server.ask("sec", "POST", "/bindings", role()).await.expect(201);
+}
