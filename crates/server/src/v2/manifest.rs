@@ -45,7 +45,7 @@ where
     let limit = call.registry().config().limits.manifest_bytes as u64;
     let content =
         in_time(&call.app.config.limits, body.collect(limit, Refusal::manifest_too_large)).await??;
-    let permit = call.permit_again(permit)?;
+    let permit = call.permit_again(&permit)?;
     let pushed = call.registry().push_manifest(&permit, reference, tags, media_type, content).await?;
     Ok(created(call, repository, &pushed, !tags.is_empty()))
 }

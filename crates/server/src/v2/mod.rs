@@ -95,7 +95,7 @@ impl Call<'_> {
     }
 
     /// Asks once more for a permit that was given before a body came in: that may have taken a while, in which its caller was stopped.
-    fn permit_again<A: Right>(&self, permit: Permit<A>) -> Result<Permit<A>, Refusal> {
+    fn permit_again<A: Right>(&self, permit: &Permit<A>) -> Result<Permit<A>, Refusal> {
         self.app.access.still_stands(&self.caller)?;
         self.permit(permit.repository())
     }
@@ -112,7 +112,7 @@ impl Call<'_> {
     }
 
     /// Says why a body was refused that came in: that its caller was stopped, if so.
-    fn refused(&self, permit: Permit<Push>, error: berth_registry::Error) -> Refusal {
+    fn refused(&self, permit: &Permit<Push>, error: berth_registry::Error) -> Refusal {
         match error {
             berth_registry::Error::Body(_) => self.permit_again(permit).err().unwrap_or_else(|| error.into()),
             error => error.into(),

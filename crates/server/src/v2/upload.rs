@@ -40,7 +40,7 @@ where
     if let Some(digest) = &start.digest {
         check_size(call, &body, 0)?;
         let pushed = call.registry().push_blob(&permit, body.checked_by(call.check(&permit)), digest).await;
-        pushed.map_err(|error| call.refused(permit, error))?;
+        pushed.map_err(|error| call.refused(&permit, error))?;
         return Ok(created(call, repository, digest));
     }
     let upload = call.registry().start_upload(&permit, start.session_algorithm()).await?;
@@ -69,7 +69,7 @@ where
     let range = content_range(call, &body)?;
     let body = body.checked_by(call.check(&permit));
     let appended = call.registry().append_upload(&permit, id, range, body).await;
-    let upload = appended.map_err(|error| refused(call, permit, id, error))?;
+    let upload = appended.map_err(|error| refused(call, &permit, id, error))?;
     Ok(session(call, repository, &upload, StatusCode::ACCEPTED))
 }
 
@@ -90,7 +90,7 @@ where
     let range = content_range(call, &body)?;
     let body = body.checked_by(call.check(&permit));
     let finished = call.registry().finish_upload(&permit, id, range, body, digest).await;
-    finished.map_err(|error| refused(call, permit, id, error))?;
+    finished.map_err(|error| refused(call, &permit, id, error))?;
     Ok(created(call, repository, digest))
 }
 
@@ -147,7 +147,7 @@ where
 }
 
 /// A refusal; when the chunk was out of order, it says where the session stands so that the client can go on.
-fn refused(call: &Call<'_>, permit: Permit<Push>, id: &UploadId, error: Error) -> Refusal {
+fn refused(call: &Call<'_>, permit: &Permit<Push>, id: &UploadId, error: Error) -> Refusal {
     let offset = match &error {
         Error::RangeMismatch { expected } => Some(*expected),
         _ => None,

@@ -30,7 +30,7 @@ impl Stop {
             Self::LogOut => accounts.log_out_everywhere("dev", &by).await.unwrap(),
             Self::Unbind(id) => {
                 let root = app.access.log_in("root", PASSWORD, None).await.unwrap();
-                app.manage().unwrap().remove_member(&root, "team", id).await.unwrap();
+                app.manage().unwrap().unbind(&root, Some("team"), id).await.unwrap();
             }
             Self::DeleteRobot => {
                 accounts.delete_robot(&RobotName::parse(ROBOT).unwrap(), &by).await.unwrap();
