@@ -1,7 +1,6 @@
 //! Identities that others vouch for: what a directory, a login service or a CI system proves, and how each is configured. Who talks to
 //! them is room `federation`; this room only knows what they say.
 
-use std::fmt;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -12,35 +11,11 @@ mod ldap;
 mod oidc;
 mod workload;
 
+pub use berth_catalog::account::Source;
 pub(crate) use facade::JOB;
 pub use ldap::{Attributes, GroupNames, GroupSearch, Ldap, LdapBind, UserSearch};
 pub use oidc::Oidc;
 pub use workload::{Grant, OneOrMany, Workload};
-
-/// Which kind of service vouched for an account.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Source {
-    /// A directory, by a password.
-    Ldap,
-    /// A login service, in a browser.
-    Oidc,
-}
-
-impl Source {
-    /// The word for it in the catalog and in logs.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Ldap => "ldap",
-            Self::Oidc => "oidc",
-        }
-    }
-}
-
-impl fmt::Display for Source {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
 
 /// A person, as somebody else vouched for it.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -38,7 +38,7 @@ pub struct LoginService {
 }
 
 /// What a service says when it sends the user back: the query of the address.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default)]
 pub struct Answer {
     /// What the tokens are to be had for.
     pub code: Option<String>,

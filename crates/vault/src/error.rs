@@ -21,9 +21,6 @@ pub enum Error {
     /// It is in no form that this version knows.
     #[error("sealed secret has an unknown form: run the newer berth")]
     UnknownForm,
-    /// The system gave no random numbers.
-    #[error("no random numbers from the system: {0}")]
-    Random(String),
     /// The cipher refused: the secret is larger than it can take.
     #[error("secret could not be sealed")]
     Unsealable,

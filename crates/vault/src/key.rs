@@ -1,5 +1,4 @@
 use std::fmt;
-use std::str::FromStr;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE_NO_PAD};
@@ -108,15 +107,5 @@ impl fmt::Display for KeyId {
 impl fmt::Debug for KeyId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
-    }
-}
-
-impl FromStr for KeyId {
-    type Err = hex::FromHexError;
-
-    fn from_str(text: &str) -> Result<Self, hex::FromHexError> {
-        let mut id = [0; Self::BYTES];
-        hex::decode_to_slice(text, &mut id)?;
-        Ok(Self(id))
     }
 }

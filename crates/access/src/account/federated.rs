@@ -74,7 +74,7 @@ impl Accounts {
     /// Finds the account of somebody whom another service vouches for, makes it at the first time, and notes what is new.
     pub(crate) async fn welcome(&self, proven: &Proven) -> Result<Account, Unauthenticated> {
         let now = self.now();
-        let (source, groups) = (source(proven.source), sorted(&proven.groups));
+        let (source, groups) = (proven.source, sorted(&proven.groups));
         let found = self.0.catalog.read(async |r| account::find_external(r, source, &proven.external).await);
         let known = found.await.map_err(unavailable)?;
         let name = known.as_ref().map_or(&proven.name, |account| &account.name);
@@ -117,7 +117,7 @@ impl Accounts {
     }
 
     /// Says in logs who has proved to be somebody at another service, and so made an account. Never by name.
-    async fn as_author(&self, name: &str, source: federation::Source) -> Author {
+    async fn as_author(&self, name: &str, source: Source) -> Author {
         let Some(persons) = self.0.persons.get() else { return by(LOGIN) };
         let person = match persons.of(name).await {
             Ok(person) => person,
@@ -127,8 +127,8 @@ impl Accounts {
             }
         };
         let proof = match source {
-            federation::Source::Ldap => Proof::Password,
-            federation::Source::Oidc => Proof::Federation,
+            Source::Local | Source::Ldap => Proof::Password,
+            Source::Oidc => Proof::Federation,
         };
         let origin = json!({ "kind": "user", "proof": proof.as_str() });
         Author { name: person.pseudonym().to_owned(), origin: Some(origin) }
@@ -226,11 +226,4 @@ fn sorted(groups: &[String]) -> Vec<String> {
     groups.sort_unstable();
     groups.dedup();
     groups
-}
-
-fn source(source: federation::Source) -> Source {
-    match source {
-        federation::Source::Ldap => Source::Ldap,
-        federation::Source::Oidc => Source::Oidc,
-    }
 }

@@ -102,7 +102,9 @@ async fn a_login_of_who_may_not_is_refused() {
         ),
         (Oidc { name_claim: "email".to_owned(), ..open.clone() }, "bob", "has not verified your email"),
         (Oidc { name_claim: "nickname".to_owned(), ..open.clone() }, "bob", "says no nickname"),
-        (open.clone(), "robot+ci", "looks like a robot's"),
+        (open.clone(), "robot+ci", "looks like a robot account's"),
+        (open.clone(), "person-ab12", "looks like a pseudonym"),
+        (open.clone(), "ali\u{200b}ce", "that can't be seen"),
         (open.clone(), "a:b", "contains a colon"),
     ] {
         let (service, attempt) = (service(&settings), Attempt::new("/login").unwrap());
