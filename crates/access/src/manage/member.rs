@@ -94,6 +94,7 @@ impl Management {
         Self::in_person(caller)?;
         self.see_members(caller, place)?;
         self.access.may_grant(caller, place.project(), Some(subject))?;
+        self.introduce(subject).await;
         let what = NewBinding {
             kind: subject.kind(),
             subject: subject.name().to_owned(),
