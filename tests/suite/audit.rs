@@ -188,6 +188,12 @@ async fn an_operator_erases_a_person() -> Result<()> {
     let server = Setup::default().with_user().start().await?;
     push(&server.api()?, "one").await?;
     wait_for(&server, "the push", |records| count(records, "push", "success") == 2).await?;
+    server.succeeds(&["bind", "add", &format!("user:{USER}"), "guest"]).await?;
+    let listed = server.succeeds(&["audit", "list", "--action", "access"]).await?;
+    ensure!(
+        listed.contains("event=binding_added") && listed.contains(&format!("subject={USER}")),
+        "{listed}"
+    );
     let asked = server.berth(&["audit", "erase", USER]).await?;
     ensure!(!asked.success && asked.stderr.contains("nothing was erased"), "{}", asked.text());
     let erased = server.succeeds(&["audit", "erase", USER, "--yes"]).await?;
@@ -198,6 +204,8 @@ async fn an_operator_erases_a_person() -> Result<()> {
     }
     let erase = all.iter().find(|record| record["action"] == "erase").context("no erasure")?;
     ensure!(erase["actor"].as_str().is_some_and(|actor| actor.starts_with("operator:")), "{erase:#}");
+    let projects = server.succeeds(&["project", "list", "--json"]).await?;
+    ensure!(projects.contains("person-") && !projects.contains(&format!("\"{USER}\"")), "{projects}");
     let events = server.succeeds(&["events", "tail", "--after", "0"]).await?;
     ensure!(!events.contains(&format!("\"{USER}\"")), "{events}");
     let verified = server.succeeds(&["audit", "verify"]).await?;

@@ -118,6 +118,15 @@ impl Access {
         self
     }
 
+    /// Lets logs know a person who may never have called.
+    pub(crate) async fn introduce(&self, name: &str) {
+        if let Some(persons) = &self.persons
+            && let Err(error) = persons.of(name).await
+        {
+            tracing::warn!(%error, "cannot give somebody a name in logs");
+        }
+    }
+
     /// Finds out how logs name a caller who was found out: to be asked of every caller before it does anything. Who comes by
     /// [`Access::authenticate`] has been.
     pub async fn name_in_logs(&self, caller: Caller) -> Caller {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use berth_access::Persons;
 use berth_catalog::event::{self, Author, Kind, NewEvent};
 use berth_catalog::trail::{self, Trail};
-use berth_catalog::{Catalog, subject};
+use berth_catalog::{Catalog, account, robot, subject};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 use tokio::sync::watch;
@@ -48,6 +48,19 @@ pub async fn erase(catalog: &Catalog, trail: &Trail, name: &str, by: Author) -> 
     finished.retain(|pseudonym| gone.as_ref() != Some(pseudonym));
     let erased = Erased { pseudonym: gone, finished };
     Ok(Some(erased).filter(|erased| erased.pseudonym.is_some() || !erased.finished.is_empty()))
+}
+
+/// Forgets of whom nobody may log in as any more which robots the person made, and the secrets of which ones the person knows. Of others
+/// both stay: who knows a secret gets no rights through it, whatever logs call the person.
+pub async fn disown(catalog: &Catalog, name: &str) -> Result<()> {
+    let name = name.to_owned();
+    let unit = catalog.write(async move |tx| {
+        if account::find(tx, &name).await?.is_none() {
+            robot::forget(tx, &name).await?;
+        }
+        Ok::<_, berth_catalog::Error>(())
+    });
+    Ok(unit.await?)
 }
 
 /// Removes name and key.

@@ -8,7 +8,6 @@ mod all;
 mod bulk;
 mod lines;
 
-use std::collections::HashMap;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -24,6 +23,7 @@ pub use all::{OutletStat, OutletStats, Outlets};
 pub use bulk::{Bulk, Ship};
 pub use lines::{Lines, LinesTo};
 
+use crate::names::pseudonyms;
 use crate::search::document;
 
 /// Records in one delivery.
@@ -212,24 +212,9 @@ impl<S: Sink> Outlet<S> {
 
     /// Makes documents, with the names of persons as they are now.
     async fn documents(&self, records: &[Record]) -> Result<Vec<(String, Value)>, Undelivered> {
-        let names = self.catalog.read(async |r| {
-            let mut names: HashMap<&str, Option<String>> = HashMap::new();
-            for record in records.iter().filter(|record| record.entry.kind == "user") {
-                let actor = record.entry.actor.as_str();
-                if !names.contains_key(actor) {
-                    let name = subject::find_by_pseudonym(r, actor).await?.and_then(|subject| subject.name);
-                    names.insert(actor, name);
-                }
-            }
-            Ok::<_, berth_catalog::Error>(names)
-        });
-        let names = names.await?;
-        let name = |actor: &str| names.get(actor).cloned().flatten();
-        let documents = records.iter().map(|record| {
-            let actor = &record.entry.actor;
-            let document = document(record, name(actor).as_ref().unwrap_or(actor));
-            (record.entry.id.clone(), document)
-        });
+        let mentioned: Vec<String> = records.iter().flat_map(|record| pseudonyms(&record.entry)).collect();
+        let names = self.catalog.read(async |r| subject::names_of(r, mentioned).await).await?;
+        let documents = records.iter().map(|record| (record.entry.id.clone(), document(record, &names)));
         Ok(documents.collect())
     }
 }

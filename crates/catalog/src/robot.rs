@@ -13,6 +13,8 @@ use crate::tx::Tx;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 pub struct RobotId(pub i64);
 
+/// Robots read at a time.
+const PAGE: usize = 500;
 /// A use is noted again after this time.
 const NOTED_EVERY: SignedDuration = SignedDuration::from_mins(1);
 
@@ -178,6 +180,24 @@ fn names_as_json(names: &[String]) -> String {
 pub async fn set_known_to(tx: &mut Tx, id: RobotId, names: &[String]) -> Result<()> {
     let json = names_as_json(names);
     tx.post("UPDATE robot SET known_to = $1 WHERE id = $2", params![&json, id.0]).await
+}
+
+/// Forgets that somebody made robots, or knows secrets of some. Whoever may still log in goes on knowing them.
+pub async fn forget(tx: &mut Tx, name: &str) -> Result<()> {
+    tx.post("UPDATE robot SET owner = '' WHERE owner = $1", params![name]).await?;
+    let mut last = String::new();
+    loop {
+        let page = list(tx, &last, PAGE).await?;
+        let Some(end) = page.last() else { break };
+        last.clone_from(&end.name);
+        for robot in page {
+            if robot.known_to.iter().any(|known| known == name) {
+                let left: Vec<_> = robot.known_to.into_iter().filter(|known| known != name).collect();
+                set_known_to(tx, robot.id, &left).await?;
+            }
+        }
+    }
+    bump(tx).await
 }
 
 /// Sets what it is for and what it may do.

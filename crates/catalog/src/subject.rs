@@ -1,11 +1,16 @@
 //! Persons in the logs: a random name that says nothing, and the key to what the logs say of them. When a person is erased both the
 //! name and the key go, and what is sealed under the key can't be read by anybody.
 
+use std::collections::HashMap;
+
 use jiff::Timestamp;
 
 use crate::driver::{Reader, Row, params};
 use crate::error::Result;
 use crate::tx::Tx;
+
+/// How names in logs begin. A user of an older version may be called so, too: then nobody has that pseudonym.
+pub const PSEUDONYM: &str = "person-";
 
 /// By then every node has heard of an erasure.
 const HEARD_MICROSECONDS: i64 = 15 * 60 * 1_000_000;
@@ -62,6 +67,21 @@ pub async fn find_by_pseudonym(r: &Reader, pseudonym: &str) -> Result<Option<Sub
         read,
     )
     .await
+}
+
+/// Finds the names to log in with of those who are among the names in logs; what is no pseudonym, or nobody's any more, has none.
+pub async fn names_of(
+    r: &Reader,
+    logged: impl IntoIterator<Item = String>,
+) -> Result<HashMap<String, String>> {
+    let mut asked = HashMap::new();
+    for logged in logged.into_iter().filter(|logged| logged.starts_with(PSEUDONYM)) {
+        if !asked.contains_key(&logged) {
+            let name = find_by_pseudonym(r, &logged).await?.and_then(|person| person.name);
+            asked.insert(logged, name);
+        }
+    }
+    Ok(asked.into_iter().filter_map(|(logged, name)| Some((logged, name?))).collect())
 }
 
 /// Adds a person. Returns the one of that name: another, if somebody was first.

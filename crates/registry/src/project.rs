@@ -12,12 +12,15 @@ use crate::{Error, Result};
 #[derive(Debug, Clone)]
 pub(crate) struct Founder {
     pub(crate) caller: String,
+    /// The same as logs name it.
+    pub(crate) logged: String,
     pub(crate) may: NewProject,
 }
 
 impl Founder {
     pub(crate) fn of(permit: &Permit<Push>) -> Self {
-        Self { caller: permit.caller().name().to_owned(), may: permit.new_project() }
+        let (caller, logged) = (permit.caller().name().to_owned(), permit.caller().author().name);
+        Self { caller, logged, may: permit.new_project() }
     }
 
     /// Finds the repository that is pushed to, or makes it.
@@ -49,7 +52,7 @@ impl Founder {
                 let (project, caller) = (project.to_owned(), self.caller.clone());
                 return Err(Error::NoProject { project, caller, why: self.may });
             }
-            let by = if known { "" } else { self.caller.as_str() };
+            let by = if known { "" } else { self.logged.as_str() };
             project::insert(tx, project, false, by, now).await?;
         }
         Ok(repository::ensure(tx, name, now).await?)

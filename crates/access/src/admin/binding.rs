@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use berth_catalog::binding::{self, Kind as SubjectKind, NewBinding};
 use berth_catalog::event::{Author, Kind};
-use berth_catalog::{Reader, Tx, robot, role};
+use berth_catalog::{Reader, Tx, robot, role, subject};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -46,7 +46,11 @@ pub async fn bind_knowingly(
     }
     let bound = binding::insert(tx, what, &author.name, now).await?;
     if bound {
-        tell(tx, Kind::BindingAdded, author, detail(what), now).await;
+        let mut detail = detail(what);
+        if let Some(person) = person(tx, what).await? {
+            detail["subject"] = person.into();
+        }
+        tell(tx, Kind::BindingAdded, author, detail, now).await;
     }
     Ok(bound)
 }
@@ -64,7 +68,12 @@ async fn remove(
 ) -> berth_catalog::Result<bool> {
     let gone = binding::delete(tx, what).await?;
     if gone {
-        tell(tx, Kind::BindingRemoved, author, detail(what), now).await;
+        let mut detail = detail(what);
+        if what.kind == SubjectKind::User {
+            // Of whom logs know nobody, or nobody any more, the log that nothing can be taken out of says no name.
+            detail["subject"] = person(tx, what).await?.into();
+        }
+        tell(tx, Kind::BindingRemoved, author, detail, now).await;
     }
     Ok(gone)
 }
@@ -165,6 +174,14 @@ async fn compiled(r: &Reader, rules: &Rules, name: &str) -> Result<Option<Arc<Ro
     let Some(stored) = role::find(r, name).await? else { return Ok(None) };
     let read = Role::read(name.into(), &stored.policies);
     Ok(Some(Arc::new(read.unwrap_or_else(|_| Role::unreadable(name.into())))))
+}
+
+/// Returns how logs name the person that a role is bound to, if it is one whom they know.
+async fn person(r: &Reader, what: &NewBinding) -> berth_catalog::Result<Option<String>> {
+    if what.kind != SubjectKind::User {
+        return Ok(None);
+    }
+    Ok(subject::find(r, &what.subject).await?.map(|person| person.pseudonym))
 }
 
 fn detail(what: &NewBinding) -> Value {

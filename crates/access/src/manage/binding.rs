@@ -34,6 +34,7 @@ impl Management {
         Self::in_person(caller)?;
         self.see_place(caller, project)?;
         self.access.may_grant(caller, project, Some(subject))?;
+        self.introduce(subject).await;
         let what = NewBinding {
             kind: subject.kind(),
             subject: subject.name().to_owned(),

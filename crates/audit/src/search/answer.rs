@@ -26,10 +26,9 @@ pub(super) fn search(request: &Request, found: &Found, names: &Names) -> Value {
         .records
         .iter()
         .map(|record| {
-            let name = name_of(&record.entry.actor, names);
             let score = if request.order.is_named() { Value::Null } else { json!(1.0) };
             let mut hit = json!({ "_index": INDEX, "_id": record.entry.id, "_score": score });
-            let document = document(record, name);
+            let document = document(record, names);
             if request.shows_version {
                 hit["_version"] = json!(1);
             }

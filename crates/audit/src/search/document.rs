@@ -1,17 +1,22 @@
 //! A record as a document of the Elastic Common Schema, and the mapping of such documents.
 
+use std::collections::HashMap;
+
 use berth_catalog::trail::Record;
 use serde_json::{Map, Value, json};
+
+use crate::names::named_detail;
 
 use super::field::{DATASET, ECS_VERSION, FIELDS, Kind};
 
 /// The name of the one index that there is.
 pub const INDEX: &str = "berth-audit";
 
-/// Makes the document of a record; `name` is who did it.
-pub fn document(record: &Record, name: &str) -> Value {
+/// Makes the document of a record; `names` are those of persons, by pseudonym.
+pub fn document(record: &Record, names: &HashMap<String, String>) -> Value {
     let entry = &record.entry;
-    let detail = serde_json::from_str(&entry.detail).unwrap_or_else(|_| json!(entry.detail));
+    let name = names.get(&entry.actor).unwrap_or(&entry.actor);
+    let detail = named_detail(&entry.detail, names);
     let mut document = json!({
         "@timestamp": format!("{:.6}", entry.at),
         "action": entry.action,

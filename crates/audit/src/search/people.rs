@@ -117,17 +117,6 @@ impl Directory {
         if pseudonyms.is_empty() {
             return Ok(HashMap::new());
         }
-        let found = self.catalog.read(async |r| {
-            let mut names = HashMap::new();
-            for pseudonym in pseudonyms {
-                if let Some(name) =
-                    subject::find_by_pseudonym(r, &pseudonym).await?.and_then(|subject| subject.name)
-                {
-                    names.insert(pseudonym, name);
-                }
-            }
-            Ok::<_, berth_catalog::Error>(names)
-        });
-        Ok(found.await?)
+        Ok(self.catalog.read(async |r| subject::names_of(r, pseudonyms).await).await?)
     }
 }

@@ -14,6 +14,7 @@ use super::error::Result;
 use super::field::Kind;
 use super::people::Directory;
 use super::request::{Request, Track};
+use crate::names::pseudonyms;
 
 /// Questions that one search may ask.
 const MOST_QUESTIONS: usize = 1_000;
@@ -269,8 +270,8 @@ impl Work<'_> {
 impl Found {
     /// Returns the pseudonyms whose names an answer needs.
     pub(super) fn people(&self) -> HashSet<String> {
-        let of_records = self.records.iter().filter(|record| record.entry.kind == "user");
-        let mut people: HashSet<String> = of_records.map(|record| record.entry.actor.clone()).collect();
+        let mut people: HashSet<String> =
+            self.records.iter().flat_map(|record| pseudonyms(&record.entry)).collect();
         self.results.iter().for_each(|outcome| outcome.people(&mut people));
         people
     }

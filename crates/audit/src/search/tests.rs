@@ -69,7 +69,7 @@ impl Fixture {
                 (catalog, Trail::connect(&settings, clock.clone()).await.unwrap())
             }
         };
-        for (name, pseudonym) in [("alice", "u-one"), ("bob", "u-two")] {
+        for (name, pseudonym) in [("alice", "person-one"), ("bob", "person-two")] {
             let now = clock.now();
             let add = catalog.write(async move |tx| subject::ensure(tx, name, pseudonym, b"key", now).await);
             add.await.unwrap();
@@ -118,7 +118,7 @@ fn records() -> Vec<Entry> {
                 action: action.into(),
                 outcome: "success".into(),
                 actor: actor.into(),
-                kind: if actor.starts_with("u-") { "user" } else { "robot" }.into(),
+                kind: if actor.starts_with("person-") { "user" } else { "robot" }.into(),
                 proof: "password".into(),
                 project: given(repository.split('/').next().unwrap_or_default()),
                 repository: given(repository),
@@ -129,18 +129,18 @@ fn records() -> Vec<Entry> {
                 client: given(client),
                 agent: Some(format!("docker/27.{id} 100%_[x]")),
                 personal: None,
-                detail: json!({ "previous": "none" }).to_string(),
+                detail: json!({ "previous": "none", "person": "person-two" }).to_string(),
                 event: None,
             }
         };
     let mut records = vec![
-        entry("a", "2026-09-30T23:59:59.999999Z", "push", "u-one", "library/nginx", "1.26", "192.0.2.7"),
-        entry("b", "2026-11-25T10:00:00Z", "pull", "u-two", "library/nginx", "1.26", "192.0.2.200"),
+        entry("a", "2026-09-30T23:59:59.999999Z", "push", "person-one", "library/nginx", "1.26", "192.0.2.7"),
+        entry("b", "2026-11-25T10:00:00Z", "pull", "person-two", "library/nginx", "1.26", "192.0.2.200"),
         entry("c", "2026-11-26T10:00:00Z", "push", "robot+ci", "library/nginx", "1.27", "2001:db8::7"),
-        entry("d", "2026-11-27T08:59:59.999999Z", "push", "u-one", "app/web", "v1", "10.1.2.3"),
-        entry("e", "2026-11-27T09:00:00Z", "push", "u-one", "app/web", "v2", "10.1.2.3"),
-        entry("f", "2026-11-27T09:30:00.000250Z", "push", "u-two", "app/api", "v1", "10.1.3.4"),
-        entry("g", "2026-11-27T09:30:00.000750Z", "login", "u-two", "", "", "10.1.2.255"),
+        entry("d", "2026-11-27T08:59:59.999999Z", "push", "person-one", "app/web", "v1", "10.1.2.3"),
+        entry("e", "2026-11-27T09:00:00Z", "push", "person-one", "app/web", "v2", "10.1.2.3"),
+        entry("f", "2026-11-27T09:30:00.000250Z", "push", "person-two", "app/api", "v1", "10.1.3.4"),
+        entry("g", "2026-11-27T09:30:00.000750Z", "login", "person-two", "", "", "10.1.2.255"),
         entry("h", "2026-11-27T10:00:00Z", "pull", "robot+ci", "App-Data", "Ünï", ""),
     ];
     records[6].outcome = "failure".into();

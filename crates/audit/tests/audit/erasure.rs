@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use berth_access::{Access, Caller, Origin, ReadOnly};
-use berth_audit::erase::erase;
+use berth_audit::erase::{disown, erase};
 use berth_audit::{Config, ERASE};
 use berth_catalog::event::{self, Author, Kind, NewEvent};
 use berth_catalog::trail::Record;
-use berth_catalog::{Error, subject};
+use berth_catalog::{Error, account, robot, subject};
 
 use crate::{Fixture, On, eventually, kinds, on_both, pull};
 
@@ -159,9 +159,51 @@ async fn a_spool_does_not_bring_a_name_back(on: On) {
     assert!(fixture.verify().await.is_whole());
 }
 
+/// Whoever may log in goes on knowing secrets, whatever logs call the person.
+async fn robots_forget_who_made_them_once_nobody_may_log_in_so(on: On) {
+    let fixture = Fixture::new(on).await;
+    let now = fixture.clock.now();
+    let made = fixture.catalog.write(async move |tx| {
+        for (name, owner) in [("robot+a", "alice"), ("robot+b", "bob")] {
+            let (name, owner) = (name.to_owned(), owner.to_owned());
+            let new = robot::New {
+                name,
+                project: String::new(),
+                description: String::new(),
+                policies: "[]".to_owned(),
+                owner,
+                expires_at: None,
+            };
+            robot::insert(tx, &new, now).await?;
+        }
+        let known = robot::find(tx, "robot+b").await?;
+        robot::set_known_to(tx, known.map(|robot| robot.id).unwrap(), &["alice".into(), "bob".into()])
+            .await?;
+        let new = account::New {
+            name: "bob".to_owned(),
+            source: account::Source::Local,
+            external: None,
+            display_name: None,
+            email: None,
+            password: None,
+            must_change: false,
+            groups: Vec::new(),
+        };
+        account::insert(tx, &new, now).await
+    });
+    made.await.unwrap_or_else(|error: Error| panic!("{error}"));
+    for name in ["alice", "bob"] {
+        disown(&fixture.catalog, name).await.unwrap();
+    }
+    let robots = fixture.catalog.read(async |r| robot::list(r, "", 9).await).await.unwrap();
+    let known: Vec<_> = robots.into_iter().map(|robot| (robot.owner, robot.known_to)).collect();
+    assert_eq!(known, [(String::new(), vec![]), ("bob".to_owned(), vec!["bob".to_owned()])]);
+}
+
 on_both! {
     an_erased_person_is_nobody_and_the_chain_is_whole,
     an_erasure_that_was_interrupted_is_found_and_finished,
     columns_that_tell_of_somebody_erased_are_damage,
     a_spool_does_not_bring_a_name_back,
+    robots_forget_who_made_them_once_nobody_may_log_in_so,
 }

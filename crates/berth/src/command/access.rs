@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result, bail};
-use berth_access::{Caller, Identity, Proof, ReadOnly, Rules, Subject};
+use berth_access::{Caller, Identity, Persons, Proof, ReadOnly, Rules, Subject};
 use berth_catalog::binding::Kind;
 use berth_catalog::event::Author;
 use berth_catalog::mode::{self, Rest};
@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use super::{block_on, print};
 use crate::cli::{self, AccessCommand, Explain, Place};
 use crate::config::{self, Config};
-use crate::{data, operator};
+use crate::{data, operator, vault};
 
 pub(super) fn run(arguments: cli::Access) -> Result<ExitCode> {
     let AccessCommand::Explain(arguments) = arguments.command;
@@ -62,11 +62,22 @@ fn caller(who: &str, groups: Vec<String>) -> Result<Caller> {
 pub(super) struct Desk {
     pub(super) catalog: Catalog,
     pub(super) rules: Arc<Rules>,
+    config: Config,
 }
 
 impl Desk {
     pub(super) async fn open(config: &Config) -> Result<Self> {
-        Ok(Self { catalog: data::join_catalog(config).await?, rules: Arc::new(config.access.validate()?) })
+        let (catalog, rules) = (data::join_catalog(config).await?, Arc::new(config.access.validate()?));
+        Ok(Self { catalog, rules, config: config.clone() })
+    }
+
+    /// Lets logs know whom something is about to be given, so that they can tell without the name.
+    pub(super) async fn introduce(&self, subject: &Subject) -> Result<()> {
+        if subject.kind() == Kind::User {
+            let vault = vault::open(&self.config, &self.catalog).await?;
+            Persons::new(self.catalog.clone(), vault).of(subject.name()).await?;
+        }
+        Ok(())
     }
 
     /// Makes a change in one transaction. Every node heeds it within a second.

@@ -27,9 +27,10 @@ pub(super) fn run(arguments: cli::Bind) -> Result<()> {
 }
 
 fn add(bound: Bound, yes: bool) -> Result<()> {
-    let (what, place) = (binding(&bound), bound.place);
+    let (what, place, subject) = (binding(&bound), bound.place, bound.subject);
     at_desk(place, async move |desk| {
         let line = line(&what);
+        desk.introduce(&subject).await?;
         let made = desk.change(async move |tx, rules, author, now| {
             if yes {
                 admin::bind_knowingly(tx, rules, &what, author, now).await

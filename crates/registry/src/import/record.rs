@@ -130,7 +130,7 @@ async fn set(tx: &mut Tx, repository: &Repository, old: &OldTag, now: Timestamp)
 
 /// What the other registry has is here, whichever projects it lies in.
 fn founder() -> Founder {
-    Founder { caller: CALLER.to_owned(), may: NewProject::Granted }
+    Founder { caller: CALLER.to_owned(), logged: CALLER.to_owned(), may: NewProject::Granted }
 }
 
 fn order(name: &RepositoryName, prepared: Prepared, now: Timestamp) -> Order {

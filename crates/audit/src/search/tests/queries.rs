@@ -25,13 +25,13 @@ async fn the_mission_s_query_finds_the_pushes_of_the_last_hour(fixture: &Fixture
         "message": "alice push app/web:v2 success",
         "ecs": { "version": "8.17.0" },
         "event": { "action": "push", "outcome": "success", "kind": "event", "dataset": "berth.audit", "id": "e", "sequence": 5 },
-        "user": { "id": "u-one", "name": "alice" },
+        "user": { "id": "person-one", "name": "alice" },
         "source": { "ip": "10.1.2.3" },
         "user_agent": { "original": "docker/27.e 100%_[x]" },
         "http": { "request": { "id": "request-e" }, "response": { "status_code": 200 } },
         "berth": {
             "identity": "user", "proof": "password", "project": "app", "repository": "app/web", "tag": "v2",
-            "detail": { "previous": "none" },
+            "detail": { "previous": "none", "person": "person-two", "person_name": "bob" },
         },
     });
     assert_eq!(hit["_source"], expected);
@@ -153,18 +153,21 @@ async fn what_is_not_there_is_not_a_value(fixture: &Fixture) {
 async fn names_lead_to_persons(fixture: &Fixture) {
     for (query, expected) in [
         (json!({ "term": { "user.name": "alice" } }), "ade"),
-        (json!({ "term": { "user.id": "u-one" } }), "ade"),
+        (json!({ "term": { "user.id": "person-one" } }), "ade"),
         (json!({ "term": { "user.name": "robot+ci" } }), "ch"),
         (json!({ "terms": { "user.name": ["bob", "robot+ci", "nobody"] } }), "bcfgh"),
         (json!({ "prefix": { "user.name": "ali" } }), "ade"),
         (json!({ "wildcard": { "user.name": "*o*" } }), "bcfgh"),
         // Nobody's name begins as the pseudonyms do.
-        (json!({ "prefix": { "user.name": "u-" } }), ""),
+        (json!({ "prefix": { "user.name": "person-" } }), ""),
         (json!({ "bool": { "must_not": { "term": { "user.name": "alice" } } } }), "bcfgh"),
         (json!({ "match": { "message": "alice" } }), "ade"),
     ] {
         assert_eq!(fixture.ids(query.clone()).await, expected, "{query}");
     }
+    // Of whom a record tells is named, too.
+    let one = fixture.ask(json!({ "query": { "term": { "user.name": "robot+ci" } }, "size": 1 })).await;
+    assert_eq!(one["hits"]["hits"][0]["_source"]["berth"]["detail"]["person_name"], "bob", "{one}");
 }
 
 async fn words_say_the_same(fixture: &Fixture) {

@@ -3,7 +3,7 @@
 use std::io::{self, BufRead as _, IsTerminal as _};
 
 use anyhow::{Result, bail};
-use berth_audit::erase::erase;
+use berth_audit::erase::{disown, erase};
 use berth_catalog::account;
 
 use super::{on, print};
@@ -21,9 +21,11 @@ pub(super) fn run(arguments: EraseAudit) -> Result<()> {
         bail!("nothing was erased: say --yes, or answer with the name");
     }
     on(arguments.place, async |opened| {
-        let Some(erased) = erase(&opened.catalog, &opened.trail, &user, operator::author()).await? else {
-            bail!("logs know nobody of the name {user:?}");
-        };
+        let erased = erase(&opened.catalog, &opened.trail, &user, operator::author()).await?;
+        if !opened.config.access.users.iter().any(|known| known.name == user) {
+            disown(&opened.catalog, &user).await?;
+        }
+        let Some(erased) = erased else { bail!("logs know nobody of the name {user:?}") };
         if let Some(pseudonym) = erased.pseudonym {
             print(format!(
                 "erased: logs call this person {pseudonym} from now on, and nobody knows who that was\n"

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use anyhow::{Context as _, Result};
 use berth_access::Persons;
-use berth_audit::CLAIMED;
+use berth_audit::{CLAIMED, named_detail, pseudonyms};
 use berth_catalog::subject;
 use berth_catalog::trail::{self, Entry, Record};
 use jiff::{SignedDuration, Timestamp};
@@ -47,7 +47,7 @@ pub(super) fn list(arguments: ListAudit) -> Result<()> {
         for record in records {
             let name = names.of(&record.entry.actor).await?;
             if arguments.json {
-                print(format!("{}\n", exported(&record, &name)?))?;
+                print(format!("{}\n", exported(&record, &mut names).await?))?;
             } else {
                 let what = change(&record, &mut names).await?;
                 print(line(&record, &name, &what))?;
@@ -214,8 +214,7 @@ pub(super) fn export(arguments: ExportAudit) -> Result<()> {
             position = last.position;
             let mut lines = Vec::new();
             for record in &records {
-                let name = names.of(&record.entry.actor).await?;
-                serde_json::to_writer(&mut lines, &exported(record, &name)?)?;
+                serde_json::to_writer(&mut lines, &exported(record, &mut names).await?)?;
                 lines.push(b'\n');
             }
             print(lines)?;
@@ -223,16 +222,15 @@ pub(super) fn export(arguments: ExportAudit) -> Result<()> {
     })
 }
 
-fn exported(record: &Record, name: &str) -> Result<Value> {
+async fn exported(record: &Record, names: &mut Names) -> Result<Value> {
+    let known = names.known(pseudonyms(&record.entry)).await?;
     let mut value = serde_json::to_value(&record.entry)?;
     let fields = value.as_object_mut().context("a record is no object")?;
     fields.insert("position".into(), record.position.into());
     fields.insert("hash".into(), record.hash.to_string().into());
-    if name != record.entry.actor {
-        fields.insert("name".into(), name.into());
+    if let Some(name) = known.get(&record.entry.actor) {
+        fields.insert("name".into(), name.as_str().into());
     }
-    if let Ok(detail) = serde_json::from_str::<Value>(&record.entry.detail) {
-        fields.insert("detail".into(), json!(detail));
-    }
+    fields.insert("detail".into(), named_detail(&record.entry.detail, &known));
     Ok(value)
 }

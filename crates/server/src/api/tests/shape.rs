@@ -1,6 +1,7 @@
 //! How answers look: names, codes, media types, paths behind a proxy.
 
 use berth_access::Persons;
+use berth_catalog::{event, subject};
 use berth_vault::{Key, Vault};
 
 use super::*;
@@ -57,7 +58,7 @@ async fn whoever_made_something_is_named_and_not_to_strangers() {
     server.calls = router(&server.app);
 
     let body = json!({ "subject": "user:zoe", "role": "guest" });
-    server.ask("alice", "POST", "/projects/team/members", Some(body)).await.expect(201);
+    let bound = server.ask("alice", "POST", "/projects/team/members", Some(body)).await.expect(201);
     let made = json!({ "name": "open", "public": true });
     server.ask("root", "POST", "/projects", Some(made)).await.expect(201);
     let stored = server.app.registry.catalog().read(async |r| project::find(r, "open").await).await.unwrap();
@@ -67,6 +68,18 @@ async fn whoever_made_something_is_named_and_not_to_strangers() {
     assert_eq!(server.ask("gus", "GET", "/projects/open", None).await.expect(200).json["created_by"], "root");
     let shown = server.ask("anonymous", "GET", "/projects/open", None).await.expect(200);
     assert_eq!(shown.json["created_by"], Value::Null);
+
+    // Who has which role is told of a pseudonym that somebody has from then on, and of nobody once that is erased.
+    let catalog = server.app.registry.catalog().clone();
+    let zoe = catalog.read(async |r| subject::find(r, "zoe").await).await.unwrap().unwrap().pseudonym;
+    let erased = catalog.write(async |tx| subject::erase(tx, "zoe", jiff::Timestamp::UNIX_EPOCH).await).await;
+    assert_eq!(erased.unwrap_or_else(|error: berth_catalog::Error| panic!("{error}")), Some(zoe.clone()));
+    let id = &bound.json["id"];
+    server.ask("alice", "DELETE", &format!("/projects/team/members/{id}"), None).await.expect(204);
+    let events = catalog.read(async |r| event::list(r, 0, 1000).await).await.unwrap();
+    let of = |kind: &str| events.iter().rfind(|event| event.kind == kind).unwrap().detail["subject"].clone();
+    assert_eq!((of("binding_added"), of("binding_removed")), (json!(zoe), Value::Null));
+    assert!(!serde_json::to_string(&events).unwrap().contains("zoe"));
 }
 
 #[tokio::test]
