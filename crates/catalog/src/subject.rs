@@ -1,7 +1,7 @@
 //! Persons in the logs: a random name that says nothing, and the key to what the logs say of them. When a person is erased both the
 //! name and the key go, and what is sealed under the key can't be read by anybody.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use jiff::Timestamp;
 
@@ -74,14 +74,14 @@ pub async fn names_of(
     r: &Reader,
     logged: impl IntoIterator<Item = String>,
 ) -> Result<HashMap<String, String>> {
-    let mut asked = HashMap::new();
-    for logged in logged.into_iter().filter(|logged| logged.starts_with(PSEUDONYM)) {
-        if !asked.contains_key(&logged) {
-            let name = find_by_pseudonym(r, &logged).await?.and_then(|person| person.name);
-            asked.insert(logged, name);
+    let asked: BTreeSet<String> = logged.into_iter().filter(|logged| logged.starts_with(PSEUDONYM)).collect();
+    let mut names = HashMap::new();
+    for logged in asked {
+        if let Some(name) = find_by_pseudonym(r, &logged).await?.and_then(|person| person.name) {
+            names.insert(logged, name);
         }
     }
-    Ok(asked.into_iter().filter_map(|(logged, name)| Some((logged, name?))).collect())
+    Ok(names)
 }
 
 /// Adds a person. Returns the one of that name: another, if somebody was first.
