@@ -5,6 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use berth_catalog::trail::checkpoint::{self, Checkpoint};
 use berth_catalog::trail::{Hash, Head, Record, Trail};
 
+use jiff::{SignedDuration, Timestamp};
+
 use super::damage::{Damage, Kind};
 use super::{Report, Request};
 use crate::checkpoint::{is_signed, link};
@@ -13,9 +15,15 @@ use crate::error::Result;
 /// Checkpoints read at a time.
 const BATCH: usize = 1000;
 
+/// After this a server has signed what there is, if it lived so long: it does at each start, and when that is due.
+const SIGNED_WITHIN: SignedDuration = SignedDuration::from_mins(10);
+
 /// Checkpoints whose signature is right, by position.
 pub(super) struct Checkpoints {
     signed: BTreeMap<i64, Hash>,
+    /// Whether the trail has any, and is to.
+    are_missing: bool,
+    now: Timestamp,
     /// Position of the last one that the chain agrees with.
     agreed: i64,
 }
@@ -39,6 +47,7 @@ impl Checkpoints {
         }
         let mut unseen: BTreeSet<i64> = signed.keys().copied().collect();
         let (mut position, mut previous) = (i64::MIN, Some(Hash::ZERO));
+        let mut are_missing = !request.keys.is_empty();
         loop {
             let rows = trail.read(async |r| checkpoint::list(r, position, BATCH).await).await?;
             if request.keys.is_empty() {
@@ -51,6 +60,7 @@ impl Checkpoints {
             if rows.is_empty() {
                 break;
             }
+            are_missing = false;
             for row in &rows {
                 unseen.remove(&row.position);
                 let is_signed = take(row, request, &mut signed, report);
@@ -73,11 +83,16 @@ impl Checkpoints {
             let what = "the checkpoint of it that was handed out is not in the trail any more";
             report.damage.push(Damage::new(position, Kind::Removed, what));
         }
-        Ok(Self { signed, agreed: 0 })
+        Ok(Self { signed, are_missing, now: trail.clock().now(), agreed: 0 })
     }
 
     /// Looks whether a record that a checkpoint names is what was signed.
     pub(super) fn see(&mut self, record: &Record, report: &mut Report) {
+        if self.are_missing && self.now.duration_since(record.entry.at) > SIGNED_WITHIN {
+            self.are_missing = false;
+            let what = "no checkpoint signs any record, though every start signs one: they were removed, or none was ever made";
+            report.damage.push(Damage::new(record.position, Kind::Removed, what));
+        }
         let Some(hash) = self.signed.remove(&record.position) else { return };
         if hash == record.hash {
             self.agreed = record.position;

@@ -58,6 +58,18 @@ async fn one_whom_archives_name_is_missed_too(on: On) {
     assert!(damage.position <= 7 && damage.what.contains("taken out of the catalog"), "{damage}");
 }
 
+/// Whoever can write to the catalog gives what one did to another.
+async fn a_person_who_got_anothers_name_is_missed(on: On) {
+    let fixture = recorded(on).await;
+    fixture.persons.of("bob").await.unwrap();
+    fixture.alter_catalog("UPDATE subject SET name = 'carol' WHERE name = 'bob'");
+    fixture.alter_catalog("UPDATE subject SET name = 'bob' WHERE name = 'alice'");
+    fixture.alter_catalog("UPDATE subject SET name = 'alice' WHERE name = 'carol'");
+    let report = fixture.verify().await;
+    assert_eq!(kinds(&report.damage), [(1, "altered")], "{report:#?}");
+    assert!(report.damage[0].what.contains("another name"), "{report:#?}");
+}
+
 /// As an erasure does it, but for the record of it.
 const ERASED: &str = "UPDATE subject SET name = NULL, sealed = NULL, erased_at = 1, blanked_at = 4000000000
                        WHERE name = 'alice'";
@@ -77,7 +89,7 @@ async fn a_person_who_was_erased_without_a_trace_is_missed(on: On) {
     // Nor by halves: a key alone says no name.
     let fixture = recorded(on).await;
     fixture.alter_catalog("UPDATE subject SET name = NULL WHERE name = 'alice'");
-    assert_eq!(kinds(&fixture.verify().await.damage), [(0, "removed")]);
+    assert_eq!(kinds(&fixture.verify().await.damage), [(1, "altered"), (0, "removed")]);
 }
 
 /// Whoever restores an older point records whom later points know to be erased.
@@ -139,6 +151,7 @@ async fn who_comes_first_to_a_catalog_that_has_moved_is_nobody_in_particular() {
 
 on_both! {
     a_person_who_was_taken_out_of_the_catalog_is_missed,
+    a_person_who_got_anothers_name_is_missed,
     one_whom_archives_name_is_missed_too,
     a_person_who_was_erased_without_a_trace_is_missed,
     an_erasure_is_known_by_its_record_or_by_its_event,

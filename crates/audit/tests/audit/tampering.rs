@@ -1,16 +1,23 @@
 //! Somebody with the database in hand: whatever is done to a trail is found, and said where.
 
+use std::time::Duration;
+
 use berth_access::Caller;
 use berth_audit::verify::{Request, verify};
 use berth_audit::{Config, PublicKey, SignedCheckpoint};
+use berth_catalog::Clock;
 use berth_catalog::event::Author;
 use berth_catalog::trail::{Hash, head};
+use jiff::Timestamp;
 
 use crate::{Fixture, On, kinds, on_both, pull};
 
 /// Ten pulls by alice, six events, and a checkpoint of all of it.
 async fn kept(on: On) -> (Fixture, SignedCheckpoint) {
-    let fixture = Fixture::new(on).await;
+    kept_by(Fixture::new(on).await).await
+}
+
+async fn kept_by(fixture: Fixture) -> (Fixture, SignedCheckpoint) {
     // One checkpoint only, at the end.
     let config = Config { checkpoint_seconds: u64::MAX, ..Config::default() };
     let audit = fixture.keep(&config).await;
@@ -113,6 +120,18 @@ async fn a_trail_that_was_cut_off_is_found(on: On) {
     assert_eq!(kinds(&report.damage), found, "{report:#?}");
 }
 
+/// Every start signs, so there is something to miss where nothing is signed.
+async fn checkpoints_that_were_all_taken_out_are_missed(on: On) {
+    let clock = Clock::manual(Timestamp::from_second(1_750_000_000).unwrap());
+    let (fixture, _) = kept_by(Fixture::under(on, clock.clone()).await).await;
+    fixture.alter("DELETE FROM trail_checkpoint");
+    let report = fixture.verify().await;
+    assert!(report.is_whole(), "a server that has just started may not have signed yet: {report:#?}");
+    clock.advance(Duration::from_mins(11));
+    let report = fixture.verify().await;
+    assert_eq!(kinds(&report.damage), [(1, "removed")], "{report:#?}");
+}
+
 /// Somebody computes a whole new chain over what was changed.
 async fn a_chain_that_was_made_anew_does_not_fit_what_was_signed(on: On) {
     let (fixture, signed) = kept(on).await;
@@ -205,6 +224,7 @@ on_both! {
     each_change_is_found_where_it_was_made,
     a_count_that_was_changed_is_named,
     a_trail_that_was_cut_off_is_found,
+    checkpoints_that_were_all_taken_out_are_missed,
     a_chain_that_was_made_anew_does_not_fit_what_was_signed,
     a_front_that_was_removed_is_found,
     a_checkpoint_that_was_taken_out_is_found,
