@@ -189,6 +189,9 @@ async fn an_operator_erases_a_person() -> Result<()> {
     push(&server.api()?, "one").await?;
     wait_for(&server, "the push", |records| count(records, "push", "success") == 2).await?;
     server.succeeds(&["bind", "add", &format!("user:{USER}"), "guest"]).await?;
+    let is_bound =
+        |one: &Value| one["detail"]["event"] == "binding_added" && one["detail"]["subject_name"] == USER;
+    wait_for(&server, "the role", |records| records.iter().any(is_bound)).await?;
     let listed = server.succeeds(&["audit", "list", "--action", "access"]).await?;
     ensure!(
         listed.contains("event=binding_added") && listed.contains(&format!("subject={USER}")),

@@ -1,6 +1,6 @@
 //! The names of persons beside their pseudonyms, for whoever reads records: nothing that is recorded has them.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use berth_catalog::subject::PSEUDONYM;
 use berth_catalog::trail::Entry;
@@ -18,16 +18,16 @@ pub fn pseudonyms(entry: &Entry) -> Vec<String> {
 }
 
 /// Reads the detail of a record; beside a field with a pseudonym stands one with the name, as `person_name` beside `person`.
-pub fn named_detail(detail: &str, names: &HashMap<String, String>) -> Value {
+pub fn named_detail(detail: &str, names: &BTreeMap<String, String>) -> Value {
     let Ok(mut fields) = serde_json::from_str::<Map<String, Value>>(detail) else { return detail.into() };
-    let named: Vec<(String, Value)> = fields
+    let added: Vec<(String, Value)> = fields
         .iter()
         .filter_map(|(field, value)| {
             let name = names.get(value.as_str()?)?;
             Some((format!("{field}_name"), name.as_str().into()))
         })
         .collect();
-    fields.extend(named);
+    fields.extend(added);
     fields.into()
 }
 
@@ -39,7 +39,7 @@ mod tests {
 
     #[test]
     fn names_stand_beside_pseudonyms_and_nothing_else_changes() {
-        let names = HashMap::from([("person-1".to_owned(), "alice".to_owned())]);
+        let names = BTreeMap::from([("person-1".to_owned(), "alice".to_owned())]);
         let detail = r#"{"change":"disabled","person":"person-1","by":"person-2","account":7}"#;
         let named = json!({
             "change": "disabled", "person": "person-1", "person_name": "alice", "by": "person-2", "account": 7

@@ -1,7 +1,7 @@
 //! Persons in the logs: a random name that says nothing, and the key to what the logs say of them. When a person is erased both the
 //! name and the key go, and what is sealed under the key can't be read by anybody.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
@@ -73,9 +73,9 @@ pub async fn find_by_pseudonym(r: &Reader, pseudonym: &str) -> Result<Option<Sub
 pub async fn names_of(
     r: &Reader,
     logged: impl IntoIterator<Item = String>,
-) -> Result<HashMap<String, String>> {
+) -> Result<BTreeMap<String, String>> {
     let asked: BTreeSet<String> = logged.into_iter().filter(|logged| logged.starts_with(PSEUDONYM)).collect();
-    let mut names = HashMap::new();
+    let mut names = BTreeMap::new();
     for logged in asked {
         if let Some(name) = find_by_pseudonym(r, &logged).await?.and_then(|person| person.name) {
             names.insert(logged, name);

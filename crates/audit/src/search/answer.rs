@@ -1,6 +1,6 @@
 //! Answers in Elasticsearch's shapes.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use berth_catalog::trail::search::Value as Key;
 use serde_json::{Map, Value, json};
@@ -13,7 +13,7 @@ use super::query::Query;
 use super::request::Request;
 
 /// The names of persons by their pseudonyms.
-type Names = HashMap<String, String>;
+type Names = BTreeMap<String, String>;
 
 /// What answers say of the parts of an index.
 pub(super) fn shards() -> Value {

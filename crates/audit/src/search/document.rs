@@ -1,6 +1,6 @@
 //! A record as a document of the Elastic Common Schema, and the mapping of such documents.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use berth_catalog::trail::Record;
 use serde_json::{Map, Value, json};
@@ -13,7 +13,7 @@ use super::field::{DATASET, ECS_VERSION, FIELDS, Kind};
 pub const INDEX: &str = "berth-audit";
 
 /// Makes the document of a record; `names` are those of persons, by pseudonym.
-pub fn document(record: &Record, names: &HashMap<String, String>) -> Value {
+pub fn document(record: &Record, names: &BTreeMap<String, String>) -> Value {
     let entry = &record.entry;
     let name = names.get(&entry.actor).unwrap_or(&entry.actor);
     let detail = named_detail(&entry.detail, names);

@@ -1,6 +1,6 @@
 //! Who stands behind the pseudonyms of the trail.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 
 use berth_catalog::trail::search::{Column, Condition, Value};
 use berth_catalog::{Catalog, subject};
@@ -113,9 +113,9 @@ impl Directory {
     }
 
     /// Finds the names of some pseudonyms; those who were erased have none any more.
-    pub(crate) async fn names(&self, pseudonyms: HashSet<String>) -> Result<HashMap<String, String>> {
+    pub(crate) async fn names(&self, pseudonyms: HashSet<String>) -> Result<BTreeMap<String, String>> {
         if pseudonyms.is_empty() {
-            return Ok(HashMap::new());
+            return Ok(BTreeMap::new());
         }
         Ok(self.catalog.read(async |r| subject::names_of(r, pseudonyms).await).await?)
     }

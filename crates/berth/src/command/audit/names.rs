@@ -1,6 +1,6 @@
 //! Pseudonyms back to names, while there are any.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use anyhow::Result;
 use berth_catalog::Catalog;
@@ -32,8 +32,8 @@ impl Names {
     }
 
     /// Returns the names of those among `logged` who have one.
-    pub(super) async fn known(&mut self, logged: Vec<String>) -> Result<HashMap<String, String>> {
-        let mut names = HashMap::new();
+    pub(super) async fn known(&mut self, logged: Vec<String>) -> Result<BTreeMap<String, String>> {
+        let mut names = BTreeMap::new();
         for logged in logged {
             let name = self.of(&logged).await?;
             if name != logged {
