@@ -199,7 +199,9 @@ async fn an_operator_erases_a_person() -> Result<()> {
     );
     let asked = server.berth(&["audit", "erase", USER]).await?;
     ensure!(!asked.success && asked.stderr.contains("nothing was erased"), "{}", asked.text());
-    let erased = server.succeeds(&["audit", "erase", USER, "--yes"]).await?;
+    let in_office = server.berth(&["audit", "erase", USER, "--yes"]).await?;
+    ensure!(!in_office.success && in_office.stderr.contains("may still log in"), "{}", in_office.text());
+    let erased = server.succeeds(&["audit", "erase", USER, "--still-active", "--yes"]).await?;
     ensure!(erased.contains("logs call this person person-"), "{erased}");
     let all = wait_for(&server, "the erasure", |records| count(records, "erase", "success") == 1).await?;
     for record in all.iter().filter(|record| record["action"] == "push") {

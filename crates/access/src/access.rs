@@ -1,3 +1,5 @@
+//! The front of this room: from credentials to a caller, and from a caller and a repository to a permit.
+
 use std::fmt;
 use std::sync::Arc;
 

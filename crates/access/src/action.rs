@@ -1,3 +1,5 @@
+//! What roles may allow to do: the actions, the words for them, and sets of them.
+
 use std::fmt;
 use std::str::FromStr;
 

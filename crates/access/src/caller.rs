@@ -1,3 +1,5 @@
+//! Who calls, how that was proved and from where, and how logs name the caller.
+
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;

@@ -1,3 +1,5 @@
+//! The `access` part of the configuration, and what callers without credentials may do where it is unset.
+
 use std::collections::HashSet;
 
 use schemars::JsonSchema;

@@ -1,3 +1,5 @@
+//! Basic credentials, as an `Authorization` header holds them (RFC 7617).
+
 use base64::Engine as _;
 use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};

@@ -1,3 +1,5 @@
+//! Why credentials prove nobody, and why a caller may not do what it asked for.
+
 use std::fmt;
 
 use berth_oci::RepositoryName;

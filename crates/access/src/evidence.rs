@@ -1,3 +1,5 @@
+//! Which secret proved a caller: its sessions and tokens bear that along, and end with the secret.
+
 use std::sync::Arc;
 
 use berth_catalog::account::AccountId;

@@ -1,3 +1,5 @@
+//! Permits for work that the operator of the machine ordered by a command: for all, unless read-only.
+
 use berth_oci::RepositoryName;
 
 use crate::action::Actions;

@@ -1,3 +1,5 @@
+//! Where a request came from: address, user agent and request id, and what of it logs keep sealed.
+
 use std::net::IpAddr;
 
 use base64::Engine as _;

@@ -1,3 +1,5 @@
+//! Argon2id hashes of passwords as PHC strings: read, kept within sane parameters, made and verified.
+
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;

@@ -1,3 +1,5 @@
+//! Proof that access was decided: for one action on one repository, or for the list of repositories.
+
 use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;

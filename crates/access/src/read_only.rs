@@ -1,3 +1,5 @@
+//! The switch that forbids pushes and deletes: by configuration, by command, or because the registry moved.
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 

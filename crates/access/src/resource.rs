@@ -1,3 +1,5 @@
+//! What actions are done to, by the paths that roles know: parts of the system, projects, repositories.
+
 use std::fmt;
 
 use berth_oci::RepositoryName;

@@ -1,3 +1,5 @@
+//! What a token of Berth's allows at most: actions on single repositories, and the list of repositories.
+
 use std::collections::BTreeMap;
 
 use berth_oci::RepositoryName;

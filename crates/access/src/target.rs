@@ -1,3 +1,5 @@
+//! Resources as people and clients write them: `system/PART`, `project/NAME`, or a repository below one.
+
 use std::str::FromStr;
 
 use berth_oci::RepositoryName;

@@ -1,3 +1,5 @@
+//! Whom a name and a password prove, with few hashes: right ones are believed for a while, equal ones shared.
+
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::Arc;

@@ -1,3 +1,5 @@
+//! Puts together what keeps the trail of a registry that is served, and runs it until the server stops.
+
 use std::path::PathBuf;
 use std::sync::Arc;
 

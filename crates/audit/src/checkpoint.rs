@@ -1,3 +1,5 @@
+//! Checkpoints: signed statements of how far the chain has come, each over the one before.
+
 use std::time::Duration;
 
 use base64::Engine as _;

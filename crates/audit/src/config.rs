@@ -1,3 +1,5 @@
+//! The `audit` part of the configuration.
+
 use std::path::PathBuf;
 
 use berth_catalog::trail::RetentionDays;

@@ -14,6 +14,8 @@ const CLAIMED_BYTES: usize = 128;
 /// The field of a record's detail that holds what stands for a name which proved to be nobody's. The name itself is nowhere: it may
 /// be a password that was typed in the wrong place, or the name of somebody who will be erased.
 pub const CLAIMED: &str = "claimed";
+/// The field that holds the pseudonym of whom something is about, as in events of accounts.
+const PERSON: &str = "person";
 /// How those are named who never proved to be anybody.
 pub(crate) const UNKNOWN: &str = "unknown";
 
@@ -22,6 +24,9 @@ pub(crate) const UNKNOWN: &str = "unknown";
 pub(crate) struct Draft {
     entry: Entry,
     person: Named,
+    /// The user whom it would have been about.
+    #[serde(default)]
+    about: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -62,6 +67,12 @@ impl Draft {
         if let Some(part) = note.part {
             detail.insert("part".to_owned(), part.into());
         }
+        let (mut in_project, mut about) = (None, None);
+        if let Some(called) = note.called {
+            detail.insert("call".to_owned(), called.call.into());
+            in_project = called.project.map(|name| cut(&name, CLAIMED_BYTES));
+            about = called.user;
+        }
         if repeats > 0 {
             detail.insert("repeats".to_owned(), repeats.into());
         }
@@ -74,7 +85,7 @@ impl Draft {
             actor,
             kind: kind.to_owned(),
             proof: proof.to_owned(),
-            project: repository.as_deref().map(project),
+            project: repository.as_deref().map(project).or(in_project),
             repository,
             tag: note.tag,
             digest: note.digest,
@@ -86,7 +97,7 @@ impl Draft {
             detail: Value::Object(detail).to_string(),
             event: None,
         };
-        Self { entry, person }
+        Self { entry, person, about }
     }
 
     /// Puts the pseudonym in the place of the name, and seals what is personal.
@@ -95,6 +106,11 @@ impl Draft {
     /// The catalog can't say for now who the person is in logs.
     pub(crate) async fn resolve(&self, persons: &Persons) -> Result<Entry, PersonError> {
         let mut entry = self.entry.clone();
+        if let Some(about) = &self.about
+            && let Some(whom) = find(persons, about).await?
+        {
+            entry.detail = with(&entry.detail, PERSON, whom.pseudonym().into());
+        }
         let subject = match &self.person {
             Named::None => return Ok(entry),
             Named::Anonymous => persons.of(Persons::NOBODY).await?,

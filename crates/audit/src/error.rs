@@ -1,3 +1,5 @@
+//! What the work of the audit trail can fail with.
+
 /// The audit trail could not do its work.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]

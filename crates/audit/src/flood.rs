@@ -51,6 +51,7 @@ impl Flood {
             (&note.tag, &note.digest, &note.origin.agent).hash(&mut hasher);
         } else if let Who::Caller(_) = &note.who {
             note.repository.as_ref().map(berth_oci::RepositoryName::as_str).hash(&mut hasher);
+            note.called.hash(&mut hasher);
         }
         hasher.finish()
     }
@@ -81,6 +82,7 @@ mod tests {
             status: Some(200),
             reason: None,
             part: None,
+            called: None,
         };
         let (one, other) = (Flood::default(), Flood::default());
         assert_eq!(one.likeness(&note), one.likeness(&note));

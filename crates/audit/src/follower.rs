@@ -1,3 +1,5 @@
+//! Brings the events of the event log into the trail, each once, whichever node comes first.
+
 use std::sync::Arc;
 use std::time::Duration;
 

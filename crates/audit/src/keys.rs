@@ -1,3 +1,5 @@
+//! The keys that checkpoints and archives are signed with: kept in the catalog, sealed by the vault.
+
 use std::fmt;
 use std::sync::Arc;
 

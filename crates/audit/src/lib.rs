@@ -34,7 +34,7 @@ pub use error::{Error, Result};
 pub use follower::Follower;
 pub use keys::{PublicKey, SigningKeys};
 pub use names::{named_detail, pseudonyms};
-pub use note::{Action, Note, Outcome, Who};
+pub use note::{Action, Called, Note, Outcome, Who};
 pub use recorder::{Recorder, Stats};
 pub use retention::Retention;
 pub use reveal::reveal;

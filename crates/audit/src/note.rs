@@ -1,3 +1,5 @@
+//! What the server tells the recorder of something that happened: who did what, where, how it ended.
+
 use berth_access::{Caller, Identity};
 use berth_oci::RepositoryName;
 use jiff::Timestamp;
@@ -99,4 +101,17 @@ pub struct Note {
     pub reason: Option<String>,
     /// Which part of the system it was about.
     pub part: Option<&'static str>,
+    /// Which call of the management API it was.
+    pub called: Option<Called>,
+}
+
+/// A call of the management API, as its path says without names.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Called {
+    /// Method and path, with `{user}` and the like where names stand.
+    pub call: String,
+    /// The project that the path names.
+    pub project: Option<String>,
+    /// The user whom the path names. The trail has the pseudonym, if logs know one.
+    pub user: Option<String>,
 }

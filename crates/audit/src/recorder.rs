@@ -1,3 +1,5 @@
+//! Takes notes of what happens and never waits for them to be written; counts repeats and losses.
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;

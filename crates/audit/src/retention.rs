@@ -1,3 +1,5 @@
+//! Moves records that are old enough from the trail into signed archives, one node at a time.
+
 use std::time::Duration;
 
 use berth_blobs::Shelf;

@@ -1,3 +1,5 @@
+//! Fills the columns that searches use with what is sealed beside them, unless the person is erased.
+
 use std::collections::HashMap;
 
 use berth_access::{Person, Persons};

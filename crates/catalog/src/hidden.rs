@@ -1,3 +1,5 @@
+//! Values that no log and no debug output shows: hashes of passwords, sealed secrets.
+
 use std::fmt;
 use std::ops::Deref;
 

@@ -1,3 +1,5 @@
+//! Settings that can't be used, files that settings name, and why a login elsewhere came to nothing.
+
 use std::path::Path;
 
 /// The configuration can't be used.

@@ -3,6 +3,8 @@
 //! Pushes and deletes that succeed are in the event log, in the transaction that made them. From here come pulls, lists, refusals and
 //! logins. A challenge to a client that gave no credentials, or a token for less than it asks for, is none of these: clients begin with it.
 
+mod call;
+
 use std::sync::Arc;
 
 use berth_access::Action as Asked;
@@ -10,6 +12,7 @@ use berth_audit::{Action, Note, Outcome, Recorder, Who};
 use berth_catalog::Clock;
 use http::{HeaderMap, Method, StatusCode};
 
+use self::call::called;
 use crate::context::{Endpoint, RequestContext, Verdict};
 
 const DIGEST: &str = "docker-content-digest";
@@ -52,7 +55,7 @@ fn counts(recorder: &Recorder, context: &RequestContext, status: Option<StatusCo
             }
             let action = match asked(*action) {
                 // What is pushed is images.
-                Action::Push if context.endpoint == Endpoint::Api => Action::Access,
+                _ if context.endpoint == Endpoint::Api && !context.method.is_safe() => Action::Access,
                 action => action,
             };
             Some((action, Outcome::Failure, Who::Caller(caller.clone()), Some(reason.clone())))
@@ -111,6 +114,7 @@ fn note(clock: &Clock, context: &RequestContext, action: Action, outcome: Outcom
         status: None,
         reason: None,
         part: None,
+        called: None,
     }
 }
 
@@ -119,6 +123,9 @@ fn about(mut note: Note, context: &RequestContext) -> Note {
     note.repository.clone_from(&context.repository);
     note.digest.clone_from(&context.digest);
     note.part = context.part;
+    if context.endpoint == Endpoint::Api {
+        note.called = Some(called(&context.method, &context.uri));
+    }
     if let Some(reference) = &context.reference {
         let is_digest = reference.contains(':');
         if context.endpoint == Endpoint::Manifest && !is_digest {

@@ -1,3 +1,5 @@
+//! The `secrets` part of the configuration: where the keys lie that secrets are sealed under.
+
 use std::path::PathBuf;
 
 use schemars::JsonSchema;

@@ -1,3 +1,5 @@
+//! Why a secret could not be sealed or opened, and why keys can't be used.
+
 use std::path::PathBuf;
 
 use crate::key::KeyId;

@@ -1,3 +1,5 @@
+//! A key that secrets are sealed under: made or read from text, named by its hash, wiped when it goes.
+
 use std::fmt;
 
 use base64::Engine as _;

@@ -1,3 +1,5 @@
+//! Reads the keys in a text: one a line, or with commas between.
+
 use crate::error::KeyError;
 use crate::key::{Key, Problem};
 

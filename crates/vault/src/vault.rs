@@ -1,3 +1,5 @@
+//! Seals secrets and opens them: AES-256-GCM, each bound to its key and to the place that it belongs to.
+
 use std::fmt;
 use std::sync::Arc;
 

@@ -1,4 +1,5 @@
-//! Files stay small: half of them below 100 lines, 95 % below 450, none above 1,000, each without its tests.
+//! Files stay small: half of them below 100 lines, 95 % below 450, none above 1,000, each without its tests. And each says what it is
+//! for.
 
 use std::path::{Path, PathBuf};
 
@@ -26,6 +27,18 @@ fn files_stay_small() -> Result<()> {
     ensure!(at(50) < 100, "half of the files have {} lines or more, not 100; largest: {largest}", at(50));
     ensure!(at(95) < 450, "5 % of the files have {} lines or more, not 450: {largest}", at(95));
     ensure!(at(100) <= 1000, "a file has more than 1,000 lines: {largest}");
+    Ok(())
+}
+
+#[test]
+fn files_say_what_they_are_for() -> Result<()> {
+    let is_test = |file: &Path| file.iter().any(|part| part == "tests" || part == "tests.rs");
+    for room in std::fs::read_dir(workspace().join("crates"))? {
+        for file in sources(&room?.path().join("src"))? {
+            let says = std::fs::read_to_string(&file)?.starts_with("//! ");
+            ensure!(says || is_test(&file), "{} begins with no line that says what it is for", shown(&file));
+        }
+    }
     Ok(())
 }
 

@@ -59,7 +59,7 @@ async fn the_audit_trail_comes_back_whole_and_without_the_erased() -> Result<()>
     );
 
     // Who was erased since is not brought back by an older point.
-    server.succeeds(&["audit", "erase", USER, "--yes"]).await?;
+    server.succeeds(&["audit", "erase", USER, "--still-active", "--yes"]).await?;
     tokio::time::sleep(Duration::from_millis(1100)).await;
     server.succeeds(&["backup", &archive]).await?;
     succeeds(&home, &["restore", &archive, "--point", &point, "--data-dir", &late]).await?;

@@ -1,3 +1,5 @@
+//! Why something could not be done to an account, a robot or their secrets, and when what was right ended.
+
 use jiff::Timestamp;
 
 use super::name::RobotNameError;

@@ -1,3 +1,5 @@
+//! Gives roles and takes them away: no hand gets two duties by that, and everybody governs only if meant to.
+
 use std::sync::Arc;
 
 use berth_catalog::binding::{self, Kind as SubjectKind, NewBinding};

@@ -1,3 +1,5 @@
+//! Makes, changes and deletes projects; one that goes takes its bindings and robots along.
+
 use berth_catalog::event::{Author, Kind};
 use berth_catalog::robot::{self, RobotId};
 use berth_catalog::{Tx, binding, project};

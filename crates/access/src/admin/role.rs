@@ -1,3 +1,5 @@
+//! Makes, replaces and deletes roles; no holder gets a second duty by that, and no role goes that is held.
+
 use berth_catalog::event::{Author, Kind};
 use berth_catalog::{Tx, binding, role};
 use jiff::Timestamp;

@@ -1,3 +1,5 @@
+//! The `access.ldap` part of the configuration: directories of users.
+
 use std::path::PathBuf;
 
 use schemars::JsonSchema;

@@ -1,3 +1,5 @@
+//! The `access.oidc` part of the configuration: services at which users log in with their browser.
+
 use std::path::PathBuf;
 
 use schemars::JsonSchema;

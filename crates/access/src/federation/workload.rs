@@ -1,3 +1,5 @@
+//! The `access.workloads` part of the configuration: jobs let in by their tokens, and what they may do.
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 

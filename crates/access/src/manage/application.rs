@@ -1,3 +1,5 @@
+//! Application passwords: users make their own; whoever manages users may list and revoke them, too.
+
 use berth_catalog::app_password::{AppPassword, AppPasswordId};
 use jiff::Timestamp;
 

@@ -1,3 +1,5 @@
+//! Why a call of the management API did not get what it asked for, in the domain's words.
+
 use crate::admin::AdminError;
 use crate::error::Denied;
 

@@ -1,3 +1,5 @@
+//! Explains a decision: which role lets somebody do something or denies it, and by which pattern.
+
 use berth_catalog::binding::Kind;
 use serde::Serialize;
 

@@ -1,3 +1,5 @@
+//! The caller's own second factor: begun with the password, confirmed and dropped with a code.
+
 use super::{ManageError, Management, Result};
 use crate::account::Enrolment;
 use crate::caller::{Caller, Proof};

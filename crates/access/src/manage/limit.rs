@@ -1,3 +1,5 @@
+//! How many bindings, robots, roles and projects calls may make: every node holds all of them in memory.
+
 use berth_catalog::{Reader, binding, project, robot, role};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -1,3 +1,5 @@
+//! What a caller is told of itself: who it is, its groups and roles, and what it may do to the system.
+
 use std::collections::BTreeMap;
 
 use serde::Serialize;

@@ -1,3 +1,5 @@
+//! Projects: which of them a caller sees, and who may make, change, open to everybody and delete them.
+
 use berth_catalog::project::{self, Project};
 
 use super::{BATCH, MOST_SEEN, ManageError, Management, Result};

@@ -1,3 +1,5 @@
+//! Roles, of the catalog and of the configuration. Whoever logged in sees all; calls change the catalog's.
+
 use berth_catalog::role;
 use serde::Serialize;
 

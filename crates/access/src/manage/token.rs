@@ -1,3 +1,5 @@
+//! Tokens for the API: whoever comes in person gets one, and nobody by another such token.
+
 use jiff::Timestamp;
 
 use super::{ManageError, Management, Result};

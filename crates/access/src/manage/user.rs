@@ -1,3 +1,5 @@
+//! Accounts, and what is done to them: by their owners, or by others who may do no less than they could.
+
 use berth_catalog::account::{self, Account};
 use berth_catalog::binding::Kind;
 

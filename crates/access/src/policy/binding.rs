@@ -1,3 +1,5 @@
+//! One of `access.bindings` in the configuration: a role, whom it is bound to, and where it counts.
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 

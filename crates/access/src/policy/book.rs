@@ -1,3 +1,5 @@
+//! Who holds which role where, kept so that a decision finds all roles of a subject by its name.
+
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;

@@ -1,3 +1,5 @@
+//! From what roles say of a resource to an answer: what is granted, and which role and pattern decided.
+
 use std::fmt;
 use std::sync::Arc;
 

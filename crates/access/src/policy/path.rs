@@ -1,3 +1,5 @@
+//! Resources as patterns match them: the segments of their paths.
+
 use crate::resource::Resource;
 
 /// A resource as patterns see it: the segments of its path.

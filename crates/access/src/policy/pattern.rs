@@ -1,3 +1,5 @@
+//! Patterns of resources with `*` and `**`: read, bounded in what matching costs, and matched.
+
 use std::fmt;
 use std::sync::Arc;
 

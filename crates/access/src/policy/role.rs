@@ -1,3 +1,5 @@
+//! Roles: as the configuration and the API write them, and compiled for decisions.
+
 use std::sync::Arc;
 
 use schemars::JsonSchema;

@@ -1,3 +1,5 @@
+//! The configuration's roles, users and bindings, compiled and checked: they stay until a restart.
+
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 

@@ -1,3 +1,5 @@
+//! Whom a role is bound to, as texts such as `user:NAME` say it.
+
 use std::fmt;
 use std::str::FromStr;
 

@@ -1,3 +1,5 @@
+//! Why a secret could not be kept in the catalog, or read from it.
+
 /// A secret could not be kept or read.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]

@@ -1,3 +1,5 @@
+//! Seals every secret in the catalog under the key that seals now, and forgets keys that nothing needs.
+
 use berth_catalog::event::{Author, Kind};
 use berth_catalog::sealed::{self, Column};
 use berth_catalog::{Catalog, vault_key};

@@ -1,3 +1,5 @@
+//! Lets the vault seal the second factors of accounts.
+
 use berth_vault::Vault;
 
 use crate::account::Sealer;

@@ -1,3 +1,5 @@
+//! Whether anybody who can log in may say who may do what.
+
 use jiff::Timestamp;
 
 use super::Snapshot;

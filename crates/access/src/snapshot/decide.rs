@@ -1,3 +1,5 @@
+//! What roles, public projects and a token's scope come to for a caller and a resource, and why.
+
 use std::sync::Arc;
 
 use berth_catalog::binding::Kind;

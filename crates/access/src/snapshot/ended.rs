@@ -1,3 +1,5 @@
+//! Reads which secrets ended, or will, for as long as tokens that rest on them may be out.
+
 use berth_catalog::app_password::{self, AppPasswordId};
 use berth_catalog::page::all;
 use berth_catalog::robot_secret::{self, RobotSecretId};

@@ -1,3 +1,5 @@
+//! Keeps the snapshot in effect close behind the catalog, with rests between two readings.
+
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -1,3 +1,5 @@
+//! Warns at a start of accounts that can't log in because a user of the configuration has their name.
+
 use super::Stored;
 use crate::policy::Rules;
 

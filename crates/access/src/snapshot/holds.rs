@@ -1,3 +1,5 @@
+//! Which roles, groups and duties a caller has.
+
 use serde::Serialize;
 
 use super::Snapshot;

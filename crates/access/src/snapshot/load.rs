@@ -1,3 +1,5 @@
+//! Reads what decisions rest on from the catalog, all of it as of one moment.
+
 use berth_catalog::binding::{Binding, NewBinding};
 use berth_catalog::logout::{self, Logout};
 use berth_catalog::page::all;

@@ -1,3 +1,5 @@
+//! Whether somebody to whom a token or a session was issued still stands, and if not, why.
+
 use std::collections::HashSet;
 use std::sync::Arc;
 

@@ -1,3 +1,5 @@
+//! What a client asks a token for: Docker's `scope` parameters, and the actions their words stand for.
+
 use berth_oci::RepositoryName;
 
 use crate::action::{Action, Actions};

@@ -1,3 +1,5 @@
+//! The `access.tokens` part of the configuration.
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 

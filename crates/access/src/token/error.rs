@@ -1,3 +1,5 @@
+//! Why a token could not be made.
+
 /// A token could not be made.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]

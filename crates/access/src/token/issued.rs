@@ -1,3 +1,5 @@
+//! A token on its way to a client: what it allows, and for how long.
+
 use std::fmt;
 
 use jiff::Timestamp;

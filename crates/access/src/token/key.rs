@@ -1,3 +1,5 @@
+//! One pair of keys that tokens are signed and verified with: made, sealed by the vault, opened again.
+
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
 use berth_vault::{Vault, context};

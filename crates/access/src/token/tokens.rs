@@ -1,3 +1,5 @@
+//! Signs tokens, and holds what signing and verifying share: the keys, and what was verified before.
+
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,3 +1,5 @@
+//! The outlets that are configured, run side by side, and how far each has come.
+
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 

@@ -1,3 +1,5 @@
+//! Ships records to Elasticsearch or OpenSearch by `_bulk`, into an index that is made when it is missing.
+
 use std::path::PathBuf;
 use std::time::Duration;
 

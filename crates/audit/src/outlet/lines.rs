@@ -1,3 +1,5 @@
+//! Writes records as lines of JSON, to a file or to the standard output.
+
 use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};

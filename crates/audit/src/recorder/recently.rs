@@ -1,3 +1,5 @@
+//! Remembers for a while who did something, so that going on with it is no new record.
+
 use std::hash::{BuildHasher as _, Hash as _, Hasher as _, RandomState};
 use std::time::Duration;
 

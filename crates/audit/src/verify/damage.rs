@@ -1,3 +1,5 @@
+//! What verification finds wrong: at which record, and what was done.
+
 use std::fmt;
 
 /// Something that is wrong with a trail.

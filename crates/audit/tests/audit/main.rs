@@ -230,6 +230,7 @@ fn pull(at: Timestamp, caller: Caller, tag: &str) -> Note {
         status: Some(200),
         reason: None,
         part: None,
+        called: None,
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use berth_access::{Caller, Identity, Origin, Proof, Scope};
-use berth_audit::{Action, Config, Note, Outcome, Who};
+use berth_audit::{Action, Called, Config, Note, Outcome, Who};
 use berth_catalog::subject;
 use serde_json::Value;
 
@@ -133,6 +133,46 @@ async fn a_spool_that_was_half_brought_home_brings_no_record_twice(on: On) {
     }
 }
 
+/// What somebody was not let do says what it was, and to whom.
+async fn a_refused_call_says_what_it_was_and_names_nobody(on: On) {
+    let fixture = Fixture::new(on).await;
+    let kept = fixture.keep(&Config::default()).await;
+    let bob = fixture.persons.of("bob").await.unwrap().pseudonym().to_owned();
+    let call = |user: &str, project: Option<&str>| Called {
+        call: "PUT /api/v1/users/{user}/password".into(),
+        project: project.map(ToOwned::to_owned),
+        user: Some(user.to_owned()),
+    };
+    for (n, called) in [call("bob", None), call("nobody-knows", Some("team"))].into_iter().enumerate() {
+        let note = pull(fixture.clock.now(), Caller::user("mallory"), &n.to_string());
+        let refused = Note {
+            action: Action::Access,
+            outcome: Outcome::Failure,
+            repository: None,
+            tag: None,
+            called: Some(called),
+            ..note
+        };
+        kept.audit.recorder().record(refused);
+        eventually("it is there", async || fixture.records().await.len() == n + 1).await;
+    }
+    kept.stop().await;
+    let records = fixture.records().await;
+    let detail = |n: usize| serde_json::from_str::<Value>(&records[n].entry.detail).unwrap();
+    assert_eq!(
+        (&detail(0)["call"], &detail(0)["person"]),
+        (&"PUT /api/v1/users/{user}/password".into(), &bob.into())
+    );
+    assert!(detail(1)["person"].is_null());
+    assert_eq!(
+        (records[0].entry.project.as_deref(), records[1].entry.project.as_deref()),
+        (None, Some("team"))
+    );
+    let text = format!("{records:?}");
+    assert!(!text.contains("nobody-knows") && !text.contains("\"bob\""), "{text}");
+    assert!(fixture.verify().await.is_whole());
+}
+
 async fn names_that_prove_nobody_are_nowhere(on: On) {
     let fixture = Fixture::new(on).await;
     let alice = fixture.persons.of("alice").await.unwrap();
@@ -197,6 +237,7 @@ fn an_overlong_agent_is_cut_and_kept() {
 }
 
 on_both! {
+    a_refused_call_says_what_it_was_and_names_nobody,
     a_pull_is_on_disk_within_a_second,
     what_waits_is_written_at_the_end,
     a_flood_is_counted,

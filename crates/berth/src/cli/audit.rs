@@ -1,3 +1,5 @@
+//! The command line of the audit trail.
+
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
@@ -131,6 +133,9 @@ pub(crate) struct EraseAudit {
     pub(crate) place: Place,
     /// The name to log in with
     pub(crate) user: String,
+    /// Erase also somebody who may still log in, and would be somebody else to the logs from then on
+    #[arg(long)]
+    pub(crate) still_active: bool,
     /// Don't ask
     #[arg(long)]
     pub(crate) yes: bool,

@@ -1,3 +1,5 @@
+//! The command line of the compliance report.
+
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::Place;

@@ -1,3 +1,5 @@
+//! The command line of the keys that tokens are signed with.
+
 use clap::{Args, Subcommand};
 
 use super::Place;

@@ -1,3 +1,5 @@
+//! The command line of the secrets in the catalog.
+
 use clap::{Args, Subcommand};
 
 use super::Place;

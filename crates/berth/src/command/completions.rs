@@ -1,3 +1,5 @@
+//! `berth completions`: prints a script that completes commands in a shell.
+
 use clap::CommandFactory as _;
 
 use super::print;

@@ -1,3 +1,5 @@
+//! `berth config`: checks the configuration as far as that takes no network, or prints its schema.
+
 use anyhow::Context as _;
 
 use super::{block_on, print};

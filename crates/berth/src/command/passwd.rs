@@ -1,3 +1,5 @@
+//! `berth passwd`: hashes a password. And how commands ask for one without showing it.
+
 use std::io::{self, BufRead as _, IsTerminal as _, Read as _, Write as _};
 use std::os::fd::AsFd as _;
 

@@ -1,3 +1,5 @@
+//! `berth ready`: asks a running server whether it is ready; ends with 0 or 1, for health checks.
+
 use std::process::ExitCode;
 
 use super::block_on;

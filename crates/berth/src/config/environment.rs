@@ -1,3 +1,5 @@
+//! `BERTH_…` variables, laid over what the configuration file says.
+
 use anyhow::{Context as _, anyhow, bail};
 use serde_json::Value;
 

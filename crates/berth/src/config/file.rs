@@ -1,3 +1,5 @@
+//! Reads the text of a configuration file; errors say where in it, and what was meant.
+
 use std::borrow::Cow;
 
 use anyhow::anyhow;

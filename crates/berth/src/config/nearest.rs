@@ -1,3 +1,5 @@
+//! Guesses which known word was meant by one that nobody knows.
+
 use strsim::damerau_levenshtein;
 
 /// Returns the candidate most like `wanted`, if one is like it enough to be what was meant.

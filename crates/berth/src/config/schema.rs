@@ -1,3 +1,5 @@
+//! The JSON Schema of the configuration, and the keys that it knows.
+
 use schemars::Schema;
 use schemars::generate::SchemaSettings;
 use serde_json::Value;

@@ -1,3 +1,5 @@
+//! Names as limits count them: all spellings that may mean one account fold into one word.
+
 use unicode_normalization::UnicodeNormalization as _;
 
 /// Returns what a name is counted under: one word for all that may mean the same account.

@@ -1,3 +1,5 @@
+//! Rates as the configuration writes them: `5/s`, `30/m`, `100/h` or `off`.
+
 use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;

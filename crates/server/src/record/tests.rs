@@ -114,3 +114,22 @@ fn a_note_says_what_the_request_was_about() {
     finished(&recorder, &Clock::system(), &context, Some(StatusCode::OK));
     assert_eq!(recorder.stats().waiting, 3);
 }
+
+#[test]
+fn a_refused_call_says_which_it_was() {
+    let request = Request::put("/api/v1/users/bob/password").body(()).unwrap();
+    let mut context = RequestContext::begin(&request, RequestId::generate(), [192, 0, 2, 7].into());
+    context.endpoint = Endpoint::Api;
+    context.caller = Some(Caller::user("mallory"));
+    // What is hidden is answered as if it were read.
+    context.verdict = Some(Verdict::Denied { action: Asked::Read, reason: "not_found".into() });
+    let (action, outcome, _) = recorded(&context, 404).unwrap();
+    assert_eq!((action, outcome), ("access", "failure"), "who changes something is not recorded as a reader");
+    let who = Who::Caller(Caller::user("mallory"));
+    let note = about(note(&Clock::system(), &context, Action::Access, Outcome::Failure, who), &context);
+    let called = note.called.unwrap();
+    assert_eq!(
+        (called.call.as_str(), called.user.as_deref()),
+        ("PUT /api/v1/users/{user}/password", Some("bob"))
+    );
+}

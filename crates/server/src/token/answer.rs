@@ -1,3 +1,5 @@
+//! The answer with a token, in the shape of Docker's specification or of OAuth2's.
+
 use berth_access::Issued;
 use jiff::Timestamp;
 use serde_json::{Value, json};

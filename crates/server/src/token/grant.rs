@@ -1,4 +1,6 @@
-/// What a form holds instead of the header's credentials. No Debug: it would print the password.
+//! What a form proves who the client is by: a password, a refresh token, or the token of a job's system.
+
+/// What a form holds instead of the header's credentials. Debug is written by hand: it shows no password.
 #[derive(Default)]
 pub(super) enum Grant {
     #[default]

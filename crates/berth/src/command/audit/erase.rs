@@ -6,7 +6,7 @@ use anyhow::{Result, bail};
 use berth_audit::erase::{disown, erase};
 use berth_catalog::account;
 
-use super::{on, print};
+use super::{Opened, on, print};
 use crate::cli::EraseAudit;
 use crate::operator;
 
@@ -21,6 +21,12 @@ pub(super) fn run(arguments: EraseAudit) -> Result<()> {
         bail!("nothing was erased: say --yes, or answer with the name");
     }
     on(arguments.place, async |opened| {
+        if !arguments.still_active && may_log_in(&opened, &user).await? {
+            bail!(
+                "{user} may still log in, and nobody would know any more who did what: delete the account, or take it out of \
+                 access.users, first; or say --still-active"
+            );
+        }
         let erased = erase(&opened.catalog, &opened.trail, &user, operator::author()).await?;
         if !opened.config.access.users.iter().any(|known| known.name == user) {
             disown(&opened.catalog, &user).await?;
@@ -43,6 +49,16 @@ pub(super) fn run(arguments: EraseAudit) -> Result<()> {
         }
         Ok(())
     })
+}
+
+/// Tells whether somebody of the name, of the catalog or the configuration, is there and not disabled.
+async fn may_log_in(opened: &Opened, user: &str) -> Result<bool> {
+    if opened.config.access.users.iter().any(|known| known.name == user) {
+        return Ok(true);
+    }
+    let name = user.to_owned();
+    let account = opened.catalog.read(async move |r| account::find(r, &name).await).await?;
+    Ok(account.is_some_and(|account| account.disabled_at.is_none()))
 }
 
 fn confirmed(user: &str) -> Result<bool> {

@@ -1,3 +1,5 @@
+//! A clause, and what its findings come to: met, partly, unmet, lacking, or not a registry's to do.
+
 use serde::Serialize;
 
 use super::finding::{Finding, Language, Written};

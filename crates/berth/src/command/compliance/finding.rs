@@ -1,3 +1,5 @@
+//! One thing that was looked at for a clause: evidence and advice, in English and Chinese.
+
 use serde::Serialize;
 
 use super::clause::State;

@@ -1,3 +1,5 @@
+//! Whether the clock can be right: not behind what has happened, and not turned during the check.
+
 use std::fs;
 use std::path::Path;
 use std::time::UNIX_EPOCH;

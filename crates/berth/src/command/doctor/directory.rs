@@ -1,3 +1,5 @@
+//! Whether the data directory can be used, or made, and nothing in it is another user's.
+
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};

@@ -1,3 +1,5 @@
+//! Whether the file system of the data directory has room, and can keep what was written.
+
 use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};

@@ -1,3 +1,5 @@
+//! Whether the process may open as many files as its connections need.
+
 use rustix::process::{Resource, getrlimit};
 
 use super::report::{Finding, Report};

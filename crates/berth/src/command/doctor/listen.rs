@@ -1,3 +1,5 @@
+//! Whether an address can be listened on, or is by the server that runs already.
+
 use std::io::ErrorKind;
 use std::net::{SocketAddr, TcpListener};
 

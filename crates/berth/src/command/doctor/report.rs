@@ -1,3 +1,5 @@
+//! What the checks find: graded, printed as it comes, with what to do, and summed up at the end.
+
 use std::process::ExitCode;
 
 use super::super::print;

@@ -1,3 +1,5 @@
+//! Whether the key that secrets are sealed under can be had, lies apart from them, and is ours alone.
+
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;

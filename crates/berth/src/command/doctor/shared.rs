@@ -1,3 +1,5 @@
+//! Whether the database and the bucket that nodes share answer.
+
 use super::super::block_on;
 use super::report::{Finding, Report};
 use crate::config::Config;

@@ -1,3 +1,5 @@
+//! Whether the TLS certificate and its key can be read, belong together, and stay valid for a while.
+
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;

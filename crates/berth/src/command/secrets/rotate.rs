@@ -1,3 +1,5 @@
+//! `berth secrets rotate`: seals every secret anew, and makes a key for that where the operator keeps none.
+
 use std::time::Duration;
 
 use anyhow::{Result, bail};

@@ -19,6 +19,7 @@ fn full(strict: bool) -> Recorder {
             status: None,
             reason: None,
             part: None,
+            called: None,
         });
     }
     recorder
