@@ -41,10 +41,10 @@ mod tests {
     fn names_stand_beside_pseudonyms_and_nothing_else_changes() {
         let names = BTreeMap::from([("person-1".to_owned(), "alice".to_owned())]);
         let detail = r#"{"change":"disabled","person":"person-1","by":"person-2","account":7}"#;
-        let named = json!({
+        let with_names = json!({
             "change": "disabled", "person": "person-1", "person_name": "alice", "by": "person-2", "account": 7
         });
-        assert_eq!(named_detail(detail, &names), named);
+        assert_eq!(named_detail(detail, &names), with_names);
         assert_eq!(named_detail("no object", &names), json!("no object"));
     }
 }

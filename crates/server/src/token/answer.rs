@@ -1,4 +1,4 @@
-//! The answer with a token, in the shape of Docker's specification or of OAuth2's.
+//! The answer with a token, in the shape of Docker's specification or of `OAuth2`'s.
 
 use berth_access::Issued;
 use jiff::Timestamp;
