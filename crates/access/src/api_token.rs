@@ -26,7 +26,7 @@ impl Access {
         let resumed = accounts.resume_api_token(&secret).await;
         let resumed = resumed.map_err(|_| Unauthenticated::Unavailable)?.ok_or(WRONG)?;
         let began = resumed.caller;
-        self.stands(&began, resumed.began_at).map_err(Unauthenticated::Gone)?;
+        self.stands(&began, resumed.began_at).map_err(Unauthenticated::gone(&began))?;
         let caller = Caller::new(began.identity().clone(), Proof::ApiToken)
             .by(began.evidence().cloned())
             .proved(Some(resumed.began_at));

@@ -6,7 +6,7 @@ use berth_oci::RepositoryName;
 
 use crate::account::Ended;
 use crate::action::Action;
-use crate::caller::{Caller, Identity};
+use crate::caller::{Caller, Identity, Proof};
 use crate::federation::Refused;
 use crate::policy::{Decision, Outcome};
 use crate::read_only::{MOVED, READ_ONLY};
@@ -26,9 +26,14 @@ pub enum Unauthenticated {
     /// The token is none that counts. It isn't repeated: it may be the right one for another registry.
     #[error("token {0}; get another, or log in again")]
     InvalidToken(&'static str),
-    /// Whoever the token speaks for is not believed any more.
-    #[error("token counts no more: {0}")]
-    Gone(Gone),
+    /// Whoever a token, or a certificate, speaks for is not believed any more.
+    #[error("token counts no more: {why}")]
+    Gone {
+        /// Who it is.
+        who: Identity,
+        /// Why.
+        why: Gone,
+    },
     /// Whoever sent the request is not believed any more since its body began to come in.
     #[error("who sent this counts no more, and it came in too late: {0}")]
     Meanwhile(Gone),
@@ -96,7 +101,7 @@ pub enum Unauthenticated {
 impl Unauthenticated {
     /// Tells whether it was a token that was refused.
     pub fn is_token(&self) -> bool {
-        matches!(self, Self::InvalidToken(_) | Self::Gone(_))
+        matches!(self, Self::InvalidToken(_) | Self::Gone { .. })
     }
 
     /// Tells whether the server was too busy to decide: 503 and `Retry-After`, not 401.
@@ -116,6 +121,22 @@ impl Unauthenticated {
         }
     }
 
+    /// Returns who it surely is, though that counts no more: what was shown was right once. Logs name who uses what was taken away.
+    pub fn proved(&self) -> Option<Caller> {
+        match self {
+            Self::Gone { who, .. } | Self::Ended(Ended { who, .. }) => {
+                Some(Caller::new(who.clone(), Proof::None))
+            }
+            _ => None,
+        }
+    }
+
+    /// Says of a caller that it is not believed any more.
+    pub(crate) fn gone(caller: &Caller) -> impl FnOnce(Gone) -> Self {
+        let who = caller.identity().clone();
+        move |why| Self::Gone { who, why }
+    }
+
     /// The word for the reason in logs. It may tell more than the message that a client gets.
     pub fn reason(&self) -> &'static str {
         match self {
@@ -130,7 +151,7 @@ impl Unauthenticated {
             Self::Certificate { .. } => "unknown_certificate",
             Self::NoUsers => "no_users",
             Self::InvalidToken(_) => "invalid_token",
-            Self::Gone(_) | Self::Meanwhile(_) => "revoked",
+            Self::Gone { .. } | Self::Meanwhile(_) => "revoked",
             Self::Busy => "busy",
             Self::Unavailable => "unavailable",
         }

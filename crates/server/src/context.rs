@@ -156,6 +156,8 @@ pub(crate) enum Verdict {
     NotProved {
         /// The name in them, if there was one.
         name: Option<String>,
+        /// Who it surely is, where what was shown was right once.
+        who: Option<Caller>,
         /// What was wrong.
         reason: String,
     },
@@ -202,12 +204,16 @@ impl RequestContext {
 impl Verdict {
     /// What the audit trail says of credentials that were not looked at, because too many before them were wrong.
     pub(crate) fn too_many_logins() -> Self {
-        Self::NotProved { name: None, reason: "too_many_logins".to_owned() }
+        Self::NotProved { name: None, who: None, reason: "too_many_logins".to_owned() }
     }
 
     /// What the audit trail says of credentials that prove nobody; nothing if that could not be decided.
     pub(crate) fn not_proved(error: &Unauthenticated) -> Option<Self> {
         let name = error.name().map(ToOwned::to_owned);
-        (!error.is_busy()).then(|| Self::NotProved { name, reason: error.reason().to_owned() })
+        (!error.is_busy()).then(|| Self::NotProved {
+            name,
+            who: error.proved(),
+            reason: error.reason().to_owned(),
+        })
     }
 }

@@ -44,8 +44,9 @@ type Counts = (Action, Outcome, Who, Option<String>);
 
 fn counts(recorder: &Recorder, context: &RequestContext, status: Option<StatusCode>) -> Option<Counts> {
     match &context.verdict {
-        Some(Verdict::NotProved { name, reason }) => {
-            Some((Action::Login, Outcome::Failure, Who::Claimed(name.clone()), Some(reason.clone())))
+        Some(Verdict::NotProved { name, who, reason }) => {
+            let who = who.clone().map_or_else(|| Who::Claimed(name.clone()), Who::Caller);
+            Some((Action::Login, Outcome::Failure, who, Some(reason.clone())))
         }
         Some(Verdict::Denied { action, reason }) => {
             let caller = context.caller.as_ref()?;

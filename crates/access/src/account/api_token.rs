@@ -23,7 +23,7 @@ impl Accounts {
     pub(crate) async fn begin_api_token(&self, caller: &Caller) -> Result<(RandomSecret, Timestamp), Error> {
         let (secret, now) = (RandomSecret::generate(SecretKind::Api)?, self.now());
         let expires_at = after(now, LIFETIME_SECONDS);
-        let (hash, caller) = (secret.hash(), caller.clone());
+        let (hash, proven, caller) = (secret.hash(), caller, caller.clone());
         let unit = async move |tx: &mut _| {
             session::forget(tx, now).await?;
             remembered::begin(tx, Kind::Api, &hash, &caller, |_| Some(expires_at), now).await
@@ -31,7 +31,7 @@ impl Accounts {
         if self.0.catalog.write(unit).await? {
             Ok((secret, expires_at))
         } else {
-            Err(Error::Unproved(Unauthenticated::Gone(Gone::Changed)))
+            Err(Error::Unproved(Unauthenticated::gone(proven)(Gone::Changed)))
         }
     }
 

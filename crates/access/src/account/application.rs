@@ -90,7 +90,7 @@ impl Accounts {
             if let Some(caller) = &proven
                 && remembered::account_of(tx, caller).await?.is_none_or(|account| account.id != id)
             {
-                return Err(Error::Unproved(Unauthenticated::Gone(Gone::Changed)));
+                return Err(Error::Unproved(Unauthenticated::gone(caller)(Gone::Changed)));
             }
             app_password::forget(tx, id, after(now, -REMEMBERED_SECONDS)).await?;
             app_password::forget_beyond(tx, id, after(now, -FRESH_SECONDS), MAX).await?;

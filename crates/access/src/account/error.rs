@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 
 use super::name::RobotNameError;
+use crate::caller::Identity;
 use crate::error::Unauthenticated;
 use crate::password::HashError;
 use crate::read_only::MOVED;
@@ -157,6 +158,8 @@ impl From<getrandom::Error> for Error {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{what} {why} at {}; {advice}", at.round(jiff::Unit::Second).unwrap_or(*at))]
 pub struct Ended {
+    /// Whose it was.
+    pub who: Identity,
     /// What ended, with its name.
     pub what: String,
     /// What happened to it.

@@ -209,7 +209,8 @@ impl Accounts {
         }
         let ended = |why, at| {
             let what = format!("application password {:?} of {name:?}", found.name);
-            Err(Unauthenticated::Ended(Ended { what, why, at, advice: "make another, and log in with that" }))
+            let (who, advice) = (Identity::User(name.into()), "make another, and log in with that");
+            Err(Unauthenticated::Ended(Ended { who, what, why, at, advice }))
         };
         if let Some(at) = found.revoked_at {
             return ended("was revoked", at);
@@ -311,13 +312,14 @@ pub(crate) fn caller(account: &Account, proof: Proof) -> Caller {
 pub(super) fn usable(account: &Account) -> Result<(), Unauthenticated> {
     let Some(at) = account.disabled_at else { return Ok(()) };
     let what = format!("account {:?}", account.name);
-    Err(Unauthenticated::Ended(Ended { what, why: "was disabled", at, advice: "ask the administrator" }))
+    let (who, advice) = (Identity::User(account.name.as_str().into()), "ask the administrator");
+    Err(Unauthenticated::Ended(Ended { who, what, why: "was disabled", at, advice }))
 }
 
 fn robot_usable(robot: &Robot, secret: &RobotSecret, now: Timestamp) -> Result<(), Unauthenticated> {
     let ended = |what: &str, why, at, advice| {
-        let what = format!("{what} {:?}", robot.name);
-        Err(Unauthenticated::Ended(Ended { what, why, at, advice }))
+        let (who, what) = (Identity::Robot(robot.name.as_str().into()), format!("{what} {:?}", robot.name));
+        Err(Unauthenticated::Ended(Ended { who, what, why, at, advice }))
     };
     if let Some(at) = robot.disabled_at {
         return ended("robot", "was disabled", at, "ask its owner or the administrator");

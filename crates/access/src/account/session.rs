@@ -39,7 +39,7 @@ impl Sessions {
         let (accounts, secret) = (&self.0, RandomSecret::generate(SecretKind::Session)?);
         let now = accounts.now();
         let ends_at = accounts.0.rules.sessions.ends_at(now);
-        let (hash, caller) = (secret.hash(), caller.clone());
+        let (hash, proven, caller) = (secret.hash(), caller, caller.clone());
         let unit = async move |tx: &mut _| {
             session::forget(tx, now).await?;
             remembered::begin(tx, Kind::Browser, &hash, &caller, |_| Some(ends_at), now).await
@@ -47,7 +47,7 @@ impl Sessions {
         if accounts.0.catalog.write(unit).await? {
             Ok(secret)
         } else {
-            Err(Error::Unproved(Unauthenticated::Gone(Gone::Changed)))
+            Err(Error::Unproved(Unauthenticated::gone(proven)(Gone::Changed)))
         }
     }
 

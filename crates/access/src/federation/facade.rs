@@ -69,7 +69,7 @@ impl Access {
         }
         let caller = Caller::new(identity, Proof::Certificate);
         // It was proved at this moment, so what ended before does not matter; what is disabled or over does.
-        self.stands(&caller, jiff::Timestamp::MAX).map_err(Unauthenticated::Gone)?;
+        self.stands(&caller, jiff::Timestamp::MAX).map_err(Unauthenticated::gone(&caller))?;
         Ok(caller.proved(Some(self.now())))
     }
 

@@ -56,7 +56,8 @@ impl Access {
         let tokens = self.tokens.as_ref().ok_or(WRONG)?;
         let secret = RandomSecret::parse(SecretKind::Refresh, shown.as_bytes()).ok_or(WRONG)?;
         let (caller, since) = tokens.recall(&secret).await?.ok_or(WRONG)?;
-        self.stands(&caller, since).map(|()| caller).map_err(Unauthenticated::Gone)
+        self.stands(&caller, since).map_err(Unauthenticated::gone(&caller))?;
+        Ok(caller)
     }
 
     /// Finds out for whom a token speaks that came in an `Authorization` header.

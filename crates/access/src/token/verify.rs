@@ -55,7 +55,7 @@ impl Tokens {
                 "is not good yet: compare this clock with the server's",
             ));
         }
-        stands(&known.caller, known.signed_at).map_err(Unauthenticated::Gone)?;
+        stands(&known.caller, known.signed_at).map_err(Unauthenticated::gone(&known.caller))?;
         Ok(known.caller.clone())
     }
 

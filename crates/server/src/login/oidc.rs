@@ -66,6 +66,6 @@ fn failed(visit: &Visit<'_>, name: &str, error: &LoginError) -> Response<Body> {
     };
     let problem =
         if *error == LoginError::NotBegun { visit.words.again.to_owned() } else { error.to_string() };
-    let verdict = Verdict::NotProved { name: None, reason: format!("login_service_{reason}") };
+    let verdict = Verdict::NotProved { name: None, who: None, reason: format!("login_service_{reason}") };
     refused(session::entrance(visit, status, Some(&problem)), Some(verdict))
 }

@@ -70,7 +70,7 @@ fn refusals_are_recorded_and_challenges_are_not() {
     assert_eq!(recorded(&denied(Caller::anonymous()), 401), None, "a challenge");
     let mut context = context(Method::GET, Endpoint::Manifest, None);
     context.verdict =
-        Some(Verdict::NotProved { name: Some("alice".into()), reason: "wrong_password".into() });
+        Some(Verdict::NotProved { name: Some("alice".into()), who: None, reason: "wrong_password".into() });
     assert_eq!(recorded(&context, 401), Some(("login", "failure", Some("wrong_password".to_owned()))));
 }
 

@@ -37,7 +37,8 @@ async fn nothing_that_lasts_is_made_of_what_has_ended(on: On) {
     // A moment later, by whatever ends all that was proved.
     f.pass(1);
     f.accounts.log_out_everywhere("alice", &by()).await.unwrap();
-    let ended = Err(AccountError::Unproved(Unauthenticated::Gone(Gone::Changed)));
+    let gone = Unauthenticated::Gone { who: by_password.identity().clone(), why: Gone::Changed };
+    let ended = Err(AccountError::Unproved(gone));
     for caller in [&by_password, &by_session] {
         assert_eq!(makes(caller).await, ended);
     }

@@ -218,3 +218,26 @@ async fn every_refusal_is_for_the_trail_and_names_nobody() {
     let Some(Verdict::NotProved { reason, .. }) = &guess.context.verdict else { panic!("no record") };
     assert_eq!(reason, "wrong_password");
 }
+
+#[tokio::test]
+async fn who_uses_what_was_taken_away_is_named_in_the_trail() {
+    use crate::context::Verdict;
+    let server = Server::start().await;
+    let new = json!({ "name": "laptop", "days": 1 });
+    let made = server.ask("dev", "POST", "/me/application-passwords", Some(new)).await.expect(201);
+    let one = format!("/me/application-passwords/{}", made.json["id"]);
+    server.ask("dev", "DELETE", &one, None).await.expect(204);
+    let off = || Some(json!({ "disabled": true }));
+    server.ask("alice", "PATCH", "/projects/team/robots/ci", off()).await.expect(200);
+    server.ask("sys", "PATCH", "/users/gus", off()).await.expect(200);
+    for (name, secret) in
+        [("dev", made.json["secret"].as_str().unwrap()), (ROBOT, &server.robot), ("gus", PASSWORD)]
+    {
+        let refused = server.send_as(name, secret, "GET", "/me", &[], String::new()).await.expect(401);
+        let Some(Verdict::NotProved { who, reason, .. }) = refused.context.verdict else { panic!("{name}") };
+        assert_eq!((who.unwrap().name(), reason.as_str()), (name, "ended"));
+    }
+    // A guess proves nothing.
+    let guess = server.send_as("gus", "wrong", "GET", "/me", &[], String::new()).await.expect(401);
+    assert!(matches!(guess.context.verdict, Some(Verdict::NotProved { who: None, .. })));
+}
