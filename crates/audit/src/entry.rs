@@ -74,3 +74,24 @@ fn kind(caller: &str) -> &'static str {
         _ => "work",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_change_in_a_project_names_it() {
+        for (detail, project) in [
+            (json!({ "project": "team", "role": "guest" }), Some("team")),
+            (json!({ "project": "", "role": "guest" }), None),
+            (json!({ "robot": "robot+team+ci", "change": "created" }), Some("team")),
+            (json!({ "robot": "robot+ci", "change": "created" }), None),
+            (json!({ "account": 7 }), None),
+            (json!(null), None),
+        ] {
+            assert_eq!(named(&detail).as_deref(), project, "{detail}");
+        }
+    }
+}

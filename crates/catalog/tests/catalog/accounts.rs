@@ -246,15 +246,18 @@ async fn a_robot_is_what_was_written_of_it(on: On) {
         robot_secret::end_others(tx, id, second, now + SignedDuration::from_secs(9)).await?;
         // No sooner than it ends anyway, and no other robot's.
         let late = now + SignedDuration::from_secs(7);
-        assert!(robot_secret::end(tx, id, first, late).await?);
+        assert!(!robot_secret::end(tx, id, first, late).await?);
         assert!(!robot_secret::end(tx, robot::RobotId(id.0 + 1), first, now).await?);
+        let third = robot_secret::insert(tx, id, "third", None, now).await?;
+        assert!(robot_secret::end(tx, id, third, late).await?);
         robot_secret::rehash(tx, first, "another", "never").await?;
         robot_secret::rehash(tx, first, "$harbor-sha256$a$b", "first").await?;
         robot_secret::list(tx, id, 9).await
     })
     .await;
     let ends: Vec<_> = secrets.iter().map(|secret| (secret.secret.as_str(), secret.expires_at)).collect();
-    assert_eq!(ends, [("second", None), ("first", Some(now + SignedDuration::from_secs(5)))]);
+    let later = |seconds| Some(now + SignedDuration::from_secs(seconds));
+    assert_eq!(ends, [("third", later(7)), ("second", None), ("first", later(5))]);
     let found = f.catalog.read(async |r| robot_secret::find(r, "first").await).await.unwrap();
     assert_eq!(found.map(|secret| secret.robot), Some(id));
     let after = now + SignedDuration::from_secs(6);
