@@ -51,7 +51,7 @@ impl Column {
                 "SELECT id, name, totp FROM account WHERE id > $1 AND totp IS NOT NULL ORDER BY id LIMIT $2"
             }
             Self::Subject => {
-                "SELECT id, pseudonym || '/' || name, sealed FROM subject
+                "SELECT id, pseudonym || '/' || COALESCE(name, ''), sealed FROM subject
                   WHERE id > $1 AND sealed IS NOT NULL ORDER BY id LIMIT $2"
             }
         }

@@ -79,7 +79,8 @@ const ROWS: [&str; 4] = [
     "INSERT INTO secret (id, name, sealed, changed_at) VALUES (7, 'ldap', 'old', 1)",
     "INSERT INTO account (id, name, source, must_change, failures, member_of, valid_after, created_at, totp)
      VALUES (7, 'ann', 'local', 0, 0, '[]', 0, 1, 'old'), (8, 'bob', 'local', 0, 0, '[]', 0, 1, NULL)",
-    "INSERT INTO subject (id, pseudonym, sealed, created_at) VALUES (7, 'p1', 'old', 1), (8, 'p2', NULL, 1)",
+    "INSERT INTO subject (id, pseudonym, name, sealed, created_at)
+     VALUES (7, 'p1', 'ann', 'old', 1), (8, 'p2', NULL, NULL, 1)",
 ];
 
 async fn every_sealed_value_is_found_and_replaced_once(on: On) {
@@ -93,7 +94,7 @@ async fn every_sealed_value_is_found_and_replaced_once(on: On) {
         };
         fixture.alter(&sql);
     }
-    for (column, name) in Column::ALL.into_iter().zip(["kid", "ldap", "ann", "p1"]) {
+    for (column, name) in Column::ALL.into_iter().zip(["kid", "ldap", "ann", "p1/ann"]) {
         let list = async |after| {
             catalog.read(async move |r| sealed::list(r, column, after, 10).await).await.unwrap()
         };

@@ -12,6 +12,8 @@ use crate::{Fixture, On, Place};
 const WHOLE_TABLE: &[&str] = &[
     "COUNT(",
     "FROM trail_hour WHERE records > 0",
+    // An erasure, by the machine's operator.
+    "UPDATE robot SET owner = ''",
     "FROM manifest AS m JOIN repository AS r ON r.id = m.repository_id\n          WHERE m.id > $1",
 ];
 
