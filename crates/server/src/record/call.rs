@@ -1,5 +1,6 @@
 //! Which call of the management API was refused, without what may be a person's name.
 
+use berth_access::is_project;
 use berth_audit::Called;
 use http::{Method, Uri};
 use percent_encoding::percent_decode_str;
@@ -35,7 +36,8 @@ pub(super) fn called(method: &Method, uri: &Uri) -> Called {
         let name = || Some(percent_decode_str(segment).decode_utf8_lossy().into_owned());
         let (shown, next) = match before {
             "projects" => {
-                called.project = name();
+                // What no project can be called may be anything, as a line of a log.
+                called.project = name().filter(|name| is_project(name));
                 ("{project}", "")
             }
             "users" => {
@@ -73,6 +75,7 @@ mod tests {
                 Some("team"),
                 None,
             ),
+            ("GET", "/api/v1/projects/a%0Ab", "GET /api/v1/projects/{project}", None, None),
             ("DELETE", "/api/v1/bindings/7", "DELETE /api/v1/bindings/{id}", None, None),
             ("POST", "/api/v1/me/tokens", "POST /api/v1/me/tokens", None, None),
             ("GET", "/api/v1/alice's/secret", "GET /api/v1/{other}/{other}", None, None),
