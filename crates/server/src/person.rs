@@ -7,7 +7,7 @@ use http::{HeaderMap, HeaderName};
 
 use crate::app::App;
 use crate::context::RequestContext;
-use crate::stranger::Stranger;
+use crate::stranger::{self, Stranger};
 use crate::{certificate, login};
 
 /// A code of the authenticator, beside Basic credentials. It is good for one call.
@@ -49,17 +49,6 @@ async fn with_code(app: &App, cx: &RequestContext, basic: &str, code: &str) -> R
         return app.access.authenticate(Some(basic)).await.map_err(Stranger::Unauthenticated);
     };
     let tried = format!("{basic}\0{code}");
-    let attempt = app.limits.login_as(cx.client, &claim, &tried).map_err(Stranger::Limited)?;
-    match app.access.authenticate_with_code(basic, code.trim()).await {
-        Ok(caller) => {
-            attempt.succeeded();
-            Ok(caller)
-        }
-        Err(error) => {
-            if error.is_busy() {
-                attempt.undecided();
-            }
-            Err(Stranger::Unauthenticated(error))
-        }
-    }
+    let work = app.access.authenticate_with_code(basic, code.trim());
+    stranger::attempt(app, cx.client, &claim, &tried, work).await
 }

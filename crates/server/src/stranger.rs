@@ -27,8 +27,20 @@ pub(crate) async fn identify(app: &App, client: IpAddr, headers: &HeaderMap) -> 
     else {
         return app.access.authenticate(authorization).await.map_err(Stranger::Unauthenticated);
     };
-    let attempt = app.limits.login_as(client, &claim, authorization).map_err(Stranger::Limited)?;
-    match app.access.authenticate(Some(authorization)).await {
+    let work = app.access.authenticate(Some(authorization));
+    attempt(app, client, &claim, authorization, work).await
+}
+
+/// Lets somebody try what credentials claim, and counts an attempt that was wrong; `tried` is all that was given.
+pub(crate) async fn attempt(
+    app: &App,
+    client: IpAddr,
+    claim: &Claim,
+    tried: &str,
+    work: impl Future<Output = Result<Caller, Unauthenticated>>,
+) -> Result<Caller, Stranger> {
+    let attempt = app.limits.login_as(client, claim, tried).map_err(Stranger::Limited)?;
+    match work.await {
         Ok(caller) => {
             attempt.succeeded();
             Ok(caller)

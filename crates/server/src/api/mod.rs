@@ -1,8 +1,8 @@
 //! The management API: `/api/v1`.
 //!
 //! Every call goes the same way, in [`handle`]: a place among those at work, who calls, whether a page of somebody else's made it call,
-//! how often, a bounded body; then one handler, which makes one call to the domain ([`Management`](berth_access::Management)) and shapes its answer.
-//! Whether the caller may is decided there, and errors become answers in [`problem`].
+//! how often, a bounded body; then one handler, which makes one call to the domain ([`Management`](berth_access::Management)) and shapes
+//! its answer. Whether the caller may is decided there, and errors become answers in [`problem`].
 
 use std::convert::Infallible;
 use std::fmt::Display;

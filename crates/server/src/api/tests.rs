@@ -11,14 +11,13 @@ use berth_blobs::Disk;
 use berth_catalog::event::Author;
 use berth_catalog::{Catalog, Clock, project};
 use berth_registry::Registry;
-use http::{HeaderMap, Version};
+use http::HeaderMap;
 use http_body_util::Full;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::*;
 use crate::config::Config;
-use crate::proxy::Forwarded;
 use crate::request_id::RequestId;
 
 mod attack;
@@ -188,25 +187,7 @@ impl Server {
 }
 
 fn context<B>(request: &Request<B>) -> RequestContext {
-    RequestContext {
-        request_id: RequestId::generate(),
-        client: IpAddr::V4(Ipv4Addr::LOCALHOST),
-        http_version: Version::HTTP_11,
-        method: request.method().clone(),
-        uri: request.uri().clone(),
-        user_agent: None,
-        certificate: None,
-        forwarded: Forwarded::default(),
-        endpoint: Endpoint::Unknown,
-        caller: None,
-        repository: None,
-        reference: None,
-        slot: None,
-        error: None,
-        verdict: None,
-        digest: None,
-        part: None,
-    }
+    RequestContext::begin(request, RequestId::generate(), IpAddr::V4(Ipv4Addr::LOCALHOST))
 }
 
 impl Reply {
