@@ -59,9 +59,7 @@ impl Management {
                 return Err(ManageError::Bound { id: made.id });
             }
             // A role that denies takes rights away, and a second duty both.
-            if let Some(guard) = &guard {
-                guard.after(tx).await?;
-            }
+            guard.after(tx).await?;
             Ok(made)
         })
         .await
@@ -81,17 +79,17 @@ impl Management {
             if !admin::unbind(tx, &what, &author, now).await? {
                 return Err(ManageError::Hidden);
             }
-            match &guard {
-                Some(guard) => guard.after(tx).await,
-                None => Ok(()),
-            }
+            guard.after(tx).await
         })
         .await
     }
 
     /// What is bound in a project neither gives nor takes rights on the system, so nothing is asked of all there are.
-    fn guard_of(&self, project: Option<&str>) -> Option<last::Guard> {
-        project.is_none().then(|| last::Guard::before(&self.access))
+    fn guard_of(&self, project: Option<&str>) -> last::Guard {
+        match project {
+            Some(_) => last::Guard::of_nothing(&self.access),
+            None => last::Guard::before(&self.access),
+        }
     }
 }
 

@@ -25,6 +25,11 @@ impl Guard {
         Self { was_there: access.snapshot().somebody_administers(now), rules, now }
     }
 
+    /// Of a change that can't take such rights from anybody: there is nothing to ask.
+    pub(super) fn of_nothing(access: &Access) -> Self {
+        Self { rules: access.rules(), was_there: false, now: access.now() }
+    }
+
     /// Refuses the change in whose unit of work it is asked if nobody is left: it decides by all rules, as of then, for each user who
     /// can log in. Who is in a group counts once the group's service has named it at a login. Where there was nobody before, nothing
     /// is lost.

@@ -160,12 +160,14 @@ impl Management {
         let user = Caller::new(Identity::User(name.into()), Proof::Password);
         let user = caller.origin().map_or(user.clone(), |origin| user.from(std::sync::Arc::clone(origin)));
         // Nobody gets a name in logs by giving it: it may be a password in the wrong field.
-        let is_known = self.accounts.user(name).await.is_ok();
-        let user = if is_known { self.access.name_in_logs(user).await } else { Caller::anonymous() };
-        if is_known {
+        let author = if self.accounts.user(name).await.is_ok() {
+            let user = self.access.name_in_logs(user).await;
             Self::named(&user)?;
-        }
-        self.accounts.change_password(name, old, new, code, &user.author()).await?;
+            user.author()
+        } else {
+            Caller::anonymous().author()
+        };
+        self.accounts.change_password(name, old, new, code, &author).await?;
         self.heed().await;
         Ok(())
     }

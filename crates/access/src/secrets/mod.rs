@@ -1,4 +1,5 @@
-//! Secrets that the catalog keeps under the vault's key, for the configuration to name: reading and writing them, and sealing all of them anew under another key.
+//! Secrets that the catalog keeps under the vault's key, for the configuration to name: reading and writing them, and sealing all of
+//! them anew under another key.
 
 mod error;
 mod follow;

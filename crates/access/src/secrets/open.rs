@@ -36,13 +36,12 @@ pub async fn open_vault(catalog: &Catalog, configured: &[Key]) -> Result<Vault, 
     let known = catalog.read(async |r| vault_key::list(r).await).await?;
     let mut own = kept_among(&known);
     if configured.is_empty() {
-        if let Some(away) = known.into_iter().find(|key| key.material.is_none()) {
-            return Err(OpenVaultError::Away(away.kid));
+        if let Some(away) = known.iter().find(|key| key.material.is_none()) {
+            return Err(OpenVaultError::Away(away.kid.clone()));
         }
         if own.is_empty() {
             own = make(catalog).await?;
         }
-        return Ok(Vault::new(configured, &own)?);
     }
     for key in configured {
         note(catalog, &known, key).await?;

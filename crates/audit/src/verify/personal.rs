@@ -42,12 +42,8 @@ impl<'r> Sealed<'r> {
         let Some((person, sealed)) = self.look(record).await? else { return Ok(()) };
         let (client, agent) = (&record.entry.client, &record.entry.agent);
         let what = match self.known.get(&person) {
-            None | Some(Known::Nothing) => {
-                self.tell(&person, record.position, Kind::Altered, vanished(&person), report);
-                return Ok(());
-            }
-            Some(Known::Renamed) => {
-                self.tell(&person, record.position, Kind::Altered, renamed(&person), report);
+            None | Some(Known::Nothing | Known::Renamed) => {
+                self.tell_unproved(&person, record.position, report);
                 return Ok(());
             }
             Some(Known::Erased { unfinished }) => {
@@ -76,16 +72,18 @@ impl<'r> Sealed<'r> {
     /// Looks at a record of an archive, where nothing is in plain: whom it is of must be there all the same, if only erased.
     pub(super) async fn see_archived(&mut self, record: &Record, report: &mut Report) -> Result<()> {
         let Some((person, _)) = self.look(record).await? else { return Ok(()) };
-        match self.known.get(&person) {
-            None | Some(Known::Nothing) => {
-                self.tell(&person, record.position, Kind::Altered, vanished(&person), report);
-            }
-            Some(Known::Renamed) => {
-                self.tell(&person, record.position, Kind::Altered, renamed(&person), report);
-            }
-            Some(Known::Person(_) | Known::Erased { .. }) => {}
-        }
+        self.tell_unproved(&person, record.position, report);
         Ok(())
+    }
+
+    /// Says of a person whose row or name is not what it was that nothing proves any more who did this.
+    fn tell_unproved(&mut self, person: &str, position: i64, report: &mut Report) {
+        let what = match self.known.get(person) {
+            None | Some(Known::Nothing) => vanished(person),
+            Some(Known::Renamed) => renamed(person),
+            Some(Known::Person(_) | Known::Erased { .. }) => return,
+        };
+        self.tell(person, position, Kind::Altered, what, report);
     }
 
     /// Finds whom something is sealed for in a record, and what; `known` has the person then.
